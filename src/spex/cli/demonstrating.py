@@ -1,0 +1,29 @@
+"""`spex demo` on the command line."""
+
+import sys
+from pathlib import Path
+
+from spex.cli.session import Session, check_output, console
+from spex.demo import demonstrate
+from spex.progress import reporter
+
+
+def run(session: Session, html: Path, budget: int) -> None:
+    """Run the demonstration.
+
+    Raises:
+        SpexError: see `spex.demo.demonstrate`.
+        Interrupted: Ctrl-C.
+    """
+    check_output(html, "--html")
+    visible = sys.stderr.isatty() and not session.quiet
+    with session.interruptible():
+        demonstrate(
+            session.load,
+            html,
+            budget=budget,
+            command=session.command,
+            console=None if session.quiet else console(),
+            notice=session.notice,
+            progress=lambda: reporter(visible),
+        )

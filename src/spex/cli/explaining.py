@@ -1,0 +1,297 @@
+"""`spex explain`: check the whole call, then load the model, explain, write, print."""
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spex.cli.session import Session, check_output, console
+from spex.errors import ArgumentError, StoreError
+from spex.explanation import Explanation
+from spex.fourier.spectrum import Spectrum
+from spex.interactions import interactions
+from spex.models._environment import cache_folder
+from spex.pipeline import explain
+from spex.progress import reporter
+from spex.report import facts
+from spex.sampling import Progress
+from spex.store import Store
+from spex.values.scores import LogOdds, LogProb
+from spex.values.text import Text
+from spex.values.value_function import ValueFunction
+
+if TYPE_CHECKING:
+    from spex._typing import BoolArray
+    from spex.values.scores import Score
+
+_SHOWN_UNITS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The options of `spex explain`, as typed; see its help."""
+
+    text: str
+    prompt: str | None
+    system: str | None
+    model: str
+    unit: str
+    mask: str
+    score: str
+    answer: str | None
+    budget: int
+    target_r2: float | None
+    method: str
+    max_degree: int
+    index: str | None
+    order: int | None
+    top: int
+    seed: int
+    store: Path | None
+    no_store: bool
+    out: Path | None
+    html: Path | None
+    dry_run: bool
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `spex.explain` is called with, beside the value function."""
+        return {
+            "budget": self.budget,
+            "method": self.method,
+            "max_degree": self.max_degree,
+            "seed": self.seed,
+            "target_r2": self.target_r2,
+        }
+
+
+def run(session: Session, request: Request) -> None:
+    """Do what `spex explain` was asked for.
+
+    Raises:
+        SpexError: the call is wrong, or something failed; see `spex.errors`.
+        Interrupted: Ctrl-C.
+    """
+    with session.interruptible():
+        score = parse_score(request.score, request.answer)
+        text = Text(
+            read_text(request.text),
+            unit=request.unit,
+            operator=request.mask,
+            prompt=request.prompt,
+            system=request.system,
+        )
+        calls = _check(request, text)
+        if request.dry_run:
+            _print_plan(request, text, calls)
+            return
+    explanation = _explain(session, request, text, score)
+    with session.interruptible():
+        _deliver(session, request, explanation)
+
+
+def read_text(source: str) -> str:
+    """The content of a file, or of standard input for "-", less a final line break.
+
+    Raises:
+        ArgumentError: it cannot be read, or is no UTF-8.
+    """
+    name = "standard input" if source == "-" else source
+    try:
+        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise ArgumentError(f"--text {name}: cannot be read: {error.strerror or error}") from error
+    try:
+        # Some editors begin a file with a byte order mark, which is no part of the text.
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ArgumentError(
+            f"--text {name}: is not UTF-8 (byte {error.start}); convert it first"
+        ) from error
+    if not text.strip():
+        raise ArgumentError(f"--text {name}: is empty")
+    # Files of text end with a line break that their author does not think of as text.
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def parse_score(name: str, answer: str | None) -> "Score":
+    """The score that `--score` and `--answer` name.
+
+    Raises:
+        ArgumentError: there is no such score, or it takes no answer.
+    """
+    kind, _, rest = name.partition(":")
+    if name in ("logprob", "logprob:sum"):
+        return LogProb(answer)
+    if name == "logprob:mean":
+        return LogProb(answer, reduce="mean")
+    if kind == "logodds":
+        if answer is not None:
+            raise ArgumentError("--answer: logodds compares two answers; write them as logodds:A,B")
+        a, comma, b = rest.partition(",")
+        if not (a and comma and b) or "," in b:
+            raise ArgumentError(
+                f"--score {name!r}: write logodds:A,B, such as logodds:positive,negative "
+                "(answers that hold a comma: in Python, spex.LogOdds(a, b))"
+            )
+        return LogOdds(a, b)
+    raise ArgumentError(
+        f"--score {name!r} is unknown; use logprob, logprob:mean or logodds:A,B, "
+        "such as logodds:positive,negative"
+    )
+
+
+class _WouldEvaluateError(Exception):
+    """Everything is in order: the next step would be to call the model."""
+
+
+def _check(request: Request, text: Text) -> int:
+    """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
+    n = text.n_features
+    interactions(Spectrum.from_mapping({(): 0.0}, n), request.index or "FBII", request.order)
+    if request.top < 0:
+        raise ArgumentError(f"--top {request.top} is negative; give 0 or more rows")
+    _check_files(request)
+    total = 0
+
+    def note(state: Progress) -> None:
+        nonlocal total
+        total = state.total
+
+    def stop(masks: "BoolArray") -> None:
+        raise _WouldEvaluateError
+
+    # The pipeline itself says whether its arguments fit these features.
+    try:
+        explain(stop, text.features, progress=note, **request.settings)
+    except _WouldEvaluateError:
+        return total
+    raise AssertionError("explain made no evaluation")
+
+
+def _check_files(request: Request) -> None:
+    if request.no_store and request.store is not None:
+        raise ArgumentError("--store and --no-store contradict each other; give one of them")
+    files = {"--out": request.out, "--html": request.html, "--store": request.store}
+    if request.text != "-":
+        files["--text"] = Path(request.text)
+    named: dict[Path, str] = {}
+    for option, path in files.items():
+        if path is None:
+            continue
+        other = named.setdefault(path.resolve(), option)
+        if other != option:
+            raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
+        if option != "--text":
+            check_output(path, option)
+
+
+def _print_plan(request: Request, text: Text, calls: int) -> None:
+    kinds = {True: "pieces", False: f"{request.unit}s"}
+    show = console()
+    lines = [
+        f"{text.n_features:,} {kinds[request.unit.startswith('regex:')]} (mask: {request.mask})"
+    ]
+    width = len(str(text.n_features))
+    for number, unit in enumerate(text.features[:_SHOWN_UNITS], 1):
+        lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
+    if text.n_features > _SHOWN_UNITS:
+        lines.append(f"  {'':>{width}}  and {text.n_features - _SHOWN_UNITS:,} more")
+    exact = text.n_features <= 26 and calls == 1 << text.n_features
+    all_masks = ", every combination of units: the result is exact" if exact else ""
+    lines += ["", f"At most {facts.counted(calls, 'call')} of the model {request.model}{all_masks}"]
+    if request.score.startswith("logprob") and request.answer is None:
+        lines.append("One more to learn the model's own answer, which is then explained")
+    if request.system is not None:
+        lines += ["", "System message:", facts.visible(request.system)]
+    prompt = text.render([True] * text.n_features).text
+    lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
+    show.print("\n".join([*lines, facts.visible(prompt)]), soft_wrap=True)
+
+
+def _explain(session: Session, request: Request, text: Text, score: "Score") -> Explanation:
+    done = 0
+    with ExitStack() as stack:
+        place = ""
+
+        def kept() -> str:
+            if not done:
+                return "no evaluation was finished"
+            count = facts.counted(done, "evaluation")
+            if not place:
+                return f"{count} finished, not kept"
+            return f"{count} finished and kept in {place}; the same command goes on from there"
+
+        stack.enter_context(session.interruptible(kept))
+        session.notice(f"loading the model {request.model}")
+        function = ValueFunction(text, session.load(request.model), score)
+        store = stack.enter_context(_store(session, request))
+        if store is not None:
+            place = str(store.path)
+        visible = sys.stderr.isatty() and not session.quiet
+        show = stack.enter_context(reporter(visible))
+
+        def count_and_show(state: Progress) -> None:
+            nonlocal done
+            done = state.done
+            show(state)
+
+        explanation = explain(function, store=store, progress=count_and_show, **request.settings)
+    context = {**explanation.context, "command": session.command}
+    return dataclasses.replace(explanation, context=context)
+
+
+@contextmanager
+def _store(session: Session, request: Request) -> Iterator[Store | None]:
+    if request.no_store:
+        yield None
+        return
+    if request.store is not None:
+        with Store(request.store) as store:
+            yield store
+        return
+    # The default is a convenience: where it cannot be had, the explanation is made without.
+    path = cache_folder() / "samples.sqlite"
+    opened = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = Store(path)
+    except (OSError, StoreError) as error:
+        session.notice(f"evaluations are not kept: {error}; choose a file with --store")
+    if opened is None:
+        yield None
+    else:
+        with opened:
+            yield opened
+
+
+def _deliver(session: Session, request: Request, explanation: Explanation) -> None:
+    # The file first: it holds everything, whatever happens afterwards.
+    if request.out is not None:
+        explanation.save(request.out)
+        session.notice(f"saved {request.out}; show it with: spex report {request.out}")
+    if request.html is not None:
+        write_page(session, explanation, request.html, request.index, request.order)
+    if not session.quiet:
+        print_explanation(explanation, request.index, request.order, request.top)
+
+
+def write_page(
+    session: Session, explanation: Explanation, path: Path, index: str | None, order: int | None
+) -> None:
+    """Write the HTML page of an explanation, and say where it is."""
+    if index is None and order is None:
+        index = facts.default_interactions(explanation).index
+    explanation.to_html(path, index or "FBII", order)
+    session.notice(f"wrote {path}")
+
+
+def print_explanation(
+    explanation: Explanation, index: str | None, order: int | None, top: int
+) -> None:
+    """Print an explanation on standard output."""
+    from spex.report.terminal import view
+
+    console().print(view(explanation, index, order, top))

@@ -1,0 +1,100 @@
+"""What the commands of one call share: its arguments, its model loader, and standard error."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from spex.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spex.models.protocol import LanguageModel
+
+
+class Load(Protocol):
+    """Loads a model by name; see `spex.models.load`."""
+
+    def __call__(self, name: str, notice: "Callable[[str], None] | None" = None) -> "LanguageModel":
+        """Load it; notice is told what takes long."""
+        ...
+
+
+class Interrupted(Exception):
+    """The user pressed Ctrl-C; the message says what is kept."""
+
+
+class Session:
+    """One call of the command line.
+
+    Args:
+        arguments: The arguments after the program's name.
+        load: Loads a model by name; `spex.models.load` unless given.
+
+    Attributes:
+        quiet: Whether notices are left out; errors are always told.
+    """
+
+    def __init__(self, arguments: Sequence[str], load: Load | None = None) -> None:
+        self._arguments = tuple(arguments)
+        self._load = load
+        self.quiet = False
+
+    @property
+    def command(self) -> str:
+        """The command line of this call, quoted for a shell."""
+        return shlex.join(["spex", *self._arguments])
+
+    def load(self, name: str) -> "LanguageModel":
+        """Load a model; what takes long is told on standard error."""
+        if self._load is not None:
+            return self._load(name, self.notice)
+        from spex import models
+
+        return models.load(name, self.notice)
+
+    def tell(self, message: str) -> None:
+        """Write one line to standard error."""
+        # A message may quote a text or a path: none of its characters acts on the terminal.
+        line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        print(f"spex: {line}", file=sys.stderr, flush=True)
+
+    def notice(self, message: str) -> None:
+        """Write one line to standard error, unless quiet."""
+        if not self.quiet:
+            self.tell(message)
+
+    @contextmanager
+    def interruptible(self, kept: Callable[[], str] = lambda: "") -> Iterator[None]:
+        """Turn Ctrl-C into `Interrupted`, with a message about what was kept."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            what = kept()
+            raise Interrupted(f"interrupted; {what}" if what else "interrupted") from None
+
+
+def console() -> "Console":
+    """A console on standard output that prints texts as they are."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+def check_output(path: Path, option: str) -> None:
+    """Refuse an output file that could not be written, before any work is done.
+
+    Raises:
+        ArgumentError: it is a folder, or its folder does not exist or may not be written to.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise ArgumentError(f"{option} {path}: is a folder; give a file")
+    if not folder.is_dir():
+        raise ArgumentError(f"{option} {path}: the folder {folder} does not exist; make it first")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise ArgumentError(f"{option} {path}: may not be written; give another place")

@@ -1,0 +1,220 @@
+"""The result: one sparse spectrum, how faithful it is, what it cost, and what it explains."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spex._typing import BoolArray, FloatArray
+from spex._version import __version__
+from spex.errors import ArgumentError, FileFormatError
+from spex.fourier.spectrum import Spectrum
+from spex.interactions import InteractionIndex, InteractionValues, interactions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMAT = "spex-explanation"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A surrogate of a value function and what can be read from it.
+
+    Args:
+        features: The n labels.
+        spectrum: The surrogate; every prediction and every interaction is read from it.
+        r2: Share of the variance over uniform masks that the surrogate explains, from evaluations
+            that the predicting fit has not seen; 1.0 when exact. NaN where too few masks were
+            evaluated to say.
+        r2_interval: 90 % confidence interval of `r2`.
+        n_evaluations: Distinct masks evaluated, those that measure R2 included.
+        method: The method that made the spectrum.
+        budget: The cap that was given.
+        seed: The seed that was given.
+        scores: Cross-fitted R2 of every candidate, by method.
+        notes: What a user should know about this result, a sentence each.
+        context: What was explained: model, prompt, answer, score, text and its segments, as far
+            as the value function tells; JSON content.
+        version: Version of spex that made it.
+    """
+
+    features: tuple[str, ...]
+    spectrum: Spectrum
+    r2: float
+    r2_interval: tuple[float, float]
+    n_evaluations: int
+    method: str
+    budget: int
+    seed: int
+    scores: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        if len(self.features) != self.spectrum.n_features:
+            raise ArgumentError(
+                f"{len(self.features)} labels for a spectrum of {self.spectrum.n_features} features"
+            )
+
+    @property
+    def n_features(self) -> int:
+        """n, the number of features."""
+        return len(self.features)
+
+    def predict(self, masks: BoolArray) -> FloatArray:
+        """The surrogate's value at masks: exactly the evaluation of `spectrum`.
+
+        Args:
+            masks: (m, n) bool, True = present.
+
+        Returns:
+            (m,) float64, in the unit of the value function.
+
+        Raises:
+            ArgumentError: the masks have another shape or are not boolean.
+        """
+        return self.spectrum.predict(checked_masks(masks, self.n_features))
+
+    def interactions(
+        self, index: str | InteractionIndex = "FBII", order: int | None = None
+    ) -> InteractionValues:
+        """Interaction values, ranked by size, in closed form from the spectrum.
+
+        Args:
+            index: SV, BV, SII, k-SII, BII, STII, FSII, FBII, Moebius or Fourier.
+            order: Highest order; None for the spectrum's degree (1 for SV and BV).
+        """
+        return interactions(self.spectrum, index, order, self.features)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as JSON content; `from_dict` undoes it."""
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "version": self.version,
+            "features": list(self.features),
+            "spectrum": [[list(k), value] for k, value in self.spectrum.items()],
+            "r2": None if math.isnan(self.r2) else self.r2,
+            "r2_interval": [None if math.isnan(x) else x for x in self.r2_interval],
+            "n_evaluations": self.n_evaluations,
+            "method": self.method,
+            "budget": self.budget,
+            "seed": self.seed,
+            "scores": dict(self.scores),
+            "notes": list(self.notes),
+            "context": dict(self.context),
+        }
+
+    @classmethod
+    def from_dict(cls, content: object) -> "Explanation":
+        """Make an explanation from what `to_dict` gave.
+
+        Raises:
+            FileFormatError: it is something else, or of a version that this spex does not know.
+        """
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise FileFormatError(f'no explanation of spex: it lacks "format": "{FORMAT}"')
+        if content.get("format_version") != FORMAT_VERSION:
+            raise FileFormatError(
+                f"an explanation of format version {content.get('format_version')!r}; this spex "
+                f"({__version__}) reads version {FORMAT_VERSION}: use the spex that wrote it "
+                f"({content.get('version')!r})"
+            )
+        try:
+            features = tuple(str(label) for label in content["features"])
+            coefficients = {tuple(k): float(value) for k, value in content["spectrum"]}
+            if not np.isfinite(list(coefficients.values())).all():
+                raise ValueError("a coefficient is not finite")
+            low, high = (math.nan if x is None else float(x) for x in content["r2_interval"])
+            return cls(
+                features=features,
+                spectrum=Spectrum.from_mapping(coefficients, len(features)),
+                r2=math.nan if content["r2"] is None else float(content["r2"]),
+                r2_interval=(low, high),
+                n_evaluations=int(content["n_evaluations"]),
+                method=str(content["method"]),
+                budget=int(content["budget"]),
+                seed=int(content["seed"]),
+                scores={str(k): float(v) for k, v in content["scores"].items()},
+                notes=tuple(str(note) for note in content["notes"]),
+                context=dict(content["context"]),
+                version=str(content["version"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FileFormatError(
+                f"a damaged explanation: {type(error).__name__}: {error}"
+            ) from error
+
+    def save(self, path: str | Path) -> None:
+        """Write versioned JSON; the file is replaced as a whole or not at all."""
+        from spex.files import write_text
+
+        write_text(Path(path), json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Explanation":
+        """Read what `save` wrote.
+
+        Raises:
+            FileFormatError: the file cannot be read as an explanation.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise FileFormatError(f"cannot read {path}: {error.strerror or error}") from error
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise FileFormatError(f"{path} is not JSON: {error}") from error
+        try:
+            return cls.from_dict(content)
+        except FileFormatError as error:
+            raise FileFormatError(f"{path} is {error}") from error
+
+    def to_html(
+        self, path: str | Path, index: str | InteractionIndex = "FBII", order: int | None = None
+    ) -> None:
+        """Write a self-contained page: text, interactions, R2, cost and context."""
+        from spex.files import write_text
+        from spex.report.html import render_html
+
+        write_text(Path(path), render_html([self], index=index, order=order))
+
+    def plot(
+        self, index: str | InteractionIndex = "FBII", order: int | None = None, k: int = 15
+    ) -> "Figure":
+        """A bar chart of the k largest interactions (needs the extra `plot`)."""
+        from spex.report.plots import interaction_figure
+
+        return interaction_figure(self, index=index, order=order, k=k)
+
+    def __repr__(self) -> str:
+        from spex.report.plain import describe
+
+        return describe(self)
+
+
+def checked_masks(masks: object, n: int) -> BoolArray:
+    """Masks as (m, n) bool.
+
+    Raises:
+        ArgumentError: the shape is another, or an entry is neither false nor true.
+    """
+    array = np.asarray(masks)
+    if array.ndim != 2 or array.shape[1] != n:
+        raise ArgumentError(
+            f"masks of shape {array.shape}; they must have shape (number of masks, {n})"
+        )
+    if array.dtype == np.bool_:
+        return array
+    if array.dtype.kind in "iuf" and bool(np.isin(array, (0, 1)).all()):
+        return array.astype(np.bool_)
+    raise ArgumentError(
+        f"masks of type {array.dtype} with other entries than 0 and 1; give booleans, "
+        "True where the feature is present"
+    )

@@ -1,0 +1,109 @@
+"""Ranks, spans and products of packed matrices over F2."""
+
+import numpy as np
+
+from spex._typing import BoolArray, IntArray, WordArray
+from spex.f2.packing import n_words, parity
+
+
+def random_independent_rows(n: int, count: int, rng: np.random.Generator) -> WordArray:
+    """Draw linearly independent vectors of F2^n, uniformly.
+
+    The first rows do not depend on how many follow, so that designs of different sizes nest.
+
+    Args:
+        n: Length of the vectors.
+        count: How many, at most n.
+        rng: Source of randomness.
+
+    Returns:
+        (count, n_words) uint64.
+    """
+    words = n_words(n)
+    tail = np.uint64((1 << (n % 64)) - 1) if n % 64 else np.uint64(0xFFFFFFFFFFFFFFFF)
+    rows = np.zeros((count, words), dtype=np.uint64)
+    basis: list[int] = []  # rows reduced against each other, as Python integers
+    found = 0
+    while found < count:
+        row = rng.integers(0, 1 << 64, size=words, dtype=np.uint64)
+        row[-1] &= tail
+        rest = _reduce(_as_int(row), basis)
+        if rest:
+            basis.append(rest)
+            basis.sort(reverse=True)
+            rows[found] = row
+            found += 1
+    return rows
+
+
+def span(rows: WordArray) -> WordArray:
+    """All F2-combinations of b rows.
+
+    Returns:
+        (2^b, n_words) uint64; entry l is the sum of the rows r whose bit r of l is set.
+    """
+    combinations = np.zeros((1, rows.shape[1]), dtype=np.uint64)
+    for row in rows:
+        combinations = np.concatenate([combinations, combinations ^ row])
+    return combinations
+
+
+def multiply(rows: WordArray, vectors: WordArray) -> IntArray:
+    """The product of a (b, n) matrix with vectors, as numbers.
+
+    Args:
+        rows: (b, n_words) with b <= 62.
+        vectors: (m, n_words).
+
+    Returns:
+        (m,) int64; bit r is <rows[r], vector>.
+    """
+    product = np.zeros(len(vectors), dtype=np.int64)
+    for r, row in enumerate(rows):
+        product |= parity(row, vectors).astype(np.int64) << r
+    return product
+
+
+def independent_rows(matrix: BoolArray) -> tuple[IntArray, BoolArray]:
+    """Choose a basis among the rows of a matrix over F2 and express all rows in it.
+
+    Args:
+        matrix: (r, n) bool.
+
+    Returns:
+        chosen: (p,) the numbers of the first rows that are independent of those before them.
+        combination: (r, p) bool with matrix = combination @ matrix[chosen] over F2.
+    """
+    chosen: list[int] = []
+    reduced: list[tuple[int, int]] = []  # (row, which chosen rows it is the sum of), descending
+    combination: list[int] = []
+    for number, row in enumerate(matrix):
+        rest = int.from_bytes(np.packbits(row).tobytes(), "big")
+        members = 0
+        for value, parts in reduced:
+            if rest ^ value < rest:
+                rest ^= value
+                members ^= parts
+        if rest:
+            own = 1 << len(chosen)
+            chosen.append(number)
+            reduced.append((rest, members ^ own))
+            reduced.sort(reverse=True)
+            members = own
+        combination.append(members)
+    bits = np.array(
+        [[(members >> p) & 1 for p in range(len(chosen))] for members in combination],
+        dtype=np.bool_,
+    )
+    return np.array(chosen, dtype=np.int64), bits.reshape(len(matrix), len(chosen))
+
+
+def _as_int(row: WordArray) -> int:
+    return int.from_bytes(row.astype("<u8").tobytes(), "little")
+
+
+def _reduce(value: int, basis: list[int]) -> int:
+    """Remainder of a vector by a basis sorted in descending order with different leading bits."""
+    for row in basis:
+        value = min(value, value ^ row)
+    return value

@@ -1,0 +1,118 @@
+"""A sparse Fourier spectrum: the surrogate, and all that interactions are read from.
+
+With masks m in {0,1}^n (1 = the feature is present),
+
+    f(m) = sum_k F(k) (-1)^<k,m>,        F(k) = 2^-n sum_m (-1)^<k,m> f(m).
+
+The SPEX poster writes m_i = 1 for a *masked* feature; the two differ by (-1)^|k| on F(k).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from spex._typing import BoolArray, FloatArray, IntArray, Interaction, WordArray
+from spex.errors import ArgumentError
+from spex.f2.packing import n_words, pack, parity, unpack
+
+# Rows of masks times coefficients evaluated at once: 16 MB of signs.
+_BLOCK = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Fourier coefficients on a support of frequencies; every other coefficient is zero.
+
+    Args:
+        n_features: n, the number of features.
+        support: (k, n_words) uint64, the frequencies, packed and pairwise different.
+        coefficients: (k,) float64, F at each of them, in the unit of the value function.
+    """
+
+    n_features: int
+    support: WordArray
+    coefficients: FloatArray
+
+    def __post_init__(self) -> None:
+        expected = (len(self.coefficients), n_words(self.n_features))
+        if self.support.shape != expected:
+            raise ArgumentError(
+                f"support has shape {self.support.shape}; {len(self.coefficients)} coefficients "
+                f"over {self.n_features} features need {expected}"
+            )
+        self.support.flags.writeable = False
+        self.coefficients.flags.writeable = False
+
+    @classmethod
+    def from_mapping(cls, coefficients: Mapping[Interaction, float], n_features: int) -> "Spectrum":
+        """Make a spectrum from {interaction: coefficient}.
+
+        Raises:
+            ArgumentError: an interaction names a feature outside 0 .. n_features - 1 or is not
+                sorted without repetition.
+        """
+        rows = np.zeros((len(coefficients), n_features), dtype=np.bool_)
+        for row, interaction in zip(rows, coefficients, strict=True):
+            members = list(interaction)
+            if members != sorted(set(members)) or (
+                members and not 0 <= members[0] <= members[-1] < n_features
+            ):
+                raise ArgumentError(
+                    f"{interaction} is not a sorted tuple of different features "
+                    f"between 0 and {n_features - 1}"
+                )
+            row[members] = True
+        values = np.fromiter(coefficients.values(), dtype=np.float64, count=len(coefficients))
+        return cls(n_features, pack(rows), values)
+
+    def __len__(self) -> int:
+        return len(self.coefficients)
+
+    @cached_property
+    def orders(self) -> IntArray:
+        """(k,) the order of each frequency: how many features it joins."""
+        return np.bitwise_count(self.support).sum(axis=1, dtype=np.int64)
+
+    @property
+    def degree(self) -> int:
+        """The largest order in the support; 0 when it is empty."""
+        return int(self.orders.max(initial=0))
+
+    @cached_property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """The frequencies as sorted tuples of feature numbers."""
+        rows = unpack(self.support, self.n_features)
+        members = np.nonzero(rows)[1].tolist()
+        ends = np.cumsum(self.orders).tolist()
+        starts = [0, *ends]
+        return tuple(tuple(members[a:b]) for a, b in zip(starts, ends, strict=False))
+
+    def items(self) -> Iterator[tuple[Interaction, float]]:
+        """Pairs of interaction and coefficient."""
+        return zip(self.interactions, self.coefficients.tolist(), strict=True)
+
+    def predict(self, masks: BoolArray) -> FloatArray:
+        """Evaluate sum_k F(k) (-1)^<k,m>.
+
+        Args:
+            masks: (m, n) bool, True = present.
+
+        Returns:
+            (m,) float64.
+        """
+        packed = pack(masks)
+        values = np.empty(len(packed))
+        step = max(1, _BLOCK // max(1, self.support.size))
+        for start in range(0, len(packed), step):
+            odd = parity(packed[start : start + step, None, :], self.support[None, :, :])
+            # Row sums, not a matrix product, so that a value does not depend on its neighbours.
+            values[start : start + step] = np.where(odd, -self.coefficients, self.coefficients).sum(
+                axis=1
+            )
+        return values
+
+    def keep(self, selected: BoolArray | IntArray) -> "Spectrum":
+        """The spectrum restricted to the selected coefficients."""
+        return Spectrum(self.n_features, self.support[selected], self.coefficients[selected])

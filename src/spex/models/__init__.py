@@ -1,0 +1,35 @@
+"""Language models behind one narrow protocol. Heavy packages load only with a model."""
+
+from collections.abc import Callable
+
+from spex.errors import ArgumentError
+from spex.models.protocol import LanguageModel, Message, Prompt
+from spex.models.table import TableModel
+
+__all__ = ["LanguageModel", "Message", "Prompt", "TableModel", "load"]
+
+_HF_PREFIX = "hf:"
+
+
+def load(name: str, notice: Callable[[str], None] | None = None) -> LanguageModel:
+    """Load a model by name.
+
+    Args:
+        name: "smollm2", the demonstration model; or "hf:NAME", where NAME is a folder or a
+            name on the Hugging Face hub.
+        notice: is told what takes long, such as a download.
+
+    Raises:
+        ArgumentError: the name is neither.
+        MissingExtraError: a package that the model needs is not installed.
+        BackendError: the model cannot be found or loaded.
+    """
+    if name == "smollm2":
+        from spex.models.smollm2 import load_smollm2
+
+        return load_smollm2(notice)
+    if isinstance(name, str) and name.startswith(_HF_PREFIX) and len(name) > len(_HF_PREFIX):
+        from spex.models.huggingface import HuggingFaceModel
+
+        return HuggingFaceModel(name.removeprefix(_HF_PREFIX), name=name, notice=notice)
+    raise ArgumentError(f"model {name!r} is unknown; use 'smollm2' or 'hf:FOLDER_OR_HUB_NAME'")

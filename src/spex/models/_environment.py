@@ -1,0 +1,64 @@
+"""What the backends on transformers share: its import, its silence, and the cache folder."""
+
+import importlib
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from spex.errors import MissingExtraError
+
+CACHE_VARIABLE = "SPEX_CACHE_DIR"
+
+
+def require(module: str, extra: str) -> Any:
+    """Import a module of an optional extra.
+
+    Any, not the module's type: torch and transformers take checkers half a minute to read.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{module} cannot be imported ({error}); "
+            f"install it: pip install 'spex-explain[{extra}]'"
+        ) from error
+
+
+def cache_folder() -> Path:
+    """The folder for files that can be made again: $SPEX_CACHE_DIR, or the user's cache."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("spex"))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence progress bars, warnings and log lines of transformers and the hub, then restore."""
+    transformers_logging = require("transformers.utils.logging", "hf")
+    hub = require("huggingface_hub.utils", "hf")
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    hub_bars = not hub.are_progress_bars_disabled()
+    hub_verbosity = hub.logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    hub.logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # The hub warns when its own environment variable already decides about the bars.
+            hub.disable_progress_bars()
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        hub.logging.set_verbosity(hub_verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+        if hub_bars:
+            hub.enable_progress_bars()

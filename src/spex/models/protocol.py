@@ -1,0 +1,115 @@
+"""What spex asks of a language model, and the messages that it is given.
+
+A backend has one narrow method for values, `log_probs`, and one for the reference answer,
+`generate`. Masking, removal of equal prompts and storing of finished work are done once, outside.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError
+
+_ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a chat; role is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in _ROLES:
+            raise ArgumentError(f"role={self.role!r} is unknown; use one of {', '.join(_ROLES)}")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is given. Equal prompts have equal values, so each is evaluated once."""
+
+    messages: tuple[Message, ...]
+
+    def __post_init__(self) -> None:
+        if not any(message.role == "user" for message in self.messages):
+            raise ArgumentError("a prompt needs at least one message of role 'user'")
+
+    @property
+    def text(self) -> str:
+        """The content of the last message of the user."""
+        return next(m.content for m in reversed(self.messages) if m.role == "user")
+
+
+class LanguageModel(Protocol):
+    """A language model that scores given answers.
+
+    Laws, for all prompts p and answers a:
+
+    - `log_probs` yields each prompt number exactly once, in any order, with one array per answer,
+      in the order of the answers; each has `len(answer_tokens(a))` numbers, at most 0, in nats.
+    - Number i is log P(token i of a | p, tokens 0..i-1 of a): teacher-forced, conditioned on the
+      whole prefix, of the distribution that the model samples from at temperature 1. Their sum
+      is log P(a | p). The tokens of an answer do not depend on the prompt.
+    - The numbers do not depend on which other prompts and answers are in the call, up to the
+      rounding of the model's precision.
+    - Models with equal `identity` give equal numbers, up to the same rounding.
+    """
+
+    @property
+    def name(self) -> str:
+        """What a user calls the model."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Changes with the weights, the tokenizer, the precision or the revision of the model."""
+        ...
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
+        """The greedy answer to each prompt, without special tokens.
+
+        Args:
+            prompts: what the model is given.
+            max_new_tokens: where an answer is cut off, in tokens.
+
+        Raises:
+            ArgumentError: a prompt leaves no room for an answer.
+            BackendError: the model failed.
+        """
+        ...
+
+    def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
+        """Refuse what `log_probs` would refuse, at next to no cost.
+
+        Raises:
+            ArgumentError: a prompt with an answer exceeds the model's context, or an answer has
+                no tokens.
+        """
+        ...
+
+    def log_probs(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> Iterator[tuple[int, list[FloatArray]]]:
+        """Log-probability of every token of every answer after every prompt.
+
+        What `check_prompts` refuses is refused by the call itself, before any evaluation.
+
+        Args:
+            prompts: what the model is given.
+            answers: the answers to score, the same for every prompt.
+
+        Returns:
+            (prompt number, [(n_tokens,) float64 in nats, one per answer]) as soon as each batch
+            is finished, in any order, so that a caller can keep finished work.
+
+        Raises:
+            ArgumentError: see `check_prompts`.
+            BackendError: the model failed.
+        """
+        ...
+
+    def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
+        """The tokens of an answer, as spans (start, stop) of its characters."""
+        ...

@@ -1,0 +1,294 @@
+"""The pipeline: features -> masks -> values -> spectrum -> explanation.
+
+This is the only module that joins all stages.
+"""
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spex._typing import BoolArray, FloatArray, WordArray
+from spex.errors import ArgumentError
+from spex.explanation import Explanation
+from spex.f2.packing import n_words, unpack
+from spex.fidelity import PERFECT, Fidelity
+from spex.fourier.design import Design
+from spex.fourier.spectrum import Spectrum
+from spex.fourier.wht import walsh_hadamard
+from spex.masks import all_masks, coded_design, uniform_masks
+from spex.sampling import Evaluator, Progress
+from spex.selection import Fit, fit_best
+from spex.store import Store
+from spex.surrogates.base import CodedValues, Samples, Surrogate
+from spex.surrogates.coded import Spex
+from spex.surrogates.gaussian_process import GaussianProcess
+from spex.surrogates.linear import Linear
+
+METHODS = ("auto", "exact", "gp", "linear", "spex")
+MAX_FEATURES = 16_384
+_LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
+# More masks than this are never evaluated exhaustively: 2^26 values are 0.5 GB.
+_MAX_EXACT_FEATURES = 26
+# With target_r2 the first fit sees at least this many masks, and each next one twice as many.
+_FIRST_STAGE = 64
+
+
+def explain(
+    f: Callable[[BoolArray], Any],
+    features: int | Sequence[str] | None = None,
+    budget: int = 2000,
+    *,
+    method: str = "auto",
+    max_degree: int = 5,
+    seed: int = 0,
+    target_r2: float | None = None,
+    store: str | Path | Store | None = None,
+    progress: bool | Callable[[Progress], None] = False,
+) -> Explanation:
+    """Explain a value function: which features drive it, and which of them only together.
+
+    Args:
+        f: Callable from bool masks (m, n), True = present, to m real numbers; called in batches.
+            Or a `spex.ValueFunction`.
+        features: n, or n labels. May be left out for a `ValueFunction`.
+        budget: Cap on the number of distinct masks evaluated, those that measure R2 included. At
+            2^n or above, all 2^n are evaluated and the spectrum is exact.
+        method: `auto` (the best of the others that the budget allows, by cross-validation),
+            `exact` (all 2^n masks), `gp` (Gaussian process on the hypercube), `linear` (order 1),
+            `spex` (coded masks, decoded by message passing).
+        max_degree: Highest order of interaction that is searched for. An exact spectrum has all
+            orders, whatever this says.
+        seed: Of all random choices; the same seed, budget and f give the same result.
+        target_r2: Stop once the lower bound of the held-out R2 reaches this.
+        store: Path of a sample store, or a `Store`: values found there are not evaluated again,
+            new ones are kept there as they come. Needs an f with an `identity`.
+        progress: True for a progress bar on standard error, or a function called with a
+            `Progress` after every batch.
+
+    Returns:
+        The explanation.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+        ValueFunctionError: f did not return one finite real number per mask.
+        StoreError: the store cannot be used.
+    """
+    labels = _labels(f, features)
+    n = len(labels)
+    budget = _whole_number("budget", budget, 1)
+    max_degree = _whole_number("max_degree", max_degree, 1)
+    seed = _whole_number("seed", seed, 0)
+    if method not in METHODS:
+        raise ArgumentError(f"method={method!r} is unknown; choose one of {', '.join(METHODS)}")
+    if target_r2 is not None and not 0 < target_r2 <= 1:
+        raise ArgumentError(f"target_r2={target_r2}; it must be above 0 and at most 1")
+    exhaustive = n <= _MAX_EXACT_FEATURES and 1 << n <= budget
+    total = 1 << n if exhaustive else budget
+    if method == "exact" and not exhaustive:
+        limit = f"2^{n} = {1 << n}" if n <= 64 else f"2^{n}"
+        raise ArgumentError(
+            f"method 'exact' evaluates all {limit} masks, and the budget is {budget}; raise the "
+            f"budget (up to n = {_MAX_EXACT_FEATURES}), choose coarser features or another method"
+        )
+    if total < min(_LEAST_BUDGET, 1 << n):
+        raise ArgumentError(
+            f"budget={budget} is too small to fit anything and measure it; give at least "
+            f"{_LEAST_BUDGET}, better a few times the number of features ({n})"
+        )
+
+    with ExitStack() as stack:
+        if isinstance(store, str | Path):
+            store = stack.enter_context(Store(store))
+        report = stack.enter_context(_reporter(progress))
+        evaluate = Evaluator(f, n, total, store, report)
+        run = _Run(evaluate, n, method, max_degree, seed)
+        stages = _stages(total, n) if target_r2 is not None and method != "exact" else [total]
+        for size in stages:
+            fit = run.fit_exhaustively() if size == 1 << n else run.fit(size)
+            evaluate.tell_r2(fit.fidelity.r2)
+            if target_r2 is not None and fit.fidelity.interval[0] >= target_r2:
+                break
+
+    describe = getattr(f, "describe", None)
+    return Explanation(
+        features=labels,
+        spectrum=fit.spectrum,
+        r2=fit.fidelity.r2,
+        r2_interval=fit.fidelity.interval,
+        n_evaluations=run.n_evaluations,
+        method=fit.method,
+        budget=budget,
+        seed=seed,
+        scores=fit.scores,
+        notes=run.notes,
+        context=dict(describe()) if callable(describe) else {},
+    )
+
+
+class _Run:
+    """The masks evaluated so far, and the fits made of them."""
+
+    def __init__(
+        self, evaluate: Evaluator, n: int, method: str, max_degree: int, seed: int
+    ) -> None:
+        self._evaluate = evaluate
+        self._n = n
+        self._method = method
+        self._max_degree = max_degree
+        self._seed = seed
+        self._stream = uniform_masks(n, seed)
+        self._rows: dict[bytes, int] = {}
+        self._masks: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)
+        self._values: FloatArray = np.zeros(0)
+        self._uniform: BoolArray = np.zeros(0, dtype=np.bool_)
+        self.notes: tuple[str, ...] = ()
+        self.n_evaluations = 0
+
+    def fit(self, budget: int) -> Fit:
+        """Grow the sample to a budget and fit it."""
+        design = coded_design(
+            self._method, self._n, budget, len(self._rows), self._max_degree, self._seed
+        )
+        if self._method == "spex":
+            self._note_design(design, budget)
+        new = [] if design is None else self._new(design.masks)
+        room = budget - len(self._rows)
+        uniform: list[WordArray] = []
+        while len(uniform) < room:
+            uniform += self._new([next(self._stream)])
+        self._grow(new, uniform)
+
+        coded = None
+        if design is not None:
+            rows = [self._rows[mask.tobytes()] for mask in design.masks]
+            self._uniform[rows] = False  # decoding has seen them
+            coded = CodedValues(design, self._values[rows], self._max_degree)
+        samples = Samples(unpack(self._masks, self._n), self._values, self._uniform.copy(), coded)
+        return fit_best(self._candidates(coded is not None), samples)
+
+    def fit_exhaustively(self) -> Fit:
+        """Evaluate all 2^n masks; their transform is the spectrum."""
+        masks = all_masks(self._n)
+        known = np.fromiter(
+            (int.from_bytes(key, "little") for key in self._rows), np.int64, len(self._rows)
+        )
+        values = np.empty(len(masks))
+        values[known] = self._values
+        missing = np.ones(len(masks), dtype=np.bool_)
+        missing[known] = False
+        values[missing] = self._evaluate(masks[missing])
+        self.n_evaluations = len(masks)
+        self.notes = ()
+        coefficients = walsh_hadamard(values)
+        # What rounding leaves of a coefficient that is zero.
+        kept = np.abs(coefficients) > 1e-14 * float(np.abs(values).max(initial=0.0))
+        kept[0] = True
+        spectrum = Spectrum(self._n, masks[kept], coefficients[kept])
+        if self._method != "linear":
+            return Fit("exact", spectrum, PERFECT, {"exact": 1.0})
+        # The best surrogate of order 1 is the part of order 1, and over all masks its R2 is known.
+        linear = spectrum.keep(spectrum.orders <= 1)
+        total = float((spectrum.coefficients[spectrum.orders > 0] ** 2).sum())
+        part = float((linear.coefficients[linear.orders > 0] ** 2).sum())
+        r2 = part / total if total > 0 else 1.0
+        return Fit("linear", linear, Fidelity(r2, (r2, r2)), {"linear": r2})
+
+    def _new(self, masks: Sequence[WordArray] | WordArray) -> list[WordArray]:
+        """Those masks that have no row yet; each gets one."""
+        new = []
+        for mask in masks:
+            key = mask.tobytes()
+            if key not in self._rows:
+                self._rows[key] = len(self._rows)
+                new.append(mask)
+        return new
+
+    def _grow(self, coded: list[WordArray], uniform: list[WordArray]) -> None:
+        if coded or uniform:
+            masks = np.stack(coded + uniform)
+            self._masks = np.concatenate([self._masks, masks])
+            self._values = np.concatenate([self._values, self._evaluate(masks)])
+            drawn = np.arange(len(masks)) >= len(coded)
+            self._uniform = np.concatenate([self._uniform, drawn])
+        self.n_evaluations = len(self._values)
+
+    def _candidates(self, coded: bool) -> list[Surrogate]:
+        if self._method == "linear":
+            return [Linear()]
+        if self._method == "spex":
+            return [Spex()]
+        if self._method == "gp":
+            return [GaussianProcess(self._max_degree)]
+        decoders: list[Surrogate] = [Spex()] if coded else []
+        return [Linear(), *decoders, GaussianProcess(self._max_degree)]
+
+    def _note_design(self, design: Design | None, budget: int) -> None:
+        if design is None:
+            raise ArgumentError(
+                f"budget={budget} buys no coded design for {self._n} features; raise it or use "
+                "method 'auto', which takes any budget"
+            )
+        wanted = min(self._max_degree, self._n)
+        self.notes = ()
+        if design.code.t < wanted:
+            self.notes = (
+                f"The budget of {budget} lets spex decode interactions up to order "
+                f"{design.code.t} only, not {wanted}; raise it to find higher ones.",
+            )
+
+
+def _labels(f: object, features: int | Sequence[str] | None) -> tuple[str, ...]:
+    own = getattr(f, "features", None)
+    if features is None:
+        if own is None:
+            raise ArgumentError(
+                "features is missing: give the number of features or their labels (only a "
+                "spex.ValueFunction knows its own)"
+            )
+        features = own
+    if isinstance(features, str):
+        raise ArgumentError(
+            f"features={features!r} is one string; give a list of labels, or explain a text with "
+            "spex.ValueFunction(spex.Text(...), model, score)"
+        )
+    if isinstance(features, Sequence | np.ndarray):
+        labels = tuple(str(label) for label in features)
+    else:
+        labels = tuple(str(number) for number in range(_whole_number("features", features, 1)))
+    if not 1 <= len(labels) <= MAX_FEATURES:
+        raise ArgumentError(
+            f"{len(labels)} features; the number must be 1 to {MAX_FEATURES}: choose coarser units"
+        )
+    if own is not None and len(own) != len(labels):
+        raise ArgumentError(
+            f"{len(labels)} labels for a value function of {len(own)} features; leave features out"
+        )
+    return labels
+
+
+def _whole_number(name: str, value: object, least: int) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool | np.bool_) or number < least:
+        raise ArgumentError(f"{name}={value!r}; it must be a whole number of at least {least}")
+    return number
+
+
+def _stages(total: int, n: int) -> Iterator[int]:
+    size = max(_FIRST_STAGE, 2 * n)
+    while size < total:
+        yield size
+        size *= 2
+    yield total
+
+
+def _reporter(progress: bool | Callable[[Progress], None]) -> Any:
+    from spex.progress import reporter
+
+    return reporter(progress)

@@ -1,0 +1,276 @@
+"""What all reports say alike: labels, numbers and sentences about an explanation."""
+
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from spex._typing import Interaction
+from spex.errors import ArgumentError
+from spex.interactions import InteractionIndex, InteractionValues
+
+if TYPE_CHECKING:
+    from spex.explanation import Explanation
+
+# (string, feature number or None): pieces that concatenate to the text explained.
+Segments = tuple[tuple[str, int | None], ...]
+
+# What a value of each index says, in one line for readers who do not know its name.
+MEANINGS: Mapping[InteractionIndex, str] = {
+    InteractionIndex.SV: "each feature's fair share of the score (Shapley value)",
+    InteractionIndex.BV: "mean change of the score when the feature is there (Banzhaf value)",
+    InteractionIndex.SII: "what a group adds to what its parts add, averaged as Shapley does",
+    InteractionIndex.K_SII: "the score shared out among features and groups (k-Shapley)",
+    InteractionIndex.BII: "what a group adds to what its parts add, mean over all masks",
+    InteractionIndex.STII: "the score shared out among features and groups (Shapley-Taylor)",
+    InteractionIndex.FSII: "what a group that is there adds to what its parts add (Faith-Shapley)",
+    InteractionIndex.FBII: "what a group that is there adds to what its parts add (Faith-Banzhaf)",
+    InteractionIndex.MOEBIUS: "what a group adds to what its parts add, with nothing else there",
+    InteractionIndex.FOURIER: "amplitude: the score is higher by twice this when an even number of "
+    "them is there than when an odd number is",
+}
+
+_METHODS = {
+    "exact": "exact (all masks evaluated)",
+    "linear": "linear (features one by one)",
+    "spex": "spex (coded masks, sparse Fourier transform)",
+    "gp": "gp (Gaussian process, its largest Fourier coefficients)",
+}
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+# Below this share of the variance, what is left out could well change the picture.
+_DOUBTFUL_R2 = 0.5
+
+
+def visible(text: str) -> str:
+    """Text without characters that could act on a terminal or that no file can hold.
+
+    Control characters other than tab and line feed (an escape sequence in a text that someone else
+    wrote must not reach the terminal), overrides of the writing direction and half surrogate pairs
+    are shown as U+FFFD.
+    """
+    return "".join("\N{REPLACEMENT CHARACTER}" if _acts(c) else c for c in text)
+
+
+def _acts(character: str) -> bool:
+    if character in "\n\t":
+        return False
+    category = unicodedata.category(character)
+    return category in ("Cc", "Cs") or character in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+
+
+def one_line(text: str) -> str:
+    """Visible text on one line, white space collapsed."""
+    return visible(" ".join(text.split()))
+
+
+def short(label: str, limit: int = 40) -> str:
+    """A label on one line, cut to `limit` characters; never empty."""
+    line = one_line(label)
+    if not line:
+        return "(blank)"
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + _ELLIPSIS
+
+
+def joined(labels: Iterable[str], limit: int = 40) -> str:
+    """The labels of an interaction, each cut to `limit` characters."""
+    return " + ".join(short(label, limit) for label in labels)
+
+
+def signed(value: float) -> str:
+    """A value with its sign and three significant digits, without an exponent where readable."""
+    if value == 0:
+        return "0"
+    # The exponent after rounding: 9.999 has three digits as 10.0.
+    decimals = 2 - int(f"{value:.2e}".partition("e")[2])
+    if decimals > 6 or decimals < -6:
+        return f"{value:+.2e}"
+    return f"{round(value, decimals):+.{max(decimals, 0)}f}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage that is never rounded to 0 or to 100 %."""
+    number = 100 * share
+    if 0 < number < 0.1:
+        return "< 0.1 %"
+    if 0 <= number < 9.95:
+        return f"{number:.1f} %"
+    if 99.5 <= number < 100:
+        return f"{math.floor(number * 100) / 100:.2f} %"
+    return f"{number:.0f} %"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 evaluation`, `2,000 evaluations`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def main_effects(explanation: "Explanation") -> list[float]:
+    """The Banzhaf value of each feature, -2 F({i}), in the unit of the score."""
+    effects = [0.0] * explanation.n_features
+    for interaction, coefficient in explanation.spectrum.items():
+        if len(interaction) == 1:
+            effects[interaction[0]] = -2 * coefficient
+    return effects
+
+
+def variance_shares(explanation: "Explanation") -> dict[Interaction, float]:
+    """The share of the surrogate's variance over uniform masks of each Fourier coefficient."""
+    squares = {k: f * f for k, f in explanation.spectrum.items() if k}
+    total = math.fsum(squares.values())
+    return {k: square / total for k, square in squares.items()} if total > 0 else {}
+
+
+def joint_share(explanation: "Explanation") -> float:
+    """The share of the surrogate's variance that features have only together (order >= 2)."""
+    return math.fsum(v for k, v in variance_shares(explanation).items() if len(k) > 1)
+
+
+def default_interactions(explanation: "Explanation") -> InteractionValues:
+    """FBII, or the Fourier coefficients where a dense spectrum makes FBII too long to list."""
+    try:
+        return explanation.interactions("FBII")
+    except ArgumentError:
+        return explanation.interactions("Fourier")
+
+
+def has_direction(index: InteractionIndex) -> bool:
+    """Whether a positive value raises the score; a Fourier coefficient's sign says something else.
+
+    It is that of the masks that hold an even number of its features, none at all among them.
+    """
+    return index is not InteractionIndex.FOURIER
+
+
+def is_constant(explanation: "Explanation") -> bool:
+    """Whether the surrogate has the same value at every mask."""
+    return not any(k and value for k, value in explanation.spectrum.items())
+
+
+def fidelity(explanation: "Explanation") -> str:
+    """How faithful the explanation is, in one sentence."""
+    r2, (low, high) = explanation.r2, explanation.r2_interval
+    everything = (
+        explanation.n_features <= 62 and explanation.n_evaluations == 1 << explanation.n_features
+    )
+    if math.isnan(r2):
+        return (
+            "How much of the variation is explained is unknown: too few evaluations to measure it; "
+            "raise the budget."
+        )
+    if is_constant(explanation) and r2 == 1:
+        return "The score is the same whatever is left out: there is nothing to attribute."
+    if everything and r2 == 1:
+        return (
+            "Explains all of the variation: exact, from all "
+            f"{counted(explanation.n_evaluations, 'mask')}."
+        )
+    if everything:
+        return f"Explains {percent(max(r2, 0.0))} of the variation, measured on all masks."
+    interval = f"90 % interval {_interval(low, high)}"
+    if r2 <= 0:
+        return f"Explains none of the variation (R2 {r2:.2f}, {interval}): do not rely on it."
+    return (
+        f"Explains {percent(r2)} of the variation ({interval}), "
+        "measured on evaluations that the fit has not seen."
+    )
+
+
+def caution(explanation: "Explanation") -> str | None:
+    """What to do about a poor fit, in one sentence; None for a good one."""
+    if math.isnan(explanation.r2) or explanation.r2 >= _DOUBTFUL_R2:
+        return None
+    return "Much of the variation is left unexplained: raise the budget, or use coarser units."
+
+
+def fidelity_short(explanation: "Explanation") -> str:
+    """Such as `R2 0.93 (90 % interval 0.91 to 0.95)`."""
+    if math.isnan(explanation.r2):
+        return "R2 unknown"
+    low, high = explanation.r2_interval
+    if math.isnan(low) or math.isnan(high):
+        return f"R2 {_score(explanation.r2)}"
+    if low == high:
+        return f"R2 {_score(explanation.r2)} (not estimated: all masks evaluated)"
+    return f"R2 {_score(explanation.r2)} (90 % interval {_score(low)} to {_score(high)})"
+
+
+def unit_of_score(explanation: "Explanation") -> str:
+    """The unit of the values, such as `nats`, as far as the score names one; else empty."""
+    score = context_text(explanation, "score")
+    if score is None or ", " not in score:
+        return ""
+    unit = score.rpartition(", ")[2]
+    # A score line ends with its unit; what looks otherwise is part of a name.
+    return unit if unit.isalpha() and len(unit) <= 12 else ""
+
+
+def context_text(explanation: "Explanation", key: str) -> str | None:
+    """A text of the context, made visible; None where there is none."""
+    value = explanation.context.get(key)
+    return visible(value) if isinstance(value, str) and value else None
+
+
+def method(explanation: "Explanation") -> str:
+    """The method in a few words."""
+    return _METHODS.get(explanation.method, one_line(explanation.method))
+
+
+def cost(explanation: "Explanation") -> str:
+    """Such as `300 evaluations`."""
+    return counted(explanation.n_evaluations, "evaluation")
+
+
+def segments(explanation: "Explanation") -> Segments | None:
+    """The text explained, in pieces; None where the context has none that fit the features."""
+    given = explanation.context.get("segments")
+    if not isinstance(given, list | tuple):
+        return None
+    pieces: list[tuple[str, int | None]] = []
+    # The context may come from a file: nothing is believed of it.
+    for piece in given:
+        if not isinstance(piece, list | tuple) or len(piece) != 2 or not isinstance(piece[0], str):
+            return None
+        string, feature = piece
+        if feature is not None and (
+            isinstance(feature, bool)
+            or not isinstance(feature, int)
+            or not 0 <= feature < explanation.n_features
+        ):
+            return None
+        pieces.append((visible(string), feature))
+    shown = {feature for _, feature in pieces if feature is not None}
+    return tuple(pieces) if len(shown) == explanation.n_features else None
+
+
+def nothing_listed(explanation: "Explanation") -> str:
+    """Why a table has no rows, in one sentence."""
+    if is_constant(explanation):
+        return "No interactions: the score is the same whatever is left out."
+    return "Every value of this index and order is zero; a higher order or Fourier shows the rest."
+
+
+def heading(values: InteractionValues) -> str:
+    """Such as `FBII up to order 3`."""
+    return f"{values.index} up to order {values.order}" if values.order > 1 else f"{values.index}"
+
+
+def remainder(values: InteractionValues, shown: int) -> str | None:
+    """What a table that shows the `shown` largest leaves out; None where it shows all."""
+    ranked = [value for interaction, value in values.items() if interaction]
+    hidden = len(ranked) - shown
+    if hidden <= 0:
+        return None
+    size = signed(abs(ranked[shown])).removeprefix("+")
+    return f"{hidden:,} more, each at most {size} in absolute value"
+
+
+def _score(value: float) -> str:
+    if 0.995 <= value < 1:
+        return f"{math.floor(value * 1e4) / 1e4:.4f}"
+    return f"{value:.2f}"
+
+
+def _interval(low: float, high: float) -> str:
+    if math.isnan(low) or math.isnan(high):
+        return "unknown"
+    return f"{percent(low).removesuffix(' %')} to {percent(high)}"

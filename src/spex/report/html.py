@@ -1,0 +1,367 @@
+"""An explanation as one HTML page that needs nothing else: no network, no other file.
+
+`page_data` computes everything that the page shows, as plain strings and numbers; the template
+only prints it. Autoescape is on, and the page's content security policy allows no request at all
+and no script but its own, by hash: whatever a text holds, it stays text.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from spex.errors import ArgumentError
+from spex.interactions import InteractionIndex, InteractionValues
+from spex.report import facts
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from spex.explanation import Explanation
+
+# Rows that a reader may still scroll through; the page says how many more there are.
+MAX_ROWS = 200
+# Steps of colour from no effect to the largest.
+LEVELS = 10
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of the text, or a label where no text is known.
+
+    Args:
+        text: The string.
+        feature: Number of its feature; None for text that is always there.
+        colour: CSS class of its main effect, `p1` to `p10` or `n1` to `n10`; empty for none.
+        says: Its main effect in words.
+    """
+
+    text: str
+    feature: int | None
+    colour: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """An interaction in the table.
+
+    Args:
+        rank: Its place, from 1.
+        members: Its feature numbers, separated by spaces.
+        labels: (short, whole) label of each.
+        order: How many features it joins.
+        value: Its value, readable.
+        share: Its share of the variance, readable; a dash where it has no coefficient of its own.
+        bar_start: Where its bar starts, in percent of the width; zero is at 50.
+        bar_width: How wide its bar is, in percent of the width.
+        colour: CSS class of its bar: `pos`, `neg`, or `flat` where the sign has no such meaning.
+        says: The row in words.
+    """
+
+    rank: int
+    members: str
+    labels: tuple[tuple[str, str], ...]
+    order: int
+    value: str
+    share: str
+    bar_start: float
+    bar_width: float
+    colour: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line on how the explanation was made; `block` for text shown as it is."""
+
+    name: str
+    value: str
+    block: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the page shows of one explanation.
+
+    Args:
+        title: Heading.
+        fidelity: How faithful it is, a sentence.
+        caution: What to do about a poor fit; None for a good one.
+        gauge: (low, estimate, high) of R2 in percent, within 0 to 100; None where unknown.
+        summary: Cost, method and model on one line.
+        notes: What a user should know, a sentence each.
+        unit: Unit of the values; may be empty.
+        scale: The largest main effect, readable; where the colours end. Empty if all are zero.
+        is_text: Whether the pieces are a text, or labels.
+        pieces: The text, or the labels.
+        index: Name of the index.
+        heading: Index and order.
+        meaning: What a value of the index says.
+        listing: What the table lists, or why it lists nothing, a sentence.
+        rows: The largest interactions.
+        remainder: What the table leaves out; None where it shows all.
+        facts: How the explanation was made.
+    """
+
+    title: str
+    fidelity: str
+    caution: str | None
+    gauge: tuple[float, float, float] | None
+    summary: str
+    notes: tuple[str, ...]
+    unit: str
+    scale: str
+    is_text: bool
+    pieces: tuple[Piece, ...]
+    index: str
+    heading: str
+    meaning: str
+    listing: str
+    rows: tuple[Row, ...]
+    remainder: str | None
+    facts: tuple[Fact, ...]
+
+
+def page_data(
+    explanation: "Explanation",
+    index: str | InteractionIndex = "FBII",
+    order: int | None = None,
+    title: str | None = None,
+) -> Page:
+    """Compute what the page shows of one explanation.
+
+    Args:
+        explanation: The explanation.
+        index: Index of the table.
+        order: Highest order of the table; see `spex.interactions.interactions`.
+        title: Heading; made from the score unless given.
+
+    Raises:
+        ArgumentError: the index or the order is wrong.
+    """
+    values = explanation.interactions(index, order)
+    unit = facts.unit_of_score(explanation)
+    effects = facts.main_effects(explanation)
+    largest = max(map(abs, effects), default=0.0)
+    segments = facts.segments(explanation)
+    pieces = segments or tuple(
+        (facts.short(label, 200), number) for number, label in enumerate(explanation.features)
+    )
+    rows = _rows(explanation, values, unit)
+    remainder = facts.remainder(values, len(rows))
+    return Page(
+        title=facts.visible(title) if title is not None else _title(explanation),
+        fidelity=facts.fidelity(explanation),
+        caution=facts.caution(explanation),
+        gauge=_gauge(explanation),
+        summary=_summary(explanation),
+        notes=tuple(facts.visible(note) for note in explanation.notes),
+        unit=unit,
+        scale=facts.signed(largest).removeprefix("+") if largest else "",
+        is_text=segments is not None,
+        pieces=tuple(_piece(text, number, effects, largest, unit) for text, number in pieces),
+        index=str(values.index),
+        heading=facts.heading(values),
+        meaning=facts.MEANINGS[values.index],
+        listing=_listing(explanation, rows, remainder),
+        rows=rows,
+        remainder=None if remainder is None else _typeset(remainder),
+        facts=_facts(explanation, unit),
+    )
+
+
+def render_html(
+    explanations: "Sequence[Explanation]",
+    index: str | InteractionIndex = "FBII",
+    order: int | None = None,
+    titles: Sequence[str] | None = None,
+) -> str:
+    """One self-contained page with one section for each explanation.
+
+    Args:
+        explanations: At least one.
+        index: Index of the tables.
+        order: Highest order of the tables; see `spex.interactions.interactions`.
+        titles: A heading for each; made from the scores unless given.
+
+    Raises:
+        ArgumentError: there is no explanation, the titles are not as many, or the index or the
+            order is wrong.
+    """
+    if not explanations:
+        raise ArgumentError("no explanation to show; give at least one")
+    if titles is not None and len(titles) != len(explanations):
+        raise ArgumentError(f"{len(titles)} titles for {len(explanations)} explanations")
+    pages = [
+        page_data(explanation, index, order, None if titles is None else titles[number])
+        for number, explanation in enumerate(explanations)
+    ]
+    source = _environment()
+    style, script = (source.loader.get_source(source, name)[0] for name in ("page.css", "page.js"))  # type: ignore[union-attr]
+    return source.get_template("page.html").render(
+        pages=pages,
+        style=style,
+        script=script,
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+        versions=sorted({facts.one_line(explanation.version) for explanation in explanations}),
+    )
+
+
+@cache
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("spex.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _csp_hash(content: str) -> str:
+    """What a content security policy calls this inline script or style."""
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _title(explanation: "Explanation") -> str:
+    score = facts.context_text(explanation, "score")
+    return f"What drives {score}" if score else "What drives the score"
+
+
+def _summary(explanation: "Explanation") -> str:
+    parts = [facts.cost(explanation), f"method {facts.one_line(explanation.method)}"]
+    model = facts.context_text(explanation, "model")
+    if model is not None:
+        parts.append(f"model {facts.one_line(model)}")
+    parts.append(facts.counted(explanation.n_features, "feature"))
+    return " \N{MIDDLE DOT} ".join(parts)
+
+
+def _gauge(explanation: "Explanation") -> tuple[float, float, float] | None:
+    r2, (low, high) = explanation.r2, explanation.r2_interval
+    bounds = [_within(share) for share in (low, r2, high)]
+    if any(bound is None for bound in bounds) or facts.is_constant(explanation):
+        return None
+    low_bound, estimate, high_bound = (bound or 0.0 for bound in bounds)
+    return low_bound, estimate, high_bound
+
+
+def _within(share: float) -> float | None:
+    if share != share:
+        return None
+    return round(100 * min(max(share, 0.0), 1.0), 2)
+
+
+def _piece(
+    text: str, feature: int | None, effects: list[float], largest: float, unit: str
+) -> Piece:
+    if feature is None:
+        return Piece(text, None, "", "")
+    effect = effects[feature]
+    level = round(LEVELS * abs(effect) / largest) if largest else 0
+    colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
+    says = f"{facts.short(text)}: main effect {_with_unit(_typeset(facts.signed(effect)), unit)}"
+    return Piece(text, feature, colour, says)
+
+
+def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> tuple[Row, ...]:
+    top = values.top(MAX_ROWS)
+    largest = max((abs(value) for _, value in top), default=0.0)
+    shares = facts.variance_shares(explanation)
+    coloured = facts.has_direction(values.index)
+    rows = []
+    for rank, (interaction, value) in enumerate(top, 1):
+        labels = [explanation.features[member] for member in interaction]
+        share = shares.get(interaction)
+        width = 50 * abs(value) / largest if largest else 0.0
+        words = facts.joined(labels)
+        says = f"{words}: {_with_unit(_typeset(facts.signed(value)), unit)}"
+        if share is not None:
+            says += f", {facts.percent(share)} of the variance"
+        rows.append(
+            Row(
+                rank=rank,
+                members=" ".join(map(str, interaction)),
+                labels=tuple((facts.short(label, 60), facts.visible(label)) for label in labels),
+                order=len(interaction),
+                value=_typeset(facts.signed(value)),
+                share="\N{EN DASH}" if share is None else facts.percent(share),
+                bar_start=round(50.0 if value > 0 else 50 - width, 2),
+                bar_width=round(width, 2),
+                colour=("pos" if value > 0 else "neg") if coloured else "flat",
+                says=says,
+            )
+        )
+    return tuple(rows)
+
+
+def _typeset(number: str) -> str:
+    """A number with a true minus sign, as wide as the plus sign above it in a column."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
+def _listing(explanation: "Explanation", rows: tuple[Row, ...], remainder: str | None) -> str:
+    if not rows:
+        return facts.nothing_listed(explanation)
+    return "All that were found." if remainder is None else f"The {len(rows)} largest."
+
+
+def _with_unit(value: str, unit: str) -> str:
+    return f"{value} {unit}" if unit else value
+
+
+def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
+    import numpy as np
+
+    context = {
+        key: facts.context_text(explanation, key)
+        for key in ("score", "answer", "model", "unit", "operator", "prompt", "system", "command")
+    }
+    everything, nothing = explanation.predict(
+        np.array([[True] * explanation.n_features, [False] * explanation.n_features])
+    ).tolist()
+    found: list[tuple[str, Any, bool]] = [
+        ("Score", context["score"], False),
+        ("Answer explained", context["answer"], True),
+        ("Model", context["model"], False),
+        ("System message", context["system"], True),
+        ("Prompt", context["prompt"], True),
+        ("Units", _units(explanation, context["unit"], context["operator"]), False),
+        ("Predicted score", _predicted(everything, nothing, unit), False),
+        ("Method", _method(explanation), False),
+        ("Evaluations", f"{explanation.n_evaluations:,} (budget {explanation.budget:,})", False),
+        ("Seed", str(explanation.seed), False),
+        ("Made by", f"spex {facts.one_line(explanation.version)}", False),
+        ("Command", context["command"], True),
+    ]
+    return tuple(Fact(name, value, block) for name, value, block in found if value)
+
+
+def _units(explanation: "Explanation", unit: str | None, operator: str | None) -> str:
+    number = facts.counted(explanation.n_features, "feature")
+    if unit is None:
+        return number
+    return f"{number} of kind {unit}" + (f", left out by: {operator}" if operator else "")
+
+
+def _predicted(everything: float, nothing: float, unit: str) -> str:
+    return (
+        f"{_with_unit(_typeset(facts.signed(everything)), unit)} with everything kept, "
+        f"{_with_unit(_typeset(facts.signed(nothing)), unit)} with nothing kept"
+    )
+
+
+def _method(explanation: "Explanation") -> str:
+    others = [
+        f"{facts.one_line(name)} {score:.2f}"
+        for name, score in sorted(explanation.scores.items(), key=lambda item: -item[1])
+    ]
+    candidates = f"; R2 of the candidates: {', '.join(others)}" if len(others) > 1 else ""
+    return facts.method(explanation) + candidates

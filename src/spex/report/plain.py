@@ -1,0 +1,38 @@
+"""An explanation as a few lines of plain text: its `repr`."""
+
+from typing import TYPE_CHECKING
+
+from spex.report import facts
+
+if TYPE_CHECKING:
+    from spex.explanation import Explanation
+
+_SHOWN = 10
+
+
+def describe(explanation: "Explanation") -> str:
+    """What was explained, how faithfully and at what cost, and the ten largest interactions."""
+    lines = [
+        f"Explanation of {facts.counted(explanation.n_features, 'feature')} "
+        f"by {facts.one_line(explanation.method)}: {facts.fidelity_short(explanation)}, "
+        f"{facts.cost(explanation)}"
+    ]
+    for key in ("model", "score", "answer"):
+        text = facts.context_text(explanation, key)
+        if text is not None:
+            lines.append(f"{key}: {facts.short(text, 80)}")
+    lines += [f"note: {facts.one_line(note)}" for note in explanation.notes]
+
+    values = facts.default_interactions(explanation)
+    top = values.top(_SHOWN)
+    if not top:
+        lines.append(facts.nothing_listed(explanation))
+        return "\n".join(lines)
+    lines.append(f"largest interactions ({facts.heading(values)}):")
+    for interaction, value in top:
+        labels = [explanation.features[member] for member in interaction]
+        lines.append(f"{facts.signed(value):>10}  {facts.joined(labels, 32)}")
+    rest = facts.remainder(values, len(top))
+    if rest is not None:
+        lines.append(f"{'':>10}  {rest}")
+    return "\n".join(lines)

@@ -1,0 +1,187 @@
+"""An explanation in a terminal: rich renderables that also work narrow and without colour."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from spex.errors import ArgumentError
+from spex.interactions import InteractionIndex, InteractionValues
+from spex.report import facts
+
+if TYPE_CHECKING:
+    from spex.explanation import Explanation
+
+# The background of the terminal is unknown: the two weak steps colour the letters in a tone that
+# is legible on black and on white, the strong ones bring their own background.
+_POSITIVE = ("", "#d0700f", "bold #d0700f", "black on #f0a050", "bold black on #f08a24")
+_NEGATIVE = ("", "#3b82f6", "bold #3b82f6", "black on #8fbcf5", "bold black on #5b9df0")
+_STEPS = (0.08, 0.25, 0.5, 0.75)
+_BAR_WIDTH = 12
+_NARROW = 56
+
+
+def view(
+    explanation: "Explanation",
+    index: str | InteractionIndex | None = None,
+    order: int | None = None,
+    k: int = 15,
+) -> RenderableType:
+    """The text coloured by main effects, the k largest interactions and a summary.
+
+    Args:
+        explanation: The explanation.
+        index: Index of the table; None for FBII, or Fourier where FBII is too long to list.
+        order: Highest order of the table; see `spex.interactions.interactions`.
+        k: Rows of the table.
+
+    Raises:
+        ArgumentError: the index or the order is wrong.
+    """
+    if k < 0:
+        raise ArgumentError(f"top={k} is negative; use 0 or more rows")
+    if index is None and order is None:
+        values = facts.default_interactions(explanation)
+    else:
+        values = explanation.interactions(index or "FBII", order)
+    blank = Text()
+    parts: list[RenderableType] = [MainEffects(explanation), blank]
+    if k:
+        parts += [InteractionTable(explanation, values, k), blank]
+    return Group(*parts, summary(explanation))
+
+
+def summary(explanation: "Explanation") -> Text:
+    """R2, cost, method and model, and the notes."""
+    lines = [Text(facts.fidelity(explanation))]
+    caution = facts.caution(explanation)
+    if caution is not None:
+        lines.append(Text(caution, style="yellow"))
+    parts = [facts.cost(explanation), f"method {facts.one_line(explanation.method)}"]
+    for key in ("model", "score", "answer"):
+        value = facts.context_text(explanation, key)
+        if value is not None:
+            parts.append(f"{key} {facts.short(value, 60)}")
+    lines.append(Text("; ".join(parts), style="dim"))
+    lines += [Text(f"Note: {facts.one_line(note)}", style="yellow") for note in explanation.notes]
+    return Text("\n").join(lines)
+
+
+class MainEffects:
+    """The text, or the labels, coloured by main effect (Banzhaf value); signs without colour."""
+
+    def __init__(self, explanation: "Explanation") -> None:
+        self._effects = facts.main_effects(explanation)
+        self._largest = max(map(abs, self._effects), default=0.0)
+        self._unit = facts.unit_of_score(explanation)
+        segments = facts.segments(explanation)
+        self._pieces: list[tuple[str, int | None]] = []
+        if segments is not None:
+            self._pieces += segments
+        else:
+            for number, label in enumerate(explanation.features):
+                self._pieces += [(facts.short(label), number), ("  ", None)]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Render; called by rich."""
+        colour = console.color_system is not None and not console.no_color
+        text = Text()
+        for string, feature in self._pieces:
+            if feature is None:
+                text.append(string, style="dim" if string.strip() else "")
+            elif colour:
+                text.append(string, style=self._style(self._effects[feature]))
+            else:
+                text.append(string + self._sign(self._effects[feature]))
+        yield text
+        if self._largest:
+            yield Text()
+            yield self._legend(colour)
+
+    def _step(self, effect: float) -> int:
+        if not self._largest:
+            return 0
+        return sum(abs(effect) / self._largest >= step for step in _STEPS)
+
+    def _style(self, effect: float) -> str:
+        return (_POSITIVE if effect > 0 else _NEGATIVE)[self._step(effect)]
+
+    def _sign(self, effect: float) -> str:
+        # The weak ones have none: a text full of signs is hard to read.
+        signs = ("+" if effect > 0 else "-") * (self._step(effect) // 2)
+        return f"[{signs}]" if signs else ""
+
+    def _legend(self, colour: bool) -> Text:
+        size = f"{facts.signed(self._largest).removeprefix('+')} {self._unit}".strip()
+        text = Text()
+        if colour:
+            text.append("Main effects: ", style="dim")
+            text.append(" lowers ", style=_NEGATIVE[-1])
+            text.append(" ")
+            text.append(" raises ", style=_POSITIVE[-1])
+            text.append(f" the score, by up to {size}", style="dim")
+        else:
+            text.append(f"Main effects: [-] lowers, [+] raises the score, by up to {size}")
+        return text
+
+
+class InteractionTable:
+    """The k largest interactions; on narrow terminals only value and words."""
+
+    def __init__(self, explanation: "Explanation", values: InteractionValues, k: int) -> None:
+        self._explanation = explanation
+        self._values = values
+        self._top = values.top(k)
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        """Render; called by rich."""
+        if not self._top:
+            yield Text(facts.nothing_listed(self._explanation))
+            return
+        unit = facts.unit_of_score(self._explanation)
+        yield Text.assemble(
+            (f"Interactions, {facts.heading(self._values)}", "bold"),
+            f": {facts.MEANINGS[self._values.index]}{f', in {unit}' if unit else ''}",
+        )
+        yield Text()
+        yield self._table(options.max_width < _NARROW, options.ascii_only)
+        rest = facts.remainder(self._values, len(self._top))
+        if rest is not None:
+            yield Text(rest, style="dim")
+
+    def _table(self, narrow: bool, ascii_only: bool) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("value", justify="right", no_wrap=True)
+        if not narrow:
+            table.add_column("", no_wrap=True, width=_BAR_WIDTH)
+            table.add_column("share", justify="right", no_wrap=True)
+            table.add_column("order", justify="right", no_wrap=True)
+        table.add_column("units", overflow="fold")
+        shares = facts.variance_shares(self._explanation)
+        largest = abs(self._top[0][1])
+        coloured = facts.has_direction(self._values.index)
+        for interaction, value in self._top:
+            style = (_POSITIVE if value > 0 else _NEGATIVE)[1] if coloured else ""
+            words = facts.joined(self._explanation.features[member] for member in interaction)
+            cells: list[RenderableType] = [Text(facts.signed(value), style=style)]
+            if not narrow:
+                share = shares.get(interaction)
+                cells += [
+                    Text(_bar(abs(value) / largest, ascii_only), style=style),
+                    Text("-" if share is None else facts.percent(share)),
+                    Text(str(len(interaction)), style="dim"),
+                ]
+            table.add_row(*cells, Text(words))
+        return table
+
+
+def _bar(share: float, ascii_only: bool) -> str:
+    if ascii_only:
+        return "#" * max(1, round(share * _BAR_WIDTH))
+    full, eighths = divmod(max(1, round(share * _BAR_WIDTH * 8)), 8)
+    # U+2588 is a full block, the seven characters after it are ever narrower ones.
+    return "\u2588" * full + (chr(0x2590 - eighths) if eighths else "")

@@ -1,0 +1,72 @@
+"""Choose among surrogates by cross-validation on the same evaluated masks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError
+from spex.fidelity import Fidelity, cross_fit, fidelity, folds
+from spex.fourier.spectrum import Spectrum
+from spex.surrogates.base import Samples, Surrogate
+
+# An R2 that no other candidate could improve on visibly.
+_NOTHING_TO_GAIN = 0.9999
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted surrogate and how faithful it is.
+
+    Args:
+        method: Name of the surrogate chosen.
+        spectrum: Its fit to all samples.
+        fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
+        scores: Cross-fitted R2 of every candidate.
+    """
+
+    method: str
+    spectrum: Spectrum
+    fidelity: Fidelity
+    scores: Mapping[str, float]
+
+
+def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
+    """Fit the candidate whose predictions of masks left out are best.
+
+    R2 is measured on predictions that have seen neither the fitting nor the choice: each fold is
+    predicted by the candidate that the *other* folds prefer.
+
+    Args:
+        candidates: At least one, the cheapest first: once one leaves nothing to gain, those after
+            it are not tried.
+        samples: Evaluated masks, at least two of them uniform.
+    """
+    uniform = np.nonzero(samples.uniform)[0]
+    if len(uniform) < 2:
+        raise ArgumentError(
+            f"{len(uniform)} uniform masks are too few to measure R2; raise the budget"
+        )
+    values = samples.values
+    ready, predictions, errors, scores = {}, {}, {}, {}
+    for candidate in candidates:
+        name = candidate.name
+        with threadpool_limits(1, "blas"):
+            ready[name] = candidate.warm_started(samples)
+        predictions[name] = cross_fit(ready[name], samples)
+        errors[name] = (values - predictions[name]) ** 2
+        scores[name] = fidelity(values[uniform], predictions[name][uniform]).r2
+        if scores[name] > _NOTHING_TO_GAIN:
+            break
+
+    chosen: FloatArray = np.full(len(samples), np.nan)
+    for rows in folds(samples):
+        others = np.setdiff1d(uniform, rows)
+        best = min(errors, key=lambda name: float(errors[name][others].mean()))
+        chosen[rows] = predictions[best][rows]
+    best = min(errors, key=lambda name: float(errors[name][uniform].mean()))
+    with threadpool_limits(1, "blas"):  # see cross_fit
+        spectrum = ready[best].fit(samples)
+    return Fit(best, spectrum, fidelity(values[uniform], chosen[uniform]), scores)

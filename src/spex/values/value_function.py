@@ -1,0 +1,169 @@
+"""The function that is explained: masks in, one number per mask out."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.errors import ArgumentError, BackendError
+from spex.models import load
+from spex.models.protocol import LanguageModel, Prompt
+from spex.values.masks import Masker, check_masks
+from spex.values.scores import LogProb, ResolvedScore, Score
+
+# Part of every identity. Raise it when equal descriptions come to mean other values.
+_IDENTITY_FORMAT = 1
+
+
+class ValueFunction:
+    """A masker, a model and a score: f(mask) is the score of the model's answer to what is kept.
+
+    Args:
+        masker: what the features are, and what the model is given when some are absent.
+        model: the model, or its name for `spex.models.load`.
+        score: what is measured; LogProb() of the model's own answer unless given.
+
+    Attributes:
+        masker: as given.
+        model: the model, loaded.
+        score: the score with its answers fixed on the unmasked prompt.
+
+    Raises:
+        ArgumentError: an argument is wrong, or the prompt exceeds the model's context.
+        MissingExtraError: a package that the model needs is not installed.
+        BackendError: the model cannot be loaded, or failed.
+    """
+
+    def __init__(
+        self, masker: Masker, model: LanguageModel | str, score: Score | None = None
+    ) -> None:
+        if isinstance(masker, str):
+            raise ArgumentError("masker is a str; wrap it: ValueFunction(Text('...'), ...)")
+        self.masker = masker
+        self.model: LanguageModel = load(model) if isinstance(model, str) else model
+        # Deleting all is where an empty prompt shows; masked prompts that a long replacement makes
+        # longer than both are checked by the model, call by call.
+        extremes = [masker.render(np.full(masker.n_features, present)) for present in (True, False)]
+        self.model.check_prompts(extremes, ())
+        self._full_prompt = extremes[0]
+        wanted: Score = LogProb() if score is None else score
+        self.score: ResolvedScore = wanted.resolve(self.model, self._full_prompt)
+        self.model.check_prompts(extremes, self.score.answers)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The label of each feature."""
+        return self.masker.features
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return self.masker.n_features
+
+    @property
+    def answer(self) -> str | None:
+        """The answer that is explained; None where the score compares several."""
+        return self.score.answer
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that determines the values: "sha256:" and 64 hexadecimal digits.
+
+        Two value functions with the same identity have the same value for every mask, up to the
+        rounding of the model; samples can be stored under it.
+        """
+        content = {
+            "format": _IDENTITY_FORMAT,
+            "model": self.model.identity,
+            "masker": self.masker.describe(),
+            "score": self.score.describe(),
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def describe(self) -> dict[str, Any]:
+        """For reports, as JSON values.
+
+        Keys: model, prompt (the user's message, unmasked), system, answer, score (one line), text,
+        unit, operator, segments (pairs of a string and the number of its feature, or None).
+        """
+        masker = self.masker.describe()
+        return {
+            "model": self.model.name,
+            "prompt": self._full_prompt.text,
+            "system": masker.get("system"),
+            "answer": self.answer,
+            "score": self.score.summary,
+            "text": masker.get("text"),
+            "unit": masker.get("unit"),
+            "operator": masker.get("operator"),
+            "segments": [list(segment) for segment in self.masker.segments],
+        }
+
+    def render(self, mask: npt.ArrayLike) -> str:
+        """The text of the user's message that the model is given: mask is (n_features,)."""
+        return self.masker.render(mask).text
+
+    def __call__(self, masks: npt.ArrayLike) -> FloatArray:
+        """The value of each mask.
+
+        Args:
+            masks: (m, n_features) of bool or 0/1; True keeps the feature.
+
+        Returns:
+            (m,) float64, in the unit of the score.
+
+        Raises:
+            ArgumentError: the masks have another shape or other values, or a masked prompt
+                exceeds the model's context.
+            BackendError: the model failed.
+        """
+        checked = check_masks(masks, self.n_features)
+        values = np.empty(len(checked))
+        missing = np.ones(len(checked), dtype=np.bool_)
+        for rows, of_rows in self.stream(checked):
+            values[rows] = of_rows
+            missing[rows] = False
+        if missing.any():
+            raise BackendError(
+                f"{self.model.name!r} scored {int((~missing).sum())} of {len(checked)} masks"
+            )
+        return values
+
+    def stream(self, masks: npt.ArrayLike) -> Iterator[tuple[IntArray, FloatArray]]:
+        """The values as the model finishes them, so that a caller can keep finished work.
+
+        Masks that render the same prompt are evaluated once. Wrong masks are refused by the call
+        itself, before any evaluation.
+
+        Args:
+            masks: (m, n_features) of bool or 0/1; True keeps the feature.
+
+        Returns:
+            (row numbers, values): (k,) int64 and (k,) float64, every row once, in any order.
+
+        Raises:
+            ArgumentError: see `__call__`.
+            BackendError: the model failed.
+        """
+        checked = check_masks(masks, self.n_features)
+        rows = self._rows_by_prompt(checked)
+        scored = self.model.log_probs(list(rows), self.score.answers)
+        return self._combine(list(rows.values()), scored)
+
+    def _rows_by_prompt(self, masks: BoolArray) -> dict[Prompt, list[int]]:
+        rows: dict[Prompt, list[int]] = {}
+        for row, mask in enumerate(masks):
+            rows.setdefault(self.masker.render(mask), []).append(row)
+        return rows
+
+    def _combine(
+        self, rows: Sequence[Sequence[int]], scored: Iterator[tuple[int, list[FloatArray]]]
+    ) -> Iterator[tuple[IntArray, FloatArray]]:
+        for number, log_probs in scored:
+            value = self.score.combine(log_probs)
+            yield np.asarray(rows[number], dtype=np.int64), np.full(len(rows[number]), value)

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from spex.f2.packing import unpack
+from spex.fourier.design import plan_design
+from spex.fourier.peeling import decode
+from spex.fourier.spectrum import Spectrum
+
+
+def sparse(n, count, order, seed, values=None):
+    rng = np.random.default_rng(seed)
+    coefficients = {(): float(rng.normal())}
+    while len(coefficients) < count:
+        k = tuple(sorted(rng.choice(n, rng.integers(1, order + 1), replace=False).tolist()))
+        coefficients[k] = float(rng.normal()) if values is None else float(rng.choice(values))
+    return Spectrum.from_mapping(coefficients, n)
+
+
+def decoded(spectrum, budget, t, seed=0, noise=0.0):
+    n = spectrum.n_features
+    design = plan_design(n, budget, t, seed)
+    values = spectrum.predict(unpack(design.masks, n))
+    values = values + noise * np.random.default_rng(seed).normal(size=len(values))
+    return decode(design, values, t)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("n", "count", "order", "budget", "t"),
+    [(30, 20, 3, 1500, 3), (64, 50, 4, 4000, 4), (65, 50, 4, 7000, 5), (1000, 100, 4, 7000, 5)],
+)
+def test_sparse_functions_are_recovered_exactly(n, count, order, budget, t, seed):
+    spectrum = sparse(n, count, order, seed)
+    result = decoded(spectrum, budget, t, seed)
+    found, expected = dict(result.spectrum.items()), dict(spectrum.items())
+    assert found.keys() == expected.keys()
+    assert all(abs(found[k] - expected[k]) < 1e-9 for k in expected)
+    assert result.unexplained < 1e-9
+    assert result.outcome == "every bin is explained"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_sizes_do_not_confuse_it(seed):
+    spectrum = sparse(64, 40, 4, seed, values=[-1.0, 1.0])
+    found = decoded(spectrum, 5000, 4, seed).spectrum
+    assert dict(found.items()).keys() == dict(spectrum.items()).keys()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_leaves_large_coefficients_and_says_what_is_left(seed):
+    spectrum = sparse(64, 20, 3, seed, values=[-1.0, 1.0])
+    result = decoded(spectrum, 5000, 3, seed, noise=0.5)
+    found, expected = set(result.spectrum.interactions), set(spectrum.interactions)
+    assert len(found & expected) >= 0.9 * len(expected)
+    assert len(found - expected) <= 2
+    assert 0 < result.unexplained < 0.5
+    assert "more budget" in result.outcome
+
+
+def test_a_constant_has_no_other_coefficients():
+    result = decoded(Spectrum.from_mapping({(): 2.5}, 40), 500, 2)
+    assert result.spectrum.interactions == ((),)
+    assert result.spectrum.coefficients[0] == pytest.approx(2.5, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [40, 64, 100])
+def test_what_cannot_be_decoded_ends_and_is_admitted(n):
+    """The parity of all features is beyond every order searched for."""
+    result = decoded(Spectrum.from_mapping({tuple(range(n)): 1.0}, n), 2000, 4)
+    assert result.unexplained > 0.5
+    assert set(result.spectrum.interactions) <= {()} or result.spectrum.degree <= 4
+
+
+def test_orders_above_the_limit_are_not_accepted():
+    spectrum = Spectrum.from_mapping({(0, 1): 1.0, (2, 3, 4): 0.5}, 40)
+    design = plan_design(40, 2000, 3, seed=0)
+    result = decode(design, spectrum.predict(unpack(design.masks, 40)), max_degree=2)
+    assert (0, 1) in result.spectrum.interactions
+    assert result.spectrum.degree <= 2

@@ -1,0 +1,76 @@
+"""Models for the tests: tiny ones with random weights, and SmolLM2."""
+
+from pathlib import Path
+
+import pytest
+
+from spex.models import load
+
+
+def _save_tiny_model(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
+    """Save a random model of 64 positions with a tokenizer of single bytes and a few words."""
+    import tokenizers
+    import torch
+    import transformers
+    from tokenizers import decoders, pre_tokenizers
+    from tokenizers.models import BPE
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {
+        token: number for number, token in enumerate(["<s>", "</s>", *alphabet, "Ġn", "Ġno"])
+    }
+    tokenizer = tokenizers.Tokenizer(BPE(vocabulary, [("Ġ", "n"), ("Ġn", "o")]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
+    ).save_pretrained(folder)
+    # The state of the generator is put back: other tests may depend on it.
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if architecture == "llama":
+            config = transformers.LlamaConfig(
+                vocab_size=len(vocabulary),
+                hidden_size=32,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                max_position_embeddings=64,
+                initializer_range=0.5,
+                bos_token_id=0,
+                eos_token_id=1,
+            )
+        else:
+            config = transformers.GPT2Config(
+                vocab_size=len(vocabulary),
+                n_embd=32,
+                n_layer=2,
+                n_head=4,
+                n_positions=64,
+                initializer_range=0.5,
+                bos_token_id=0,
+                eos_token_id=1,
+            )
+        transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def save_tiny_model():
+    return _save_tiny_model
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    return _save_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def tiny(tiny_folder):
+    return load(f"hf:{tiny_folder}")
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    return load("smollm2")

@@ -1,0 +1,24 @@
+"""Names of models, and what importing the package costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+from spex.errors import ArgumentError
+from spex.models import load
+
+
+@pytest.mark.parametrize("name", ["", "gpt", "hf:", "SmolLM2", None, 3])
+def test_unknown_names_list_the_known_ones(name):
+    with pytest.raises(ArgumentError, match="is unknown; use 'smollm2' or 'hf:FOLDER_OR_HUB_NAME'"):
+        load(name)
+
+
+def test_importing_loads_no_heavy_package():
+    code = (
+        "import sys, spex.values, spex.models\n"
+        "heavy = {'torch', 'transformers', 'huggingface_hub', 'sentencex'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

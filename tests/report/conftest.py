@@ -1,0 +1,127 @@
+"""Explanations to report on, and a real browser."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spex.explanation import Explanation
+from spex.fourier.spectrum import Spectrum
+
+CHROMIUM = Path("/usr/bin/chromium")
+_FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
+
+
+def make_explanation(coefficients, features, **changes):
+    """An explanation of a given spectrum, with usual values for the rest."""
+    settings = {
+        "r2": 0.93,
+        "r2_interval": (0.9, 0.95),
+        "n_evaluations": 300,
+        "method": "gp",
+        "budget": 300,
+        "seed": 0,
+    } | changes
+    return Explanation(
+        features=tuple(features),
+        spectrum=Spectrum.from_mapping(coefficients, len(features)),
+        **settings,
+    )
+
+
+def text_context(text, **changes):
+    """What a ValueFunction over the words of a text describes."""
+    segments = []
+    for number, word in enumerate(text.split(" ")):
+        segments += [[" ", None]] if number else []
+        segments.append([word, number])
+    return {
+        "model": "smollm2",
+        "prompt": f"Review: {text}",
+        "system": "Be brief.",
+        "answer": None,
+        "score": 'log P("positive") - log P("negative"), nats',
+        "text": text,
+        "unit": "word",
+        "operator": "delete",
+        "segments": segments,
+        "command": "spex explain --text review.txt",
+    } | changes
+
+
+@pytest.fixture
+def review():
+    """Six words; `never` and `fails` act together."""
+    text = "Her acting never fails to impress"
+    return make_explanation(
+        {
+            (): 0.8,
+            (0,): 0.0,
+            (1,): -0.08,
+            (2,): -0.19,
+            (3,): 0.15,
+            (5,): -0.1,
+            (2, 3): 0.36,
+            (0, 1): -0.06,
+            (2, 3, 5): 0.02,
+        },
+        text.split(),
+        context=text_context(text),
+        notes=("The budget is small.",),
+        scores={"linear": 0.4, "gp": 0.93},
+    )
+
+
+@pytest.fixture
+def numbers():
+    """A plain callable: no text, only labels."""
+    return make_explanation({(): 1.0, (0,): 2.0, (0, 2): -1.0}, ["age", "income", "height"])
+
+
+@pytest.fixture
+def large():
+    """500 features and 4,000 interactions."""
+    rng = np.random.default_rng(0)
+    coefficients = {(i,): float(rng.normal()) for i in range(500)}
+    while len(coefficients) < 4000:
+        i, j = sorted(rng.choice(500, 2, replace=False).tolist())
+        coefficients[i, j] = float(rng.normal() / 3)
+    text = " ".join(f"word{i}" for i in range(500))
+    return make_explanation(coefficients, text.split(), context=text_context(text))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; absent, these tests fail in continuous integration and are skipped elsewhere."""
+    reason = None
+    if not CHROMIUM.exists():
+        reason = f"{CHROMIUM} is not installed (apt-get install chromium)"
+    else:
+        try:
+            from playwright.sync_api import sync_playwright
+        except ImportError as error:
+            reason = f"playwright cannot be imported: {error}"
+    if reason is not None:
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def make():
+    """`make_explanation`, for tests of other folders' conventions."""
+    return make_explanation
+
+
+@pytest.fixture
+def context_of():
+    """`text_context`."""
+    return text_context

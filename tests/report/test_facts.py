@@ -1,0 +1,152 @@
+import math
+
+import pytest
+
+from spex.report import facts
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (1.2345, "+1.23"),
+        (-0.0123456, "-0.0123"),
+        (123456.0, "+123000"),
+        (9.999, "+10.0"),
+        (-1e-9, "-1.00e-09"),
+        (2.5e12, "+2.50e+12"),
+    ],
+)
+def test_signed_has_three_digits(value, shown):
+    assert facts.signed(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0.0, "0.0 %"),
+        (0.0001, "< 0.1 %"),
+        (0.0512, "5.1 %"),
+        (0.0996, "10 %"),
+        (0.934, "93 %"),
+        (0.99999, "99.99 %"),
+        (1.0, "100 %"),
+        (-0.2, "-20 %"),
+    ],
+)
+def test_percent_rounds_neither_to_none_nor_to_all(share, shown):
+    assert facts.percent(share) == shown
+
+
+def test_main_effect_is_the_banzhaf_value(review):
+    values = review.interactions("BV")
+    effects = facts.main_effects(review)
+    assert effects == pytest.approx([values.get((i,), 0.0) for i in range(6)])
+    assert effects[2] == pytest.approx(0.38)
+
+
+def test_shares_add_to_one(review):
+    shares = facts.variance_shares(review)
+    assert math.fsum(shares.values()) == pytest.approx(1)
+    assert max(shares, key=shares.get) == (2, 3)
+    assert facts.joint_share(review) == pytest.approx(shares[2, 3] + shares[0, 1] + shares[2, 3, 5])
+
+
+def test_share_is_that_of_the_variance_over_all_masks(review):
+    import itertools
+
+    import numpy as np
+
+    masks = np.array(list(itertools.product([False, True], repeat=6)))
+    variance = review.predict(masks).var()
+    assert facts.variance_shares(review)[2, 3] == pytest.approx(0.36**2 / variance)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "Explains 93 % of the variation (90 % interval 90 to 95 %), measured"),
+        ({"r2": math.nan, "r2_interval": (math.nan, math.nan)}, "unknown: too few evaluations"),
+        ({"r2": -0.2, "r2_interval": (-0.5, 0.1)}, "Explains none of the variation (R2 -0.20"),
+        (
+            {"r2": 1.0, "r2_interval": (1.0, 1.0), "n_evaluations": 8, "method": "exact"},
+            "Explains all of the variation: exact, from all 8 masks.",
+        ),
+        (
+            {"r2": 0.7, "r2_interval": (0.7, 0.7), "n_evaluations": 8, "method": "linear"},
+            "Explains 70 % of the variation, measured on all masks.",
+        ),
+        ({"r2": 0.99999, "r2_interval": (0.9999, 1.0)}, "Explains 99.99 % of the variation"),
+    ],
+)
+def test_fidelity_in_words(make, changes, says):
+    explanation = make({(): 1.0, (0,): 2.0}, ["a", "b", "c"], **changes)
+    assert says in facts.fidelity(explanation)
+
+
+def test_constant(make):
+    explanation = make({(): 1.0}, ["a", "b"], r2=1.0, r2_interval=(1.0, 1.0))
+    assert "the same whatever is left out" in facts.fidelity(explanation)
+    assert facts.variance_shares(explanation) == {}
+
+
+def test_poor_fit_says_what_to_do(make):
+    explanation = make({(0,): 2.0}, ["a", "b"], r2=0.3, r2_interval=(0.2, 0.4))
+    assert "raise the budget" in facts.caution(explanation)
+
+
+def test_nothing_acts_on_a_terminal():
+    assert facts.visible(
+        "a\x1b[31mb\x07\x9b\ud800\u202ec\td\n"
+    ) == "a\ufffd[31mb" + "\ufffd" * 4 + ("c\td\n")
+    assert facts.one_line(" a\n\tb ") == "a b"
+
+
+def test_labels_are_cut_and_never_empty():
+    assert facts.short("x" * 100, 10) == "x" * 9 + "\N{HORIZONTAL ELLIPSIS}"
+    assert facts.short(" \n") == "(blank)"
+
+
+@pytest.mark.parametrize(
+    ("score", "unit"),
+    [
+        ('log P("yes"), nats', "nats"),
+        ('P("yes, sir")', ""),
+        ("similarity", ""),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_unit_is_the_end_of_the_score(make, score, unit):
+    assert facts.unit_of_score(make({(0,): 1.0}, ["a"], context={"score": score})) == unit
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        None,
+        "text",
+        [["a", 0]],
+        [["a", 0], ["b", 2]],
+        [["a", 0], ["b", True]],
+        [["a", 0], [1, 1]],
+        [["a", 0, 0], ["b", 1]],
+        [["a", -1], ["b", 1]],
+    ],
+)
+def test_segments_that_do_not_fit_are_not_believed(make, segments):
+    explanation = make({(0,): 1.0}, ["a", "b"], context={"segments": segments})
+    assert facts.segments(explanation) is None
+
+
+def test_default_index_falls_back_where_it_cannot_be_listed(make):
+    wide = make({tuple(range(23)): 1.0}, [str(i) for i in range(23)])
+    assert facts.default_interactions(wide).index == "Fourier"
+
+
+def test_remainder_is_true(large):
+    values = large.interactions("Fourier")
+    rest = facts.remainder(values, 15)
+    assert rest.startswith("3,985 more, each at most ")
+    assert abs(values.top(16)[15][1]) == pytest.approx(float(rest.split()[5]), rel=0.01)
+    assert facts.remainder(values, 4000) is None

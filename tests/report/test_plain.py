@@ -1,0 +1,38 @@
+def test_repr_says_what_how_well_and_at_what_cost(review):
+    lines = repr(review).splitlines()
+    assert lines[0] == (
+        "Explanation of 6 features by gp: R2 0.93 (90 % interval 0.90 to 0.95), 300 evaluations"
+    )
+    assert "model: smollm2" in lines
+    assert "note: The budget is small." in lines
+    # Of the highest order in the spectrum, FBII is Moebius: 4 (0.36 + 0.02).
+    assert lines[lines.index("largest interactions (FBII up to order 3):") + 1].split() == [
+        "+1.52", "never", "+", "fails",
+    ]  # fmt: skip
+
+
+def test_values_are_those_of_the_index(review):
+    values = review.interactions("FBII")
+    (members, value), *_ = values.top(1)
+    line = next(line for line in repr(review).splitlines() if line.startswith("  "))
+    assert f"{value:+.3g}"[:4] in line
+    assert all(review.features[member] in line for member in members)
+
+
+def test_many_and_long_labels_stay_short(make):
+    labels = ["A sentence that goes on and on. " * 20 + str(i) for i in range(300)]
+    explanation = make({(i, i + 1): 1.0 + i for i in range(299)}, labels)
+    text = repr(explanation)
+    assert len(text.splitlines()) < 20
+    assert max(map(len, text.splitlines())) < 120
+    assert "more, each at most" in text
+
+
+def test_constant_and_hostile(make):
+    assert "No interactions" in repr(make({(): 1.0}, ["a", "b"], r2=1.0))
+    assert "\x1b" not in repr(make({(0,): 1.0}, ["\x1b[2J", "b"], notes=("\x1b]0;x",)))
+
+
+def test_dense_spectrum_has_a_repr(make):
+    wide = make({tuple(range(23)): 1.0}, [str(i) for i in range(23)])
+    assert "Fourier" in repr(wide)

@@ -1,0 +1,85 @@
+"""Data flows one way, and importing spex stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "spex"
+
+# What each part may know of the others. The algorithms know no model, file, store or report.
+ALLOWED = {
+    "errors": set(),
+    "_typing": set(),
+    "f2": {"f2"},
+    "fourier": {"f2", "fourier"},
+    "surrogates": {"f2", "fourier", "surrogates"},
+    "fidelity": {"surrogates"},
+    "selection": {"fidelity", "fourier", "surrogates"},
+    "interactions": {"fourier", "f2"},
+    "masks": {"f2", "fourier"},
+    "models": {"models"},
+    "values": {"models", "values"},
+    "store": set(),
+    "sampling": {"store", "f2"},
+    "explanation": {"fourier", "interactions", "report", "files", "_version"},
+    "report": {"explanation", "interactions", "fourier", "report", "files", "_version"},
+}
+ALWAYS = {"errors", "_typing"}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spex."):
+            yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_imports_go_one_way(part):
+    files = [SOURCE / f"{part}.py"] if (SOURCE / f"{part}.py").exists() else []
+    files += (SOURCE / part).rglob("*.py")
+    assert files
+    for path in files:
+        unexpected = set(imports(path)) - ALLOWED[part] - ALWAYS
+        assert not unexpected, f"{path.relative_to(SOURCE)} imports {unexpected}"
+
+
+@pytest.mark.parametrize("module", ["spex", "spex.cli"])
+def test_import_is_light(module):
+    heavy = "numpy|scipy|sklearn|numba|pandas|torch|transformers|matplotlib"
+    code = f"import sys, {module}; print([m for m in '{heavy}'.split('|') if m in sys.modules])"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.strip() == "[]"
+
+
+def test_every_public_name_loads():
+    import spex
+
+    for name in spex.__all__:
+        assert getattr(spex, name) is not None
+    assert callable(spex.explain)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = spex.no_such_name
+
+
+def test_core_needs_no_extra():
+    """explain, save, load and interactions work without torch, transformers and matplotlib."""
+    code = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'transformers', 'matplotlib', 'gguf'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "import spex\n"
+        "e = spex.explain(lambda m: m[:, 0] * m[:, 1], 30, budget=200)\n"
+        "assert e.interactions().top(1)[0][0] == (0, 1), e.interactions().top(3)\n"
+        "try: spex.models.load('smollm2')\n"
+        "except spex.MissingExtraError as error: assert 'spex-explain[' in str(error)\n"
+        "else: raise SystemExit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,510 @@
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import spex
+from spex.cli import main
+from spex.models import TableModel
+
+TEXT = "Her acting never fails to impress"
+ODDS = ["--score", "logodds:positive,negative"]
+
+
+def log_prob(prompt, answer):
+    words = prompt.split()
+    sign = -1.0 if answer == "negative" else 1.0
+    return -5 + sign * (("never" in words) == ("fails" in words)) + sign * 0.1 * ("acting" in words)
+
+
+class Loader:
+    """Loads a table as any model, and counts."""
+
+    def __init__(self):
+        self.names = []
+        self.model = TableModel(log_prob, answer="fine, thanks", name="table")
+
+    def __call__(self, name, notice=None):
+        self.names.append(name)
+        if name == "missing":
+            raise spex.MissingExtraError("no torch; install it: pip install 'spex-explain[hf]'")
+        if name == "broken":
+            raise spex.BackendError("the weights\nare damaged")
+        if notice is not None:
+            notice("loading takes long")
+        return self.model
+
+
+@pytest.fixture
+def loader():
+    return Loader()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Run in an empty folder, with a cache of its own."""
+    monkeypatch.setenv("SPEX_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    Path("review.txt").write_text(TEXT + "\n", encoding="utf-8")
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def run(loader, capsys):
+    """Run the command line; returns status, standard output and standard error."""
+
+    def call(*arguments):
+        status = main([str(argument) for argument in arguments], load=loader)
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def explain(*arguments):
+    return ["explain", "--text", "review.txt", *ODDS, *arguments]
+
+
+# --- what it does --------------------------------------------------------------------------------
+
+
+def test_explain_prints_what_it_found(run):
+    status, out, err = run(*explain("--index", "Fourier"))
+    assert status == 0
+    row = next(line for line in out.splitlines() if "never + fails" in line)
+    assert row.split()[0] == "+1.00"
+    assert "never" in out.splitlines()[0]
+    assert "Explains all of the variation: exact, from all 64 masks." in out
+    assert err.splitlines() == ["spex: loading the model smollm2", "spex: loading takes long"]
+
+
+def test_explain_writes_files(run, folder):
+    status, out, _ = run(*explain("--out", "it's.json", "--html", "page.html", "--quiet"))
+    assert (status, out) == (0, "")
+    explanation = spex.Explanation.load("it's.json")
+    assert explanation.interactions("Fourier").top(1)[0][0] == (2, 3)
+    assert explanation.context["text"] == TEXT
+    assert explanation.context["command"] == (
+        "spex explain --text review.txt --score logodds:positive,negative "
+        "--out 'it'\"'\"'s.json' --html page.html --quiet"
+    )
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "never" in page and "it&#39;" in page
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "it's.json",
+        "page.html",
+        "review.txt",
+    ]
+
+
+def test_quiet_prints_nothing(run):
+    assert run(*explain("-q")) == (0, "", "")
+
+
+def test_standard_input(run, monkeypatch):
+    import io
+
+    stdin = io.TextIOWrapper(io.BytesIO("\ufeffnever fails, naïve\r\n".encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    status, out, _ = run("explain", "--text", "-", *ODDS, "--dry-run")
+    assert status == 0
+    assert out.splitlines()[0] == "3 words (mask: delete)"
+    assert out.splitlines()[-1] == "never fails, naïve"
+
+
+def test_only_the_final_line_break_is_taken_off(run):
+    Path("lines.txt").write_bytes(b"  one\r\n\r\ntwo\n\n")
+    status, _, _ = run("explain", "--text", "lines.txt", *ODDS, "-q", "--out", "e.json")
+    assert status == 0
+    assert spex.Explanation.load("e.json").context["text"] == "  one\r\n\r\ntwo\n"
+
+
+def test_options_reach_the_library(run):
+    status, _, _ = run(
+        "explain", "--text", "review.txt", "--prompt", "Say: {input}!", "--system", "Be kind.",
+        "--unit", "regex:[a-z]+", "--mask", "mask:_", "--score", "logprob:mean",
+        "--answer", "oh yes", "--budget", 40, "--method", "linear", "--max-degree", 3,
+        "--seed", 7, "--model", "any", "--out", "e.json", "-q",
+    )  # fmt: skip
+    assert status == 0
+    explanation = spex.Explanation.load("e.json")
+    assert explanation.features == ("er", "acting", "never", "fails", "to", "impress")
+    assert (explanation.method, explanation.budget, explanation.seed) == ("linear", 40, 7)
+    assert explanation.n_evaluations == 40
+    context = explanation.context
+    assert context["prompt"] == f"Say: {TEXT}!"
+    assert context["system"] == "Be kind."
+    assert context["operator"] == "mask:_"
+    assert context["answer"] == "oh yes"
+    assert context["score"] == 'mean log P("oh yes") per token, nats'
+
+
+def test_own_answer_of_the_model(run):
+    assert run("explain", "--text", "review.txt", "-q", "--out", "e.json")[0] == 0
+    assert spex.Explanation.load("e.json").context["answer"] == "fine, thanks"
+
+
+def test_target_r2_stops_early(run):
+    words = " ".join(f"w{i}" for i in range(40))
+    Path("long.txt").write_text(words)
+    arguments = ["explain", "--text", "long.txt", *ODDS, "-q", "--budget", "400", "--out", "e.json"]
+    assert run(*arguments, "--target-r2", "0.5")[0] == 0
+    assert spex.Explanation.load("e.json").n_evaluations < 400
+
+
+def test_dry_run_shows_the_plan_without_a_model(run, loader):
+    status, out, err = run(
+        *explain("--prompt", "Review: {input} [b]?", "--system", "Be brief.", "--dry-run")
+    )
+    assert (status, err) == (0, "")
+    assert loader.names == []
+    assert "6 words (mask: delete)" in out
+    assert "  3  never" in out
+    assert "At most 64 calls of the model smollm2, every combination of units" in out
+    assert "Be brief." in out
+    assert out.endswith(f"Review: {TEXT} [b]?\n")
+
+
+def test_dry_run_of_a_long_text(run):
+    Path("long.txt").write_text(" ".join(f"w{i}" for i in range(100)))
+    _, out, _ = run("explain", "--text", "long.txt", "--budget", "500", "--dry-run")
+    assert "and 70 more" in out
+    assert "At most 500 calls of the model smollm2\n" in out
+    assert "One more to learn the model's own answer" in out
+
+
+def test_report(run):
+    run(*explain("--out", "e.json", "-q"))
+    status, out, err = run("report", "e.json", "--index", "BV", "--top", "2")
+    assert (status, err) == (0, "")
+    assert "Interactions, BV" in out
+    status, out, err = run("report", "e.json", "--html", "e.html", "--png", "e.png", "--order", "2")
+    assert (status, out) == (0, "")
+    assert err.splitlines() == ["spex: wrote e.html", "spex: wrote e.png"]
+    assert Path("e.png").read_bytes().startswith(b"\x89PNG")
+    assert "FBII up to order 2" in Path("e.html").read_text(encoding="utf-8")
+
+
+def test_png_with_letters_that_the_font_lacks(run):
+    Path("odd.txt").write_text("never fails \U0001f600 \u4e2d\u6587", encoding="utf-8")
+    run("explain", "--text", "odd.txt", *ODDS, "--out", "e.json", "-q")
+    status, _, err = run("report", "e.json", "--png", "e.png")
+    assert (status, err) == (0, "spex: wrote e.png\n")
+
+
+def test_demo(run, loader, folder):
+    status, out, err = run("demo", "--budget", "60")
+    assert status == 0
+    assert "The largest Fourier coefficient" in out
+    assert "spex explain --text review.txt" in out
+    assert (folder / "spex-demo.html").exists()
+    assert loader.names == ["smollm2"]
+    assert not (folder.parent / "cache").exists()
+    assert err.splitlines()[0] == "spex: loading the model smollm2"
+
+
+def test_demo_quiet(run, folder):
+    assert run("demo", "--budget", "60", "--quiet", "--html", "d.html") == (0, "", "")
+    assert (folder / "d.html").exists()
+
+
+# --- the store -----------------------------------------------------------------------------------
+
+
+def stored(path):
+    with sqlite3.connect(path) as connection:
+        return connection.execute("select count(*) from samples").fetchone()[0]
+
+
+def test_evaluations_are_kept_by_default(run, loader, folder):
+    run(*explain("-q"))
+    assert loader.model.n_scored == 64
+    assert stored(folder.parent / "cache" / "samples.sqlite") == 64
+    run(*explain("-q", "--index", "SV"))
+    assert loader.model.n_scored == 64
+
+
+def test_no_store(run, loader, folder):
+    run(*explain("-q", "--no-store"))
+    run(*explain("-q", "--no-store"))
+    assert loader.model.n_scored == 128
+    assert not (folder.parent / "cache").exists()
+
+
+def test_store_of_ones_own(run, loader, folder):
+    run(*explain("-q", "--store", "s.sqlite"))
+    assert stored("s.sqlite") == 64
+    assert not (folder.parent / "cache").exists()
+
+
+def test_default_store_that_cannot_be_had_stops_nothing(run, folder):
+    (folder.parent / "cache").write_text("a file, not a folder")
+    status, out, err = run(*explain())
+    assert status == 0 and "never + fails" in out
+    assert any("evaluations are not kept" in line for line in err.splitlines())
+
+
+def test_given_store_that_cannot_be_had_is_an_error(run):
+    Path("s.sqlite").write_text("no database at all, but long enough to be taken for one" * 20)
+    status, out, err = run(*explain("--store", "s.sqlite", "-q"))
+    assert (status, out) == (1, "")
+    assert err.startswith("spex: the sample store s.sqlite") and err.count("\n") == 1
+
+
+# --- wrong calls ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (explain("--index", "XYZ"), "index='XYZ' is not known; use one of SV, BV"),
+        (explain("--order", "7"), "order=7 is outside 1 to 6"),
+        (explain("--index", "SV", "--order", "2"), "order=2 does not exist for SV"),
+        (explain("--method", "magic"), "method='magic' is unknown; choose one of auto"),
+        (explain("--method", "exact", "--budget", "20"), "evaluates all 2^6 = 64 masks"),
+        (explain("--unit", "letter"), "unit='letter' is unknown"),
+        (explain("--unit", "regex:("), "is not a regular expression"),
+        (explain("--unit", "sentence"), "has only one unit"),
+        (explain("--mask", "blur"), "operator='blur' is unknown"),
+        (explain("--prompt", "no slot"), "{input} 0 times"),
+        (explain("--budget", "0"), "budget=0"),
+        (explain("--budget", "x"), "--budget"),
+        (explain("--seed", "-1"), "seed=-1"),
+        (explain("--max-degree", "0"), "max_degree=0"),
+        (explain("--target-r2", "2"), "target_r2=2"),
+        (explain("--top", "-1"), "--top -1 is negative"),
+        (explain("--answer", "yes"), "--answer: logodds compares two answers"),
+        (explain("--out", "no/such/e.json"), "--out no/such/e.json: the folder no/such does not"),
+        (explain("--html", "."), "--html .: is a folder"),
+        (explain("--out", "a", "--html", "a"), "--out and --html are the same file"),
+        (explain("--out", "review.txt"), "--text are the same file"),
+        (explain("--store", "s", "--no-store"), "contradict each other"),
+        (explain("--nonsense"), "--nonsense"),
+        (["explain"], "--text"),
+        (["explain", "--text", "missing.txt"], "missing.txt: cannot be read: No such file"),
+        (["explain", "--text", "."], "cannot be read"),
+        (["explain", "--text", "latin1.txt"], "is not UTF-8 (byte 2)"),
+        (["explain", "--text", "empty.txt"], "is empty"),
+        (["explain", "--text", "review.txt", "--score", "bleu"], "--score 'bleu' is unknown"),
+        (["explain", "--text", "review.txt", "--score", "logodds:a"], "write logodds:A,B"),
+        (["explain", "--text", "review.txt", "--score", "logodds:a,b,c"], "write logodds:A,B"),
+        (["explain", "--text", "review.txt", "--score", "logodds:a,a"], "a and b are both 'a'"),
+        (["explain", "--text", "review.txt", "--answer", ""], "answer is empty"),
+        (["report"], "EXPLANATION.json"),
+        (["report", "missing.json"], "cannot read missing.json"),
+        (["report", "review.txt"], "review.txt is not JSON"),
+        (["report", "foreign.json"], "no explanation of spex"),
+        (["report", "review.txt", "--html", "review.txt"], "is the explanation itself"),
+        (["report", "review.txt", "--html", "x", "--png", "x"], "are the same file"),
+        (["demo", "--budget", "1"], "budget=1 is too small"),
+        (["demo", "--html", "no/such.html"], "the folder no does not exist"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_wrong_call(run, loader, arguments, says):
+    Path("latin1.txt").write_bytes("na\xefve film".encode("latin-1"))
+    Path("empty.txt").write_bytes(b" \n")
+    Path("foreign.json").write_text("[1, 2]")
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("spex: ") and err.count("\n") == 1, err
+    assert says in err
+    # Whatever is wrong, it is said before a model loads.
+    assert loader.names == []
+    assert Path("review.txt").read_text(encoding="utf-8") == TEXT + "\n"
+
+
+def test_failures_of_the_outside_world(run):
+    status, out, err = run(*explain("--model", "missing"))
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == "spex: no torch; install it: pip install 'spex-explain[hf]'"
+    status, _, err = run(*explain("--model", "broken", "-q"))
+    assert (status, err) == (1, "spex: the weights are damaged\n")
+
+
+def test_unknown_model(capsys):
+    assert main(explain("--model", "gpt-9", "-q")) == 2
+    assert capsys.readouterr().err == (
+        "spex: model 'gpt-9' is unknown; use 'smollm2' or 'hf:FOLDER_OR_HUB_NAME'\n"
+    )
+
+
+def test_model_that_returns_nonsense(run, loader):
+    loader.model = TableModel(lambda prompt, answer: float("nan"))
+    status, _, err = run(*explain("-q"))
+    assert status == 1
+    assert "returned nan" in err
+
+
+def test_bugs_keep_their_traceback(run, loader):
+    def broken(prompt, answer):
+        raise ZeroDivisionError
+
+    loader.model = TableModel(broken)
+    with pytest.raises(ZeroDivisionError):
+        run(*explain("-q"))
+
+
+def test_missing_matplotlib(run, monkeypatch):
+    run(*explain("--out", "e.json", "-q"))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    status, _, err = run("report", "e.json", "--png", "e.png")
+    assert status == 1
+    assert "pip install 'spex-explain[plot]'" in err
+    assert not Path("e.png").exists()
+
+
+# --- interruption --------------------------------------------------------------------------------
+
+
+def test_ctrl_c_while_loading(run, loader, monkeypatch):
+    def interrupted(name, notice=None):
+        raise KeyboardInterrupt
+
+    assert main(explain("-q"), load=interrupted) == 130
+
+
+def test_ctrl_c_says_what_is_kept(run, loader, folder):
+    calls = 0
+
+    def tires(prompt, answer):
+        nonlocal calls
+        calls += 1
+        if calls > 100:
+            raise KeyboardInterrupt
+        return log_prob(prompt, answer)
+
+    loader.model = TableModel(tires, name="table")
+    status, out, err = run(*explain("-q"))
+    assert (status, out) == (130, "")
+    kept = stored(folder.parent / "cache" / "samples.sqlite")
+    assert kept == 50  # two answers each
+    assert err == (
+        f"spex: interrupted; 50 evaluations finished and kept in "
+        f"{folder.parent / 'cache' / 'samples.sqlite'}; the same command goes on from there\n"
+    )
+    loader.model = TableModel(log_prob, name="table")
+    assert run(*explain("-q"))[0] == 0
+    assert loader.model.n_scored == 14
+
+
+def test_ctrl_c_without_store(run, loader):
+    def tires(prompt, answer):
+        raise KeyboardInterrupt
+
+    loader.model = TableModel(tires)
+    assert run(*explain("-q", "--no-store")) == (
+        130,
+        "",
+        "spex: interrupted; no evaluation was finished\n",
+    )
+
+
+_SLOW = """
+import sys, time
+from spex.cli import main
+from spex.models import TableModel
+
+def slow(prompt, answer):
+    time.sleep(0.02)
+    return -1.0 - len(prompt.split()) / 10
+
+sys.exit(main(sys.argv[1:], load=lambda name, notice=None: TableModel(slow, name="slow")))
+"""
+
+
+def test_signal_in_a_real_process(folder):
+    command = [sys.executable, "-c", _SLOW, *explain("--quiet", "--store", "s.sqlite")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (Path("s.sqlite").exists() and has_samples("s.sqlite")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.count("\n") == 1
+    kept = stored("s.sqlite")
+    assert 0 < kept < 64
+    assert f"interrupted; {kept} evaluation" in err
+
+
+def has_samples(path):
+    try:
+        return stored(path) > 0
+    except sqlite3.Error:
+        return False
+
+
+# --- as a program --------------------------------------------------------------------------------
+
+
+def spex_process(*arguments, **settings):
+    return subprocess.run(
+        [sys.executable, "-m", "spex", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        **settings,
+    )
+
+
+def test_version():
+    process = spex_process("--version")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout == f"spex {spex.__version__}\n"
+
+
+def test_wrong_call_of_the_program():
+    process = spex_process("explain", "--text", "missing.txt")
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("spex: --text missing.txt") and process.stderr.count("\n") == 1
+
+
+def test_help_without_arguments():
+    process = spex_process()
+    assert process.returncode == 2
+    assert "Commands:" in process.stderr
+
+
+def test_help_names_every_method(capsys):
+    from spex.pipeline import METHODS
+
+    assert main(["explain", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in METHODS)
+    # Brackets, which rich would take for markup.
+    assert "{input}" in text
+
+
+def test_output_that_the_pipe_cannot_encode(folder):
+    Path("review.txt").write_text("never fails \u4e2d", encoding="utf-8")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    process = spex_process("explain", "--text", "review.txt", "--dry-run", env=environment)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "never fails ?" in process.stdout
+
+
+def test_reader_that_has_seen_enough(folder, run):
+    run(*explain("--out", "e.json", "-q"))
+    process = subprocess.run(
+        f"{sys.executable} -m spex report e.json | head -1",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.stderr == ""
+    assert process.stdout.count("\n") == 1
+
+
+def test_saved_file_is_json_that_others_can_read(run):
+    run(*explain("--out", "e.json", "-q"))
+    content = json.loads(Path("e.json").read_text(encoding="utf-8"))
+    assert content["format"] == "spex-explanation"
+    assert content["context"]["segments"][0] == ["Her", 0]

@@ -1,0 +1,121 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+import spex
+from spex.f2.packing import pack
+
+
+def masks(n, count, seed=0):
+    return pack(np.random.default_rng(seed).random((count, n)) < 0.5)
+
+
+@pytest.mark.parametrize("n", [6, 64, 65])
+def test_values_come_back_for_their_function_only(tmp_path, n):
+    asked, values = np.unique(masks(n, 40), axis=0), None
+    values = np.random.default_rng(1).normal(size=len(asked))
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        store.put("one", asked, values)
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        assert np.array_equal(store.get("one", asked), values)
+        assert np.isnan(store.get("two", asked)).all()
+        assert len(store) == len(asked)
+
+
+def test_a_value_stays_as_it_was_first(tmp_path):
+    asked = masks(10, 1)
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        store.put("f", asked, np.array([1.0]))
+        store.put("f", asked, np.array([2.0]))
+        assert store.get("f", asked).tolist() == [1.0]
+
+
+def test_foreign_files_are_refused(tmp_path):
+    text = tmp_path / "text.sqlite"
+    text.write_text("no database, but long enough to be taken for the head of one" * 20)
+    with pytest.raises(spex.StoreError, match="not a database"):
+        spex.Store(text)
+    other = tmp_path / "other.sqlite"
+    connection = sqlite3.connect(other)
+    connection.execute("create table t (x)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(spex.StoreError, match="no sample store"):
+        spex.Store(other)
+    with pytest.raises(spex.StoreError, match="cannot open"):
+        spex.Store(tmp_path / "nowhere" / "s.sqlite")
+
+
+def test_another_version_is_refused(tmp_path):
+    spex.Store(tmp_path / "s.sqlite").close()
+    connection = sqlite3.connect(tmp_path / "s.sqlite")
+    connection.execute("pragma user_version = 99")
+    connection.close()
+    with pytest.raises(spex.StoreError, match="version 99"):
+        spex.Store(tmp_path / "s.sqlite")
+
+
+class Counting:
+    """A value function with an identity that counts its masks."""
+
+    def __init__(self, identity="counting"):
+        self.identity = identity
+        self.count = 0
+
+    def __call__(self, masks):
+        self.count += len(masks)
+        return masks @ np.arange(1.0, masks.shape[1] + 1)
+
+
+def test_explain_asks_only_for_what_is_missing(tmp_path):
+    path = tmp_path / "s.sqlite"
+    first, again, more, other = Counting(), Counting(), Counting(), Counting("other")
+    a = spex.explain(first, 30, budget=100, method="linear", store=path)
+    b = spex.explain(again, 30, budget=100, method="linear", store=path)
+    spex.explain(more, 30, budget=150, method="linear", store=path)
+    spex.explain(other, 30, budget=100, method="linear", store=path)
+    assert (first.count, again.count, more.count, other.count) == (100, 0, 50, 100)
+    assert a.to_dict() == b.to_dict()
+
+
+def test_a_function_without_identity_cannot_be_stored(tmp_path):
+    with pytest.raises(spex.ArgumentError, match="identity"):
+        spex.explain(lambda m: m.sum(axis=1), 8, budget=50, store=tmp_path / "s.sqlite")
+
+
+def test_kill_minus_nine_loses_no_finished_batch(tmp_path):
+    path = tmp_path / "s.sqlite"
+    script = textwrap.dedent(
+        """
+        import sys, time, numpy as np, spex
+        class Slow:
+            identity = "counting"
+            def __call__(self, masks):
+                time.sleep(0.05)
+                return masks @ np.arange(1.0, masks.shape[1] + 1)
+        spex.explain(Slow(), 30, budget=100_000, method="linear", store=sys.argv[1])
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(path)])
+    deadline = time.monotonic() + 60
+    kept = 0
+    while kept < 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        if path.exists():
+            with spex.Store(path) as store:
+                kept = len(store)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with spex.Store(path) as store:
+        survived = len(store)
+    assert survived >= kept >= 200
+    function = Counting()
+    spex.explain(function, 30, budget=survived + 10, method="linear", store=path)
+    assert function.count == 10
