@@ -42,7 +42,7 @@ bench: .venv/.complete  ## the benchmark tables (minutes to hours)
 
 lock: .venv/.complete  ## resolve the newest versions into requirements.lock
 	$(UV) pip compile pyproject.toml --quiet --all-extras --group dev --python-version 3.11 --upgrade \
-		--constraint constraints.txt --no-header --output-file requirements.lock
+		--no-header --output-file requirements.lock
 
 clean:  ## remove everything that make and python made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build spex-demo.html

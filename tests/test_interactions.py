@@ -7,13 +7,13 @@ import pickle
 from itertools import combinations
 
 import numpy as np
-import oracles
 import pandas as pd
 import pytest
 import shapiq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracles
 from spex._typing import FloatArray, Interaction
 from spex.errors import ArgumentError
 from spex.f2.packing import pack

@@ -99,10 +99,10 @@ def demonstrate(
             tell(view(explanation, "Fourier", None, 8))
             tell("\n" + largest_coefficient(explanation) + "\n")
         else:
-            tell(view(explanation, "FBII", 2, 15))
+            tell(view(explanation, k=15))
             tell("\n" + together(explanation) + "\n")
     six_words, review = found
-    write_text(html, render_html(found, "FBII", 2, TITLES))
+    write_text(html, render_html(found, titles=TITLES))
     if console is not None:
         console.rule("Next")
     if console is not None:

@@ -177,18 +177,37 @@ class Explanation:
             raise FileFormatError(f"{path} is {error}") from error
 
     def to_html(
-        self, path: str | Path, index: str | InteractionIndex = "FBII", order: int | None = None
+        self,
+        path: str | Path,
+        index: str | InteractionIndex | None = None,
+        order: int | None = None,
     ) -> None:
-        """Write a self-contained page: text, interactions, R2, cost and context."""
+        """Write a self-contained page: text, interactions, R2, cost and context.
+
+        Args:
+            path: The file.
+            index: Index of the table. Where neither index nor order is given: FBII up to the lowest
+                order that holds 95 % of the surrogate's variance.
+            order: Highest order of the table.
+        """
         from spex.files import write_text
         from spex.report.html import render_html
 
         write_text(Path(path), render_html([self], index=index, order=order))
 
     def plot(
-        self, index: str | InteractionIndex = "FBII", order: int | None = None, k: int = 15
+        self,
+        index: str | InteractionIndex | None = None,
+        order: int | None = None,
+        k: int = 15,
     ) -> "Figure":
-        """A bar chart of the k largest interactions (needs the extra `plot`)."""
+        """A bar chart of the k largest interactions (needs the extra `plot`).
+
+        Args:
+            index: See `to_html`.
+            order: See `to_html`.
+            k: At most this many bars.
+        """
         from spex.report.plots import interaction_figure
 
         return interaction_figure(self, index=index, order=order, k=k)

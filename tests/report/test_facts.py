@@ -139,9 +139,24 @@ def test_segments_that_do_not_fit_are_not_believed(make, segments):
     assert facts.segments(explanation) is None
 
 
-def test_default_index_falls_back_where_it_cannot_be_listed(make):
+def test_shown_interactions_fall_back_where_they_cannot_be_listed(make):
     wide = make({tuple(range(23)): 1.0}, [str(i) for i in range(23)])
-    assert facts.default_interactions(wide).index == "Fourier"
+    assert facts.shown_interactions(wide, None, None).index == "Fourier"
+
+
+@pytest.mark.parametrize(
+    ("triple", "order"), [(0.0, 2), (0.2, 2), (0.5, 3)]
+)  # 0, 2 and 11 % of the variance
+def test_shown_interactions_stop_where_nearly_all_variance_is(make, triple, order):
+    explanation = make({(0,): 1.0, (0, 1): 1.0, (0, 1, 2): triple}, ["a", "b", "c"])
+    values = facts.shown_interactions(explanation, None, None)
+    assert (values.index, values.order) == ("FBII", order)
+    assert facts.shown_interactions(explanation, None, 3).order == 3
+    assert facts.shown_interactions(explanation, "SV", None).index == "SV"
+
+
+def test_shown_interactions_of_a_constant(make):
+    assert facts.shown_interactions(make({(): 1.0}, ["a", "b"]), None, None).order == 1
 
 
 def test_remainder_is_true(large):

@@ -31,7 +31,8 @@ _Order = Annotated[
     typer.Option(
         "--order",
         metavar="K",
-        help="Highest order shown, such as 2 for single units and pairs; all found unless given.",
+        help="Highest order shown, such as 2 for single units and pairs. With neither index "
+        "nor order: up to the order that holds 95 % of the variance.",
     ),
 ]
 _Top = Annotated[int, typer.Option("--top", metavar="N", help="Rows of the printed table.")]

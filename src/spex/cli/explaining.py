@@ -282,9 +282,7 @@ def write_page(
     session: Session, explanation: Explanation, path: Path, index: str | None, order: int | None
 ) -> None:
     """Write the HTML page of an explanation, and say where it is."""
-    if index is None and order is None:
-        index = facts.default_interactions(explanation).index
-    explanation.to_html(path, index or "FBII", order)
+    explanation.to_html(path, index, order)
     session.notice(f"wrote {path}")
 
 

@@ -9,7 +9,6 @@ from spex.cli.session import Session, check_output
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.files import write_bytes
-from spex.report import facts
 
 _DOTS_PER_INCH = 200
 
@@ -52,9 +51,7 @@ def run(
 def _draw(
     explanation: Explanation, path: Path, index: str | None, order: int | None, top: int
 ) -> None:
-    if index is None and order is None:
-        index = facts.default_interactions(explanation).index
-    figure = explanation.plot(index or "FBII", order, top)
+    figure = explanation.plot(index, order, top)
     picture = io.BytesIO()
     with warnings.catch_warnings():
         # The font has no glyph for some scripts and emoji: boxes, not a page of warnings.

@@ -1,5 +1,6 @@
 """What all reports say alike: labels, numbers and sentences about an explanation."""
 
+import itertools
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,7 @@ _METHODS = {
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
+_NEARLY_ALL = 0.95
 
 
 def visible(text: str) -> str:
@@ -125,12 +127,31 @@ def joint_share(explanation: "Explanation") -> float:
     return math.fsum(v for k, v in variance_shares(explanation).items() if len(k) > 1)
 
 
-def default_interactions(explanation: "Explanation") -> InteractionValues:
-    """FBII, or the Fourier coefficients where a dense spectrum makes FBII too long to list."""
+def shown_interactions(
+    explanation: "Explanation", index: str | InteractionIndex | None, order: int | None
+) -> InteractionValues:
+    """The interactions of a report: what was asked for, or what suits the explanation.
+
+    Where neither index nor order is given: FBII up to the lowest order that holds nearly all of the
+    surrogate's variance. The full order would give the same surrogate in more, smaller and less
+    certain pieces. Where even that is too long to list: the Fourier coefficients.
+    """
+    if index is not None or order is not None:
+        return explanation.interactions(index or "FBII", order)
     try:
-        return explanation.interactions("FBII")
+        return explanation.interactions("FBII", telling_order(explanation))
     except ArgumentError:
         return explanation.interactions("Fourier")
+
+
+def telling_order(explanation: "Explanation") -> int:
+    """The lowest order up to which the coefficients hold 95 % of the surrogate's variance."""
+    shares = [0.0] * (explanation.n_features + 1)
+    for interaction, share in variance_shares(explanation).items():
+        shares[len(interaction)] += share
+    held = itertools.accumulate(shares)
+    # The sum of all shares is 1 up to rounding; a constant has none, and order 1 will do.
+    return max(1, next((order for order, part in enumerate(held) if part >= _NEARLY_ALL), 1))
 
 
 def has_direction(index: InteractionIndex) -> bool:

@@ -127,7 +127,7 @@ class Page:
 
 def page_data(
     explanation: "Explanation",
-    index: str | InteractionIndex = "FBII",
+    index: str | InteractionIndex | None = None,
     order: int | None = None,
     title: str | None = None,
 ) -> Page:
@@ -135,14 +135,14 @@ def page_data(
 
     Args:
         explanation: The explanation.
-        index: Index of the table.
+        index: Index of the table; None for what suits (`facts.shown_interactions`).
         order: Highest order of the table; see `spex.interactions.interactions`.
         title: Heading; made from the score unless given.
 
     Raises:
         ArgumentError: the index or the order is wrong.
     """
-    values = explanation.interactions(index, order)
+    values = facts.shown_interactions(explanation, index, order)
     unit = facts.unit_of_score(explanation)
     effects = facts.main_effects(explanation)
     largest = max(map(abs, effects), default=0.0)
@@ -175,7 +175,7 @@ def page_data(
 
 def render_html(
     explanations: "Sequence[Explanation]",
-    index: str | InteractionIndex = "FBII",
+    index: str | InteractionIndex | None = None,
     order: int | None = None,
     titles: Sequence[str] | None = None,
 ) -> str:
@@ -183,7 +183,7 @@ def render_html(
 
     Args:
         explanations: At least one.
-        index: Index of the tables.
+        index: Index of the tables; None for what suits (`facts.shown_interactions`).
         order: Highest order of the tables; see `spex.interactions.interactions`.
         titles: A heading for each; made from the scores unless given.
 

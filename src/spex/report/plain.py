@@ -23,7 +23,7 @@ def describe(explanation: "Explanation") -> str:
             lines.append(f"{key}: {facts.short(text, 80)}")
     lines += [f"note: {facts.one_line(note)}" for note in explanation.notes]
 
-    values = facts.default_interactions(explanation)
+    values = facts.shown_interactions(explanation, None, None)
     top = values.top(_SHOWN)
     if not top:
         lines.append(facts.nothing_listed(explanation))

@@ -19,7 +19,7 @@ _ROW_HEIGHT = 0.3
 
 def interaction_figure(
     explanation: "Explanation",
-    index: str | InteractionIndex = "FBII",
+    index: str | InteractionIndex | None = None,
     order: int | None = None,
     k: int = 15,
 ) -> "Figure":
@@ -27,7 +27,7 @@ def interaction_figure(
 
     Args:
         explanation: The explanation.
-        index: The index shown.
+        index: The index shown; None for what suits (`facts.shown_interactions`).
         order: Highest order; see `spex.interactions.interactions`.
         k: At most this many bars, at least 1.
 
@@ -40,7 +40,7 @@ def interaction_figure(
     """
     if k < 1:
         raise ArgumentError(f"k={k}; a figure needs at least one bar")
-    values = explanation.interactions(index, order)
+    values = facts.shown_interactions(explanation, index, order)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -33,7 +33,7 @@ def view(
 
     Args:
         explanation: The explanation.
-        index: Index of the table; None for FBII, or Fourier where FBII is too long to list.
+        index: Index of the table; None for what suits (`facts.shown_interactions`).
         order: Highest order of the table; see `spex.interactions.interactions`.
         k: Rows of the table.
 
@@ -42,10 +42,7 @@ def view(
     """
     if k < 0:
         raise ArgumentError(f"top={k} is negative; use 0 or more rows")
-    if index is None and order is None:
-        values = facts.default_interactions(explanation)
-    else:
-        values = explanation.interactions(index or "FBII", order)
+    values = facts.shown_interactions(explanation, index, order)
     blank = Text()
     parts: list[RenderableType] = [MainEffects(explanation), blank]
     if k:

@@ -42,7 +42,7 @@ _LEAST_LOG_NOISE = -10.0  # below, noiseless functions make the kernel matrix si
 # Candidates of each order above two: extensions of this many sets by this many features.
 _BEAM_SETS, _BEAM_FEATURES = 300, 60
 _PAIR_FEATURES = 1000
-_STEPS, _STEPS_WARM = 60, 12
+_STEPS, _STEPS_WARM = 60, 6
 
 
 @dataclass(frozen=True, eq=False)
