@@ -20,12 +20,13 @@ ALLOWED = {
     "selection": {"fidelity", "fourier", "surrogates"},
     "interactions": {"fourier", "f2"},
     "masks": {"f2", "fourier"},
+    "planning": {"fourier", "masks", "report"},
     "models": {"models"},
     "values": {"models", "values"},
     "store": set(),
     "sampling": {"store", "f2"},
     "explanation": {"fourier", "interactions", "report", "files", "_version"},
-    "report": {"explanation", "interactions", "fourier", "report", "files", "_version"},
+    "report": {"explanation", "interactions", "fourier", "planning", "report", "files", "_version"},
 }
 ALWAYS = {"errors", "_typing"}
 

@@ -199,6 +199,29 @@ def test_png_with_letters_that_the_font_lacks(run):
     assert (status, err) == (0, "spex: wrote e.png\n")
 
 
+def test_plan_tells_what_a_budget_recovers(run, loader):
+    status, out, err = run("plan", "--features", 64, "--budget", 2000, "--noise", "0.2")
+    assert (status, err) == (0, "")
+    assert out.startswith("64 features, interactions up to order 5, 20 % of the variance in noise")
+    row = next(line for line in out.splitlines() if line.split()[:1] == ["100"])
+    shares = [int(share) for share in row.replace(",", "").split()[1::3]]
+    assert shares == sorted(shares)
+    assert loader.names == []
+
+
+def test_plan_below_what_is_possible_says_what_would_be(run):
+    status, out, err = run("plan", "--features", 64, "--budget", 5, "--degree", 2)
+    assert (status, err) == (0, "")
+    assert "A budget of 5 buys no coded design for 64 features" in out
+    assert "The least budget that buys a coded design is" in out
+
+
+def test_plan_of_everything(run):
+    status, out, _ = run("plan", "--features", 6, "--budget", 64)
+    assert status == 0
+    assert "A budget of 64 evaluates all 64 masks: every coefficient is exact." in out
+
+
 def test_demo(run, loader, folder):
     status, out, err = run("demo", "--budget", "60")
     assert status == 0
@@ -303,6 +326,18 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (["report", "foreign.json"], "no explanation of spex"),
         (["report", "review.txt", "--html", "review.txt"], "is the explanation itself"),
         (["report", "review.txt", "--html", "x", "--png", "x"], "are the same file"),
+        (["plan"], "--features"),
+        (["plan", "--features", "8"], "--budget"),
+        (["plan", "--features", "0", "--budget", "9"], "n_features=0; it must be a whole number"),
+        (["plan", "--features", "20000", "--budget", "9"], "n_features=20000; at most 16384"),
+        (["plan", "--features", "8", "--budget", "0"], "budget=0; it must be a whole number"),
+        (["plan", "--features", "8", "--budget", "9", "--degree", "0"], "max_degree=0"),
+        (
+            ["plan", "--features", "8", "--budget", "9", "--noise", "1.5"],
+            "noise=1.5; it is a share",
+        ),
+        (["plan", "--features", "8", "--budget", "9", "--noise", "x"], "--noise"),
+        (["plan", "--features", "many", "--budget", "9"], "--features"),
         (["demo", "--budget", "1"], "budget=1 is too small"),
         (["demo", "--html", "no/such.html"], "the folder no does not exist"),
         (["nonsense"], "nonsense"),

@@ -1,16 +1,19 @@
 import numpy as np
 import pytest
 
-from spex.fidelity import cross_fit, fidelity, folds
+from spex.f2.packing import pack
+from spex.fidelity import fidelity, folds
 from spex.surrogates.base import Samples
+from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
+from spex.surrogates.refit import ridge_path, singletons
 
 
 def samples(m=60, n=6, seed=0):
     rng = np.random.default_rng(seed)
     masks = rng.random((m, n)) < 0.5
     values = masks @ rng.normal(size=n) + masks[:, 0] * masks[:, 1] + 0.3 * rng.normal(size=m)
-    return Samples(masks, values, np.arange(m) >= 10)
+    return Samples(pack(masks), n, values, np.arange(m) >= 10)
 
 
 def test_r2_is_its_definition_up_to_the_degree_of_freedom_of_the_mean():
@@ -34,17 +37,51 @@ def test_folds_are_disjoint_and_leave_coded_masks_alone():
     assert sorted(rows.tolist()) == list(range(10, 60))
 
 
-def test_a_cross_fitted_prediction_has_not_seen_its_value():
-    """Changing a value changes no prediction of its own fold."""
+def fit_path(samples, folds):
+    """Nested supports, so that a length is chosen as well."""
+    n = samples.n_features
+    pairs = pack(np.array([[i in (0, j) for i in range(n)] for j in range(1, n)]))
+    return ridge_path(samples, np.concatenate([singletons(n), pairs]), [1, n, n + 2, 2 * n], folds)
+
+
+@pytest.mark.parametrize("fit", [Linear().fit, fit_path], ids=["linear", "path"])
+@pytest.mark.parametrize("fold", [0, 3])
+def test_a_cross_fitted_prediction_has_not_seen_its_value(fit, fold):
+    """Changing values of a fold changes no prediction of this fold, choices included."""
     before = samples()
-    row = folds(before)[0][0]
+    parts = folds(before)
     values = before.values.copy()
-    values[row] += 100
-    after = Samples(before.masks, values, before.uniform)
-    own = folds(before)[0]
-    assert np.array_equal(cross_fit(Linear(), before)[own], cross_fit(Linear(), after)[own])
-    other = folds(before)[1]
-    assert not np.allclose(cross_fit(Linear(), before)[other], cross_fit(Linear(), after)[other])
+    values[parts[fold]] += np.array([100, -50, 3, 0, 20])[: len(parts[fold])]
+    after = Samples(before.words, before.n_features, values, before.uniform)
+    own, other = parts[fold], parts[1]
+    predicted, again = fit(before, parts).predictions, fit(after, parts).predictions
+    assert np.allclose(predicted[own], again[own], rtol=0, atol=1e-10)
+    assert not np.allclose(predicted[other], again[other], rtol=0, atol=1e-3)
+    assert np.isnan(predicted[:10]).all()
+
+
+def test_standard_errors_are_those_of_regression():
+    """Without a penalty to speak of: the textbook's, with the noise of masks left out."""
+    rng = np.random.default_rng(0)
+    n, m = 6, 400
+    masks = rng.random((m, n)) < 0.5
+    weights = rng.normal(size=n)
+    spread = []
+    for seed in range(200):
+        noise = np.random.default_rng(seed).normal(size=m)
+        given = Samples(pack(masks), n, masks @ weights + noise, np.ones(m, dtype=bool))
+        fitted = ridge_path(given, singletons(n), [n], folds(given))
+        spread.append(fitted.spectrum.coefficients)
+    assert np.std(spread, axis=0) == pytest.approx(fitted.standard_errors, rel=0.25)
+
+
+@pytest.mark.parametrize("surrogate", [Linear(), GaussianProcess()], ids=lambda s: s.name)
+def test_a_constant_is_fitted_by_itself(surrogate):
+    given = samples()
+    constant = Samples(given.words, given.n_features, np.full(60, 2.5), given.uniform)
+    fitted = surrogate.fit(constant, folds(constant))
+    assert fitted.spectrum.predict(given.masks) == pytest.approx(np.full(60, 2.5))
+    assert fitted.predictions[10:] == pytest.approx(np.full(50, 2.5))
 
 
 def test_interval_covers_the_truth_about_nine_times_in_ten():

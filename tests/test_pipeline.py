@@ -108,6 +108,16 @@ def test_every_small_budget_works(n):
         assert np.isfinite(explanation.r2)
 
 
+@pytest.mark.parametrize("n", [3, 5, 13, 40, 65])
+def test_spex_takes_every_budget_from_twice_the_features(n):
+    for budget in range(2 * n, 2 * n + 300 if n > 5 else 1 << n):
+        function = Recorder(bumpy)
+        explanation = spex.explain(function, n, budget=budget, method="spex")
+        assert len(function.asked) == len(set(function.asked)) == min(budget, 1 << n)
+        assert np.isfinite(explanation.predict(np.eye(n, dtype=bool))).all()
+        assert np.isfinite(explanation.r2)
+
+
 def test_a_larger_budget_asks_for_every_mask_of_a_smaller():
     small, large = Recorder(bumpy), Recorder(bumpy)
     spex.explain(small, 30, budget=200, method="gp")
@@ -202,7 +212,10 @@ def test_global_random_state_is_left_alone():
 
 def test_spex_says_when_it_lowers_the_order():
     explanation = spex.explain(bumpy, 64, budget=200, method="spex")
-    assert "up to order" in explanation.notes[0]
+    assert "interactions of order above 4" in explanation.notes[0]
+    assert spex.explain(bumpy, 64, budget=2000, method="spex").notes == ()
+    with pytest.raises(spex.ArgumentError, match="give at least 10"):
+        spex.explain(bumpy, 64, budget=5, method="spex")
 
 
 # ---- simple functions ----------------------------------------------------------------------------

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spex.fourier.spectrum import Spectrum
     from spex.interactions import InteractionIndex, InteractionValues
     from spex.pipeline import explain
+    from spex.planning import Plan, plan
     from spex.sampling import Progress
     from spex.store import Store
     from spex.values.scores import LogOdds, LogProb
@@ -39,6 +40,7 @@ _HOMES = {
     "LogOdds": "spex.values.scores",
     "LogProb": "spex.values.scores",
     "MissingExtraError": "spex.errors",
+    "Plan": "spex.planning",
     "Progress": "spex.sampling",
     "Spectrum": "spex.fourier.spectrum",
     "SpexError": "spex.errors",
@@ -48,6 +50,7 @@ _HOMES = {
     "ValueFunction": "spex.values.value_function",
     "ValueFunctionError": "spex.errors",
     "explain": "spex.pipeline",
+    "plan": "spex.planning",
 }
 
 __all__ = [
@@ -60,6 +63,7 @@ __all__ = [
     "LogOdds",
     "LogProb",
     "MissingExtraError",
+    "Plan",
     "Progress",
     "Spectrum",
     "SpexError",
@@ -71,6 +75,7 @@ __all__ = [
     "__version__",
     "explain",
     "models",
+    "plan",
 ]
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+Float32Array: TypeAlias = npt.NDArray[np.float32]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 WordArray: TypeAlias = npt.NDArray[np.uint64]
 """Vectors over F2, packed: feature j is bit j % 64 of word j // 64; bits past the last are zero."""

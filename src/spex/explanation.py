@@ -38,6 +38,8 @@ class Explanation:
         budget: The cap that was given.
         seed: The seed that was given.
         scores: Cross-fitted R2 of every candidate, by method.
+        standard_errors: (k,) of the spectrum's coefficients in its order, given the support, in the
+            unit of the value function; zero when exact, None where the method does not tell.
         notes: What a user should know about this result, a sentence each.
         context: What was explained: model, prompt, answer, score, text and its segments, as far
             as the value function tells; JSON content.
@@ -53,6 +55,7 @@ class Explanation:
     budget: int
     seed: int
     scores: Mapping[str, float] = field(default_factory=dict)
+    standard_errors: FloatArray | None = None
     notes: tuple[str, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     version: str = __version__
@@ -108,6 +111,9 @@ class Explanation:
             "budget": self.budget,
             "seed": self.seed,
             "scores": dict(self.scores),
+            "standard_errors": None
+            if self.standard_errors is None
+            else self.standard_errors.tolist(),
             "notes": list(self.notes),
             "context": dict(self.context),
         }
@@ -143,6 +149,7 @@ class Explanation:
                 budget=int(content["budget"]),
                 seed=int(content["seed"]),
                 scores={str(k): float(v) for k, v in content["scores"].items()},
+                standard_errors=_errors(content.get("standard_errors"), len(coefficients)),
                 notes=tuple(str(note) for note in content["notes"]),
                 context=dict(content["context"]),
                 version=str(content["version"]),
@@ -216,6 +223,16 @@ class Explanation:
         from spex.report.plain import describe
 
         return describe(self)
+
+
+def _errors(given: object, count: int) -> FloatArray | None:
+    """Standard errors from a file; files of spex 0.1 and methods that do not tell have none."""
+    if given is None:
+        return None
+    errors = np.asarray(given, dtype=np.float64)
+    if errors.shape != (count,) or not (errors >= 0).all():
+        raise ValueError(f"standard errors of shape {errors.shape} for {count} coefficients")
+    return errors
 
 
 def checked_masks(masks: object, n: int) -> BoolArray:

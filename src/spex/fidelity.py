@@ -1,15 +1,12 @@
 """How faithful a surrogate is: R2 on masks that its fit has not seen, with an interval."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
-from threadpoolctl import threadpool_limits
 
 from spex._typing import FloatArray, IntArray
-from spex.surrogates.base import Samples, Surrogate
+from spex.surrogates.base import Samples
 
 CONFIDENCE = 0.9
 _FOLDS = 10  # a fit to 9 in 10 masks is nearly as good as the one to all
@@ -36,28 +33,6 @@ def folds(samples: Samples) -> list[IntArray]:
     rows = np.nonzero(samples.uniform)[0]
     parts = min(_FOLDS, len(rows))
     return [rows[part::parts] for part in range(parts)]
-
-
-def cross_fit(surrogate: Surrogate, samples: Samples) -> FloatArray:
-    """Predict each uniform mask by a fit that has not seen it, the whole pipeline repeated.
-
-    Returns:
-        (m,) float64; NaN at masks that are not uniform.
-    """
-    predictions = np.full(len(samples), np.nan)
-
-    def predict(rows: IntArray) -> None:
-        fitted = surrogate.fit(samples.without(rows))
-        predictions[rows] = fitted.predict(samples.masks[rows])
-
-    # The folds are what runs side by side, not the linear algebra inside them: its matrices are
-    # small, and its threads wait for each other on a machine that also runs a model.
-    with (
-        threadpool_limits(1, "blas"),
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
-    ):
-        list(pool.map(predict, folds(samples)))
-    return predictions
 
 
 def fidelity(values: FloatArray, predictions: FloatArray) -> Fidelity:

@@ -1,44 +1,30 @@
 """Which masks a budget is spent on: a coded design, and uniform masks for the rest.
 
-Uniform masks come from one stream for each seed and coded designs nest, so a larger budget asks
-for every mask of a smaller one again wherever the method's shares allow it.
+Uniform masks come from one stream for each seed. Coded designs of one order nest, so a larger
+budget asks for every coded mask of a smaller one, except where it buys a design of higher order:
+that has fewer bins at first, and to keep the masks of the other would cost a third of the budget.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from spex._typing import WordArray
+from spex.f2.bch import bch_code
 from spex.f2.packing import n_words
-from spex.fourier.design import Design, plan_design
+from spex.fourier.design import N_GROUPS, Design, plan_design
 
 # Stream numbers that keep the generators of one seed apart (groups of a design take 0, 1, 2).
 _UNIFORM_STREAM = 1_000_000
 
-
-@dataclass(frozen=True)
-class Shares:
-    """How a method divides its budget.
-
-    Args:
-        coded: Largest share of coded masks; the rest is uniform, for they alone measure R2.
-        least_bins: log2 of the fewest bins with which a design of full order is worth its masks.
-        lower_order: Whether a smaller budget may buy a design for a lower order instead.
-    """
-
-    coded: float
-    least_bins: int
-    lower_order: bool
-
-
-# Message passing is all that `spex` has, so most masks go there. For the other candidates of `auto`
-# a coded mask is as good as a uniform one, but only uniform ones measure R2; and decoding fewer
-# than sixteen bins a group has not won anything that we measured.
-SHARES = {
-    "spex": Shares(coded=0.8, least_bins=2, lower_order=True),
-    "auto": Shares(coded=0.7, least_bins=4, lower_order=False),
-}
+# Uniform masks alone measure R2: this share of the budget is theirs, or as many as measure it to
+# about .01. Message passing is all that `spex` has; for the other candidates of `auto` a coded mask
+# is as good as a uniform one.
+_UNIFORM_SHARE = {"spex": 0.2, "auto": 0.3}
+_ENOUGH_UNIFORM = 1000
+# A higher order is worth its offsets only while every group keeps 2^this bins. Measured on LLM
+# spectra, VADER and random sparse functions: below, fewer offsets and more bins recover more.
+_LEAST_LOG2_BINS = 3
 
 
 def coded_design(
@@ -53,18 +39,34 @@ def coded_design(
         reserved: Masks that are evaluated already and belong to the budget.
         max_degree: Highest order to decode.
         seed: Of the random matrices.
+
+    Returns:
+        The design of the highest order that leaves enough bins.
     """
-    shares = SHARES.get(method)
-    if shares is None:
+    if method not in _UNIFORM_SHARE:
         return None
-    affordable = min(int(shares.coded * budget), budget - reserved)
+    affordable = budget - max(_least_uniform(method, budget), reserved)
+    enough = min(_LEAST_LOG2_BINS, n)
     for t in range(min(max_degree, n), 0, -1):
         design = plan_design(n, affordable, t, seed)
-        if design is not None and design.log2_bins >= (shares.least_bins if t > 1 else 1):
+        if t == 1 or (
+            design is not None and design.n_groups == N_GROUPS and min(design.log2_bins) >= enough
+        ):
             return design
-        if not shares.lower_order:
-            return None
     return None
+
+
+def least_budget(method: str, n: int) -> int:
+    """The smallest budget that buys coded masks for a method that has some."""
+    budget = cost = bch_code(n, 1).n_parity + 1
+    while budget - _least_uniform(method, budget) < cost:
+        budget += 1
+    return budget
+
+
+def _least_uniform(method: str, budget: int) -> int:
+    share = int(np.ceil(_UNIFORM_SHARE[method] * budget))
+    return max(min(share, _ENOUGH_UNIFORM), 2)  # two, for R2 is a ratio of variances
 
 
 def uniform_masks(n: int, seed: int) -> Iterator[WordArray]:

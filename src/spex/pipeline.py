@@ -14,12 +14,13 @@ import numpy as np
 from spex._typing import BoolArray, FloatArray, WordArray
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
-from spex.f2.packing import n_words, unpack
+from spex.f2.packing import n_words
 from spex.fidelity import PERFECT, Fidelity
 from spex.fourier.design import Design
+from spex.fourier.search import enumerable_order
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
-from spex.masks import all_masks, coded_design, uniform_masks
+from spex.masks import all_masks, coded_design, least_budget, uniform_masks
 from spex.sampling import Evaluator, Progress
 from spex.selection import Fit, fit_best
 from spex.store import Store
@@ -124,6 +125,7 @@ def explain(
         budget=budget,
         seed=seed,
         scores=fit.scores,
+        standard_errors=fit.standard_errors,
         notes=run.notes,
         context=dict(describe()) if callable(describe) else {},
     )
@@ -167,7 +169,7 @@ class _Run:
             rows = [self._rows[mask.tobytes()] for mask in design.masks]
             self._uniform[rows] = False  # decoding has seen them
             coded = CodedValues(design, self._values[rows], self._max_degree)
-        samples = Samples(unpack(self._masks, self._n), self._values, self._uniform.copy(), coded)
+        samples = Samples(self._masks, self._n, self._values, self._uniform.copy(), coded)
         return fit_best(self._candidates(coded is not None), samples)
 
     def fit_exhaustively(self) -> Fit:
@@ -189,13 +191,14 @@ class _Run:
         kept[0] = True
         spectrum = Spectrum(self._n, masks[kept], coefficients[kept])
         if self._method != "linear":
-            return Fit("exact", spectrum, PERFECT, {"exact": 1.0})
+            return Fit("exact", spectrum, PERFECT, {"exact": 1.0}, np.zeros(kept.sum()))
         # The best surrogate of order 1 is the part of order 1, and over all masks its R2 is known.
         linear = spectrum.keep(spectrum.orders <= 1)
         total = float((spectrum.coefficients[spectrum.orders > 0] ** 2).sum())
         part = float((linear.coefficients[linear.orders > 0] ** 2).sum())
         r2 = part / total if total > 0 else 1.0
-        return Fit("linear", linear, Fidelity(r2, (r2, r2)), {"linear": r2})
+        errors = np.zeros(len(linear.coefficients))
+        return Fit("linear", linear, Fidelity(r2, (r2, r2)), {"linear": r2}, errors)
 
     def _new(self, masks: Sequence[WordArray] | WordArray) -> list[WordArray]:
         """Those masks that have no row yet; each gets one."""
@@ -229,15 +232,16 @@ class _Run:
     def _note_design(self, design: Design | None, budget: int) -> None:
         if design is None:
             raise ArgumentError(
-                f"budget={budget} buys no coded design for {self._n} features; raise it or use "
-                "method 'auto', which takes any budget"
+                f"budget={budget} buys no coded masks for {self._n} features; give at least "
+                f"{least_budget('spex', self._n)}, or use method 'auto', which takes any budget"
             )
         wanted = min(self._max_degree, self._n)
+        reached = max(design.code.t, enumerable_order(self._n, wanted))
         self.notes = ()
-        if design.code.t < wanted:
+        if reached < wanted:
             self.notes = (
-                f"The budget of {budget} lets spex decode interactions up to order "
-                f"{design.code.t} only, not {wanted}; raise it to find higher ones.",
+                f"With {budget} evaluations, interactions of order above {reached} are found only "
+                "where parts of them are found as well; raise the budget to find others.",
             )
 
 

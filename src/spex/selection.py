@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
-from spex.fidelity import Fidelity, cross_fit, fidelity, folds
+from spex.fidelity import Fidelity, fidelity, folds
 from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Samples, Surrogate
 
@@ -25,12 +25,14 @@ class Fit:
         spectrum: Its fit to all samples.
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
         scores: Cross-fitted R2 of every candidate.
+        standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
     """
 
     method: str
     spectrum: Spectrum
     fidelity: Fidelity
     scores: Mapping[str, float]
+    standard_errors: FloatArray | None = None
 
 
 def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
@@ -50,23 +52,30 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
             f"{len(uniform)} uniform masks are too few to measure R2; raise the budget"
         )
     values = samples.values
-    ready, predictions, errors, scores = {}, {}, {}, {}
+    parts = folds(samples)
+    fitted, errors, scores = {}, {}, {}
     for candidate in candidates:
         name = candidate.name
+        # Threads of linear algebra wait for each other on a machine that also runs a model, and
+        # on small matrices they cost more than they win.
         with threadpool_limits(1, "blas"):
-            ready[name] = candidate.warm_started(samples)
-        predictions[name] = cross_fit(ready[name], samples)
-        errors[name] = (values - predictions[name]) ** 2
-        scores[name] = fidelity(values[uniform], predictions[name][uniform]).r2
+            fitted[name] = candidate.fit(samples, parts)
+        predictions = fitted[name].predictions
+        errors[name] = (values - predictions) ** 2
+        scores[name] = fidelity(values[uniform], predictions[uniform]).r2
         if scores[name] > _NOTHING_TO_GAIN:
             break
 
     chosen: FloatArray = np.full(len(samples), np.nan)
-    for rows in folds(samples):
+    for rows in parts:
         others = np.setdiff1d(uniform, rows)
         best = min(errors, key=lambda name: float(errors[name][others].mean()))
-        chosen[rows] = predictions[best][rows]
+        chosen[rows] = fitted[best].predictions[rows]
     best = min(errors, key=lambda name: float(errors[name][uniform].mean()))
-    with threadpool_limits(1, "blas"):  # see cross_fit
-        spectrum = ready[best].fit(samples)
-    return Fit(best, spectrum, fidelity(values[uniform], chosen[uniform]), scores)
+    return Fit(
+        best,
+        fitted[best].spectrum,
+        fidelity(values[uniform], chosen[uniform]),
+        scores,
+        fitted[best].standard_errors,
+    )

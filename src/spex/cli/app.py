@@ -204,6 +204,40 @@ def explain(
 
 
 @app.command()
+def plan(
+    context: typer.Context,
+    features: Annotated[
+        int, typer.Option(metavar="N", help="Number of features, such as words of a text.")
+    ],
+    budget: Annotated[int, typer.Option(metavar="B", help="Calls of the model.")],
+    degree: Annotated[
+        int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
+    ] = 5,
+    noise: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            help="Share of the variance in noise or in a tail of small coefficients, from 0 to "
+            "below 1.",
+        ),
+    ] = 0.1,
+) -> None:
+    """Tell what a budget can recover, and what more would buy, before any call.
+
+    Predicts by density evolution which share of the Fourier coefficients method spex finds, for
+    this budget, twice and four times as much; takes a few seconds and no model.
+
+    \b
+    Examples:
+      spex plan --features 64 --budget 2000
+      spex plan --features 1000 --budget 20000 --degree 3 --noise 0.3
+    """  # noqa: D301 - typer wants the character \b
+    from spex.cli.planning import run
+
+    run(context.obj, features, budget, degree, noise)
+
+
+@app.command()
 def report(
     context: typer.Context,
     explanation: Annotated[

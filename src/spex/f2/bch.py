@@ -9,7 +9,7 @@ Source: Lin & Costello, Error Control Coding, 2nd ed., section 6.1 (codes), 6.2 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numba as nb
 import numpy as np
@@ -84,10 +84,23 @@ class BCHCode:
                 within the n positions has this syndrome.
             positions: (m, t) int64, their positions ascending, filled up with -1.
         """
-        bits = syndromes.astype(np.int64) @ self.syndrome_map.T.astype(np.int64) & 1
+        odd = np.zeros((len(syndromes), self.t), dtype=np.int64)
+        for bit, sums in zip(syndromes.T, self.bit_power_sums, strict=True):
+            odd[bit] ^= sums
+        weights = np.empty(len(odd), dtype=np.int64)
+        positions = np.full((len(odd), self.t), -1, dtype=np.int64)
+        decode_batch(odd, self.n, self.exp, self.log, weights, positions)
+        return weights, positions
+
+    @cached_property
+    def bit_power_sums(self) -> IntArray:
+        """(P, t): what each syndrome bit that is set adds to the power sums S_1, S_3, .., S_2t-1.
+
+        Power sums are elements of GF(2^m) as numbers; adding is exclusive or.
+        """
         powers = 1 << np.arange(self.m, dtype=np.int64)
-        odd = bits.reshape(len(syndromes), self.t, self.m) @ powers
-        return _decode_batch(np.ascontiguousarray(odd), self.n, self.exp, self.log)
+        bits = self.syndrome_map.T.reshape(self.n_parity, self.t, self.m)
+        return np.asarray(bits.astype(np.int64) @ powers)
 
 
 @lru_cache(maxsize=32)
@@ -137,69 +150,133 @@ def _multiply(a, b, exp, log):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _error_locator(power_sums, exp, log):  # type: ignore[no-untyped-def]
+def _locate(power_sums, exp, log, sigma, previous, kept):  # type: ignore[no-untyped-def]
     """Berlekamp-Massey over GF(2^m): the shortest recurrence of S_1 .. S_2t.
 
-    Returns the locator polynomial (constant term first) and its length.
+    Writes the locator polynomial into sigma (constant term first) and returns its length. In a
+    binary code every second discrepancy is zero (Lin & Costello, section 6.2), so those are not
+    computed.
     """
     count = len(power_sums)
     order = len(log) - 1
-    sigma = np.zeros(count + 1, np.int64)
-    previous = np.zeros(count + 1, np.int64)
+    sigma[:] = 0
+    previous[:] = 0
     sigma[0] = previous[0] = 1
     length, gap, last = 0, 1, 1
-    for r in range(count):
+    for r in range(0, count, 2):
         discrepancy = power_sums[r]
         for i in range(1, length + 1):
             discrepancy ^= _multiply(sigma[i], power_sums[r - i], exp, log)
         if discrepancy == 0:
-            gap += 1
+            gap += 2
             continue
         scale = exp[log[discrepancy] + order - log[last]]
-        kept = sigma.copy()
-        for i in range(count + 1 - gap):
-            sigma[i + gap] ^= _multiply(scale, previous[i], exp, log)
         if 2 * length <= r:
+            kept[:] = sigma
+            for i in range(count + 1 - gap):
+                sigma[i + gap] ^= _multiply(scale, previous[i], exp, log)
             length = r + 1 - length
-            previous = kept
+            previous[:] = kept
             last = discrepancy
-            gap = 1
+            gap = 2
         else:
-            gap += 1
-    return sigma, length
+            for i in range(count + 1 - gap):
+                sigma[i + gap] ^= _multiply(scale, previous[i], exp, log)
+            gap += 2
+    return length
 
 
 @nb.njit(cache=True)
-def _decode_batch(odd_power_sums, n, exp, log):  # type: ignore[no-untyped-def]
+def _splits(sigma, length, m, exp, log, power, square):  # type: ignore[no-untyped-def]
+    """Whether the locator has as many different roots in GF(2^m) as its degree.
+
+    It has exactly if it divides x^(2^m) - x: square x, modulo the locator, m times. This costs a
+    few hundred operations where a search for the roots costs n, and most words are no codewords.
+    """
+    order = len(log) - 1
+    if sigma[length] == 0:
+        return False
+    inverse = order - log[sigma[length]]
+    power[:] = 0
+    power[1] = 1
+    for _ in range(m):
+        square[:] = 0
+        for i in range(length):
+            square[2 * i] = _multiply(power[i], power[i], exp, log)
+        for i in range(2 * length - 2, length - 1, -1):
+            if square[i]:
+                factor = exp[(log[square[i]] + inverse) % order]
+                for j in range(length + 1):
+                    square[i - length + j] ^= _multiply(factor, sigma[j], exp, log)
+        power[:length] = square[:length]
+    for i in range(length):
+        if power[i] != (1 if i == 1 else 0):
+            return False
+    return True
+
+
+@nb.njit(cache=True)
+def decode_batch(odd_power_sums, n, exp, log, weights, positions):  # type: ignore[no-untyped-def]
+    """Decode many syndromes, given as power sums.
+
+    Args:
+        odd_power_sums: (m, t) int64, S_1, S_3, .., S_2t-1.
+        n: Length of the shortened code.
+        exp: Of the code.
+        log: Of the code.
+        weights: (m,) int64, written: the number of errors, or -1.
+        positions: (m, t) int64, filled with -1; written where decoding succeeds.
+    """
     batch, t = odd_power_sums.shape
     order = len(log) - 1
-    weights = np.full(batch, -1, np.int64)
-    positions = np.full((batch, t), -1, np.int64)
+    m = 0
+    while (1 << m) < order:
+        m += 1
     sums = np.zeros(2 * t, np.int64)
+    sigma = np.zeros(2 * t + 1, np.int64)
+    previous = np.zeros(2 * t + 1, np.int64)
+    kept = np.zeros(2 * t + 1, np.int64)
+    square = np.zeros(2 * t + 1, np.int64)
+    steps = np.zeros(t + 1, np.int64)
     for row in range(batch):
+        weights[row] = -1
         for j in range(1, 2 * t + 1):  # S_2j = S_j^2 in a binary code
             if j % 2:
                 sums[j - 1] = odd_power_sums[row, j // 2]
             else:
                 half = sums[j // 2 - 1]
                 sums[j - 1] = _multiply(half, half, exp, log)
-        sigma, length = _error_locator(sums, exp, log)
-        if length > t:
+        length = _locate(sums, exp, log, sigma, previous, kept)
+        if length == 0:
+            weights[row] = 0
+            continue
+        if length == 1:  # sigma = 1 + S_1 x: the position is the logarithm of S_1
+            position = log[sums[0]]
+            if position < n:
+                weights[row] = 1
+                positions[row, 0] = position
+            continue
+        if length > t or not _splits(sigma, length, m, exp, log, previous, square):
             continue
         # Chien search: position i is in error when sigma(alpha^-i) = 0. All roots must lie among
         # the n positions that shortening has left.
+        for j in range(length + 1):
+            steps[j] = log[sigma[j]]  # -1 for a coefficient that is zero
         found = 0
         for i in range(n):
             value = 0
             for j in range(length + 1):
-                if sigma[j]:
-                    value ^= exp[(log[sigma[j]] + j * (order - i)) % order]
+                if steps[j] >= 0:
+                    value ^= exp[steps[j]]
+                    steps[j] -= j
+                    if steps[j] < 0:
+                        steps[j] += order
             if value == 0:
-                if found < t:
-                    positions[row, found] = i
+                positions[row, found] = i
                 found += 1
+                if found == length:
+                    break
         if found == length:
             weights[row] = length
         else:
             positions[row, :] = -1
-    return weights, positions

@@ -98,6 +98,25 @@ def independent_rows(matrix: BoolArray) -> tuple[IntArray, BoolArray]:
     return np.array(chosen, dtype=np.int64), bits.reshape(len(matrix), len(chosen))
 
 
+def distinct_rows(rows: WordArray) -> tuple[WordArray, IntArray]:
+    """The different rows in the order of their first use.
+
+    Args:
+        rows: (m, n_words).
+
+    Returns:
+        distinct: (d, n_words).
+        number: (m,) with rows = distinct[number].
+    """
+    # A dictionary is several times faster than sorting rows of many words.
+    numbers: dict[bytes, int] = {}
+    number = np.fromiter(
+        (numbers.setdefault(row.tobytes(), len(numbers)) for row in rows), np.int64, len(rows)
+    )
+    _, first = np.unique(number, return_index=True)
+    return rows[first], number
+
+
 def _as_int(row: WordArray) -> int:
     return int.from_bytes(row.astype("<u8").tobytes(), "little")
 

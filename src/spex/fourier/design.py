@@ -1,14 +1,16 @@
 """Which masks to evaluate: subsampled Walsh-Hadamard transforms with coded offsets.
 
-For each group c a random full-rank matrix M_c (b x n over F2), and offsets p_0 = 0, p_1 .. p_P, the
-parity rows of a BCH code: the value function is asked for u_{c,i}(l) = f(M_c^T l + p_i) for every l
-in F2^b. The transform over l aliases the spectrum into 2^b bins,
+For each group c a random full-rank matrix M_c (b_c x n over F2), and offsets p_0 = 0, p_1 .. p_P,
+the parity rows of a BCH code: the value function is asked for u_{c,i}(l) = f(M_c^T l + p_i) for
+every l in F2^b_c. The transform over l aliases the spectrum into 2^b_c bins,
 
     U_{c,i}(j) = sum over k with M_c k = j of (-1)^<p_i,k> F(k)
 
-(Kang, Butler et al. 2025, section 4.1). Rows of M_c are drawn one after another and the offsets of
-a smaller t are among those of a larger, so that with one seed the masks of a smaller design are
-masks of every larger one.
+(Kang, Butler et al. 2025, section 4.1). Deviation from the source: groups may differ by one in b_c,
+so that a budget between two powers of two is not left unspent.
+
+Rows of M_c are drawn one after another and the offsets of a smaller t are among those of a larger,
+so that with one seed the masks of a smaller design are masks of every larger one.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ import numpy as np
 from spex._typing import FloatArray, IntArray, WordArray
 from spex.errors import ArgumentError
 from spex.f2.bch import BCHCode, bch_code
-from spex.f2.linalg import multiply, random_independent_rows, span
+from spex.f2.linalg import distinct_rows, multiply, random_independent_rows, span
 from spex.f2.packing import pack
 from spex.fourier.wht import walsh_hadamard
 
@@ -32,11 +34,11 @@ class Design:
 
     Args:
         code: The BCH code whose parity rows are the offsets.
-        matrices: (C, b, n_words) uint64, M_c for each group.
+        matrices: For each group c, (b_c, n_words) uint64: M_c.
     """
 
     code: BCHCode
-    matrices: WordArray
+    matrices: tuple[WordArray, ...]
 
     @property
     def n_features(self) -> int:
@@ -49,53 +51,86 @@ class Design:
         return len(self.matrices)
 
     @property
-    def log2_bins(self) -> int:
-        """b: every group has 2^b bins."""
-        return self.matrices.shape[1]
+    def log2_bins(self) -> tuple[int, ...]:
+        """b_c: group c has 2^b_c bins."""
+        return tuple(len(rows) for rows in self.matrices)
+
+    @property
+    def n_offsets(self) -> int:
+        """P + 1, the offset p_0 = 0 included."""
+        return self.code.n_parity + 1
 
     @cached_property
     def offsets(self) -> WordArray:
         """(P + 1, n_words) uint64: p_0 = 0, then the parity rows."""
-        return np.concatenate([np.zeros_like(self.matrices[0, :1]), pack(self.code.parity_rows)])
+        parity = pack(self.code.parity_rows)
+        return np.concatenate([np.zeros((1, parity.shape[1]), dtype=np.uint64), parity])
 
     @cached_property
     def _positions(self) -> tuple[WordArray, IntArray]:
-        spans = np.stack([span(rows) for rows in self.matrices])
-        queries = spans[:, None, :, :] ^ self.offsets[None, :, None, :]
-        words = queries.reshape(-1, queries.shape[-1])
-        # Duplicates (all groups share l = 0) are asked for once; the order is that of first use.
-        _, first, inverse = np.unique(words, axis=0, return_index=True, return_inverse=True)
-        rank = np.empty(len(first), dtype=np.int64)
-        rank[np.argsort(first)] = np.arange(len(first))
-        return words[np.sort(first)], rank[inverse.reshape(-1)].reshape(queries.shape[:-1])
+        words = self.offsets.shape[1]
+        queries = [
+            (span(rows)[None, :, :] ^ self.offsets[:, None, :]).reshape(-1, words)
+            for rows in self.matrices
+        ]
+        # Duplicates (all groups share l = 0) are asked for once.
+        return distinct_rows(np.concatenate(queries))
 
     @property
     def masks(self) -> WordArray:
         """(n_masks, n_words) uint64: the different masks to evaluate, in a fixed order."""
         return self._positions[0]
 
-    def bins(self, values: FloatArray) -> FloatArray:
+    def bins(self, values: FloatArray) -> list[FloatArray]:
         """The bins U_{c,i}(j) from the values of `masks`.
 
         Args:
             values: (n_masks,) float64, f at each of `masks`.
 
         Returns:
-            (C, P + 1, 2^b) float64.
+            For each group c, (2^b_c, P + 1) float64.
         """
-        return walsh_hadamard(values[self._positions[1]])
+        asked = values[self._positions[1]]
+        found, start = [], 0
+        for b in self.log2_bins:
+            stop = start + (self.n_offsets << b)
+            of_group = asked[start:stop].reshape(self.n_offsets, 1 << b)
+            found.append(np.ascontiguousarray(walsh_hadamard(of_group).T))
+            start = stop
+        return found
 
     def bin_numbers(self, frequencies: WordArray) -> IntArray:
         """M_c k for each group: (k, n_words) to (C, k)."""
         return np.stack([multiply(rows, frequencies) for rows in self.matrices])
 
 
-def design_cost(n_parity: int, log2_bins: int, n_groups: int = N_GROUPS) -> int:
+def design_cost(n_offsets: int, log2_bins: tuple[int, ...]) -> int:
     """Number of different masks that a design evaluates, at most.
 
-    C (P + 1) 2^b, less the P + 1 masks of l = 0 that all groups share.
+    (P + 1) sum_c 2^b_c, less the P + 1 masks of l = 0 that all groups share. Fewer only where
+    n is so small that groups overlap by chance.
     """
-    return (n_parity + 1) * (n_groups * ((1 << log2_bins) - 1) + 1)
+    return n_offsets * (sum(1 << b for b in log2_bins) - len(log2_bins) + 1)
+
+
+def plan_bins(n: int, budget: int, n_offsets: int) -> tuple[int, ...]:
+    """The b_c of the most bins that a budget buys, one for each group.
+
+    N_GROUPS groups of at least two bins; where even these cost too much, fewer groups, and at last
+    the offsets alone, as one group of one bin. Empty where these cost too much, too.
+    """
+    for n_groups in range(N_GROUPS, 0, -1):
+        bins = [0] * n_groups
+        # One group after another gets twice its bins, the smallest first.
+        while True:
+            smallest = bins.index(min(bins))
+            larger = [b + (group == smallest) for group, b in enumerate(bins)]
+            if larger[smallest] > n or design_cost(n_offsets, tuple(larger)) > budget:
+                break
+            bins = larger
+        if min(bins) > 0:
+            return tuple(bins)
+    return (0,) if design_cost(n_offsets, (0,)) <= budget else ()
 
 
 def plan_design(n: int, budget: int, t: int, seed: int) -> Design | None:
@@ -104,23 +139,21 @@ def plan_design(n: int, budget: int, t: int, seed: int) -> Design | None:
     Args:
         n: Number of features.
         budget: Limit on the number of different masks.
-        t: Highest order of interaction to be decoded; reduced to n.
+        t: Highest order of interaction that the code alone decodes; reduced to n.
         seed: Of the random matrices.
 
     Returns:
-        The design, or None where even two bins a group cost more than the budget.
+        The design, or None where the offsets alone cost more than the budget.
     """
     if n < 1 or t < 1:
         raise ArgumentError(f"a design for n={n} features and order t={t}; both must be at least 1")
     code = bch_code(n, min(t, n))
-    log2_bins = 0
-    while log2_bins < n and design_cost(code.n_parity, log2_bins + 1) <= budget:
-        log2_bins += 1
-    if log2_bins == 0:
+    log2_bins = plan_bins(n, budget, code.n_parity + 1)
+    if not log2_bins:
         return None
     # One generator per group: more bins add rows and leave those before them as they are.
-    matrices = [
-        random_independent_rows(n, log2_bins, np.random.default_rng([seed, group]))
-        for group in range(N_GROUPS)
-    ]
-    return Design(code, np.stack(matrices))
+    matrices = (
+        random_independent_rows(n, b, np.random.default_rng([seed, group]))
+        for group, b in enumerate(log2_bins)
+    )
+    return Design(code, tuple(matrices))

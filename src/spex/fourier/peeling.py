@@ -1,199 +1,320 @@
 """Decoding by message passing: from bins to a sparse spectrum.
 
-A bin with one dominant frequency k shows, in the signs of U_i relative to U_0, the syndrome of k
-(Kang, Butler et al. 2025, section 4.2). Each round
+A bin with one dominant frequency k shows, in the signs of its entries, the syndrome of k (Kang,
+Butler et al. 2025, section 4.2). Each round
 
-1. decodes the syndrome of every bin that still holds energy (hard decision), and keeps the k that
-   fall into the bin they were found in, M_c k = j: a wrong k does so with probability 2^-b only;
-2. adds them to the support and estimates all coefficients anew, jointly, by least squares on the
-   bins of all groups, so that what collides is shared out rightly;
-3. drops coefficients that the bins do not support any longer, and subtracts the rest.
+1. searches for frequencies: codewords of the bins' signs, every frequency of a low order,
+   neighbours of those found (`search`);
+2. keeps those for which the bins of all groups together speak more strongly than the best of so
+   many wrong ones would (`evidence`), the strongest first, at most one to a bin: what shares a bin
+   with a stronger one is judged again once that is subtracted;
+3. estimates all coefficients anew, jointly, by least squares on the bins, and subtracts them.
 
-Deviation from the source, which subtracts each coefficient once, as first estimated: the joint
-estimate lets a bin of two frequencies give away its stronger one, then the weaker.
+When nothing more is found, coefficients that the joint estimate does not support are dropped, and
+the search goes on without them. Deviations from the source: evidence is pooled over the groups
+before a frequency is accepted, not only for its amplitude; every coefficient is estimated again in
+every round; the threshold follows from the noise and the number of frequencies (extended Bayesian
+information criterion, Chen & Chen 2008), not from a constant.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import scipy.linalg
 
-from spex._typing import FloatArray, IntArray, WordArray
-from spex.f2.packing import pack, parity
+from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.fourier.design import Design
+from spex.fourier.evidence import Geometry, Residual, frequencies_of, log_count, orders_of
+from spex.fourier.search import (
+    decode_bins,
+    enumerable_order,
+    enumerate_order,
+    neighbours,
+    normalised,
+)
 from spex.fourier.spectrum import Spectrum
 
-# Share of a bin's energy that the decoded frequency must explain. The first rounds take singletons
-# only; later ones take the stronger of two, whose signs a weaker partner cannot turn.
-_EXPLAINED = (0.9, 0.7, 0.5)
-_MAX_ROUNDS = 40
-# A coefficient stays while it is this many standard errors away from zero.
-_SIGNIFICANT = 3.0
-# Energy below this share of the whole is rounding error.
-_ROUNDING = 1e-20
+# Proposes frequencies, and how many wrong ones there are to each right one (as a logarithm).
+_Search: TypeAlias = Callable[[], tuple[IntArray, FloatArray]]
+
+_MAX_ROUNDS = 100
+# Up to so many features all pairs are tried in every round, beyond only when nothing else helps.
+_MANY_PAIRS = 2000
+# Share of the best evidence that others accepted in the same round must have.
+_SURE = 0.25
+# Energy below this share of the whole is rounding error of float32 bins.
+_ROUNDING = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DecodeResult:
     """What message passing found.
 
     Args:
         spectrum: The decoded coefficients.
         unexplained: Share of the energy of the bins (without the constant) left over, 0 to 1.
+        noise: Estimated variance of one value around the decoded spectrum.
         n_rounds: Rounds of message passing.
+        further: (k, n_words) uint64 frequencies that the bins speak for, but not beyond doubt;
+            the likeliest first.
         outcome: One sentence: what is left, and what would help.
     """
 
     spectrum: Spectrum
     unexplained: float
+    noise: float
     n_rounds: int
+    further: WordArray = field(repr=False)
     outcome: str
 
 
-def decode(design: Design, values: FloatArray, max_degree: int) -> DecodeResult:
+def decode(design: Design, values: FloatArray, max_degree: int, n_further: int = 0) -> DecodeResult:
     """Find the large Fourier coefficients of a function from the values of its coded masks.
 
     Args:
         design: The masking design.
         values: (n_masks,) float64, the function at `design.masks`.
         max_degree: Frequencies of higher order are not accepted.
+        n_further: How many doubtful frequencies are named at most.
 
     Returns:
         The decoded spectrum and what was left.
     """
-    bins = design.bins(values)
-    n_words = design.matrices.shape[2]
-    support = np.zeros((1, n_words), dtype=np.uint64)  # the constant is always there
-    coefficients = _estimate(design, bins, support)[0]
-    residual = _subtract(design, bins, support, coefficients)
-    total = max(float((residual**2).sum()), np.finfo(np.float64).tiny)
-    rounding = _ROUNDING * float((bins**2).sum())
-
-    level, rounds = 0, 0
-    while rounds < _MAX_ROUNDS and float((residual**2).sum()) > rounding:
-        rounds += 1
-        found = _decode_bins(design, residual, max_degree, _EXPLAINED[level], rounding)
-        known = {row.tobytes() for row in support}
-        new = [row for row in found if row.tobytes() not in known]
-        if not new:
-            level += 1
-            if level == len(_EXPLAINED):
-                break
-            continue
-        support = np.concatenate([support, np.stack(new)])
-        coefficients, _ = _estimate(design, bins, support)
-        residual = _subtract(design, bins, support, coefficients)
-
-    # Only now: while frequencies are missing, what they leave behind makes every error look large.
-    coefficients, errors = _estimate(design, bins, support)
-    significant = np.abs(coefficients) >= _SIGNIFICANT * errors
-    significant[0] = True
-    if not significant.all():
-        support = support[significant]
-        coefficients, _ = _estimate(design, bins, support)
-        residual = _subtract(design, bins, support, coefficients)
-
-    unexplained = float((residual**2).sum()) / total
-    nonzero = np.abs(coefficients) > 1e-12 * np.abs(coefficients).max(initial=0.0)
-    nonzero[0] = True
-    spectrum = Spectrum(design.n_features, support[nonzero], coefficients[nonzero])
-    return DecodeResult(spectrum, unexplained, rounds, _outcome(unexplained, design))
+    decoder = _Decoder(design, values, max_degree)
+    rounds = decoder.run()
+    return decoder.result(rounds, n_further)
 
 
-def _outcome(unexplained: float, design: Design) -> str:
-    if unexplained < 1e-9:
-        return "every bin is explained"
-    return (
-        f"{unexplained:.0%} of the bins' energy is left: more budget (now {design.n_groups} groups "
-        f"of {1 << design.log2_bins} bins) or coarser features would help"
-    )
+class _Decoder:
+    """The state of message passing: a support, its coefficients and the residual bins."""
 
+    def __init__(self, design: Design, values: FloatArray, max_degree: int) -> None:
+        self._design = design
+        self._geometry = Geometry.of(design)
+        self._max_degree = min(max_degree, design.n_features)
+        self._enumerable = enumerable_order(design.n_features, self._max_degree)
+        bins = design.bins(values)
+        self._bins = np.concatenate(bins)
+        # The weight of an entry in the joint estimate: its variance is noise / 2^b_c.
+        self._weights = np.repeat(self._geometry.n_bins, self._geometry.n_bins).astype(np.float64)
+        # The constant is always there.
+        self._members = np.full((1, self._max_degree), -1, dtype=np.int64)
+        self._dropped: set[bytes] = set()
+        self._estimate()
+        self._total = self._energy()
+        self._rounding = _ROUNDING * float((values**2).mean())
 
-def _signs(design: Design, frequencies: WordArray) -> FloatArray:
-    """(k, P + 1) of (-1)^<p_i,k>."""
-    odd = parity(frequencies[:, None, :], design.offsets[None, :, :])
-    return np.where(odd, -1.0, 1.0)
+    # ---- the rounds
 
+    def run(self) -> int:
+        """Pass messages until nothing changes; returns the number of rounds."""
+        for done in range(_MAX_ROUNDS):
+            if self._energy() <= self._rounding:
+                return done
+            searches = self._searches()
+            found = np.zeros((0, self._max_degree), dtype=np.int64)
+            for together in searches:
+                proposed = [search() for search in together]
+                found = self._accept(
+                    np.concatenate([members for members, _ in proposed]),
+                    np.concatenate([log_numbers for _, log_numbers in proposed]),
+                )
+                if len(found):
+                    break
+            if len(found):
+                self._members = np.concatenate([self._members, found])
+                self._estimate()
+            elif not self._drop():
+                return done
+        return _MAX_ROUNDS
 
-def _estimate(
-    design: Design, bins: FloatArray, support: WordArray
-) -> tuple[FloatArray, FloatArray]:
-    """Least squares of all bins on a support; coefficients and their standard errors.
+    def _searches(self) -> list[list[_Search]]:
+        """Searches to be judged together, the cheap ones first.
 
-    Two frequencies meet only in the bins that they share, so the normal equations need the signs
-    at the offsets and the bin numbers, never the masks.
-    """
-    signs = _signs(design, support)
-    numbers = design.bin_numbers(support)
-    products = signs @ signs.T
-    gram = np.zeros_like(products)
-    moment = np.zeros(len(support))
-    for group, number in enumerate(numbers):
-        gram += products * (number[:, None] == number[None, :])
-        moment += (signs * bins[group][:, number].T).sum(axis=1)
-    # Frequencies that these masks cannot tell apart share their coefficient (a tiny ridge).
-    gram[np.diag_indices_from(gram)] *= 1.0 + 1e-14
-    factor = scipy.linalg.cho_factor(gram, lower=True)
-    coefficients = scipy.linalg.cho_solve(factor, moment)
-    residual = _subtract(design, bins, support, coefficients)
-    freedom = max(1, residual.size - len(support))
-    variance = float((residual**2).sum()) / freedom
-    inverse_diagonal = np.einsum("ij,ij->j", *(2 * [_inverse_lower(factor[0])]))
-    return coefficients, np.sqrt(variance * inverse_diagonal)
+        Each returns frequencies and, for each, ln of how many wrong ones there are to a right one.
+        """
+        residual = self._residual
+        n = self._geometry.n_features
+        low = min(2 if n <= _MANY_PAIRS else 1, self._enumerable)
 
+        def codewords() -> tuple[IntArray, FloatArray]:
+            least = self._threshold(np.array([min(3, self._max_degree)]))[0]
+            found = decode_bins(residual, self._design.code, least)
+            found = self._filled(found[orders_of(found) <= self._max_degree])
+            return found, self._log_odds(orders_of(found))
 
-def _inverse_lower(factor: FloatArray) -> FloatArray:
-    identity = np.eye(len(factor))
-    return np.asarray(scipy.linalg.solve_triangular(factor, identity, lower=True))
+        def low_orders() -> tuple[IntArray, FloatArray]:
+            return self._enumerated(residual, range(1, low + 1))
 
+        def near() -> tuple[IntArray, FloatArray]:
+            found = neighbours(self._members, n, self._max_degree)
+            # Half of the prior is theirs: real functions have the subsets of what they have.
+            number = np.log(2 * max(len(found), 1))
+            return found, np.minimum(self._log_odds(orders_of(found)), number)
 
-def _subtract(
-    design: Design, bins: FloatArray, support: WordArray, coefficients: FloatArray
-) -> FloatArray:
-    """The bins without what a spectrum puts into them."""
-    residual = bins.copy()
-    contribution = _signs(design, support) * coefficients[:, None]  # (k, P + 1)
-    for group, number in enumerate(design.bin_numbers(support)):
-        np.subtract.at(residual[group].T, number, contribution)
-    return residual
+        def higher_orders() -> tuple[IntArray, FloatArray]:
+            return self._enumerated(residual, range(low + 1, self._enumerable + 1))
 
+        return [[codewords, low_orders, near], [higher_orders]]
 
-def _decode_bins(
-    design: Design, residual: FloatArray, max_degree: int, explained: float, rounding: float
-) -> WordArray:
-    """Frequencies that explain enough of the energy of some bin, strongest first, each once."""
-    n_groups, n_offsets, n_bins = residual.shape
-    observed = residual.transpose(0, 2, 1).reshape(-1, n_offsets)
-    group = np.repeat(np.arange(n_groups), n_bins)
-    number: IntArray = np.tile(np.arange(n_bins), n_groups)
-    energy = (observed**2).mean(axis=1)
-    filled = energy * residual.size > rounding
-    observed, group, number, energy = (
-        observed[filled],
-        group[filled],
-        number[filled],
-        energy[filled],
-    )
+    def _enumerated(self, residual: Residual, orders: range) -> tuple[IntArray, FloatArray]:
+        found = [np.zeros((0, self._max_degree), dtype=np.int64)]
+        for order in orders:
+            least = float(self._threshold(np.array([order]))[0])
+            members = enumerate_order(residual, order, least)
+            found.append(self._filled(members))
+        members = np.concatenate(found)
+        return members, self._log_odds(orders_of(members))
 
-    syndromes = (observed[:, 1:] < 0) != (observed[:, :1] < 0)
-    weights, positions = design.code.decode(syndromes)
-    decoded = (weights >= 0) & (weights <= max_degree)
-    observed, group, number, energy = (
-        observed[decoded],
-        group[decoded],
-        number[decoded],
-        energy[decoded],
-    )
-    weights, positions = weights[decoded], positions[decoded]
-    if len(weights) == 0:
-        return np.zeros((0, design.matrices.shape[2]), dtype=np.uint64)
+    def _filled(self, members: IntArray) -> IntArray:
+        filled = np.full((len(members), self._max_degree), -1, dtype=np.int64)
+        filled[:, : members.shape[1]] = members[:, : self._max_degree]
+        return filled
 
-    rows = np.zeros((len(weights), design.n_features + 1), dtype=np.bool_)
-    rows[np.arange(len(rows))[:, None], positions] = True  # -1 fills the spare last column
-    frequencies = pack(rows[:, :-1])
-    amplitude = (_signs(design, frequencies) * observed).mean(axis=1)
-    in_bin = design.bin_numbers(frequencies)[group, np.arange(len(group))] == number
-    accepted = np.nonzero(in_bin & (amplitude**2 >= explained * energy))[0]
-    accepted = accepted[np.argsort(-np.abs(amplitude[accepted]), kind="stable")]
-    _, first = np.unique(frequencies[accepted], axis=0, return_index=True)
-    return frequencies[accepted[np.sort(first)]]
+    def _penalty(self, log_numbers: FloatArray) -> FloatArray:
+        """What the evidence for a frequency must exceed."""
+        size = self._geometry.n_offsets * len(self._geometry.start)
+        return np.asarray(log_numbers + 0.5 * np.log(size))
+
+    def _log_odds(self, orders: IntArray) -> FloatArray:
+        """Ln of how many wrong frequencies of an order there are to each right one.
+
+        Those found so far tell how many right ones there are at least.
+        """
+        highest = self._max_degree
+        found = np.bincount(orders_of(self._members), minlength=highest + 1)[: highest + 1]
+        return np.asarray(log_count(self._geometry.n_features, orders) - np.log1p(found)[orders])
+
+    def _threshold(self, orders: IntArray) -> FloatArray:
+        return self._penalty(self._log_odds(orders))
+
+    def _accept(self, members: IntArray, log_numbers: FloatArray) -> IntArray:
+        """The frequencies that the bins support, the strongest first, at most one to a bin."""
+        ratio, _ = self._residual.evidence(members)
+        surplus = ratio - self._penalty(log_numbers)
+        good = np.nonzero(surplus > 0)[0]
+        good = good[self._are_new(members[good])]
+        good = good[np.argsort(-surplus[good], kind="stable")]
+        # What is far less sure than the surest waits for a round in which that is subtracted.
+        good = good[surplus[good] >= _SURE * surplus[good].max(initial=0.0)]
+        rows = self._geometry.rows_of(members[good])
+        used = np.zeros(len(self._residual.rows), dtype=np.bool_)
+        chosen = []
+        for number, where in enumerate(rows):
+            if not used[where].any():
+                used[where] = True
+                chosen.append(number)
+        room = max(0, self._bins.size // 4 - len(self._members))
+        return members[good[chosen[:room]]]
+
+    def _are_new(self, members: IntArray) -> BoolArray:
+        known = {row.tobytes() for row in self._members} | self._dropped
+        return np.fromiter((row.tobytes() not in known for row in members), np.bool_, len(members))
+
+    def _drop(self) -> bool:
+        """Drop coefficients that the joint estimate does not support; whether there were any."""
+        orders = orders_of(self._members)
+        identity = np.eye(len(self._members))
+        inverse = scipy.linalg.solve_triangular(self._lower, identity, lower=True)
+        errors = np.sqrt(self._noise * (inverse**2).sum(axis=0))
+        ratio = (self._coefficients / np.maximum(errors, 1e-300)) ** 2 / 2
+        number = np.minimum(
+            self._log_odds(orders), np.log(2 * self._geometry.n_features * len(orders))
+        )
+        kept = (ratio > self._penalty(number)) | (orders == 0)
+        if kept.all():
+            return False
+        self._dropped |= {row.tobytes() for row in self._members[~kept]}
+        self._members = self._members[kept]
+        self._estimate()
+        return True
+
+    # ---- the joint estimate
+
+    def _estimate(self) -> None:
+        """Least squares of all bins on the support; then the residual.
+
+        Two frequencies meet only in the bins that they share, so the normal equations need the
+        signs at the offsets and the bin numbers, never the masks.
+        """
+        geometry = self._geometry
+        signs = geometry.signs_of(self._members).astype(np.float64)
+        rows = geometry.rows_of(self._members)
+        products = signs @ signs.T
+        gram = np.zeros_like(products)
+        moment = np.zeros(len(signs))
+        for of_group, n_bins in zip(rows.T, geometry.n_bins, strict=True):
+            gram += n_bins * products * (of_group[:, None] == of_group[None, :])
+            moment += n_bins * (signs * self._bins[of_group]).sum(axis=1)
+        # Frequencies that these masks cannot tell apart share their coefficient (a tiny ridge).
+        gram[np.diag_indices_from(gram)] *= 1.0 + 1e-14
+        try:
+            factor = scipy.linalg.cho_factor(gram, lower=True)
+        except scipy.linalg.LinAlgError:
+            gram[np.diag_indices_from(gram)] *= 1.0 + 1e-8
+            factor = scipy.linalg.cho_factor(gram, lower=True)
+        self._coefficients = scipy.linalg.cho_solve(factor, moment)
+        residual = self._bins.copy()
+        contribution = signs * self._coefficients[:, None]
+        for of_group in rows.T:
+            np.subtract.at(residual, of_group, contribution)
+        self._left = residual
+        bins = self._bins
+        rounding = _ROUNDING * float((bins**2).mean(axis=1) @ self._weights)
+        # What the fit has adapted to is not noise.
+        freedom = max(1 - len(signs) / residual.size, 0.1)
+        self._residual = Residual.of(geometry, residual / np.sqrt(freedom), rounding / len(bins))
+        freedom = max(1, residual.size - len(signs))
+        self._noise = float((residual**2).sum(axis=1) @ self._weights) / freedom
+        self._lower = factor[0]
+
+    def _energy(self) -> float:
+        """Mean energy of a value around the decoded spectrum."""
+        return float((self._left**2).mean(axis=1).sum()) / len(self._geometry.start)
+
+    # ---- the result
+
+    def result(self, rounds: int, n_further: int) -> DecodeResult:
+        """What was found, as a spectrum."""
+        n = self._geometry.n_features
+        unexplained = self._energy() / self._total if self._total > self._rounding else 0.0
+        largest = np.abs(self._coefficients).max(initial=0.0)
+        kept = (np.abs(self._coefficients) > 1e-12 * largest) | (orders_of(self._members) == 0)
+        spectrum = Spectrum(n, frequencies_of(self._members[kept], n), self._coefficients[kept])
+        return DecodeResult(
+            spectrum, min(unexplained, 1.0), self._noise, rounds, self._further(n_further),
+            self._outcome(unexplained, rounds),
+        )  # fmt: skip
+
+    def _further(self, count: int) -> WordArray:
+        n = self._geometry.n_features
+        if count == 0 or self._energy() <= self._rounding:
+            return np.zeros((0, self._design.offsets.shape[1]), dtype=np.uint64)
+        near = neighbours(self._members, n, self._max_degree)
+        low = [
+            self._filled(enumerate_order(self._residual, order, 1.0))
+            for order in range(1, min(2 if n <= _MANY_PAIRS else 1, self._enumerable) + 1)
+        ]
+        members = normalised(np.concatenate([near, *low]))
+        members = members[self._are_new(members)]
+        ratio, _ = self._residual.evidence(members)
+        # The higher the order, the more frequencies there are that could look like this by chance.
+        surplus = ratio - 0.5 * log_count(n, orders_of(members))
+        best = np.argsort(-surplus, kind="stable")[:count]
+        return frequencies_of(members[best], n)
+
+    def _outcome(self, unexplained: float, rounds: int) -> str:
+        if unexplained < 1e-9:
+            return "every bin is explained"
+        bins = " + ".join(f"{1 << b:,}" for b in self._design.log2_bins)
+        stopped = f" after the limit of {rounds} rounds" if rounds == _MAX_ROUNDS else ""
+        lower = (
+            "" if self._max_degree == 1 else ", a lower max_degree (fewer candidates, less doubt)"
+        )
+        return (
+            f"{unexplained:.0%} of the bins' energy is left{stopped}, as noise or as coefficients "
+            f"too small for {bins} bins of {self._geometry.n_offsets} values: more budget{lower} "
+            "or coarser features would help"
+        )

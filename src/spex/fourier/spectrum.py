@@ -102,11 +102,14 @@ class Spectrum:
         Returns:
             (m,) float64.
         """
-        packed = pack(masks)
-        values = np.empty(len(packed))
+        return self.evaluate(pack(masks))
+
+    def evaluate(self, words: WordArray) -> FloatArray:
+        """`predict` for packed masks: (m, n_words) uint64 to (m,) float64."""
+        values = np.empty(len(words))
         step = max(1, _BLOCK // max(1, self.support.size))
-        for start in range(0, len(packed), step):
-            odd = parity(packed[start : start + step, None, :], self.support[None, :, :])
+        for start in range(0, len(words), step):
+            odd = parity(words[start : start + step, None, :], self.support[None, :, :])
             # Row sums, not a matrix product, so that a value does not depend on its neighbours.
             values[start : start + step] = np.where(odd, -self.coefficients, self.coefficients).sum(
                 axis=1

@@ -170,9 +170,7 @@ def is_constant(explanation: "Explanation") -> bool:
 def fidelity(explanation: "Explanation") -> str:
     """How faithful the explanation is, in one sentence."""
     r2, (low, high) = explanation.r2, explanation.r2_interval
-    everything = (
-        explanation.n_features <= 62 and explanation.n_evaluations == 1 << explanation.n_features
-    )
+    everything = _is_exhaustive(explanation)
     if math.isnan(r2):
         return (
             "How much of the variation is explained is unknown: too few evaluations to measure it; "
@@ -196,6 +194,11 @@ def fidelity(explanation: "Explanation") -> str:
     )
 
 
+def _is_exhaustive(explanation: "Explanation") -> bool:
+    n = explanation.n_features
+    return n <= 62 and explanation.n_evaluations == 1 << n
+
+
 def caution(explanation: "Explanation") -> str | None:
     """What to do about a poor fit, in one sentence; None for a good one."""
     if math.isnan(explanation.r2) or explanation.r2 >= _DOUBTFUL_R2:
@@ -210,7 +213,7 @@ def fidelity_short(explanation: "Explanation") -> str:
     low, high = explanation.r2_interval
     if math.isnan(low) or math.isnan(high):
         return f"R2 {_score(explanation.r2)}"
-    if low == high:
+    if low == high and _is_exhaustive(explanation):
         return f"R2 {_score(explanation.r2)} (not estimated: all masks evaluated)"
     return f"R2 {_score(explanation.r2)} (90 % interval {_score(low)} to {_score(high)})"
 

@@ -1,15 +1,22 @@
 """What a surrogate is given, and what it must do."""
 
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from spex._typing import BoolArray, FloatArray, IntArray
+from spex._typing import BoolArray, FloatArray, IntArray, WordArray
+from spex.f2.packing import unpack
 from spex.fourier.design import Design
 from spex.fourier.peeling import DecodeResult, decode
 from spex.fourier.spectrum import Spectrum
+
+# Doubtful frequencies that decoding names for the refit to decide upon.
+_DOUBTFUL = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +36,7 @@ class CodedValues:
     @cached_property
     def decoded(self) -> DecodeResult:
         """What message passing finds; computed once, however many folds ask."""
-        return decode(self.design, self.values, self.max_degree)
+        return decode(self.design, self.values, self.max_degree, _DOUBTFUL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +44,16 @@ class Samples:
     """Evaluated masks, each once.
 
     Args:
-        masks: (m, n) bool, True = present.
+        words: (m, n_words) uint64, the masks, packed.
+        n_features: n, the number of features.
         values: (m,) float64.
         uniform: (m,) bool, which masks were drawn uniformly at random. Only these measure R2 and
             may be left out in cross-fitting.
-        coded: The masks of a coded design, which are among `masks` too, if there is one.
+        coded: The masks of a coded design, which are among `words` too, if there is one.
     """
 
-    masks: BoolArray
+    words: WordArray
+    n_features: int
     values: FloatArray
     uniform: BoolArray
     coded: CodedValues | None = field(default=None)
@@ -53,22 +62,41 @@ class Samples:
         return len(self.values)
 
     @property
-    def n_features(self) -> int:
-        """n, the number of features."""
-        return self.masks.shape[1]
+    def masks(self) -> BoolArray:
+        """(m, n) bool, True = present."""
+        return unpack(self.words, self.n_features)
 
     def without(self, rows: IntArray) -> "Samples":
         """The samples less some of the uniform ones."""
         keep = np.ones(len(self), dtype=np.bool_)
         keep[rows] = False
-        return Samples(self.masks[keep], self.values[keep], self.uniform[keep], self.coded)
+        return Samples(
+            self.words[keep], self.n_features, self.values[keep], self.uniform[keep], self.coded
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted surrogate, and how it did on masks that it had not seen.
+
+    Args:
+        spectrum: The fit to all samples.
+        predictions: (m,) float64, of each mask in a fold by a fit that has seen no mask of that
+            fold, the whole choice of support and penalties repeated; NaN elsewhere.
+        standard_errors: (k,) of the spectrum's coefficients, in the unit of the value function,
+            given the support; None where the surrogate does not tell.
+    """
+
+    spectrum: Spectrum
+    predictions: FloatArray
+    standard_errors: FloatArray | None = None
 
 
 class Surrogate(Protocol):
     """A way of fitting a spectrum.
 
-    Laws: `fit` is deterministic; its result depends on the samples only; a function that is
-    constant on the samples gives that constant.
+    Laws: `fit` is deterministic; its result depends on the samples and folds only; a function that
+    is constant on the samples gives that constant.
     """
 
     @property
@@ -76,10 +104,31 @@ class Surrogate(Protocol):
         """What `method=` calls it."""
         ...
 
-    def fit(self, samples: Samples) -> Spectrum:
-        """Fit a spectrum to evaluated masks."""
+    def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
+        """Fit a spectrum to evaluated masks, and predict each fold from the others.
+
+        Args:
+            samples: Evaluated masks.
+            folds: Row numbers of uniform masks, no row twice; at least two folds.
+        """
         ...
 
-    def warm_started(self, samples: Samples) -> "Surrogate":
-        """The same surrogate, set up to be fitted quickly to parts of these samples."""
-        ...
+
+def predict_folds(
+    fit: Callable[[Samples], Spectrum], samples: Samples, folds: Sequence[IntArray]
+) -> FloatArray:
+    """Predict the masks of each fold by a fit to all others, fold by fold.
+
+    Returns:
+        (m,) float64; NaN at masks of no fold.
+    """
+    predictions = np.full(len(samples), np.nan)
+
+    def predict(rows: IntArray) -> None:
+        predictions[rows] = fit(samples.without(rows)).evaluate(samples.words[rows])
+
+    # The folds are what runs side by side, not the linear algebra inside them (`fit_best` sees to
+    # that): its matrices are small.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(predict, folds))
+    return predictions

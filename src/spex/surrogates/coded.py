@@ -1,19 +1,25 @@
 """SPEX: coded masks, decoded by message passing, refitted on all evaluated masks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from spex._typing import IntArray
 from spex.errors import ArgumentError
-from spex.fourier.spectrum import Spectrum
-from spex.surrogates.base import Samples
-from spex.surrogates.refit import ridge_refit, singletons
+from spex.surrogates.base import Fitted, Samples
+from spex.surrogates.refit import ridge_path, singletons, without
 
-# Features that decoding has not found join the support only if that lowers the leave-one-out error
-# by more than this share: on a sparse function the decoded support alone is exact.
-_WORTHWHILE = 0.02
-# Share of the variance below which the decoded support leaves nothing to add.
-_EXACT = 1e-9
+# More columns than this are never refitted, nor more than this share of the masks.
+_MAX_SUPPORT = 1000
+_MAX_SHARE = 0.75
+# How many of the doubtful frequencies are tried beside those decoded.
+_FURTHER = (8, 16, 32, 64, 128, 256, 512)
+_FOLDS = 5
+# Decoded coefficients are large by selection, so they are shrunk less than doubtful ones. Measured
+# on forests, networks, VADER and LLM spectra at 500 and 2,000 masks: R2 +.005 on the mean of
+# fourteen, +.05 at best; a third or three times as much makes no difference.
+_DECODED_PENALTY = 0.1
 
 
 @dataclass(frozen=True)
@@ -22,26 +28,32 @@ class Spex:
 
     name: str = "spex"
 
-    def fit(self, samples: Samples) -> Spectrum:
+    def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Decode the coded masks and refit on all masks.
+
+        The decoded support is refitted alone, with the features that it lacks, and with ever more
+        of the frequencies that decoding found possible; cross-validation says which is best. As
+        decoding sees coded masks only, and folds hold uniform masks only, the support need not be
+        found again for each fold.
 
         Raises:
             ArgumentError: the samples hold no coded masks.
         """
         if samples.coded is None:
             raise ArgumentError("method 'spex' needs the values of a coded design")
-        decoded = samples.coded.decoded.spectrum
-        support = decoded.support[decoded.orders > 0]
-        found = ridge_refit(samples, support)
-        known = {row.tobytes() for row in support}
-        others = [row for row in singletons(samples.n_features) if row.tobytes() not in known]
-        if not others or found.error <= _EXACT * found.spread:
-            return found.spectrum
-        wider = ridge_refit(samples, np.concatenate([support, np.stack(others)]))
-        return (wider if wider.error < (1 - _WORTHWHILE) * found.error else found).spectrum
-
-    def warm_started(self, samples: Samples) -> "Spex":
-        """Itself, once the coded masks are decoded: parts of the samples share them all."""
-        if samples.coded is not None:
-            _ = samples.coded.decoded
-        return self
+        decoded = samples.coded.decoded
+        support = decoded.spectrum.support[decoded.spectrum.orders > 0]
+        lengths = [len(support)]
+        room = min(_MAX_SUPPORT, int(_MAX_SHARE * len(samples)))
+        if len(support) + samples.n_features <= room:
+            single = without(singletons(samples.n_features), support)
+            support = np.concatenate([support, single])
+            lengths.append(len(support))
+        further = without(decoded.further, support)
+        n_sure = lengths[-1]
+        support = np.concatenate([support, further])[:room]
+        lengths += [n_sure + extra for extra in _FURTHER if n_sure + extra <= len(support)]
+        weights = np.where(np.arange(len(support)) < lengths[0], _DECODED_PENALTY, 1.0)
+        # Coded masks are never left out, so that large folds cost little and save many fits.
+        pairs = [np.concatenate(folds[start::_FOLDS]) for start in range(min(_FOLDS, len(folds)))]
+        return ridge_path(samples, support, lengths, pairs, weights)

@@ -15,16 +15,17 @@ alpha = (K + noise I)^-1 y. Both parts share one relevance r_i per feature, b_i 
 l_i = c1 r_i / n, under a shrinking prior: separate rates overfit small samples.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from spex._typing import BoolArray, FloatArray, Interaction
-from spex.f2.packing import n_words, pack
+from spex._typing import BoolArray, FloatArray, IntArray, Interaction
+from spex.f2.packing import n_words
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates.base import Samples
+from spex.surrogates.base import Fitted, Samples, predict_folds
 from spex.surrogates.refit import leave_one_out_ridge, signs
 
 # Marginal likelihood costs the cube of the sample: relevances come from this many masks at most,
@@ -89,7 +90,12 @@ class GaussianProcess:
     start: Hyperparameters | None = None
     name: str = "gp"
 
-    def fit(self, samples: Samples) -> Spectrum:
+    def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
+        """Fit all samples; the folds start from the hyperparameters of all."""
+        started = self._warm_started(samples)
+        return Fitted(started.spectrum(samples), predict_folds(started.spectrum, samples, folds))
+
+    def spectrum(self, samples: Samples) -> Spectrum:
         """Relevances by marginal likelihood, then the largest coefficients, then their refit."""
         n = samples.n_features
         centre, spread = float(samples.values.mean()), float(samples.values.std())
@@ -112,8 +118,7 @@ class GaussianProcess:
         chosen = _largest_coefficients(masks, alpha, hyper, self.max_degree, self.size)
         return _weighted_refit(samples, values, chosen, unlearnt, centre, spread)
 
-    def warm_started(self, samples: Samples) -> "GaussianProcess":
-        """The same process, its search started from the hyperparameters of these samples."""
+    def _warm_started(self, samples: Samples) -> "GaussianProcess":
         spread = float(samples.values.std())
         if spread == 0.0 or len(samples) < _LEAST_SAMPLES:
             return self
@@ -256,7 +261,7 @@ def _weighted_refit(
     n = samples.n_features
     prior = np.fromiter(chosen.values(), np.float64, len(chosen))
     support = Spectrum.from_mapping(dict.fromkeys(chosen, 0.0), n).support
-    design = signs(pack(samples.masks), support)
+    design = signs(samples.words, support)
     means = design.mean(axis=0)
     scaled = (design - means) * np.sqrt(prior)
     solved, _ = leave_one_out_ridge(scaled, values, np.array([unlearnt]))

@@ -1,39 +1,51 @@
-"""Estimate the coefficients on a given support from all evaluated masks (DESIGN, step 3)."""
+"""Estimate the coefficients on a given support from all evaluated masks (DESIGN, step 3).
 
+Everything is computed from the Gram matrix of the signs (-1)^<k,m>, which adds over masks: one pass
+over the masks gives that of all masks and that of each fold, and every fit of cross-validation is
+then a small linear system.
+"""
+
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import scipy.linalg
 
-from spex._typing import FloatArray, WordArray
-from spex.f2.packing import n_words, pack, parity
+from spex._typing import Float32Array, FloatArray, IntArray, WordArray
+from spex.f2.packing import n_words, pack
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates.base import Samples
+from spex.surrogates.base import Fitted, Samples
 
-# Ridge penalties tried, per sample. Signs have unit variance and the values are standardised, so
-# a penalty compares with noise variance / coefficient variance in any unit.
-_PENALTIES = np.concatenate([[1e-12], np.logspace(-6, 1, 29)])
-
-
-@dataclass(frozen=True)
-class Refit:
-    """A ridge regression on a support.
-
-    Args:
-        spectrum: The constant first, then the support.
-        error: Mean squared leave-one-out error, in squared units of the value function.
-        spread: Variance of the values.
-    """
-
-    spectrum: Spectrum
-    error: float
-    spread: float
+# Ridge penalties tried, as multiples of the number of masks. Signs have unit variance and the
+# values are standardised, so a penalty compares with noise variance / (masks x coefficient
+# variance). The first is none, but for rounding.
+_PENALTIES = np.array([1e-13, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0])
+_WORTHWHILE = 0.01
+# Longer supports are tried until this many in a row have not lowered the error.
+_PATIENCE = 2
+_BLOCK_CELLS = 1 << 23  # signs computed at once: 32 MB
 
 
-def signs(masks: WordArray, support: WordArray) -> FloatArray:
-    """(m, k) of (-1)^<k,m>."""
-    columns = [np.where(parity(masks, row), -1.0, 1.0) for row in support]
-    return np.stack(columns, axis=1) if columns else np.zeros((len(masks), 0))
+def signs(masks: WordArray, support: WordArray) -> Float32Array:
+    """(m, k) float32 of (-1)^<k,m>."""
+    out = np.empty((len(masks), len(support)), dtype=np.float32)
+    _signs(np.ascontiguousarray(masks), np.ascontiguousarray(support), out)
+    return out
+
+
+@nb.njit(cache=True)
+def _signs(masks, support, out):  # type: ignore[no-untyped-def]
+    n_words = masks.shape[1]
+    for row in range(len(masks)):
+        for column in range(len(support)):
+            folded = np.uint64(0)
+            for word in range(n_words):
+                folded ^= masks[row, word] & support[column, word]
+            for shift in (32, 16, 8, 4, 2, 1):
+                folded ^= folded >> np.uint64(shift)
+            out[row, column] = np.float32(1) - np.float32(2) * np.float32(folded & np.uint64(1))
 
 
 def singletons(n: int) -> WordArray:
@@ -41,29 +53,247 @@ def singletons(n: int) -> WordArray:
     return pack(np.eye(n, dtype=np.bool_))
 
 
-def ridge_refit(samples: Samples, support: WordArray) -> Refit:
-    """Ridge regression on a support, its penalty by leave-one-out; the constant is free.
+def without(support: WordArray, known: WordArray) -> WordArray:
+    """The rows of a support that are not among known ones, in their order."""
+    there = {row.tobytes() for row in known}
+    keep = [row.tobytes() not in there for row in support]
+    return support[np.array(keep, dtype=np.bool_)]
+
+
+def ridge_path(
+    samples: Samples,
+    support: WordArray,
+    lengths: Sequence[int],
+    folds: Sequence[IntArray],
+    weights: FloatArray | None = None,
+) -> Fitted:
+    """Ridge regression on the best beginning of a support, chosen by nested cross-validation.
+
+    Each fold is predicted by a fit to the others whose length and penalty were chosen without it:
+    by fits to all masks but this fold's and one other's, which that other judges. So the value of a
+    mask has no part in its own prediction.
 
     Args:
         samples: Evaluated masks.
-        support: (k, n_words) frequencies without the constant.
+        support: (k, n_words) frequencies without the constant, the surest first.
+        lengths: How many of them are tried.
+        folds: Row numbers left out together; no row twice, at least two folds.
+        weights: (k,) what the penalty of each is multiplied by; 1 unless given.
+
+    Returns:
+        The fit, the constant first.
     """
+    centre, spread = float(samples.values.mean()), float(samples.values.std())
     n = samples.n_features
     constant = np.zeros((1, n_words(n)), dtype=np.uint64)
-    centre, spread = float(samples.values.mean()), float(samples.values.std())
-    if len(support) == 0 or spread == 0.0:
-        return Refit(Spectrum(n, constant, np.array([centre])), spread**2, spread**2)
-    design = signs(pack(samples.masks), support)
-    means = design.mean(axis=0)
-    coefficients, error = leave_one_out_ridge(
-        design - means, (samples.values - centre) / spread, _PENALTIES * len(samples)
+    predictions = np.full(len(samples), np.nan)
+    order = np.concatenate(folds)
+    if spread == 0.0:
+        predictions[order] = centre
+        return Fitted(Spectrum(n, constant, np.array([centre])), predictions, np.zeros(1))
+    path = _Path(
+        samples.words,
+        (samples.values - centre) / spread,
+        np.concatenate([constant, support]),
+        # The first column, the constant, is not penalised.
+        np.concatenate([[0.0], np.ones(len(support)) if weights is None else weights]),
+        sorted(set(lengths)),
+        folds,
     )
-    coefficients *= spread
-    intercept = centre - float(means @ coefficients)
-    spectrum = Spectrum(
-        n, np.concatenate([constant, support]), np.concatenate([[intercept], coefficients])
+    while path.worthwhile():
+        path.advance()
+    for fold, rows in enumerate(folds):
+        number, penalty = _best(path.inner_errors(fold))
+        predictions[rows] = centre + spread * path.guesses[number][rows, penalty]
+    errors = path.errors()
+    number, penalty = _best(errors)
+    fit, deviations = path.final(number, _PENALTIES[penalty])
+    noise = float(errors[:, number, penalty].mean())
+    fit = spread * fit
+    fit[0] += centre
+    found = Spectrum(n, path.columns[: len(fit)], fit)
+    return Fitted(found, predictions, spread * np.sqrt(noise) * deviations)
+
+
+class _Path:
+    """Fits of ever longer beginnings of a support, for all penalties, with folds left out.
+
+    Attributes:
+        columns: (k, n_words) the constant and the support.
+        guesses: For each length tried so far, (m, penalties) predictions of each mask in a fold by
+            the fit without this fold.
+    """
+
+    def __init__(
+        self,
+        words: WordArray,
+        values: FloatArray,
+        columns: WordArray,
+        weights: FloatArray,
+        lengths: Sequence[int],
+        folds: Sequence[IntArray],
+    ) -> None:
+        self.columns = columns
+        self.guesses: list[FloatArray] = []
+        self._words = words
+        self._values = values
+        self._weights = weights
+        self._lengths = lengths
+        self._folds = folds
+        self._rest = np.setdiff1d(np.arange(len(words)), np.concatenate(folds))
+        self._size = 0  # columns whose moments are known
+        self._moments: list[_Moments] = []
+        # By pair of folds and length: squared errors of both, by the fit without both.
+        self._pairs: dict[tuple[int, int], list[tuple[FloatArray, FloatArray]]] = {
+            pair: [] for pair in itertools.combinations(range(len(folds)), 2)
+        }
+
+    def worthwhile(self) -> bool:
+        """Whether any choice could still fall on a longer support."""
+        tried = len(self.guesses)
+        if tried == len(self._lengths):
+            return False
+        everyone = [self.errors(), *(self.inner_errors(fold) for fold in range(len(self._folds)))]
+        return tried == 0 or any(_considered(errors) == tried for errors in everyone)
+
+    def advance(self) -> None:
+        """Fit the next length."""
+        length = self._lengths[len(self.guesses)] + 1
+        self._grow(length)
+        weights = self._weights[:length]
+        total = _sum(self._moments)
+        m = len(self._words)
+        guesses = np.full((m, len(_PENALTIES)), np.nan)
+        signs_of = [signs(self._words[rows], self.columns[:length]) for rows in self._folds]
+        for fold, rows in enumerate(self._folds):
+            fits = _ridge(_less(total, self._moments[fold]), (m - len(rows)) * weights)
+            guesses[rows] = signs_of[fold] @ fits
+        for (a, b), errors in self._pairs.items():
+            left = _less(_less(total, self._moments[a]), self._moments[b])
+            rows_a, rows_b = self._folds[a], self._folds[b]
+            fits = _ridge(left, (m - len(rows_a) - len(rows_b)) * weights)
+            errors.append(
+                (
+                    (self._values[rows_a, None] - signs_of[a] @ fits) ** 2,
+                    (self._values[rows_b, None] - signs_of[b] @ fits) ** 2,
+                )
+            )
+        self.guesses.append(guesses)
+
+    def errors(self) -> FloatArray:
+        """(masks in folds, lengths, penalties) squared errors of the fits without one fold."""
+        rows = np.concatenate(self._folds)
+        found = [(self._values[rows, None] - guess[rows]) ** 2 for guess in self.guesses]
+        return np.stack(found, axis=1) if found else np.zeros((0, 0, len(_PENALTIES)))
+
+    def inner_errors(self, fold: int) -> FloatArray:
+        """(masks in other folds, lengths, penalties) squared errors of fits without that fold."""
+        found = []
+        for (a, b), errors in self._pairs.items():
+            if fold in (a, b) and errors:
+                found.append(np.stack([pair[1 if a == fold else 0] for pair in errors], axis=1))
+        return np.concatenate(found) if found else np.zeros((0, 0, len(_PENALTIES)))
+
+    def final(self, number: int, penalty: float) -> tuple[FloatArray, FloatArray]:
+        """Coefficients from all masks, and their standard deviations for noise of variance one."""
+        size = self._lengths[number] + 1
+        total = _sum(self._moments)
+        gram = total.gram[:size, :size].copy()
+        gram[np.diag_indices(size)] += penalty * len(self._words) * self._weights[:size]
+        lower = scipy.linalg.cholesky(gram, lower=True, check_finite=False)
+        fit = scipy.linalg.cho_solve((lower, True), total.cross[:size], check_finite=False)
+        # The posterior variance of ridge regression: it counts what shrinking leaves out as well.
+        inverse = scipy.linalg.solve_triangular(lower, np.eye(size), lower=True)
+        return fit, np.sqrt((inverse**2).sum(axis=0))
+
+    def _grow(self, length: int) -> None:
+        if length <= self._size:
+            return
+        # Some more than needed, so that few lengths need a pass over the masks of their own.
+        self._size = next((n + 1 for n in self._lengths if n >= 1.25 * length), len(self.columns))
+        columns = self.columns[: self._size]
+        parts = [*self._folds, self._rest]
+        self._moments = [_moments(self._words[r], columns, self._values[r]) for r in parts]
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Sums over masks: gram (k, k) of signs with signs, cross (k,) of signs with values."""
+
+    gram: FloatArray
+    cross: FloatArray
+
+
+def _moments(words: WordArray, columns: WordArray, values: FloatArray) -> _Moments:
+    gram = np.zeros((len(columns), len(columns)))
+    cross = np.zeros(len(columns))
+    step = max(1, _BLOCK_CELLS // len(columns))
+    for start in range(0, len(words), step):
+        block = signs(words[start : start + step], columns)
+        # Sums of fewer than 2^24 signs are exact in float32.
+        gram += block.T @ block
+        cross += values[start : start + step] @ block
+    return _Moments(gram, cross)
+
+
+def _sum(parts: Sequence[_Moments]) -> _Moments:
+    return _Moments(
+        np.sum([part.gram for part in parts], axis=0),
+        np.sum([part.cross for part in parts], axis=0),
     )
-    return Refit(spectrum, error * spread**2, spread**2)
+
+
+def _less(total: _Moments, part: _Moments) -> _Moments:
+    return _Moments(total.gram - part.gram, total.cross - part.cross)
+
+
+def _ridge(moments: _Moments, weights: FloatArray) -> FloatArray:
+    """(k, penalties) coefficients of the first k columns, for penalties that times (k,) weights."""
+    size = len(weights)
+    fits = np.empty((size, len(_PENALTIES)))
+    for number, penalty in enumerate(_PENALTIES):
+        gram = moments.gram[:size, :size].copy()
+        gram[np.diag_indices(size)] += penalty * weights
+        try:
+            factor = scipy.linalg.cho_factor(gram, True, overwrite_a=True, check_finite=False)
+        except scipy.linalg.LinAlgError:
+            # More columns than masks, and no penalty to speak of: this fit is not to be chosen.
+            fits[:, number] = 0.0
+            continue
+        fits[:, number] = scipy.linalg.cho_solve(factor, moments.cross[:size], check_finite=False)
+    return fits
+
+
+def _considered(errors: FloatArray) -> int:
+    """How many lengths are considered: until some in a row have not lowered the error."""
+    means = errors.mean(axis=0).min(axis=1)
+    best = 0
+    for number, mean in enumerate(means):
+        if mean < means[best]:
+            best = number
+        elif number - best >= _PATIENCE:
+            return number + 1
+    return len(means)
+
+
+def _best(errors: FloatArray) -> tuple[int, int]:
+    """The length and penalty of least error, (m, lengths, penalties) squared errors given.
+
+    A longer support must be worth it: the shortest is taken whose error is not larger than the
+    least by more than the standard error of their difference (Hastie et al., section 7.10), or by
+    a hundredth of it, for on a sparse function the decoded support alone is exact.
+    """
+    errors = errors[:, : _considered(errors)]
+    means = errors.mean(axis=0)
+    penalties = means.argmin(axis=1)
+    of_length = errors[:, np.arange(len(penalties)), penalties]
+    best = int(of_length.mean(axis=0).argmin())
+    excess = of_length - of_length[:, best, None]
+    doubt = excess.std(axis=0) / np.sqrt(len(errors))
+    least = float(of_length[:, best].mean())
+    good = excess.mean(axis=0) <= np.maximum(doubt, _WORTHWHILE * least)
+    number = int(np.nonzero(good)[0][0])
+    return number, int(penalties[number])
 
 
 def leave_one_out_ridge(
