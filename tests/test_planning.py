@@ -118,7 +118,7 @@ def test_too_small_a_budget_is_told_the_least():
 
 
 def test_orders_that_are_not_decoded_are_told():
-    sentence = plan(1000, 1500).advice[0]
+    sentence = plan(1000, 600).advice[0]
     assert sentence.startswith("Interactions above order ")
     least = int(sentence.split()[-2].replace(",", ""))
     assert plan(1000, least).offers[0].order == 5
@@ -132,7 +132,7 @@ def test_noise_or_collisions_limit():
 
 
 def test_lower_order_is_advised_where_it_explains_more():
-    text = advice(5000, 10_000, 5, 0.02)
+    text = advice(5000, 6000, 5, 0.02)
     assert "Searching up to order" in text and "would explain more" in text
 
 

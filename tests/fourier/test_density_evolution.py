@@ -6,6 +6,7 @@ import pytest
 
 from spex.errors import ArgumentError
 from spex.fourier.density_evolution import Graph, density_evolution, peeling_share
+from spex.fourier.evidence import NOISE_FLOOR
 
 THRESHOLD = 0.818  # coefficients per bin of three groups, without noise
 ORDERS = [1, 2, 2, 3, 2, 3, 4, 2, 1, 5, 2]
@@ -65,10 +66,11 @@ def simulate(graph, amplitudes, orders, noise, rng):
     count, n_offsets = len(amplitudes), graph.n_offsets
     signs = rng.choice([-1.0, 1.0], size=(count, n_offsets))
     numbers = [rng.integers(1 << b, size=count) for b in graph.log2_bins]
-    floors = np.array([[noise / (1 << b) + 1e-20] for b in graph.log2_bins])
+    noises = np.array([[noise / (1 << b) + 1e-20] for b in graph.log2_bins])
+    floors = NOISE_FLOOR * noises
     bins = []
-    for b, number, floor in zip(graph.log2_bins, numbers, floors, strict=True):
-        bins.append(np.sqrt(floor) * rng.normal(size=(1 << b, n_offsets)))
+    for b, number, variance in zip(graph.log2_bins, numbers, noises, strict=True):
+        bins.append(np.sqrt(variance) * rng.normal(size=(1 << b, n_offsets)))
         np.add.at(bins[-1], number, signs * amplitudes[:, None])
     logs = np.array([math.log(math.comb(graph.n_features, d)) for d in orders])
     price = logs + 0.5 * math.log(graph.n_groups * n_offsets)

@@ -39,6 +39,7 @@ import scipy.special
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError
+from spex.fourier.evidence import NOISE_FLOOR
 
 # Size of the population: at least so many coefficients, more while their neighbours are few.
 _LEAST_MEMBERS, _MOST_MEMBERS, _EDGES = 600, 2000, 20_000
@@ -375,8 +376,9 @@ class _Population:
         left = deviation**2 + around_mean
         weight = max(n_offsets - 1, 1) / 2
         seen = np.zeros((4, len(member)))
-        # The decoder does not believe in less variance than the noise has.
-        seen[0] = weight * np.log(np.maximum(energy, noise) / np.maximum(left, noise))
+        # The decoder does not believe in less variance than a part of the noise's.
+        floor = NOISE_FLOOR * noise
+        seen[0] = weight * np.log(np.maximum(energy, floor) / np.maximum(left, floor))
 
         coded = np.flatnonzero(self._coded[member])
         amplitude, rest, own_bin = amplitude[coded], rest[coded], own_bin[coded]

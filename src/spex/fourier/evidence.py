@@ -27,7 +27,7 @@ from spex.fourier.design import Design
 # by chance from proving too much. Where bins hold several frequencies even the emptier ones show
 # interference, which as a floor would hide all of them: so a part of it serves as the floor.
 # Measured: a third or none finds the same, all of it up to a third less.
-_FLOOR = 0.3
+NOISE_FLOOR = 0.3
 # Fixed-point steps for the common amplitude; the variances hardly change after two.
 _AMPLITUDE_STEPS = 3
 
@@ -126,7 +126,7 @@ class Residual:
     @cached_property
     def floor(self) -> FloatArray:
         """(rows,) the least variance that the noise of each bin's entries is taken to have."""
-        return np.repeat(_FLOOR * self.noise / self.geometry.n_bins, self.geometry.n_bins)
+        return np.repeat(NOISE_FLOOR * self.noise / self.geometry.n_bins, self.geometry.n_bins)
 
     @cached_property
     def potential(self) -> FloatArray:

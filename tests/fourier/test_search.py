@@ -1,0 +1,128 @@
+"""Searches against exhaustive definitions on small designs."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spex.f2.packing import pack, unpack
+from spex.fourier.design import plan_design
+from spex.fourier.evidence import Geometry, Residual, bin_means, frequencies_of
+from spex.fourier.search import decode_bins, enumerate_order, neighbours, normalised
+
+
+def residual_of(n, budget, t, coefficients, noise, seed=0):
+    design = plan_design(n, budget, t, seed)
+    masks = unpack(design.masks, n)
+    values = noise * np.random.default_rng(seed).normal(size=len(masks))
+    for k, value in coefficients.items():
+        values += value * (-1.0) ** masks[:, list(k)].sum(axis=1)
+    rows = np.concatenate(design.bins(values))
+    return design, Residual.of(Geometry.of(design), rows, 1e-20)
+
+
+def every(n, order):
+    return np.array(list(itertools.combinations(range(n), order)), dtype=np.int64)
+
+
+@pytest.mark.parametrize("n", [9, 63, 64, 65])
+def test_geometry_is_that_of_the_design(n):
+    """Signs and bins of frequencies by the definition."""
+    design = plan_design(n, 900, 2, seed=3)
+    geometry = Geometry.of(design)
+    members = np.array([[0, 3, n - 1], [5, -1, -1], [-1, -1, -1]])
+    rows = unpack(frequencies_of(members, n), n)
+    offsets = unpack(design.offsets, n)
+    signs = (-1.0) ** (rows.astype(int) @ offsets.T.astype(int))
+    assert np.array_equal(geometry.signs_of(members), signs)
+    numbers = design.bin_numbers(pack(rows)).T
+    assert np.array_equal(geometry.rows_of(members) - geometry.start, numbers)
+    values = np.random.default_rng(0).normal(size=(int(geometry.n_bins.sum()), design.n_offsets))
+    means, where = bin_means(geometry, values.astype(np.float32), members)
+    assert np.array_equal(where, geometry.rows_of(members))
+    expected = (signs[:, None, :] * values[where]).mean(axis=2)
+    assert np.allclose(means, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("noise", [0.0, 0.7])
+def test_enumeration_misses_nothing_above_its_threshold(order, noise):
+    n = 14
+    coefficients = {(1,): 1.0, (2, 5): -0.8, (0, 7, 9): 0.6, (3, 4, 8, 13): 0.5}
+    _, residual = residual_of(n, 400, 2, coefficients, noise, seed=order)
+    for least in (2.0, 5.0, 9.0):
+        found = {tuple(row) for row in enumerate_order(residual, order, least).tolist()}
+        candidates = every(n, order)
+        ratio, _ = residual.evidence(candidates)
+        above = {tuple(row) for row in candidates[ratio > least].tolist()}
+        assert above <= found
+        assert len(found) < len(candidates) or order == 1
+
+
+def test_evidence_is_highest_for_the_truth():
+    """Maximum likelihood over every frequency of order <= 4 finds the one that is there."""
+    n = 12
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        k = tuple(sorted(rng.choice(n, rng.integers(1, 5), replace=False).tolist()))
+        _, residual = residual_of(n, 300, 3, {k: 1.0}, 1.5, seed)
+        best = (-np.inf, None)
+        for order in range(1, 5):
+            candidates = every(n, order)
+            ratio, amplitude = residual.evidence(candidates)
+            top = int(ratio.argmax())
+            best = max(best, (ratio[top], tuple(candidates[top].tolist()), amplitude[top]))
+        assert best[1] == k
+        assert best[2] == pytest.approx(1.0, abs=0.5)
+
+
+@pytest.mark.parametrize(("n", "t"), [(12, 2), (15, 3), (20, 2)])
+def test_soft_decoding_finds_what_maximum_likelihood_finds(n, t):
+    """Short codes: the likeliest of all frequencies of order <= t is among those proposed."""
+    agreed = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        k = tuple(sorted(rng.choice(n, rng.integers(1, t + 1), replace=False).tolist()))
+        design, residual = residual_of(n, 500, t, {k: 1.0}, 2.0, seed)
+        likeliest = (-np.inf, ())
+        for order in range(1, t + 1):
+            candidates = every(n, order)
+            ratio, _ = residual.evidence(candidates)
+            top = int(ratio.argmax())
+            likeliest = max(likeliest, (ratio[top], tuple(candidates[top].tolist())))
+        proposed = decode_bins(residual, design.code, 1.0)
+        agreed += likeliest[1] in {tuple(row[row >= 0].tolist()) for row in proposed}
+    assert agreed >= 27
+
+
+def test_soft_decoding_repairs_signs_that_hard_decoding_cannot():
+    n, t, k = 200, 3, (17, 90, 151)
+    design, residual = residual_of(n, 900, t, {k: 1.0}, 2.2, seed=2)
+    row = residual.geometry.rows_of(np.array([k]))[0]
+    signs = residual.geometry.signs_of(np.array([k]))[0]
+    assert ((residual.rows[row] > 0) != (signs > 0)).any(axis=1).all()  # every bin has wrong ones
+    proposed = decode_bins(residual, design.code, 1.0)
+    assert k in {tuple(row[row >= 0].tolist()) for row in proposed}
+
+
+@given(st.lists(st.sets(st.integers(0, 8), max_size=4), max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_neighbours_by_the_definition(sets):
+    members = np.full((len(sets), 4), -1, dtype=np.int64)
+    for row, features in zip(members, sets, strict=True):
+        row[: len(features)] = sorted(features)
+    found = {tuple(row[row >= 0].tolist()) for row in neighbours(members, 9, 4)}
+    expected = set()
+    for features in sets:
+        for other in range(9):
+            near = features ^ {other}
+            if len(near) <= 4 and near:
+                expected.add(tuple(sorted(near)))
+    assert found == expected
+
+
+def test_normalised_sorts_and_drops_repetitions():
+    rows = normalised(np.array([[3, -1, 1], [1, 3, -1], [-1, -1, -1], [2, 0, 1]]))
+    assert sorted(map(tuple, rows.tolist())) == [(-1, -1, -1), (0, 1, 2), (1, 3, -1)]
