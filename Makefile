@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 UV := $(BIN)/uv
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean lock env
+.PHONY: help demo test lint format peers bench clean lock env
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -37,7 +37,11 @@ format: .venv/.complete  ## let ruff rewrite the files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.complete  ## the benchmark tables (minutes to hours)
+peers: .venv/.complete  ## install what the decoding benchmark compares with
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --requirement benchmarks/requirements.txt
+
+bench: peers  ## the benchmark tables (a quarter of an hour; each script takes options for more)
+	$(BIN)/python benchmarks/decoding.py --preset quick
 	$(BIN)/python benchmarks/faithfulness.py
 
 lock: .venv/.complete  ## resolve the newest versions into requirements.lock
