@@ -75,6 +75,18 @@ def test_standard_errors_are_those_of_regression():
     assert np.std(spread, axis=0) == pytest.approx(fitted.standard_errors, rel=0.25)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_with_more_columns_than_masks_is_not_interpolated(seed):
+    """Where the mean is the best guess, the fit stays near it, and says so."""
+    rng = np.random.default_rng(seed)
+    n, m = 60, 40
+    given = Samples(pack(rng.random((m, n)) < 0.5), n, rng.normal(size=m), np.ones(m, dtype=bool))
+    fitted = ridge_path(given, singletons(n), [n], folds(given))
+    fresh = rng.random((500, n)) < 0.5
+    assert fitted.spectrum.predict(fresh).std() < 0.6
+    assert np.isfinite(fitted.predictions).all() and np.isfinite(fitted.standard_errors).all()
+
+
 @pytest.mark.parametrize("surrogate", [Linear(), GaussianProcess()], ids=lambda s: s.name)
 def test_a_constant_is_fitted_by_itself(surrogate):
     given = samples()

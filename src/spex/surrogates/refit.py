@@ -200,7 +200,7 @@ class _Path:
         total = _sum(self._moments)
         gram = total.gram[:size, :size].copy()
         gram[np.diag_indices(size)] += penalty * len(self._words) * self._weights[:size]
-        lower = scipy.linalg.cholesky(gram, lower=True, check_finite=False)
+        lower = _factor(gram)
         fit = scipy.linalg.cho_solve((lower, True), total.cross[:size], check_finite=False)
         # The posterior variance of ridge regression: it counts what shrinking leaves out as well.
         inverse = scipy.linalg.solve_triangular(lower, np.eye(size), lower=True)
@@ -254,14 +254,24 @@ def _ridge(moments: _Moments, weights: FloatArray) -> FloatArray:
     for number, penalty in enumerate(_PENALTIES):
         gram = moments.gram[:size, :size].copy()
         gram[np.diag_indices(size)] += penalty * weights
-        try:
-            factor = scipy.linalg.cho_factor(gram, True, overwrite_a=True, check_finite=False)
-        except scipy.linalg.LinAlgError:
-            # More columns than masks, and no penalty to speak of: this fit is not to be chosen.
-            fits[:, number] = 0.0
-            continue
+        factor = _factor(gram), True
         fits[:, number] = scipy.linalg.cho_solve(factor, moments.cross[:size], check_finite=False)
     return fits
+
+
+def _factor(gram: FloatArray) -> FloatArray:
+    """The lower Cholesky factor; of a singular matrix, that of one a little larger.
+
+    With more columns than masks and no penalty to speak of, the fit goes through every value; the
+    masks left out must judge that fit and no other, for it is the one that would be made.
+    """
+    try:
+        lower = scipy.linalg.cholesky(gram, lower=True, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        raised = gram.copy()
+        raised[np.diag_indices_from(raised)] += 1e-8 * gram.diagonal().max() + 1e-300
+        lower = scipy.linalg.cholesky(raised, lower=True, check_finite=False)
+    return np.asarray(lower)
 
 
 def _considered(errors: FloatArray) -> int:
