@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from spex.f2.packing import pack, unpack
 from spex.fourier.design import plan_design
-from spex.fourier.evidence import Geometry, Residual, bin_means, frequencies_of
-from spex.fourier.search import decode_bins, enumerate_order, neighbours, normalised
+from spex.fourier.evidence import Geometry, Residual, frequencies_of
+from spex.fourier.search import Codewords, enumerate_order, neighbours, normalised
 
 
 def residual_of(n, budget, t, coefficients, noise, seed=0):
@@ -39,11 +39,26 @@ def test_geometry_is_that_of_the_design(n):
     assert np.array_equal(geometry.signs_of(members), signs)
     numbers = design.bin_numbers(pack(rows)).T
     assert np.array_equal(geometry.rows_of(members) - geometry.start, numbers)
-    values = np.random.default_rng(0).normal(size=(int(geometry.n_bins.sum()), design.n_offsets))
-    means, where = bin_means(geometry, values.astype(np.float32), members)
-    assert np.array_equal(where, geometry.rows_of(members))
-    expected = (signs[:, None, :] * values[where]).mean(axis=2)
-    assert np.allclose(means, expected, atol=1e-6)
+
+
+def test_evidence_by_its_definition():
+    """Profiled variances and a common amplitude, in plain numpy."""
+    n = 40
+    members = np.array([[0, 3, 39], [5, -1, -1], [7, 8, -1], [20, 21, 22]])
+    design, residual = residual_of(n, 700, 3, {(0, 3, 39): 2.0, (7, 8): 0.3}, 0.8)
+    signs = residual.geometry.signs_of(members).astype(np.float64)
+    rows = residual.geometry.rows_of(members)
+    means = (signs[:, None, :] * residual.rows[rows]).mean(axis=2)
+    energy, floor = residual.energy[rows], residual.floor[rows]
+    variance = np.maximum(energy - means**2, floor)
+    for _ in range(3):
+        expected = (means / variance).sum(axis=1) / (1 / variance).sum(axis=1)
+        left = energy - 2 * expected[:, None] * means + expected[:, None] ** 2
+        variance = np.maximum(left, floor)
+    ratio, amplitude = residual.evidence(members)
+    assert np.allclose(amplitude, expected, atol=1e-6)
+    gains = np.log(np.maximum(energy, floor) / variance).sum(axis=1)
+    assert np.allclose(ratio, (design.n_offsets - 1) / 2 * gains, atol=1e-4)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
@@ -92,7 +107,7 @@ def test_soft_decoding_finds_what_maximum_likelihood_finds(n, t):
             ratio, _ = residual.evidence(candidates)
             top = int(ratio.argmax())
             likeliest = max(likeliest, (ratio[top], tuple(candidates[top].tolist())))
-        proposed = decode_bins(residual, design.code, 1.0)
+        proposed = Codewords(residual.geometry, design.code).propose(residual, 1.0)
         agreed += likeliest[1] in {tuple(row[row >= 0].tolist()) for row in proposed}
     assert agreed >= 27
 
@@ -103,7 +118,7 @@ def test_soft_decoding_repairs_signs_that_hard_decoding_cannot():
     row = residual.geometry.rows_of(np.array([k]))[0]
     signs = residual.geometry.signs_of(np.array([k]))[0]
     assert ((residual.rows[row] > 0) != (signs > 0)).any(axis=1).all()  # every bin has wrong ones
-    proposed = decode_bins(residual, design.code, 1.0)
+    proposed = Codewords(residual.geometry, design.code).propose(residual, 1.0)
     assert k in {tuple(row[row >= 0].tolist()) for row in proposed}
 
 

@@ -162,7 +162,7 @@ def _locate(power_sums, exp, log, sigma, previous, kept):  # type: ignore[no-unt
     sigma[:] = 0
     previous[:] = 0
     sigma[0] = previous[0] = 1
-    length, gap, last = 0, 1, 1
+    length, gap, last, reach = 0, 1, 1, 0  # reach: degree of `previous`
     for r in range(0, count, 2):
         discrepancy = power_sums[r]
         for i in range(1, length + 1):
@@ -170,44 +170,63 @@ def _locate(power_sums, exp, log, sigma, previous, kept):  # type: ignore[no-unt
         if discrepancy == 0:
             gap += 2
             continue
-        scale = exp[log[discrepancy] + order - log[last]]
-        if 2 * length <= r:
-            kept[:] = sigma
-            for i in range(count + 1 - gap):
-                sigma[i + gap] ^= _multiply(scale, previous[i], exp, log)
+        scale = log[discrepancy] + order - log[last]
+        scale -= order if scale >= order else 0
+        longer = 2 * length <= r
+        if longer:
+            kept[: length + 1] = sigma[: length + 1]
+        for i in range(min(reach, count - gap) + 1):
+            if previous[i]:
+                sigma[i + gap] ^= exp[scale + log[previous[i]]]
+        gap += 2
+        if longer:
+            previous[: length + 1] = kept[: length + 1]
+            reach = length
             length = r + 1 - length
-            previous[:] = kept
             last = discrepancy
             gap = 2
-        else:
-            for i in range(count + 1 - gap):
-                sigma[i + gap] ^= _multiply(scale, previous[i], exp, log)
-            gap += 2
     return length
 
 
 @nb.njit(cache=True)
-def _splits(sigma, length, m, exp, log, power, square):  # type: ignore[no-untyped-def]
+def _splits(sigma, length, m, exp, log, power, square, squares):  # type: ignore[no-untyped-def]
     """Whether the locator has as many different roots in GF(2^m) as its degree.
 
     It has exactly if it divides x^(2^m) - x: square x, modulo the locator, m times. This costs a
-    few hundred operations where a search for the roots costs n, and most words are no codewords.
+    hundred operations where a search for the roots costs n, and most words are no codewords.
+    Squaring is linear in the squares of the coefficients: row i of `squares` has the logarithms of
+    x^2i modulo the locator, -1 for zero.
     """
     order = len(log) - 1
     if sigma[length] == 0:
         return False
     inverse = order - log[sigma[length]]
-    power[:] = 0
+    power[:length] = 0
+    power[0] = 1
+    for i in range(length):
+        for j in range(length):
+            squares[i, j] = log[power[j]]
+        for _ in range(2):  # times x
+            top = power[length - 1]
+            for j in range(length - 1, 0, -1):
+                power[j] = power[j - 1]
+            power[0] = 0
+            if top:
+                factor = (log[top] + inverse) % order
+                for j in range(length):
+                    if sigma[j]:
+                        power[j] ^= exp[factor + log[sigma[j]]]
+    power[:length] = 0
     power[1] = 1
     for _ in range(m):
-        square[:] = 0
+        square[:length] = 0
         for i in range(length):
-            square[2 * i] = _multiply(power[i], power[i], exp, log)
-        for i in range(2 * length - 2, length - 1, -1):
-            if square[i]:
-                factor = exp[(log[square[i]] + inverse) % order]
-                for j in range(length + 1):
-                    square[i - length + j] ^= _multiply(factor, sigma[j], exp, log)
+            if power[i]:
+                factor = 2 * log[power[i]]
+                factor -= order if factor >= order else 0
+                for j in range(length):
+                    if squares[i, j] >= 0:
+                        square[j] ^= exp[factor + squares[i, j]]
         power[:length] = square[:length]
     for i in range(length):
         if power[i] != (1 if i == 1 else 0):
@@ -236,7 +255,8 @@ def decode_batch(odd_power_sums, n, exp, log, weights, positions):  # type: igno
     sigma = np.zeros(2 * t + 1, np.int64)
     previous = np.zeros(2 * t + 1, np.int64)
     kept = np.zeros(2 * t + 1, np.int64)
-    square = np.zeros(2 * t + 1, np.int64)
+    square = np.zeros(t, np.int64)
+    squares = np.zeros((t, t), np.int64)
     steps = np.zeros(t + 1, np.int64)
     for row in range(batch):
         weights[row] = -1
@@ -256,7 +276,9 @@ def decode_batch(odd_power_sums, n, exp, log, weights, positions):  # type: igno
                 weights[row] = 1
                 positions[row, 0] = position
             continue
-        if length > t or not _splits(sigma, length, m, exp, log, previous, square):
+        if length > t or not _splits(
+            sigma, length, m, exp, log, previous, square, squares
+        ):
             continue
         # Chien search: position i is in error when sigma(alpha^-i) = 0. All roots must lie among
         # the n positions that shortening has left.

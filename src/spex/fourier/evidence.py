@@ -147,53 +147,53 @@ class Residual:
         Returns:
             (k,) float64 log-likelihood ratios and (k,) float64 amplitudes.
         """
-        means, rows = bin_means(self.geometry, self.rows, members)
-        energy, floor = self.energy[rows], self.floor[rows]
-        variance = np.maximum(energy - means**2, floor)
-        amplitude = np.zeros(len(members))
-        for _ in range(_AMPLITUDE_STEPS):
-            weight = 1 / variance
-            amplitude = (means * weight).sum(axis=1) / weight.sum(axis=1)
-            left = energy - 2 * amplitude[:, None] * means + amplitude[:, None] ** 2
-            variance = np.maximum(left, floor)
-        ratio = self.weight * np.log(np.maximum(energy, floor) / variance).sum(axis=1)
-        return ratio, amplitude
-
-
-def bin_means(
-    geometry: Geometry, rows: Float32Array, members: IntArray
-) -> tuple[FloatArray, IntArray]:
-    """(k, C) means of the bins' entries times the signs of each frequency, and (k, C) rows."""
-    means = np.empty((len(members), len(geometry.start)))
-    numbers = np.empty((len(members), len(geometry.start)), dtype=np.int64)
-    _bin_means(
-        np.ascontiguousarray(members, dtype=np.int64),
-        geometry.signs, geometry.numbers, geometry.start, rows, means, numbers,
-    )  # fmt: skip
-    return means, numbers
+        geometry = self.geometry
+        ratio, amplitude = np.empty((2, len(members)))
+        _evidence(
+            np.ascontiguousarray(members, dtype=np.int64), geometry.signs, geometry.numbers,
+            geometry.start, self.rows, self.energy, self.floor, ratio, amplitude,
+        )  # fmt: skip
+        return self.weight * ratio, amplitude
 
 
 @nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _bin_means(members, signs, numbers, start, rows, means, found):  # type: ignore[no-untyped-def]
+def _evidence(  # type: ignore[no-untyped-def]
+    members, signs, numbers, start, rows, energy, floor, ratio, amplitude
+):
     n_groups, n_offsets = len(start), signs.shape[1]
     of_all = np.empty(n_offsets, np.float32)
+    mean, variance = np.empty(n_groups), np.empty(n_groups)
+    row = np.empty(n_groups, np.int64)
     for k in range(len(members)):
         of_all[:] = 1
+        row[:] = start
+        number = np.zeros(n_groups, np.int64)
         for feature in members[k]:
             if feature >= 0:
                 for i in range(n_offsets):
                     of_all[i] *= signs[feature, i]
+                for c in range(n_groups):
+                    number[c] ^= numbers[c, feature]
         for c in range(n_groups):
-            number = 0
-            for feature in members[k]:
-                if feature >= 0:
-                    number ^= numbers[c, feature]
-            row = start[c] + number
+            row[c] += number[c]
             total = np.float32(0)
             for i in range(n_offsets):
-                total += of_all[i] * rows[row, i]
-            means[k, c] = total / n_offsets
-            found[k, c] = row
+                total += of_all[i] * rows[row[c], i]
+            mean[c] = total / n_offsets
+            variance[c] = max(energy[row[c]] - mean[c] ** 2, floor[row[c]])
+        for _ in range(_AMPLITUDE_STEPS):
+            weighted, weights = 0.0, 0.0
+            for c in range(n_groups):
+                weighted += mean[c] / variance[c]
+                weights += 1 / variance[c]
+            common = weighted / weights
+            for c in range(n_groups):
+                left = energy[row[c]] - 2 * common * mean[c] + common**2
+                variance[c] = max(left, floor[row[c]])
+        amplitude[k] = common
+        ratio[k] = 0.0
+        for c in range(n_groups):
+            ratio[k] += np.log(max(energy[row[c]], floor[row[c]]) / variance[c])
 
 
 def log_count(n: int, orders: IntArray) -> FloatArray:

@@ -28,7 +28,7 @@ from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.fourier.design import Design
 from spex.fourier.evidence import Geometry, Residual, frequencies_of, log_count, orders_of
 from spex.fourier.search import (
-    decode_bins,
+    Codewords,
     enumerable_order,
     enumerate_order,
     neighbours,
@@ -93,6 +93,7 @@ class _Decoder:
     def __init__(self, design: Design, values: FloatArray, max_degree: int) -> None:
         self._design = design
         self._geometry = Geometry.of(design)
+        self._codewords = Codewords(self._geometry, design.code)
         self._max_degree = min(max_degree, design.n_features)
         self._enumerable = enumerable_order(design.n_features, self._max_degree)
         bins = design.bins(values)
@@ -102,6 +103,8 @@ class _Decoder:
         # The constant is always there.
         self._members = np.full((1, self._max_degree), -1, dtype=np.int64)
         self._dropped: set[bytes] = set()
+        # What the last enumeration of higher orders proposed: judged again before the next one.
+        self._pending = np.zeros((0, self._max_degree), dtype=np.int64)
         self._estimate()
         self._total = self._energy()
         self._rounding = _ROUNDING * float((values**2).mean())
@@ -141,7 +144,7 @@ class _Decoder:
 
         def codewords() -> tuple[IntArray, FloatArray]:
             least = self._threshold(np.array([min(3, self._max_degree)]))[0]
-            found = decode_bins(residual, self._design.code, least)
+            found = self._codewords.propose(residual, least)
             found = self._filled(found[orders_of(found) <= self._max_degree])
             return found, self._log_odds(orders_of(found))
 
@@ -155,9 +158,15 @@ class _Decoder:
             return found, np.minimum(self._log_odds(orders_of(found)), number)
 
         def higher_orders() -> tuple[IntArray, FloatArray]:
-            return self._enumerated(residual, range(low + 1, self._enumerable + 1))
+            self._pending, log_odds = self._enumerated(
+                residual, range(low + 1, self._enumerable + 1)
+            )
+            return self._pending, log_odds
 
-        return [[codewords, low_orders, near], [higher_orders]]
+        def pending() -> tuple[IntArray, FloatArray]:
+            return self._pending, self._log_odds(orders_of(self._pending))
+
+        return [[codewords, low_orders, near, pending], [higher_orders]]
 
     def _enumerated(self, residual: Residual, orders: range) -> tuple[IntArray, FloatArray]:
         found = [np.zeros((0, self._max_degree), dtype=np.int64)]

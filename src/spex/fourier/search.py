@@ -10,15 +10,21 @@ from scipy.special import ndtr
 
 from spex._typing import FloatArray, IntArray
 from spex.f2.bch import BCHCode, decode_batch
-from spex.fourier.evidence import Residual, log_count
+from spex.fourier.evidence import Geometry, Residual, log_count, orders_of
 
 # All frequencies of an order above two are tried if there are no more than this: about half a
 # second. All pairs always are: 2 s for 10,000 features.
 MAX_ENUMERATED = 5_000_000
 # Proposals of one search; more than are ever right.
 _CAPACITY = 20_000
+_VECTOR = 16
 # Signs that soft decoding may doubt: 2^this hard decodings of a bin.
 _DOUBTED = 6
+# Patterns of wrong signs are not tried whose log-odds against none are beyond this.
+_UNLIKELY = 8.0
+# Share of its energy by which a word may change without being decoded again: it turns signs only
+# where they are doubted anyway.
+_SAME = 0.01
 
 
 def enumerable_order(n: int, max_degree: int) -> int:
@@ -49,9 +55,11 @@ def enumerate_order(residual: Residual, order: int, least: float) -> IntArray:
     # -weight ln(1 - sum rho_c), whatever the amplitude.
     needed = 1.0 - np.exp(-least / residual.weight)
     scale = 1.0 / (np.maximum(residual.energy, residual.floor) * geometry.n_offsets**2)
+    # Zeros up to whole vectors of the processor: the rest of a loop costs as much as a vector each.
+    padding = ((0, 0), (0, -geometry.n_offsets % _VECTOR))
     count = _enumerate(
-        geometry.signs, geometry.numbers, geometry.start, residual.rows,
-        scale.astype(np.float32), residual.potential, least, needed, found, shares,
+        np.pad(geometry.signs, padding), geometry.numbers, geometry.start,
+        np.pad(residual.rows, padding), scale.astype(np.float32), residual.potential, least, needed, found, shares,
     )  # fmt: skip
     return found[:count].copy()
 
@@ -130,21 +138,24 @@ def neighbours(members: IntArray, n: int, max_degree: int) -> IntArray:
     Returns:
         (j, max_degree) int64 features, sorted and filled with -1, without repetition.
     """
-    found = []
-    for frequency in members:
-        present = frequency[frequency >= 0]
-        if len(present) < max_degree:
-            rows = np.full((n, max_degree), -1, dtype=np.int64)
-            rows[:, : len(present)] = present
-            rows[:, len(present)] = np.arange(n)
-            found.append(rows[~np.isin(np.arange(n), present)])
-        for left_out in range(len(present) if len(present) > 1 else 0):
-            row = np.full((1, max_degree), -1, dtype=np.int64)
-            row[0, : len(present) - 1] = np.delete(present, left_out)
-            found.append(row)
-    if not found:
-        return np.zeros((0, max_degree), dtype=np.int64)
-    return normalised(np.concatenate(found))
+    orders = orders_of(members)
+    features = np.arange(n)
+    # All that have one feature more.
+    short = members[orders < max_degree]
+    longer = np.full((len(short), n, max_degree + 1), -1, dtype=np.int64)
+    longer[:, :, 1 : 1 + short.shape[1]] = short[:, None]
+    longer[:, :, 0] = features
+    is_new = (short[:, :, None] != features).all(axis=1)
+    longer = np.sort(longer[is_new], axis=1)[:, 1:]  # the first of a short one is a -1
+    # All that have one feature less, but not none.
+    wide = members[orders > 1]
+    shorter = np.repeat(wide[:, None], wide.shape[1], axis=1)
+    each = np.arange(wide.shape[1])
+    shorter[:, each, each] = -1
+    shorter = shorter[wide >= 0]
+    found = np.full((len(shorter), max_degree), -1, dtype=np.int64)
+    found[:, : shorter.shape[1]] = shorter
+    return normalised(np.concatenate([longer, found]))
 
 
 def normalised(members: IntArray) -> IntArray:
@@ -161,7 +172,7 @@ def normalised(members: IntArray) -> IntArray:
     return rows[first]
 
 
-def decode_bins(residual: Residual, code: BCHCode, least: float) -> IntArray:
+class Codewords:
     """Frequencies whose syndrome the signs of a bin show, up to a few wrong signs.
 
     Soft decoding after Chase (1972, algorithm 2): the least reliable signs are tried both ways,
@@ -169,39 +180,59 @@ def decode_bins(residual: Residual, code: BCHCode, least: float) -> IntArray:
     is decoded alone and averaged with its likeliest partners in the other groups: the same
     frequency shows the same signs there, and averaging three lowers the noise by sqrt(3).
 
+    From one round of message passing to the next most words change by a new estimate of what was
+    found before and no more. These are not decoded again; what they were decoded to remains
+    proposed.
+
     Args:
-        residual: The bins.
+        geometry: Of the design.
         code: The code whose parity rows are the offsets.
-        least: Log-likelihood ratio below which a bin cannot hold anything.
-
-    Returns:
-        (k, t) int64 features, sorted and filled with -1.
     """
-    geometry = residual.geometry
-    found = []
-    for words, rows, energy in _words(residual, least):
-        # More wrong signs than are doubted cannot be put right.
-        snr = np.sqrt(np.maximum(energy - 1, 0))
-        hopeful = geometry.n_offsets * ndtr(-snr) <= _DOUBTED
-        words, rows = words[hopeful], rows[hopeful]
-        if not len(words):
-            continue
-        frequencies = _chase(words, code)
-        if len(frequencies[0]):
-            word, members = frequencies
-            in_bin = (geometry.rows_of(members) == rows[word]).sum(axis=1) >= 1
-            found.append(members[in_bin])
-    if not found:
-        return np.zeros((0, code.t), dtype=np.int64)
-    return normalised(np.concatenate(found))
+
+    def __init__(self, geometry: Geometry, code: BCHCode) -> None:
+        self._geometry = geometry
+        self._code = code
+        self._found = np.zeros((0, code.t), dtype=np.int64)
+        # The words that were decoded last, of each bin alone and with its partners.
+        shape = (2, int(geometry.n_bins.sum()), geometry.n_offsets)
+        self._decoded = np.zeros(shape, dtype=np.float32)
+
+    def propose(self, residual: Residual, least: float) -> IntArray:
+        """Decode the words that have changed.
+
+        Args:
+            residual: The bins.
+            least: Log-likelihood ratio below which a bin cannot hold anything.
+
+        Returns:
+            (k, t) int64 features, sorted and filled with -1: all that was found so far.
+        """
+        for decoded, (hot, words, rows, energy) in zip(
+            self._decoded, _words(residual, least), strict=False
+        ):
+            # More wrong signs than are doubted cannot be put right.
+            snr = np.sqrt(np.maximum(energy - 1, 0))
+            hopeful = self._geometry.n_offsets * ndtr(-snr) <= _DOUBTED
+            change = ((words - decoded[hot]) ** 2).sum(axis=1)
+            todo = hopeful & (change > _SAME * (words**2).sum(axis=1))
+            if not todo.any():
+                continue
+            decoded[hot[todo]] = words[todo]
+            word, members = _chase(words[todo], snr[todo], self._code)
+            in_bin = (self._geometry.rows_of(members) == rows[todo][word]).any(axis=1)
+            self._found = np.concatenate([self._found, members[in_bin]])
+        self._found = normalised(self._found)
+        return self._found
 
 
-def _words(residual: Residual, least: float) -> list[tuple[FloatArray, IntArray, FloatArray]]:
-    """Soft words to decode.
+def _words(
+    residual: Residual, least: float
+) -> list[tuple[IntArray, FloatArray, IntArray, FloatArray]]:
+    """Soft words to decode: those of single bins, and averaged with partners in other groups.
 
     Returns:
-        Their entries, in which rows (-1 for none) their frequency must fall, and the mean energy of
-        their entries in units of the noise's.
+        For both kinds: the bin of each word, its entries, in which rows (-1 for none) its frequency
+        must fall, and the mean energy of its entries in units of the noise's.
     """
     geometry = residual.geometry
     n_groups = len(geometry.start)
@@ -213,7 +244,7 @@ def _words(residual: Residual, least: float) -> list[tuple[FloatArray, IntArray,
     alone = np.full((len(hot), n_groups), -1, dtype=np.int64)
     alone[np.arange(len(hot)), group] = hot
     noise = residual.noise / geometry.n_bins[group]
-    words = [(rows, alone, (rows**2).mean(axis=1) / noise)]
+    words = [(hot, rows, alone, (rows**2).mean(axis=1) / noise)]
     if n_groups == 1:
         return words
 
@@ -235,29 +266,36 @@ def _words(residual: Residual, least: float) -> list[tuple[FloatArray, IntArray,
     joined = (where >= 0).sum(axis=1) > 1
     if joined.any():
         energy = (merged[joined] ** 2).mean(axis=1) / noises[joined]
-        words.append((merged[joined], where[joined], energy))
+        words.append((hot[joined], merged[joined], where[joined], energy))
     return words
 
 
-def _chase(words: FloatArray, code: BCHCode) -> tuple[IntArray, IntArray]:
+def _chase(words: FloatArray, snr: FloatArray, code: BCHCode) -> tuple[IntArray, IntArray]:
     """Decode soft words: (w, P + 1) to numbers of words and (k, t) features, filled with -1."""
+    n_words = len(words)
     doubted = min(_DOUBTED, words.shape[1])
-    least = np.argpartition(np.abs(words), doubted - 1, axis=1)[:, :doubted]
+    magnitude = np.abs(words)
+    doubtful = np.argpartition(magnitude, doubted - 1, axis=1)[:, :doubted]
     negative = words < 0
     syndromes = negative[:, 1:] != negative[:, :1]
-    sums = np.zeros((len(words), code.t), dtype=np.int64)
+    sums = np.zeros((n_words, code.t), dtype=np.int64)
     for bit, of_bit in zip(syndromes.T, code.bit_power_sums, strict=True):
         sums[bit] ^= of_bit
     # A wrong sign at the offset 0 turns every bit of the syndrome.
     every = np.bitwise_xor.reduce(code.bit_power_sums, axis=0)
-    change = np.concatenate([every[None], code.bit_power_sums])[least]  # (w, doubted, t)
-    tried = np.zeros((len(words), 1, code.t), dtype=np.int64)
+    change = np.concatenate([every[None], code.bit_power_sums])[doubtful]  # (w, doubted, t)
+    # An entry is the amplitude a under noise of variance v, so that its sign is wrong with log-odds
+    # -2 a |entry| / v.
+    scale = np.sqrt((words**2).mean(axis=1, keepdims=True) / (1 + snr[:, None] ** 2))
+    doubt = 2 * snr[:, None] * np.take_along_axis(magnitude, doubtful, axis=1) / scale
+    tried, against = sums[:, None, :], np.zeros((n_words, 1))
     for flip in range(doubted):
         tried = np.concatenate([tried, tried ^ change[:, flip, None, :]], axis=1)
-    tried ^= sums[:, None, :]
-    batch = tried.reshape(-1, code.t)
+        against = np.concatenate([against, against + doubt[:, flip, None]], axis=1)
+    word, pattern = np.nonzero(against <= _UNLIKELY)
+    batch = tried[word, pattern]
     weights = np.empty(len(batch), dtype=np.int64)
     positions = np.full((len(batch), code.t), -1, dtype=np.int64)
     decode_batch(batch, code.n, code.exp, code.log, weights, positions)
-    good = np.nonzero(weights > 0)[0]
-    return good // tried.shape[1], positions[good]
+    good = weights > 0
+    return word[good], positions[good]
