@@ -164,12 +164,15 @@ class _Run:
             uniform += self._new([next(self._stream)])
         self._grow(new, uniform)
 
-        coded = None
+        coded, designed = None, np.zeros(len(self._values), dtype=np.bool_)
         if design is not None:
             rows = [self._rows[mask.tobytes()] for mask in design.masks]
+            designed[rows] = True
             self._uniform[rows] = False  # decoding has seen them
             coded = CodedValues(design, self._values[rows], self._max_degree)
-        samples = Samples(self._masks, self._n, self._values, self._uniform.copy(), coded)
+        samples = Samples(
+            self._masks, self._n, self._values, self._uniform.copy(), coded, designed
+        )
         return fit_best(self._candidates(coded is not None), samples)
 
     def fit_exhaustively(self) -> Fit:

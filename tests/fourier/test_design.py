@@ -92,3 +92,17 @@ def test_bin_numbers_are_products():
 def test_wrong_sizes_are_refused():
     with pytest.raises(ArgumentError, match="at least 1"):
         plan_design(0, 100, 3, seed=0)
+
+
+@pytest.mark.parametrize(("n", "budget", "t"), [(5, 30, 2), (12, 300, 2), (70, 900, 3)])
+def test_moments_by_summing_over_all_masks(n, budget, t):
+    """Also where groups and offsets overlap by chance, as they do for few features."""
+    design = plan_design(n, budget, t, seed=1)
+    rng = np.random.default_rng(0)
+    frequencies = np.unique(pack(rng.random((40, n)) < 0.3), axis=0)
+    values = rng.normal(size=len(design.masks))
+    gram, cross = design.moments(frequencies, values)
+    counts = unpack(design.masks, n).astype(int) @ unpack(frequencies, n).astype(int).T
+    signs = (-1.0) ** counts
+    assert np.array_equal(gram, signs.T @ signs)
+    assert np.allclose(cross, signs.T @ values, atol=1e-9)

@@ -22,7 +22,7 @@ from spex._typing import FloatArray, IntArray, WordArray
 from spex.errors import ArgumentError
 from spex.f2.bch import BCHCode, bch_code
 from spex.f2.linalg import distinct_rows, multiply, random_independent_rows, span
-from spex.f2.packing import pack
+from spex.f2.packing import pack, parity
 from spex.fourier.wht import walsh_hadamard
 
 N_GROUPS = 3  # three groups peel up to 0.82 coefficients per bin, two only 0.5 (DESIGN, section 3)
@@ -99,9 +99,41 @@ class Design:
             start = stop
         return found
 
+    def moments(self, frequencies: WordArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Sums over `masks` for least squares, read off the bins and not taken mask by mask.
+
+        Over the masks of group c at offset i, (-1)^<k+k',m> sums to 2^b_c (-1)^<p_i,k+k'> where k
+        and k' fall into the same bin, and to zero elsewhere.
+
+        Args:
+            frequencies: (k, n_words) uint64.
+            values: (n_masks,) float64, f at each of `masks`.
+
+        Returns:
+            (k, k) float64 sums of (-1)^<k,m> (-1)^<k',m>, and (k,) float64 of (-1)^<k,m> f(m).
+        """
+        signs = _signs(frequencies, self.offsets)
+        products = signs @ signs.T
+        gram, cross = np.zeros_like(products), np.zeros(len(signs))
+        for numbers, bins in zip(self.bin_numbers(frequencies), self.bins(values), strict=True):
+            gram += len(bins) * products * (numbers[:, None] == numbers)
+            cross += len(bins) * (signs * bins[numbers]).sum(axis=1)
+        # Masks that are asked for several times count once.
+        surplus = np.bincount(self._positions[1]) - 1
+        again = np.nonzero(surplus)[0]
+        signs = _signs(frequencies, self.masks[again])
+        gram -= (signs * surplus[again]) @ signs.T
+        cross -= signs @ (surplus[again] * values[again])
+        return gram, cross
+
     def bin_numbers(self, frequencies: WordArray) -> IntArray:
         """M_c k for each group: (k, n_words) to (C, k)."""
         return np.stack([multiply(rows, frequencies) for rows in self.matrices])
+
+
+def _signs(frequencies: WordArray, masks: WordArray) -> FloatArray:
+    """(k, m) float64 of (-1)^<k,m>."""
+    return np.where(parity(frequencies[:, None, :], masks[None, :, :]), -1.0, 1.0)
 
 
 def design_cost(n_offsets: int, log2_bins: tuple[int, ...]) -> int:

@@ -166,7 +166,7 @@ class _Decoder:
         def pending() -> tuple[IntArray, FloatArray]:
             return self._pending, self._log_odds(orders_of(self._pending))
 
-        return [[codewords, low_orders, near, pending], [higher_orders]]
+        return [[codewords, low_orders, near], [pending], [higher_orders]]
 
     def _enumerated(self, residual: Residual, orders: range) -> tuple[IntArray, FloatArray]:
         found = [np.zeros((0, self._max_degree), dtype=np.int64)]

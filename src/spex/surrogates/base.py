@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -49,14 +49,16 @@ class Samples:
         values: (m,) float64.
         uniform: (m,) bool, which masks were drawn uniformly at random. Only these measure R2 and
             may be left out in cross-fitting.
-        coded: The masks of a coded design, which are among `words` too, if there is one.
+        coded: A coded design and its values, if there is one.
+        designed: (m,) bool, which masks are those of the design; all of them are there.
     """
 
     words: WordArray
     n_features: int
     values: FloatArray
     uniform: BoolArray
-    coded: CodedValues | None = field(default=None)
+    coded: CodedValues | None = None
+    designed: BoolArray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -71,8 +73,9 @@ class Samples:
         keep = np.ones(len(self), dtype=np.bool_)
         keep[rows] = False
         return Samples(
-            self.words[keep], self.n_features, self.values[keep], self.uniform[keep], self.coded
-        )
+            self.words[keep], self.n_features, self.values[keep], self.uniform[keep], self.coded,
+            None if self.designed is None else self.designed[keep],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

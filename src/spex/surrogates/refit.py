@@ -1,8 +1,8 @@
 """Estimate the coefficients on a given support from all evaluated masks (DESIGN, step 3).
 
 Everything is computed from the Gram matrix of the signs (-1)^<k,m>, which adds over masks: one pass
-over the masks gives that of all masks and that of each fold, and every fit of cross-validation is
-then a small linear system.
+over the uniform masks gives that of each fold, the bins give that of the coded masks, and every fit
+of cross-validation is then a small linear system.
 """
 
 import itertools
@@ -92,8 +92,8 @@ def ridge_path(
         predictions[order] = centre
         return Fitted(Spectrum(n, constant, np.array([centre])), predictions, np.zeros(1))
     path = _Path(
-        samples.words,
-        (samples.values - centre) / spread,
+        samples,
+        (centre, spread),
         np.concatenate([constant, support]),
         # The first column, the constant, is not penalised.
         np.concatenate([[0.0], np.ones(len(support)) if weights is None else weights]),
@@ -126,8 +126,8 @@ class _Path:
 
     def __init__(
         self,
-        words: WordArray,
-        values: FloatArray,
+        samples: Samples,
+        scale: tuple[float, float],
         columns: WordArray,
         weights: FloatArray,
         lengths: Sequence[int],
@@ -135,12 +135,20 @@ class _Path:
     ) -> None:
         self.columns = columns
         self.guesses: list[FloatArray] = []
-        self._words = words
-        self._values = values
+        self._words = samples.words
+        centre, spread = scale
+        self._values = (samples.values - centre) / spread
         self._weights = weights
         self._lengths = lengths
         self._folds = folds
-        self._rest = np.setdiff1d(np.arange(len(words)), np.concatenate(folds))
+        rest = np.ones(len(samples), dtype=np.bool_)
+        rest[np.concatenate(folds)] = False
+        self._design = None
+        if samples.coded is not None and samples.designed is not None:
+            self._design = samples.coded.design
+            self._designed_values = (samples.coded.values - centre) / spread
+            rest &= ~samples.designed
+        self._rest = np.nonzero(rest)[0]
         self._size = 0  # columns whose moments are known
         self._moments: list[_Moments] = []
         # By pair of folds and length: squared errors of both, by the fit without both.
@@ -214,6 +222,8 @@ class _Path:
         columns = self.columns[: self._size]
         parts = [*self._folds, self._rest]
         self._moments = [_moments(self._words[r], columns, self._values[r]) for r in parts]
+        if self._design is not None:
+            self._moments.append(_Moments(*self._design.moments(columns, self._designed_values)))
 
 
 @dataclass(frozen=True, eq=False)
