@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "spex"
 
 # What each part may know of the others. The algorithms know no model, file, store or report.
 ALLOWED = {
+    "arguments": set(),
     "errors": set(),
     "_typing": set(),
     "f2": {"f2"},
@@ -28,7 +29,7 @@ ALLOWED = {
     "explanation": {"fourier", "interactions", "report", "files", "_version"},
     "report": {"explanation", "interactions", "fourier", "planning", "report", "files", "_version"},
 }
-ALWAYS = {"errors", "_typing"}
+ALWAYS = {"arguments", "errors", "_typing"}
 
 
 def imports(path):

@@ -3,7 +3,6 @@
 This is the only module that joins all stages.
 """
 
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, WordArray
+from spex.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whole_number
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.f2.packing import n_words
@@ -30,10 +30,7 @@ from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
 
 METHODS = ("auto", "exact", "gp", "linear", "spex")
-MAX_FEATURES = 16_384
 _LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
-# More masks than this are never evaluated exhaustively: 2^26 values are 0.5 GB.
-_MAX_EXACT_FEATURES = 26
 # With target_r2 the first fit sees at least this many masks, and each next one twice as many.
 _FIRST_STAGE = 64
 
@@ -80,20 +77,20 @@ def explain(
     """
     labels = _labels(f, features)
     n = len(labels)
-    budget = _whole_number("budget", budget, 1)
-    max_degree = _whole_number("max_degree", max_degree, 1)
-    seed = _whole_number("seed", seed, 0)
+    budget = whole_number("budget", budget, 1)
+    max_degree = whole_number("max_degree", max_degree, 1)
+    seed = whole_number("seed", seed, 0)
     if method not in METHODS:
         raise ArgumentError(f"method={method!r} is unknown; choose one of {', '.join(METHODS)}")
     if target_r2 is not None and not 0 < target_r2 <= 1:
         raise ArgumentError(f"target_r2={target_r2}; it must be above 0 and at most 1")
-    exhaustive = n <= _MAX_EXACT_FEATURES and 1 << n <= budget
+    exhaustive = is_exhaustive(n, budget)
     total = 1 << n if exhaustive else budget
     if method == "exact" and not exhaustive:
         limit = f"2^{n} = {1 << n}" if n <= 64 else f"2^{n}"
         raise ArgumentError(
             f"method 'exact' evaluates all {limit} masks, and the budget is {budget}; raise the "
-            f"budget (up to n = {_MAX_EXACT_FEATURES}), choose coarser features or another method"
+            f"budget (up to n = {MAX_EXACT_FEATURES}), choose coarser features or another method"
         )
     if total < min(_LEAST_BUDGET, 1 << n):
         raise ArgumentError(
@@ -170,9 +167,7 @@ class _Run:
             designed[rows] = True
             self._uniform[rows] = False  # decoding has seen them
             coded = CodedValues(design, self._values[rows], self._max_degree)
-        samples = Samples(
-            self._masks, self._n, self._values, self._uniform.copy(), coded, designed
-        )
+        samples = Samples(self._masks, self._n, self._values, self._uniform.copy(), coded, designed)
         return fit_best(self._candidates(coded is not None), samples)
 
     def fit_exhaustively(self) -> Fit:
@@ -265,7 +260,7 @@ def _labels(f: object, features: int | Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(features, Sequence | np.ndarray):
         labels = tuple(str(label) for label in features)
     else:
-        labels = tuple(str(number) for number in range(_whole_number("features", features, 1)))
+        labels = tuple(str(number) for number in range(whole_number("features", features, 1)))
     if not 1 <= len(labels) <= MAX_FEATURES:
         raise ArgumentError(
             f"{len(labels)} features; the number must be 1 to {MAX_FEATURES}: choose coarser units"
@@ -275,16 +270,6 @@ def _labels(f: object, features: int | Sequence[str] | None) -> tuple[str, ...]:
             f"{len(labels)} labels for a value function of {len(own)} features; leave features out"
         )
     return labels
-
-
-def _whole_number(name: str, value: object, least: int) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool | np.bool_) or number < least:
-        raise ArgumentError(f"{name}={value!r}; it must be a whole number of at least {least}")
-    return number
 
 
 def _stages(total: int, n: int) -> Iterator[int]:

@@ -8,13 +8,13 @@ half pairs, and few join more than three. Amplitude and order are taken to be in
 """
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from spex._typing import FloatArray, IntArray
+from spex.arguments import MAX_FEATURES, is_exhaustive, whole_number
 from spex.errors import ArgumentError
 from spex.fourier.density_evolution import Graph, Prediction, density_evolution
 from spex.fourier.design import Design, design_cost
@@ -37,8 +37,6 @@ _BRACKET = 0.05
 _SAMPLE = 200
 # An advice is worth giving when it gains this share of the variance, or of the coefficients.
 _WORTHWHILE = 0.02
-_MAX_FEATURES = 16_384
-_MAX_EXACT_FEATURES = 26
 
 
 @dataclass(frozen=True)
@@ -135,12 +133,12 @@ def plan(
     Raises:
         ArgumentError: an argument is out of range.
     """
-    n = _whole_number("n_features", n_features, 1)
-    if n > _MAX_FEATURES:
-        raise ArgumentError(f"n_features={n}; at most {_MAX_FEATURES}: choose coarser units")
-    budget = _whole_number("budget", budget, 1)
-    max_degree = min(_whole_number("max_degree", max_degree, 1), n)
-    seed = _whole_number("seed", seed, 0)
+    n = whole_number("n_features", n_features, 1)
+    if n > MAX_FEATURES:
+        raise ArgumentError(f"n_features={n}; at most {MAX_FEATURES}: choose coarser units")
+    budget = whole_number("budget", budget, 1)
+    max_degree = min(whole_number("max_degree", max_degree, 1), n)
+    seed = whole_number("seed", seed, 0)
     if not 0 <= noise < 1:
         raise ArgumentError(f"noise={noise}; it is a share of the variance, from 0 to below 1")
     planner = _Planner(n, max_degree, float(noise), seed)
@@ -166,7 +164,7 @@ class _Planner:
     def offer(self, budget: int) -> Offer:
         """What a budget buys."""
         n = self._n
-        if n <= _MAX_EXACT_FEATURES and 1 << n <= budget:
+        if is_exhaustive(n, budget):
             forecasts = tuple(Forecast(count, 1.0, 1.0) for count in self._counts)
             return Offer(budget, True, None, 0, n, forecasts, self._most, self._most)
         design = self._design(budget, self._max_degree)
@@ -297,7 +295,7 @@ class _Planner:
         """The smallest budget that decodes every order, or that evaluates everything."""
 
         def too_small(budget: int) -> bool:
-            if self._n <= _MAX_EXACT_FEATURES and 1 << self._n <= budget:
+            if is_exhaustive(self._n, budget):
                 return False
             design = self._design(budget, self._max_degree)
             return design is None or _order(_graph(design, self._max_degree)) < self._max_degree
@@ -375,13 +373,3 @@ def _largest(good: Callable[[int], bool], most: int, bracket: float = _BRACKET) 
         middle = (low + high) // 2
         low, high = (middle, high) if good(middle) else (low, middle)
     return low
-
-
-def _whole_number(name: str, value: int, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < least:
-        raise ArgumentError(f"{name}={value!r}; it must be a whole number of at least {least}")
-    return number

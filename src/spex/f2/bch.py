@@ -276,9 +276,7 @@ def decode_batch(odd_power_sums, n, exp, log, weights, positions):  # type: igno
                 weights[row] = 1
                 positions[row, 0] = position
             continue
-        if length > t or not _splits(
-            sigma, length, m, exp, log, previous, square, squares
-        ):
+        if length > t or not _splits(sigma, length, m, exp, log, previous, square, squares):
             continue
         # Chien search: position i is in error when sigma(alpha^-i) = 0. All roots must lie among
         # the n positions that shortening has left.

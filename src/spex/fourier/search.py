@@ -59,7 +59,8 @@ def enumerate_order(residual: Residual, order: int, least: float) -> IntArray:
     padding = ((0, 0), (0, -geometry.n_offsets % _VECTOR))
     count = _enumerate(
         np.pad(geometry.signs, padding), geometry.numbers, geometry.start,
-        np.pad(residual.rows, padding), scale.astype(np.float32), residual.potential, least, needed, found, shares,
+        np.pad(residual.rows, padding), scale.astype(np.float32), residual.potential,
+        least, needed, found, shares,
     )  # fmt: skip
     return found[:count].copy()
 

@@ -57,6 +57,6 @@ class Spex:
         lengths += [n_sure + extra for extra in _FURTHER if n_sure + extra <= len(support)]
         weights = np.where(np.arange(len(support)) < lengths[0], _DECODED_PENALTY, 1.0)
         # Coded masks are never left out, so that large folds cost little and save many fits.
-        n_folds = _FOLDS_OF_MANY if samples.uniform.sum() >= _MANY else _FOLDS
-        merged = [np.concatenate(folds[start::n_folds]) for start in range(min(n_folds, len(folds)))]
+        n_folds = min(_FOLDS_OF_MANY if samples.uniform.sum() >= _MANY else _FOLDS, len(folds))
+        merged = [np.concatenate(folds[start::n_folds]) for start in range(n_folds)]
         return ridge_path(samples, support, lengths, merged, weights)
