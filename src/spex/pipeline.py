@@ -14,7 +14,7 @@ from spex._typing import BoolArray, FloatArray, WordArray
 from spex.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whole_number
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
-from spex.f2.packing import n_words
+from spex.f2.packing import n_words, row_keys
 from spex.fidelity import PERFECT, Fidelity
 from spex.fourier.design import Design
 from spex.fourier.search import enumerable_order
@@ -154,16 +154,11 @@ class _Run:
         )
         if self._method == "spex":
             self._note_design(design, budget)
-        new = [] if design is None else self._new(design.masks)
-        room = budget - len(self._rows)
-        uniform: list[WordArray] = []
-        while len(uniform) < room:
-            uniform += self._new([next(self._stream)])
-        self._grow(new, uniform)
-
+        coded_masks = self._masks[:0] if design is None else design.masks
+        self._grow(coded_masks, budget)
         coded, designed = None, np.zeros(len(self._values), dtype=np.bool_)
         if design is not None:
-            rows = [self._rows[mask.tobytes()] for mask in design.masks]
+            rows = [self._rows[key] for key in row_keys(coded_masks)]
             designed[rows] = True
             self._uniform[rows] = False  # decoding has seen them
             coded = CodedValues(design, self._values[rows], self._max_degree)
@@ -198,24 +193,27 @@ class _Run:
         errors = np.zeros(len(linear.coefficients))
         return Fit("linear", linear, Fidelity(r2, (r2, r2)), {"linear": r2}, errors)
 
-    def _new(self, masks: Sequence[WordArray] | WordArray) -> list[WordArray]:
-        """Those masks that have no row yet; each gets one."""
-        new = []
-        for mask in masks:
-            key = mask.tobytes()
-            if key not in self._rows:
-                self._rows[key] = len(self._rows)
-                new.append(mask)
-        return new
-
-    def _grow(self, coded: list[WordArray], uniform: list[WordArray]) -> None:
-        if coded or uniform:
-            masks = np.stack(coded + uniform)
+    def _grow(self, coded: WordArray, budget: int) -> None:
+        """Evaluate the coded masks that are new, and uniform ones up to the budget."""
+        before = len(self._rows)
+        new = coded[[number for number, key in enumerate(row_keys(coded)) if self._is_new(key)]]
+        uniform = []
+        while len(self._rows) < budget:
+            mask = next(self._stream)
+            if self._is_new(mask.tobytes()):
+                uniform.append(mask)
+        if len(self._rows) > before:
+            masks = np.concatenate([new, np.reshape(uniform, (-1, new.shape[1])).astype(np.uint64)])
             self._masks = np.concatenate([self._masks, masks])
             self._values = np.concatenate([self._values, self._evaluate(masks)])
-            drawn = np.arange(len(masks)) >= len(coded)
+            drawn = np.arange(len(masks)) >= len(new)
             self._uniform = np.concatenate([self._uniform, drawn])
         self.n_evaluations = len(self._values)
+
+    def _is_new(self, key: bytes) -> bool:
+        """Whether a mask has no row yet; then it gets one."""
+        number = len(self._rows)
+        return self._rows.setdefault(key, number) == number
 
     def _candidates(self, coded: bool) -> list[Surrogate]:
         if self._method == "linear":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from spex._typing import BoolArray, IntArray, WordArray
-from spex.f2.packing import n_words, parity
+from spex.f2.packing import n_words, parity, row_keys
 
 
 def random_independent_rows(n: int, count: int, rng: np.random.Generator) -> WordArray:
@@ -111,7 +111,7 @@ def distinct_rows(rows: WordArray) -> tuple[WordArray, IntArray]:
     # A dictionary is several times faster than sorting rows of many words.
     numbers: dict[bytes, int] = {}
     number = np.fromiter(
-        (numbers.setdefault(row.tobytes(), len(numbers)) for row in rows), np.int64, len(rows)
+        (numbers.setdefault(key, len(numbers)) for key in row_keys(rows)), np.int64, len(rows)
     )
     _, first = np.unique(number, return_index=True)
     return rows[first], number

@@ -44,3 +44,10 @@ def parity(a: WordArray, b: WordArray) -> BoolArray:
     """
     folded = np.bitwise_xor.reduce(a & b, axis=-1)
     return (np.bitwise_count(folded) & 1).astype(np.bool_)
+
+
+def row_keys(words: WordArray) -> list[bytes]:
+    """Each row as bytes, for sets and dictionaries: (m, n_words) to m keys."""
+    rows = np.ascontiguousarray(words)
+    whole = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))
+    return list(map(bytes, whole.ravel().tolist()))

@@ -25,6 +25,8 @@ _PENALTIES = np.array([1e-13, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0])
 _WORTHWHILE = 0.01
 # Longer supports are tried until this many in a row have not lowered the error.
 _PATIENCE = 2
+# Mean squared error, in units of the variance, below which no longer support is tried.
+_PERFECT = 1e-9
 _BLOCK_CELLS = 1 << 23  # signs computed at once: 32 MB
 
 
@@ -289,6 +291,8 @@ def _considered(errors: FloatArray) -> int:
     means = errors.mean(axis=0).min(axis=1)
     best = 0
     for number, mean in enumerate(means):
+        if mean < _PERFECT:
+            return number + 1
         if mean < means[best]:
             best = number
         elif number - best >= _PATIENCE:
