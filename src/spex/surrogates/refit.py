@@ -123,7 +123,7 @@ class _Path:
     Attributes:
         columns: (k, n_words) the constant and the support.
         guesses: For each length tried so far, (m, penalties) predictions of each mask in a fold by
-            the fit without this fold.
+            the fit without this fold; infinite for penalties that were not tried.
     """
 
     def __init__(
@@ -173,22 +173,33 @@ class _Path:
         weights = self._weights[:length]
         total = _sum(self._moments)
         m = len(self._words)
-        guesses = np.full((m, len(_PENALTIES)), np.nan)
+        guesses = np.full((m, len(_PENALTIES)), np.inf)
+        tried = self._penalties()
         signs_of = [signs(self._words[rows], self.columns[:length]) for rows in self._folds]
         for fold, rows in enumerate(self._folds):
-            fits = _ridge(_less(total, self._moments[fold]), (m - len(rows)) * weights)
-            guesses[rows] = signs_of[fold] @ fits
+            fits = _ridge(_less(total, self._moments[fold]), (m - len(rows)) * weights, tried)
+            guesses[rows, tried] = signs_of[fold] @ fits
         for (a, b), errors in self._pairs.items():
             left = _less(_less(total, self._moments[a]), self._moments[b])
             rows_a, rows_b = self._folds[a], self._folds[b]
-            fits = _ridge(left, (m - len(rows_a) - len(rows_b)) * weights)
-            errors.append(
-                (
-                    (self._values[rows_a, None] - signs_of[a] @ fits) ** 2,
-                    (self._values[rows_b, None] - signs_of[b] @ fits) ** 2,
-                )
-            )
+            fits = _ridge(left, (m - len(rows_a) - len(rows_b)) * weights, tried)
+            both = []
+            for fold, rows in ((a, rows_a), (b, rows_b)):
+                squared = np.full((len(rows), len(_PENALTIES)), np.inf)
+                squared[:, tried] = (self._values[rows, None] - signs_of[fold] @ fits) ** 2
+                both.append(squared)
+            errors.append((both[0], both[1]))
         self.guesses.append(guesses)
+
+    def _penalties(self) -> slice:
+        """The penalties tried next: all, later those around the best for the length before.
+
+        The others have an infinite error.
+        """
+        if not self.guesses:
+            return slice(0, len(_PENALTIES))
+        best = int(self.errors()[:, -1].mean(axis=0).argmin())
+        return slice(max(best - 1, 0), best + 2)
 
     def errors(self) -> FloatArray:
         """(masks in folds, lengths, penalties) squared errors of the fits without one fold."""
@@ -259,11 +270,12 @@ def _less(total: _Moments, part: _Moments) -> _Moments:
     return _Moments(total.gram - part.gram, total.cross - part.cross)
 
 
-def _ridge(moments: _Moments, weights: FloatArray) -> FloatArray:
-    """(k, penalties) coefficients of the first k columns, for penalties that times (k,) weights."""
+def _ridge(moments: _Moments, weights: FloatArray, tried: slice) -> FloatArray:
+    """(k, tried) coefficients of the first k columns, for penalties that times (k,) weights."""
     size = len(weights)
-    fits = np.empty((size, len(_PENALTIES)))
-    for number, penalty in enumerate(_PENALTIES):
+    penalties = _PENALTIES[tried]
+    fits = np.empty((size, len(penalties)))
+    for number, penalty in enumerate(penalties):
         gram = moments.gram[:size, :size].copy()
         gram[np.diag_indices(size)] += penalty * weights
         factor = _factor(gram), True
