@@ -196,6 +196,22 @@ def _evidence(  # type: ignore[no-untyped-def]
             ratio[k] += np.log(max(energy[row[c]], floor[row[c]]) / variance[c])
 
 
+@nb.njit(cache=True)
+def subtract(rows, numbers, signs, coefficients):  # type: ignore[no-untyped-def]
+    """Take coefficients out of the bins that they fall into.
+
+    Args:
+        rows: (sum of 2^b_c, P + 1) float64 bins, changed.
+        numbers: (k, C) rows of each frequency, of `Geometry.rows_of`.
+        signs: (k, P + 1) float64, of `Geometry.signs_of`.
+        coefficients: (k,) float64.
+    """
+    for k in range(len(signs)):
+        for row in numbers[k]:
+            for i in range(signs.shape[1]):
+                rows[row, i] -= coefficients[k] * signs[k, i]
+
+
 def log_count(n: int, orders: IntArray) -> FloatArray:
     """Ln of the number of frequencies of each order among n features, binom(n, d)."""
     d = np.asarray(orders, dtype=np.float64)

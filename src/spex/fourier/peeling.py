@@ -26,7 +26,14 @@ import scipy.linalg
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.fourier.design import Design
-from spex.fourier.evidence import Geometry, Residual, frequencies_of, log_count, orders_of
+from spex.fourier.evidence import (
+    Geometry,
+    Residual,
+    frequencies_of,
+    log_count,
+    orders_of,
+    subtract,
+)
 from spex.fourier.search import (
     Codewords,
     enumerable_order,
@@ -266,9 +273,7 @@ class _Decoder:
             factor = scipy.linalg.cho_factor(gram, lower=True)
         self._coefficients = scipy.linalg.cho_solve(factor, moment)
         residual = self._bins.copy()
-        contribution = signs * self._coefficients[:, None]
-        for of_group in rows.T:
-            np.subtract.at(residual, of_group, contribution)
+        subtract(residual, rows, signs, self._coefficients)
         self._left = residual
         bins = self._bins
         rounding = _ROUNDING * float((bins**2).mean(axis=1) @ self._weights)

@@ -137,7 +137,8 @@ def neighbours(members: IntArray, n: int, max_degree: int) -> IntArray:
         max_degree: Highest order returned.
 
     Returns:
-        (j, max_degree) int64 features, sorted and filled with -1, without repetition.
+        (j, max_degree) int64 features, sorted and filled with -1; a neighbour of several is
+        repeated.
     """
     orders = orders_of(members)
     features = np.arange(n)
@@ -147,23 +148,21 @@ def neighbours(members: IntArray, n: int, max_degree: int) -> IntArray:
     longer[:, :, 1 : 1 + short.shape[1]] = short[:, None]
     longer[:, :, 0] = features
     is_new = (short[:, :, None] != features).all(axis=1)
-    longer = np.sort(longer[is_new], axis=1)[:, 1:]  # the first of a short one is a -1
+    longer = longer[is_new]
     # All that have one feature less, but not none.
     wide = members[orders > 1]
     shorter = np.repeat(wide[:, None], wide.shape[1], axis=1)
     each = np.arange(wide.shape[1])
     shorter[:, each, each] = -1
     shorter = shorter[wide >= 0]
-    found = np.full((len(shorter), max_degree), -1, dtype=np.int64)
+    found = np.full((len(shorter), max_degree + 1), -1, dtype=np.int64)
     found[:, : shorter.shape[1]] = shorter
-    return normalised(np.concatenate([longer, found]))
+    return _sorted(np.concatenate([longer, found]))[:, :max_degree]
 
 
 def normalised(members: IntArray) -> IntArray:
     """Rows sorted, the -1 last, without repetition."""
-    large = np.iinfo(np.int64).max
-    rows = np.sort(np.where(members < 0, large, members), axis=1)
-    rows[rows == large] = -1
+    rows = _sorted(members)
     if not len(rows):
         return rows
     order = np.lexsort(rows.T)
@@ -171,6 +170,11 @@ def normalised(members: IntArray) -> IntArray:
     first = np.ones(len(rows), dtype=np.bool_)
     first[1:] = (rows[1:] != rows[:-1]).any(axis=1)
     return rows[first]
+
+
+def _sorted(members: IntArray) -> IntArray:
+    # As unsigned numbers the -1 are the largest.
+    return np.sort(members.view(np.uint64), axis=1).view(np.int64)
 
 
 class Codewords:
