@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from spex.values.table import Table
     from spex.values.text import Text
     from spex.values.value_function import ValueFunction
+    from spex.zooming import Zoom, zoom
 
 _HOMES = {
     "ArgumentError": "spex.errors",
@@ -61,8 +62,10 @@ _HOMES = {
     "Text": "spex.values.text",
     "ValueFunction": "spex.values.value_function",
     "ValueFunctionError": "spex.errors",
+    "Zoom": "spex.zooming",
     "explain": "spex.pipeline",
     "plan": "spex.planning",
+    "zoom": "spex.zooming",
 }
 
 __all__ = [
@@ -90,10 +93,12 @@ __all__ = [
     "Text",
     "ValueFunction",
     "ValueFunctionError",
+    "Zoom",
     "__version__",
     "explain",
     "models",
     "plan",
+    "zoom",
 ]
 
 
