@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spex._typing import BoolArray
 from spex.report import facts
 from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
     from spex.cli.functions import Function
 
-# As many masks as some batches hold; on a slow model fewer are timed.
+# As many masks as some batches hold; of a slow model fewer are timed.
 _TIMED_MASKS = 64
 _TIMED_SECONDS = 5.0
 _COUNTED_MASKS = 256
@@ -58,18 +59,21 @@ def estimate(function: "Function", calls: int) -> list[str]:
                 f"{whole:,} with every unit"
             )
     function(masks[:1])  # the first call of a model takes longer
-    start = time.perf_counter()
-    done = 0
-    for rows, _ in function.stream(masks[:_TIMED_MASKS]):
-        done += len(rows)
-        if time.perf_counter() - start > _TIMED_SECONDS:
-            break
-    seconds = time.perf_counter() - start
+    single = _seconds(function, masks[1:2])
+    # Together, as they will be: a batch of many takes less than as many calls.
+    many = masks[: max(2, min(_TIMED_MASKS, int(_TIMED_SECONDS / single)))]
+    seconds = _seconds(function, many)
     lines.append(
-        f"About {_duration(seconds / done * calls)} on this machine, where "
-        f"{facts.counted(done, 'call')} took {seconds:.1f} s"
+        f"About {_duration(seconds / len(many) * calls)} on this machine, where "
+        f"{facts.counted(len(many), 'call')} took {seconds:.1f} s"
     )
     return lines
+
+
+def _seconds(function: "Function", masks: BoolArray) -> float:
+    start = time.perf_counter()
+    function(masks)
+    return time.perf_counter() - start
 
 
 def _rounded(number: float) -> str:
