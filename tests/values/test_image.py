@@ -171,6 +171,26 @@ def test_models_that_take_no_images_are_given_none():
     assert value([[1, 0]]).tolist() == [-1.0]
 
 
+def test_many_pictures_are_made_in_turns():
+    seen = []
+
+    class Sees(TableModel):
+        takes_images = True
+
+        def log_probs(self, prompts, answers):
+            seen.append(len(prompts))
+            for number, prompt in enumerate(prompts):
+                yield number, [np.array([-float(len(prompt.messages[0].images[0]))])]
+
+    masker = Image(picture(), "grid:4x2")
+    value = ValueFunction(masker, Sees(lambda prompt, answer: -1.0), LogProb("yes"))
+    masks = np.arange(150)[:, None] >> np.arange(8) & 1
+    values = value(masks)
+    assert seen == [64, 64, 22]
+    sizes = [-len(masker.render(mask).messages[0].images[0]) for mask in masks]
+    assert values.tolist() == sizes
+
+
 def test_predict_functions_get_what_was_given():
     value = PredictFunction(
         Image(picture(), "grid:2x1"), lambda pixels: pixels.mean(axis=(1, 2, 3))

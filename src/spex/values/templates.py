@@ -47,7 +47,8 @@ def check_units(text: str, unit: str | re.Pattern[str], n_units: int) -> None:
     shown = text.strip() if len(text.strip()) <= 60 else text.strip()[:57] + "..."
     if n_units == 0 and isinstance(unit, re.Pattern):
         raise ArgumentError(f"unit: {unit.pattern!r} matches nothing in the text {shown!r}")
-    finer = "give a longer text" if unit == "word" else "use a finer unit such as 'word'"
+    of_words = isinstance(unit, str) and unit.startswith("word")
+    finer = "give a longer text" if of_words else "use a finer unit such as 'word'"
     if unit == "word" and _SPACELESS_SCRIPTS.search(text):
         finer = "its words are not separated by spaces: use 'word:zh', 'word:ja' or 'word:th'"
     raise ArgumentError(

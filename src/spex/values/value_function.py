@@ -17,6 +17,8 @@ from spex.values.scores import LogProb, ResolvedScore, Score
 
 # Part of every identity. Raise it when equal descriptions come to mean other values.
 _IDENTITY_FORMAT = 1
+# A picture takes some 100 kB: thousands of them are not made before the first is looked at.
+_PICTURES_AT_ONCE = 64
 
 
 class ValueFunction:
@@ -166,9 +168,16 @@ class ValueFunction:
             BackendError: the model failed.
         """
         checked = check_masks(masks, self.n_features)
+        if self._full_prompt.has_images and len(checked) > _PICTURES_AT_ONCE:
+            return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
         scored = self.model.log_probs(list(rows), self.score.answers)
         return self._combine(list(rows.values()), scored)
+
+    def _stream_in_turns(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        for start in range(0, len(masks), _PICTURES_AT_ONCE):
+            for rows, values in self.stream(masks[start : start + _PICTURES_AT_ONCE]):
+                yield rows + start, values
 
     def _rows_by_prompt(self, masks: BoolArray) -> dict[Prompt, list[int]]:
         rows: dict[Prompt, list[int]] = {}
