@@ -329,3 +329,18 @@ def test_a_missing_package_is_named_with_its_extra(tiny_folder, monkeypatch, mod
     monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(MissingExtraError, match=rf"{module} .*pip install 'spex-explain\[hf\]'"):
         HuggingFaceModel(tiny_folder)
+
+
+def test_tokens_of_prompts_are_counted(tiny, tiny_folder):
+    tokenizer, _ = plain_transformers(tiny_folder)
+    expected = [len(tokenizer(prompt.text)["input_ids"]) or 1 for prompt in PROMPTS]
+    assert tiny.count_tokens(PROMPTS) == expected
+
+
+def test_units_are_the_tokens_of_the_model(tiny, tiny_folder):
+    tokenizer, _ = plain_transformers(tiny_folder)
+    text = "so no, not at all"
+    value = ValueFunction(Text(text, unit="token"), tiny, LogProb("yes"))
+    tokens = [tokenizer.decode([token]).strip() for token in tokenizer(text)["input_ids"]]
+    assert list(value.features) == [token for token in tokens if token]
+    assert value([[1] * value.n_features]).shape == (1,)

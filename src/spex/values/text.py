@@ -39,11 +39,12 @@ class Text:
     Args:
         text: the text to explain.
         unit: "word" (what white space separates; "word:zh", "word:zh-hant", "word:ja" or
-            "word:th" for languages that separate no words), "sentence" ("sentence:de" for
-            the abbreviations of German, and so on), "paragraph" (what blank lines separate),
-            "line" (of code, with its indentation), "token" (of the model), "regex:PATTERN" or a
-            compiled pattern (its matches are the units; the text between them is pinned; empty
-            matches are ignored). No unit cuts an emoji or a letter from its combining marks.
+            "word:th" for languages that separate no words: words, or short phrases, as BudouX
+            finds them), "sentence" ("sentence:de" for the abbreviations of German, and so on),
+            "paragraph" (what blank lines separate), "line" (of code, with its indentation),
+            "token" (of the model), "regex:PATTERN" or a compiled pattern (its matches are the
+            units; the text between them is pinned; empty matches are ignored). No unit cuts an
+            emoji or a letter from its combining marks.
         operator: "delete"; "mask" or "mask:TOKEN" ("[MASK]" unless given); "neutral" or
             "neutral:TEXT" ("something" unless given). White space stays where a unit is replaced.
         prompt: the user's message, with "{input}" exactly once, where the masked text goes; None
