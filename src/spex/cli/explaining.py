@@ -207,9 +207,8 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
 
 def _counted_units(masker: AnyMasker) -> str:
     unit = masker.describe()["unit"].partition(":")[0]
-    noun = {"regex": "piece", "grid": "patch", "superpixels": "superpixel"}.get(unit, unit)
-    counted = facts.counted(masker.n_features, noun)
-    return counted.replace("patchs", "patches")
+    noun = {"regex": "piece", "grid": "region", "superpixels": "region"}.get(unit, unit)
+    return facts.counted(masker.n_features, noun)
 
 
 def _print_estimate(request: Request, function: Callable[[], Function], calls: int) -> None:
