@@ -23,11 +23,21 @@ ALLOWED = {
     "masks": {"f2", "fourier"},
     "planning": {"fourier", "masks", "report"},
     "models": {"models"},
-    "values": {"models", "values"},
+    "parts": set(),
+    "values": {"models", "parts", "values"},
     "store": set(),
     "sampling": {"store", "f2"},
     "explanation": {"fourier", "interactions", "report", "files", "_version"},
-    "report": {"explanation", "interactions", "fourier", "planning", "report", "files", "_version"},
+    "report": {
+        "explanation",
+        "interactions",
+        "fourier",
+        "planning",
+        "parts",
+        "report",
+        "files",
+        "_version",
+    },
 }
 ALWAYS = {"arguments", "errors", "_typing"}
 

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -116,7 +117,7 @@ def test_standard_input(run, monkeypatch):
     status, out, _ = run("explain", "--text", "-", *ODDS, "--dry-run")
     assert status == 0
     assert out.splitlines()[0] == "3 words (mask: delete)"
-    assert out.splitlines()[-1] == "never fails, naïve"
+    assert "[user]\nnever fails, naïve\n" in out
 
 
 def test_only_the_final_line_break_is_taken_off(run):
@@ -159,17 +160,41 @@ def test_target_r2_stops_early(run):
     assert spex.Explanation.load("e.json").n_evaluations < 400
 
 
-def test_dry_run_shows_the_plan_without_a_model(run, loader):
+def test_dry_run_shows_units_calls_prompt_and_time(run, loader):
     status, out, err = run(
         *explain("--prompt", "Review: {input} [b]?", "--system", "Be brief.", "--dry-run")
     )
-    assert (status, err) == (0, "")
-    assert loader.names == []
-    assert "6 words (mask: delete)" in out
+    assert (status, loader.names) == (0, ["smollm2"])
+    assert err.splitlines()[0] == "spex: loading the model smollm2"
+    assert out.splitlines()[0] == "6 words (mask: delete)"
     assert "  3  never" in out
     assert "At most 64 calls of the model smollm2, every combination of units" in out
-    assert "Be brief." in out
-    assert out.endswith(f"Review: {TEXT} [b]?\n")
+    assert "[system]\nBe brief.\n[user]\n" in out
+    assert f"Review: {TEXT} [b]?\n" in out
+    assert re.search(r"About 1 second on this machine, where \d+ calls took", out)
+    assert "tokens" not in out  # this model has no tokenizer
+
+
+def test_dry_run_counts_tokens_where_the_model_can(run, loader):
+    loader.model.count_tokens = lambda prompts: [len(prompt.text.split()) for prompt in prompts]
+    _, out, _ = run(*explain("--dry-run"))
+    assert "About 3 tokens a prompt, " in out
+    assert " in all; 6 with every unit" in out
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("missing", "no torch; install it"),
+        ("broken", "the weights are damaged"),
+        ("openai:gpt@http://127.0.0.1:9", "a server is not asked in a dry run"),
+    ],
+)
+def test_dry_run_without_the_model(run, model, reason):
+    status, out, _ = run(*explain("--dry-run", "--model", model))
+    assert status == 0
+    assert "6 words" in out
+    assert f"Tokens and time are unknown: {reason}" in out.replace("\n", " ")
 
 
 def test_dry_run_of_a_long_text(run):
@@ -178,6 +203,90 @@ def test_dry_run_of_a_long_text(run):
     assert "and 70 more" in out
     assert "At most 500 calls of the model smollm2\n" in out
     assert "One more to learn the model's own answer" in out
+
+
+PASSAGES = [
+    {"title": "Acting", "text": "Her acting never tires. It fails to bore."},
+    {"text": "It never fails."},
+]
+CHAT = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "acting never"},
+    {"role": "assistant", "content": "Go on."},
+    {"role": "user", "content": "it fails"},
+]
+
+
+def test_documents(run):
+    Path("docs.json").write_text(json.dumps({"question": "So?", "documents": PASSAGES}))
+    status, out, _ = run("explain", "--documents", "docs.json", *ODDS, "--out", "e.json")
+    assert status == 0
+    explanation = spex.Explanation.load("e.json")
+    assert explanation.features == ("Acting", "It never fails.")
+    assert explanation.context["prompt"].endswith("\n\nIt never fails.\n\nQuestion: So?")
+    assert out.splitlines()[0] == "Acting"
+    status, out, _ = run(
+        "explain", "--documents", "docs.json", "--unit", "sentence", "--dry-run", *ODDS,
+        "--prompt", "Read: {input} - {question}",
+    )  # fmt: skip
+    assert status == 0
+    assert out.startswith("3 sentences (mask: delete)\n  1  Her acting never tires.\n")
+    assert "It never fails. - So?\n" in out
+
+
+def test_documents_without_a_question(run):
+    Path("docs.json").write_text(json.dumps([passage["text"] for passage in PASSAGES]))
+    status, out, _ = run("explain", "--documents", "docs.json", "--dry-run", *ODDS)
+    assert status == 0
+    assert out.startswith("2 documents (mask: delete)\n  1  Her acting never tires.")
+
+
+@pytest.mark.parametrize("content", [CHAT, {"messages": CHAT}])
+def test_messages(run, content):
+    Path("chat.json").write_text(json.dumps(content))
+    status, out, _ = run("explain", "--messages", "chat.json", *ODDS, "--out", "e.json")
+    assert status == 0
+    assert spex.Explanation.load("e.json").features == (
+        "user: acting never", "assistant: Go on.", "user: it fails",
+    )  # fmt: skip
+    assert out.splitlines()[:3] == ["system", "Be kind.", ""]
+    status, out, _ = run("explain", "--messages", "chat.json", "--unit", "word", "--dry-run", *ODDS)
+    assert status == 0
+    assert out.startswith("6 words (mask: delete)\n")
+    assert "[assistant]\nGo on.\n[user]\nit fails\n" in out
+
+
+def test_a_picture(run, loader):
+    pytest.importorskip("efficientnet_lite_pytorch")
+    image = pytest.importorskip("PIL.Image")
+    image.effect_noise((64, 48), 90).save("noise.png")
+    arguments = ["explain", "--image", "noise.png", "--unit", "grid:2x2", "--budget", 16]
+    status, _, err = run(*arguments, "--answer", 285, "--out", "e.json")
+    assert status == 0
+    explanation = spex.Explanation.load("e.json")
+    assert explanation.features[1] == "row 1, column 2"
+    assert (explanation.r2, explanation.n_evaluations) == (1.0, 16)
+    assert explanation.context["score"] == "output 285 of efficientnet-lite0"
+    assert explanation.context["operator"] == "mean"
+    assert err.splitlines()[0] == "spex: loading the model efficientnet-lite0"
+    assert loader.names == []
+    for wrong, says in [
+        (["--answer", "cat"], "--answer 'cat': give the number of a class of ImageNet, 0 to 999"),
+        (["--answer", "1000"], "0 to 999"),
+        (["--score", "logodds:a,b"], "of a classifier only logprob"),
+        (["--prompt", "What?"], "--prompt: a classifier of pictures takes no text"),
+        (["--model", "smollm2"], "'table' takes no images; use a model that does"),
+        (["--unit", "word"], "unit='word' is unknown; use 'grid:COLUMNSxROWS'"),
+    ]:
+        status, _, err = run(*arguments, *wrong)
+        assert status == 2
+        assert says in err
+
+
+def test_tokens_are_those_of_the_model(run, loader):
+    assert run(*explain("--unit", "token", "-q", "--out", "e.json"))[0] == 0
+    assert loader.names == ["smollm2"]
+    assert spex.Explanation.load("e.json").features == tuple(TEXT.split())
 
 
 def test_report(run):
@@ -310,7 +419,21 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--out", "review.txt"), "--text are the same file"),
         (explain("--store", "s", "--no-store"), "contradict each other"),
         (explain("--nonsense"), "--nonsense"),
-        (["explain"], "--text"),
+        (["explain"], "give exactly one of --text, --documents, --messages and --image"),
+        (explain("--messages", "chat.json"), "give exactly one of --text, --documents, "),
+        (["explain", "--documents", "missing.json"], "--documents missing.json: cannot be read"),
+        (["explain", "--documents", "review.txt"], "--documents review.txt: is not JSON"),
+        (["explain", "--documents", "number.json"], "holds no list of documents; write a JSON"),
+        (["explain", "--documents", "chat.json"], "the unknown key 'messages'; use 'documents'"),
+        (["explain", "--documents", "foreign.json"], "document 0 has a int as its text"),
+        (["explain", "--messages", "foreign.json"], "message 0 is a int; give a mapping"),
+        (["explain", "--messages", "chat.json"], "the last message is of role 'system'"),
+        (["explain", "--messages", "chat.json", "--prompt", "{input}"], "--prompt: the messages"),
+        (["explain", "--messages", "chat.json", "--system", "x"], "--system: the messages"),
+        (["explain", "--messages", "ok.json", "--out", "ok.json"], "are the same file"),
+        (["explain", "--image", "missing.png"], "image missing.png: cannot be read as a picture"),
+        (["explain", "--image", "review.txt"], "image review.txt: cannot be read as a picture"),
+        (explain("--model", "efficientnet-lite0"), "classifies pictures; give --image FILE"),
         (["explain", "--text", "missing.txt"], "missing.txt: cannot be read: No such file"),
         (["explain", "--text", "."], "cannot be read"),
         (["explain", "--text", "latin1.txt"], "is not UTF-8 (byte 2)"),
@@ -347,6 +470,9 @@ def test_wrong_call(run, loader, arguments, says):
     Path("latin1.txt").write_bytes("na\xefve film".encode("latin-1"))
     Path("empty.txt").write_bytes(b" \n")
     Path("foreign.json").write_text("[1, 2]")
+    Path("number.json").write_text("3")
+    Path("ok.json").write_text(json.dumps(CHAT))
+    Path("chat.json").write_text('{"messages": [{"role": "system", "content": "a"}]}')
     status, out, err = run(*arguments)
     assert (status, out) == (2, "")
     assert err.startswith("spex: ") and err.count("\n") == 1, err
@@ -523,7 +649,10 @@ def test_help_names_every_method(capsys):
 def test_output_that_the_pipe_cannot_encode(folder):
     Path("review.txt").write_text("never fails \u4e2d", encoding="utf-8")
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
-    process = spex_process("explain", "--text", "review.txt", "--dry-run", env=environment)
+    process = spex_process(
+        "explain", "--text", "review.txt", "--dry-run", "--model", "openai:none@http://127.0.0.1:9",
+        env=environment,
+    )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
     assert "never fails ?" in process.stdout
 
@@ -542,4 +671,4 @@ def test_saved_file_is_json_that_others_can_read(run):
     run(*explain("--out", "e.json", "-q"))
     content = json.loads(Path("e.json").read_text(encoding="utf-8"))
     assert content["format"] == "spex-explanation"
-    assert content["context"]["segments"][0] == ["Her", 0]
+    assert content["context"]["parts"][0]["segments"][0] == ["Her", 0]

@@ -26,56 +26,79 @@ if TYPE_CHECKING:
     from spex.planning import Plan, plan
     from spex.sampling import Progress
     from spex.store import Store
+    from spex.values.composite import Composite
+    from spex.values.documents import Documents
+    from spex.values.image import Image
+    from spex.values.messages import Messages
+    from spex.values.predict_function import PredictFunction
     from spex.values.scores import LogOdds, LogProb
+    from spex.values.table import Table
     from spex.values.text import Text
     from spex.values.value_function import ValueFunction
+    from spex.zooming import Zoom, zoom
 
 _HOMES = {
     "ArgumentError": "spex.errors",
     "BackendError": "spex.errors",
+    "Composite": "spex.values.composite",
+    "Documents": "spex.values.documents",
     "Explanation": "spex.explanation",
     "FileFormatError": "spex.errors",
+    "Image": "spex.values.image",
     "InteractionIndex": "spex.interactions",
     "InteractionValues": "spex.interactions",
     "LogOdds": "spex.values.scores",
     "LogProb": "spex.values.scores",
+    "Messages": "spex.values.messages",
     "MissingExtraError": "spex.errors",
     "Plan": "spex.planning",
+    "PredictFunction": "spex.values.predict_function",
     "Progress": "spex.sampling",
     "Spectrum": "spex.fourier.spectrum",
     "SpexError": "spex.errors",
     "Store": "spex.store",
     "StoreError": "spex.errors",
+    "Table": "spex.values.table",
     "Text": "spex.values.text",
     "ValueFunction": "spex.values.value_function",
     "ValueFunctionError": "spex.errors",
+    "Zoom": "spex.zooming",
     "explain": "spex.pipeline",
     "plan": "spex.planning",
+    "zoom": "spex.zooming",
 }
 
 __all__ = [
     "ArgumentError",
     "BackendError",
+    "Composite",
+    "Documents",
     "Explanation",
     "FileFormatError",
+    "Image",
     "InteractionIndex",
     "InteractionValues",
     "LogOdds",
     "LogProb",
+    "Messages",
     "MissingExtraError",
     "Plan",
+    "PredictFunction",
     "Progress",
     "Spectrum",
     "SpexError",
     "Store",
     "StoreError",
+    "Table",
     "Text",
     "ValueFunction",
     "ValueFunctionError",
+    "Zoom",
     "__version__",
     "explain",
     "models",
     "plan",
+    "zoom",
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.models import Message, Prompt, load
 from spex.models.huggingface import HuggingFaceModel
-from spex.values import LogOdds, LogProb, Text, ValueFunction
+from spex.values import LogOdds, LogProb, Messages, Text, ValueFunction
 
 ANSWERS = [" no", "yes", "ye", " no, not at all", "é"]
 TEMPLATE = (
@@ -329,3 +329,33 @@ def test_a_missing_package_is_named_with_its_extra(tiny_folder, monkeypatch, mod
     monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(MissingExtraError, match=rf"{module} .*pip install 'spex-explain\[hf\]'"):
         HuggingFaceModel(tiny_folder)
+
+
+def test_tokens_of_prompts_are_counted(tiny, tiny_folder):
+    tokenizer, _ = plain_transformers(tiny_folder)
+    expected = [len(tokenizer(prompt.text)["input_ids"]) or 1 for prompt in PROMPTS]
+    assert tiny.count_tokens(PROMPTS) == expected
+
+
+def test_units_are_the_tokens_of_the_model(tiny, tiny_folder):
+    tokenizer, _ = plain_transformers(tiny_folder)
+    text = "so no, not at all"
+    value = ValueFunction(Text(text, unit="token"), tiny, LogProb("yes"))
+    tokens = [tokenizer.decode([token]).strip() for token in tokenizer(text)["input_ids"]]
+    assert list(value.features) == [token for token in tokens if token]
+    assert value([[1] * value.n_features]).shape == (1,)
+
+
+def test_masked_chats_suit_templates_that_want_the_roles_to_alternate(tiny):
+    tiny._tokenizer.chat_template = (
+        "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+        "{{ raise_exception('roles must alternate') }}{% endif %}<s>{{ m.content }}</s>"
+        "{% endfor %}{% if add_generation_prompt %}>{% endif %}"
+    )
+    chat = [("user", "a b"), ("assistant", "so"), ("user", "no")]
+    masker = Messages([{"role": role, "content": content} for role, content in chat])
+    value = ValueFunction(masker, tiny, LogProb("yes"))
+    masks = np.array([[i >> j & 1 for j in range(3)] for i in range(8)], dtype=bool)
+    assert np.isfinite(value(masks)).all()
+    with pytest.raises(ArgumentError, match="roles must alternate"):
+        ValueFunction(Messages([dict(role="user", content=c) for c in "ab"]), tiny, LogProb("yes"))

@@ -77,6 +77,41 @@ def review():
 
 
 @pytest.fixture
+def documents():
+    """Two documents, the first with a title."""
+    parts = [
+        {"heading": "A title", "segments": [["First text.", 0], ["\n", None]]},
+        {"heading": None, "segments": [["Second text.", 1]]},
+    ]
+    return make_explanation(
+        {(): 0.5, (0,): -0.5, (1,): 0.25}, ["A title", "Second text."], context={"parts": parts}
+    )
+
+
+@pytest.fixture
+def picture():
+    """A picture of two halves, and a question of two words."""
+    parts = [
+        {
+            "heading": None,
+            # A single grey pixel.
+            "picture": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklE"
+            "QVR4nGNqAAAAggCBd81ytgAAAABJRU5ErkJggg==",
+            "width": 40,
+            "height": 20,
+            "outlines": [[0, "M0,0L20,0L20,20L0,20Z"], [1, "M20,0L40,0L40,20L20,20Z"]],
+            "cells": [[0, 0, 1, 1], [0, 0, 1, None]],
+        },
+        {"heading": "Question", "segments": [["What", 2], [" ", None], ["then", 3]]},
+    ]
+    return make_explanation(
+        {(): 0.5, (0,): -0.5, (1,): 0.25, (0, 2): 0.3},
+        ["row 1, column 1", "row 1, column 2", "What", "then"],
+        context={"parts": parts},
+    )
+
+
+@pytest.fixture
 def numbers():
     """A plain callable: no text, only labels."""
     return make_explanation({(): 1.0, (0,): 2.0, (0, 2): -1.0}, ["age", "income", "height"])

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from spex.parts import TextPart
 from spex.report import facts
 
 
@@ -136,7 +137,15 @@ def test_unit_is_the_end_of_the_score(make, score, unit):
 )
 def test_segments_that_do_not_fit_are_not_believed(make, segments):
     explanation = make({(0,): 1.0}, ["a", "b"], context={"segments": segments})
-    assert facts.segments(explanation) is None
+    assert facts.parts(explanation) is None
+
+
+def test_parts_are_made_visible(make):
+    part = {"heading": "a\x1b\n title", "segments": [["a\x1b", 0], ["b", 1]]}
+    explanation = make({(0,): 1.0}, ["a", "b"], context={"parts": [part]})
+    assert facts.parts(explanation) == (
+        TextPart((("a\ufffd", 0), ("b", 1)), heading="a\ufffd title"),
+    )
 
 
 def test_shown_interactions_fall_back_where_they_cannot_be_listed(make):

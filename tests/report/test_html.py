@@ -30,10 +30,11 @@ def test_page_data_is_what_the_explanation_says(review):
     page = page_data(review, "FBII", 2)
     assert page.heading == "FBII up to order 2"
     assert page.unit == "nats"
-    assert page.is_text
-    assert "".join(piece.text for piece in page.pieces) == "Her acting never fails to impress"
+    assert page.kind == "Text"
+    (block,) = page.blocks
+    assert "".join(piece.text for piece in block.pieces) == "Her acting never fails to impress"
     # never: -2 F = +0.38, the largest; fails: -0.30.
-    assert [piece.colour for piece in page.pieces if piece.feature is not None] == [
+    assert [piece.colour for piece in block.pieces if piece.feature is not None] == [
         "", "p4", "p10", "n8", "", "p5",
     ]  # fmt: skip
     assert page.scale == "0.380"
@@ -51,6 +52,32 @@ def test_page_data_is_what_the_explanation_says(review):
     assert found["Evaluations"] == "300 (budget 300)"
     assert "gp 0.93, linear 0.40" in found["Method"]
     assert "Answer explained" not in found
+
+
+def test_documents_are_headed_by_their_titles(documents):
+    page = page_data(documents)
+    assert page.kind == "Text"
+    assert [block.heading for block in page.blocks] == ["A title", None]
+    first, pinned = page.blocks[0].pieces
+    assert (first.text, first.colour, first.says) == (
+        "First text.", "p10", "A title: main effect +1.00",
+    )  # fmt: skip
+    assert (pinned.text, pinned.feature) == ("\n", None)
+    html = render_html([documents])
+    assert "<h3>A title</h3>" in html
+
+
+def test_pictures_have_their_regions_over_them(picture):
+    page = page_data(picture)
+    assert page.kind == "Input"
+    image, question = page.blocks
+    assert image.picture[1:] == (40, 20)
+    assert [piece.colour for piece in image.pieces] == ["p10", "n5"]
+    assert image.pieces[0].says == "row 1, column 1: main effect +1.00"
+    assert question.picture is None
+    html = render_html([picture])
+    assert 'd="M20,0L40,0L40,20L20,20Z"' in html
+    assert '<image href="data:image/png;base64,iVBOR' in html
 
 
 def test_bars_of_negative_values_end_at_zero(review):
@@ -165,6 +192,18 @@ def test_hovering_a_row_marks_its_units(open_page, review):
     page.mouse.move(2, 2)
     assert marked(page) == []
     assert complaints == []
+
+
+def test_hovering_a_row_marks_its_regions(open_page, picture):
+    page, complaints = open_page([picture])
+    page.locator("tbody tr", has_text="What").first.hover()
+    assert page.locator("path.unit.on").count() == 1
+    assert page.locator("span.unit.on").count() == 1
+    shown = page.locator("svg.picture").bounding_box()
+    assert shown["width"] > 200
+    page.locator("path.unit").nth(1).hover()
+    assert "row 1, column 2: main effect" in page.locator(".detail").text_content()
+    assert all(complaint.startswith("data:image/png") for complaint in complaints)
 
 
 def test_hovering_a_unit_marks_its_rows(open_page, review):

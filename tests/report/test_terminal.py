@@ -67,6 +67,17 @@ def test_labels_without_text(numbers):
     assert "age[--]  income  height" in text
 
 
+def test_documents_are_headed_by_their_titles(documents):
+    assert rendered(documents).startswith("A title\nFirst text.[++]\n\n\nSecond text.[-]\n")
+
+
+def test_pictures_are_maps_of_signs(picture):
+    text = rendered(picture)
+    assert text.startswith("++--\n++-.\n\nQuestion\nWhat then\n")
+    colours = rendered(picture, force_terminal=True, color_system="truecolor")
+    assert re.search(r"\x1b\[[0-9;]*48;2;[0-9;]*m\+", colours)
+
+
 def test_markup_in_a_text_is_text(make, context_of):
     text = "[red]never[/red] [link=x]fails[/link]"
     hostile = make({(0,): 1.0, (0, 1): 0.5}, text.split(), context=context_of(text))

@@ -9,6 +9,7 @@ import pytest
 from spex.errors import ArgumentError, BackendError
 from spex.models import TableModel
 from spex.values import LogOdds, LogProb, Text, ValueFunction
+from spex.values.table import Table
 
 TEXT = Text("a bb ccc", prompt="Say: {input}.", system="Be brief.")
 ALL = np.array(list(itertools.product([False, True], repeat=3)))
@@ -112,6 +113,19 @@ def test_a_bare_string_is_no_masker():
         ValueFunction("a b c", TableModel(length))
 
 
+def test_what_is_no_language_model_belongs_elsewhere():
+    with pytest.raises(ArgumentError, match=r"spex\.PredictFunction\(masker, predict\)"):
+        ValueFunction(TEXT, lambda texts: [0.0 for _ in texts])
+    with pytest.raises(ArgumentError, match="a Table gives no prompts"):
+        ValueFunction(Table([1, 2], [[0, 0]]), TableModel(length))
+
+
+def test_a_masker_over_tokens_takes_those_of_the_model():
+    value = ValueFunction(Text("a bb ccc", unit="token"), TableModel(length), LogProb("yes"))
+    assert value.features == ("a", "bb", "ccc")
+    assert value.masker.describe()["unit"] == "token"
+
+
 def test_an_unknown_model_name():
     with pytest.raises(ArgumentError, match="model 'gpt' is unknown; use 'smollm2' or 'hf:"):
         ValueFunction(TEXT, "gpt")
@@ -129,7 +143,12 @@ def test_description_for_reports():
         "text": "a bb ccc",
         "unit": "word",
         "operator": "delete",
-        "segments": [["a", 0], [" ", None], ["bb", 1], [" ", None], ["ccc", 2]],
+        "parts": [
+            {
+                "heading": None,
+                "segments": [["a", 0], [" ", None], ["bb", 1], [" ", None], ["ccc", 2]],
+            }
+        ],
     }
 
 

@@ -69,38 +69,71 @@ def _spex(
 def explain(
     context: typer.Context,
     text: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--text",
             metavar="FILE",
             help="The text to explain, UTF-8, less its final line break; - for standard input.",
         ),
-    ],
+    ] = None,
+    documents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or documents that the model answers from: a JSON list of texts or of objects "
+            'with "title" and "text", or an object with such a list under "documents" and a '
+            '"question", which goes where the prompt says {question}.',
+        ),
+    ] = None,
+    messages: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help='Or a chat: a JSON list of objects with "role" and "content", the last of role '
+            "user; messages of role system are never left out.",
+        ),
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Or a picture, for a model that takes pictures."),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
             metavar="TEMPLATE",
-            help="The user's message, with {input} once, where the text goes; what is around it "
-            "is never left out; {input} alone unless given.",
+            help="The user's message, with {input} once, where the text or the documents go; what "
+            "is around it is never left out; {input} alone unless given.",
         ),
     ] = None,
     system: Annotated[
         str | None, typer.Option(metavar="MESSAGE", help="A system message, never left out.")
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="M", help="smollm2, or hf:FOLDER_OR_HUB_NAME.")
-    ] = "smollm2",
+        str | None,
+        typer.Option(
+            metavar="M",
+            help="smollm2 (unless given), or hf:FOLDER_OR_HUB_NAME; for pictures "
+            "efficientnet-lite0, a classifier.",
+        ),
+    ] = None,
     unit: Annotated[
-        str, typer.Option(metavar="U", help="word, sentence, paragraph or regex:PATTERN.")
-    ] = "word",
+        str | None,
+        typer.Option(
+            metavar="U",
+            help="word (word:zh, word:ja and word:th where no spaces separate words), sentence "
+            "(sentence:de and so on), paragraph, line (of code), token (of the model), "
+            "regex:PATTERN; document or message as well. Of a picture: grid:COLUMNSxROWS or "
+            "superpixels:N. Unless given: word, document, message or grid:8x8.",
+        ),
+    ] = None,
     mask: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="OP",
-            help="What becomes of a unit left out: delete, mask, mask:TOKEN, neutral or "
-            "neutral:TEXT.",
+            help="What becomes of a unit left out: delete (unless given), mask, mask:TOKEN, "
+            "neutral or neutral:TEXT; in a picture mean (unless given), grey, blur, blur:SIGMA or "
+            "inpaint.",
         ),
-    ] = "delete",
+    ] = None,
     score: Annotated[
         str,
         typer.Option(
@@ -112,7 +145,9 @@ def explain(
     answer: Annotated[
         str | None,
         typer.Option(
-            metavar="A", help="The answer that logprob explains; the model's own unless given."
+            metavar="A",
+            help="The answer that logprob explains, of a classifier the number of the class; the "
+            "model's own unless given.",
         ),
     ] = None,
     budget: Annotated[
@@ -157,12 +192,14 @@ def explain(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Only show the units, the number of calls and the prompt; no model."
+            "--dry-run",
+            help="Only show the units, the number of calls and the prompt; then tokens and time, "
+            "from a few calls where the model is on this machine.",
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Explain a model's answer to a text.
+    """Explain a model's answer to a text, to documents, in a chat, or to a picture.
 
     \b
     Examples:
@@ -170,6 +207,9 @@ def explain(
         --score logodds:positive,negative --budget 500 --html review.html
       echo 'The cat sat on the mat' | spex explain --text - --answer 'A cat.'
       spex explain --text report.txt --unit sentence --prompt 'Summarise: {input}' --dry-run
+      spex explain --documents passages.json --answer Paris --html why-paris.html
+      spex explain --messages chat.json --unit sentence
+      spex explain --image cat.jpg --unit superpixels:40 --mask blur --html cat.html
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.explaining import Request, run
 
@@ -179,6 +219,9 @@ def explain(
         session,
         Request(
             text=text,
+            documents=documents,
+            messages=messages,
+            image=image,
             prompt=prompt,
             system=system,
             model=model,

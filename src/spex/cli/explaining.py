@@ -2,13 +2,21 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spex.cli.functions import (
+    Function,
+    check_classifier,
+    load_model,
+    make_function,
+    model_name,
+)
+from spex.cli.inputs import AnyMasker, read_masker, source
 from spex.cli.session import Session, check_output, console
-from spex.errors import ArgumentError, StoreError
+from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
 from spex.explanation import Explanation
 from spex.fourier.spectrum import Spectrum
 from spex.interactions import interactions
@@ -18,9 +26,9 @@ from spex.progress import reporter
 from spex.report import facts
 from spex.sampling import Progress
 from spex.store import Store
+from spex.values.image import Image
 from spex.values.scores import LogOdds, LogProb
-from spex.values.text import Text
-from spex.values.value_function import ValueFunction
+from spex.values.segmentation import TOKEN
 
 if TYPE_CHECKING:
     from spex._typing import BoolArray
@@ -33,12 +41,15 @@ _SHOWN_UNITS = 30
 class Request:
     """The options of `spex explain`, as typed; see its help."""
 
-    text: str
+    text: str | None
+    documents: str | None
+    messages: str | None
+    image: str | None
     prompt: str | None
     system: str | None
-    model: str
-    unit: str
-    mask: str
+    model: str | None
+    unit: str | None
+    mask: str | None
     score: str
     answer: str | None
     budget: int
@@ -76,44 +87,25 @@ def run(session: Session, request: Request) -> None:
     """
     with session.interruptible():
         score = parse_score(request.score, request.answer)
-        text = Text(
-            read_text(request.text),
-            unit=request.unit,
-            operator=request.mask,
-            prompt=request.prompt,
-            system=request.system,
-        )
-        calls = _check(request, text)
-        if request.dry_run:
-            _print_plan(request, text, calls)
-            return
-    explanation = _explain(session, request, text, score)
+        masker = read_masker(request)
+        check_classifier(request, masker)
+        model = None
+        if request.unit == TOKEN and not isinstance(masker, Image):
+            model = load_model(session, request)
+            masker = masker.with_tokenizer(model)
+        calls = _check(request, masker)
+
+    def function() -> Function:
+        return make_function(session, request, masker, score, model)
+
+    if request.dry_run:
+        with session.interruptible():
+            _print_plan(request, masker, calls)
+            _print_estimate(request, function, calls)
+        return
+    explanation = _explain(session, request, function)
     with session.interruptible():
         _deliver(session, request, explanation)
-
-
-def read_text(source: str) -> str:
-    """The content of a file, or of standard input for "-", less a final line break.
-
-    Raises:
-        ArgumentError: it cannot be read, or is no UTF-8.
-    """
-    name = "standard input" if source == "-" else source
-    try:
-        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-    except OSError as error:
-        raise ArgumentError(f"--text {name}: cannot be read: {error.strerror or error}") from error
-    try:
-        # Some editors begin a file with a byte order mark, which is no part of the text.
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ArgumentError(
-            f"--text {name}: is not UTF-8 (byte {error.start}); convert it first"
-        ) from error
-    if not text.strip():
-        raise ArgumentError(f"--text {name}: is empty")
-    # Files of text end with a line break that their author does not think of as text.
-    return text.removesuffix("\n").removesuffix("\r")
 
 
 def parse_score(name: str, answer: str | None) -> "Score":
@@ -147,9 +139,9 @@ class _WouldEvaluateError(Exception):
     """Everything is in order: the next step would be to call the model."""
 
 
-def _check(request: Request, text: Text) -> int:
+def _check(request: Request, masker: AnyMasker) -> int:
     """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
-    n = text.n_features
+    n = masker.n_features
     interactions(Spectrum.from_mapping({(): 0.0}, n), request.index or "FBII", request.order)
     if request.top < 0:
         raise ArgumentError(f"--top {request.top} is negative; give 0 or more rows")
@@ -165,7 +157,7 @@ def _check(request: Request, text: Text) -> int:
 
     # The pipeline itself says whether its arguments fit these features.
     try:
-        explain(stop, text.features, progress=note, **request.settings)
+        explain(stop, masker.features, progress=note, **request.settings)
     except _WouldEvaluateError:
         return total
     raise AssertionError("explain made no evaluation")
@@ -175,8 +167,9 @@ def _check_files(request: Request) -> None:
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     files = {"--out": request.out, "--html": request.html, "--store": request.store}
-    if request.text != "-":
-        files["--text"] = Path(request.text)
+    input_option, input_file = source(request)
+    if input_file != "-":
+        files[input_option] = Path(input_file)
     named: dict[Path, str] = {}
     for option, path in files.items():
         if path is None:
@@ -184,34 +177,56 @@ def _check_files(request: Request) -> None:
         other = named.setdefault(path.resolve(), option)
         if other != option:
             raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
-        if option != "--text":
+        if option != input_option:
             check_output(path, option)
 
 
-def _print_plan(request: Request, text: Text, calls: int) -> None:
-    kinds = {True: "pieces", False: f"{request.unit}s"}
+def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     show = console()
-    lines = [
-        f"{text.n_features:,} {kinds[request.unit.startswith('regex:')]} (mask: {request.mask})"
-    ]
-    width = len(str(text.n_features))
-    for number, unit in enumerate(text.features[:_SHOWN_UNITS], 1):
+    operator = masker.describe()["operator"]
+    lines = [f"{_counted_units(masker)} (mask: {operator})"]
+    width = len(str(masker.n_features))
+    for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
-    if text.n_features > _SHOWN_UNITS:
-        lines.append(f"  {'':>{width}}  and {text.n_features - _SHOWN_UNITS:,} more")
-    exact = text.n_features <= 26 and calls == 1 << text.n_features
+    if masker.n_features > _SHOWN_UNITS:
+        lines.append(f"  {'':>{width}}  and {masker.n_features - _SHOWN_UNITS:,} more")
+    exact = masker.n_features <= 26 and calls == 1 << masker.n_features
     all_masks = ", every combination of units: the result is exact" if exact else ""
-    lines += ["", f"At most {facts.counted(calls, 'call')} of the model {request.model}{all_masks}"]
+    called = f"{facts.counted(calls, 'call')} of the model {model_name(request)}"
+    lines += ["", f"At most {called}{all_masks}"]
     if request.score.startswith("logprob") and request.answer is None:
         lines.append("One more to learn the model's own answer, which is then explained")
-    if request.system is not None:
-        lines += ["", "System message:", facts.visible(request.system)]
-    prompt = text.render([True] * text.n_features).text
-    lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
-    show.print("\n".join([*lines, facts.visible(prompt)]), soft_wrap=True)
+    messages = masker.render([True] * masker.n_features).messages
+    if any(message.content for message in messages):
+        lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
+    for message in messages:
+        if message.content:
+            lines += [f"[{message.role}]", facts.visible(message.content)]
+    show.print("\n".join(lines), soft_wrap=True)
 
 
-def _explain(session: Session, request: Request, text: Text, score: "Score") -> Explanation:
+def _counted_units(masker: AnyMasker) -> str:
+    unit = masker.describe()["unit"].partition(":")[0]
+    noun = {"regex": "piece", "grid": "region", "superpixels": "region"}.get(unit, unit)
+    return facts.counted(masker.n_features, noun)
+
+
+def _print_estimate(request: Request, function: Callable[[], Function], calls: int) -> None:
+    from spex.cli.estimating import estimate, unavailable
+
+    lines = []
+    reason = unavailable(model_name(request))
+    if reason is None:
+        try:
+            lines = estimate(function(), calls)
+        except (BackendError, MissingExtraError) as error:
+            reason = str(error)
+    if reason is not None:
+        lines = [f"Tokens and time are unknown: {reason}"]
+    console().print("\n".join(["", *lines]), soft_wrap=True)
+
+
+def _explain(session: Session, request: Request, function: Callable[[], Function]) -> Explanation:
     done = 0
     with ExitStack() as stack:
         place = ""
@@ -225,8 +240,7 @@ def _explain(session: Session, request: Request, text: Text, score: "Score") -> 
             return f"{count} finished and kept in {place}; the same command goes on from there"
 
         stack.enter_context(session.interruptible(kept))
-        session.notice(f"loading the model {request.model}")
-        function = ValueFunction(text, session.load(request.model), score)
+        made = function()
         store = stack.enter_context(_store(session, request))
         if store is not None:
             place = str(store.path)
@@ -238,7 +252,7 @@ def _explain(session: Session, request: Request, text: Text, score: "Score") -> 
             done = state.done
             show(state)
 
-        explanation = explain(function, store=store, progress=count_and_show, **request.settings)
+        explanation = explain(made, store=store, progress=count_and_show, **request.settings)
     context = {**explanation.context, "command": session.command}
     return dataclasses.replace(explanation, context=context)
 

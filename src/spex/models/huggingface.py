@@ -164,6 +164,10 @@ class HuggingFaceModel:
         encoding = self._tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
         return [(int(start), int(stop)) for start, stop in encoding["offset_mapping"]]
 
+    def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
+        """The number of tokens of each prompt, those of its chat template included."""
+        return [len(tokens) for tokens in self._encode_prompts(prompts)]
+
     # Tokens
 
     def _encode(

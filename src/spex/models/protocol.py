@@ -16,10 +16,15 @@ _ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a chat; role is "system", "user" or "assistant"."""
+    """One message of a chat; role is "system", "user" or "assistant".
+
+    Its images, as data URLs ("data:image/png;base64,..."), come before its content; only models
+    with a true attribute `takes_images` are given any.
+    """
 
     role: str
     content: str
+    images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
@@ -40,6 +45,11 @@ class Prompt:
     def text(self) -> str:
         """The content of the last message of the user."""
         return next(m.content for m in reversed(self.messages) if m.role == "user")
+
+    @property
+    def has_images(self) -> bool:
+        """Whether any message has images."""
+        return any(message.images for message in self.messages)
 
 
 class LanguageModel(Protocol):

@@ -4,17 +4,16 @@ import itertools
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spex._typing import Interaction
 from spex.errors import ArgumentError
 from spex.interactions import InteractionIndex, InteractionValues
+from spex.parts import Part, TextPart, parts_from_json
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
-
-# (string, feature number or None): pieces that concatenate to the text explained.
-Segments = tuple[tuple[str, int | None], ...]
 
 # What a value of each index says, in one line for readers who do not know its name.
 MEANINGS: Mapping[InteractionIndex, str] = {
@@ -244,26 +243,22 @@ def cost(explanation: "Explanation") -> str:
     return counted(explanation.n_evaluations, "evaluation")
 
 
-def segments(explanation: "Explanation") -> Segments | None:
-    """The text explained, in pieces; None where the context has none that fit the features."""
-    given = explanation.context.get("segments")
-    if not isinstance(given, list | tuple):
-        return None
-    pieces: list[tuple[str, int | None]] = []
-    # The context may come from a file: nothing is believed of it.
-    for piece in given:
-        if not isinstance(piece, list | tuple) or len(piece) != 2 or not isinstance(piece[0], str):
-            return None
-        string, feature = piece
-        if feature is not None and (
-            isinstance(feature, bool)
-            or not isinstance(feature, int)
-            or not 0 <= feature < explanation.n_features
-        ):
-            return None
-        pieces.append((visible(string), feature))
-    shown = {feature for _, feature in pieces if feature is not None}
-    return tuple(pieces) if len(shown) == explanation.n_features else None
+def parts(explanation: "Explanation") -> tuple[Part, ...] | None:
+    """The input explained, visible; None where the context has none that fits the features."""
+    given = explanation.context.get("parts")
+    if given is None and "segments" in explanation.context:
+        # Explanations of spex 0.1 knew a single text.
+        given = [{"heading": None, "segments": explanation.context["segments"]}]
+    found = parts_from_json(given, explanation.n_features)
+    return None if found is None else tuple(map(_visible_part, found))
+
+
+def _visible_part(part: Part) -> Part:
+    heading = None if part.heading is None else one_line(part.heading)
+    if isinstance(part, TextPart):
+        pieces = tuple((visible(string), number) for string, number in part.pieces)
+        return TextPart(pieces, heading)
+    return replace(part, heading=heading)
 
 
 def nothing_listed(explanation: "Explanation") -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from spex.errors import ArgumentError
 from spex.interactions import InteractionIndex, InteractionValues
+from spex.parts import ImagePart
 from spex.report import facts
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ LEVELS = 10
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of the text, or a label where no text is known.
+    """A stretch of the text, a region of a picture, or a label where neither is known.
 
     Args:
-        text: The string.
+        text: The string; for a region, its outline as SVG path data.
         feature: Number of its feature; None for text that is always there.
         colour: CSS class of its main effect, `p1` to `p10` or `n1` to `n10`; empty for none.
         says: Its main effect in words.
@@ -42,6 +43,21 @@ class Piece:
     feature: int | None
     colour: str
     says: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of the input: a text, or a picture.
+
+    Args:
+        heading: Such as a document's title; None for none.
+        pieces: The text, or the regions of the picture.
+        picture: (URL, width, height) of the picture; None for a text.
+    """
+
+    heading: str | None
+    pieces: tuple[Piece, ...]
+    picture: tuple[str, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,8 +111,8 @@ class Page:
         notes: What a user should know, a sentence each.
         unit: Unit of the values; may be empty.
         scale: The largest main effect, readable; where the colours end. Empty if all are zero.
-        is_text: Whether the pieces are a text, or labels.
-        pieces: The text, or the labels.
+        kind: What the blocks are: `Text`, `Picture`, `Input` (both) or `Features` (labels).
+        blocks: The input, or the labels.
         index: Name of the index.
         heading: Index and order.
         meaning: What a value of the index says.
@@ -114,8 +130,8 @@ class Page:
     notes: tuple[str, ...]
     unit: str
     scale: str
-    is_text: bool
-    pieces: tuple[Piece, ...]
+    kind: str
+    blocks: tuple[Block, ...]
     index: str
     heading: str
     meaning: str
@@ -146,10 +162,7 @@ def page_data(
     unit = facts.unit_of_score(explanation)
     effects = facts.main_effects(explanation)
     largest = max(map(abs, effects), default=0.0)
-    segments = facts.segments(explanation)
-    pieces = segments or tuple(
-        (facts.short(label, 200), number) for number, label in enumerate(explanation.features)
-    )
+    kind, blocks = _blocks(explanation, effects, largest, unit)
     rows = _rows(explanation, values, unit)
     remainder = facts.remainder(values, len(rows))
     return Page(
@@ -161,8 +174,8 @@ def page_data(
         notes=tuple(facts.visible(note) for note in explanation.notes),
         unit=unit,
         scale=facts.signed(largest).removeprefix("+") if largest else "",
-        is_text=segments is not None,
-        pieces=tuple(_piece(text, number, effects, largest, unit) for text, number in pieces),
+        kind=kind,
+        blocks=blocks,
         index=str(values.index),
         heading=facts.heading(values),
         meaning=facts.MEANINGS[values.index],
@@ -259,16 +272,37 @@ def _within(share: float) -> float | None:
     return round(100 * min(max(share, 0.0), 1.0), 2)
 
 
-def _piece(
-    text: str, feature: int | None, effects: list[float], largest: float, unit: str
-) -> Piece:
-    if feature is None:
-        return Piece(text, None, "", "")
-    effect = effects[feature]
-    level = round(LEVELS * abs(effect) / largest) if largest else 0
-    colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
-    says = f"{facts.short(text)}: main effect {_with_unit(_typeset(facts.signed(effect)), unit)}"
-    return Piece(text, feature, colour, says)
+def _blocks(
+    explanation: "Explanation", effects: list[float], largest: float, unit: str
+) -> tuple[str, tuple[Block, ...]]:
+    """The kind of the input, and the input with its main effects."""
+
+    def piece(text: str, feature: int | None) -> Piece:
+        if feature is None:
+            return Piece(text, None, "", "")
+        effect = effects[feature]
+        label = facts.short(explanation.features[feature])
+        level = round(LEVELS * abs(effect) / largest) if largest else 0
+        colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
+        size = _with_unit(_typeset(facts.signed(effect)), unit)
+        return Piece(text, feature, colour, f"{label}: main effect {size}")
+
+    parts = facts.parts(explanation)
+    if parts is None:
+        labels = enumerate(explanation.features)
+        chips = tuple(piece(facts.short(label, 200), number) for number, label in labels)
+        return "Features", (Block(None, chips),)
+    blocks = []
+    for part in parts:
+        if isinstance(part, ImagePart):
+            regions = tuple(piece(path, number) for number, path in part.outlines)
+            picture = (part.picture, part.width, part.height)
+            blocks.append(Block(part.heading, regions, picture))
+        else:
+            blocks.append(Block(part.heading, tuple(piece(*pair) for pair in part.pieces)))
+    pictures = sum(block.picture is not None for block in blocks)
+    kind = "Text" if not pictures else "Picture" if pictures == len(blocks) else "Input"
+    return kind, tuple(blocks)
 
 
 def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> tuple[Row, ...]:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from spex.errors import ArgumentError
 from spex.interactions import InteractionIndex, InteractionValues
+from spex.parts import ImagePart, TextPart
 from spex.report import facts
 
 if TYPE_CHECKING:
@@ -67,35 +68,59 @@ def summary(explanation: "Explanation") -> Text:
 
 
 class MainEffects:
-    """The text, or the labels, coloured by main effect (Banzhaf value); signs without colour."""
+    """The input, or the labels, coloured by main effect (Banzhaf value); signs without colour."""
 
     def __init__(self, explanation: "Explanation") -> None:
         self._effects = facts.main_effects(explanation)
         self._largest = max(map(abs, self._effects), default=0.0)
         self._unit = facts.unit_of_score(explanation)
-        segments = facts.segments(explanation)
-        self._pieces: list[tuple[str, int | None]] = []
-        if segments is not None:
-            self._pieces += segments
-        else:
+        parts = facts.parts(explanation)
+        if parts is None:
+            labels: list[tuple[str, int | None]] = []
             for number, label in enumerate(explanation.features):
-                self._pieces += [(facts.short(label), number), ("  ", None)]
+                labels += [(facts.short(label), number), ("  ", None)]
+            parts = (TextPart(tuple(labels)),)
+        self._parts = parts
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """Render; called by rich."""
         colour = console.color_system is not None and not console.no_color
+        for number, part in enumerate(self._parts):
+            if number:
+                yield Text()
+            if part.heading is not None:
+                yield Text(part.heading, style="bold underline" if colour else "")
+            if isinstance(part, ImagePart):
+                yield self._map(part, colour)
+            else:
+                yield self._text(part, colour)
+        if self._largest:
+            yield Text()
+            yield self._legend(colour)
+
+    def _text(self, part: TextPart, colour: bool) -> Text:
         text = Text()
-        for string, feature in self._pieces:
+        for string, feature in part.pieces:
             if feature is None:
                 text.append(string, style="dim" if string.strip() else "")
             elif colour:
                 text.append(string, style=self._style(self._effects[feature]))
             else:
                 text.append(string + self._sign(self._effects[feature]))
-        yield text
-        if self._largest:
-            yield Text()
-            yield self._legend(colour)
+        return text
+
+    def _map(self, part: ImagePart, colour: bool) -> Text:
+        """The regions of a picture as a map of signs; rows are as high as two columns are wide."""
+        rows = []
+        for cells in part.cells:
+            row = Text()
+            for feature in cells:
+                effect = 0.0 if feature is None else self._effects[feature]
+                weak = self._step(effect) < 1
+                sign = "." if weak else "+" if effect > 0 else "-"
+                row.append(sign, style=self._style(effect) if colour else "")
+            rows.append(row)
+        return Text("\n").join(rows)
 
     def _step(self, effect: float) -> int:
         if not self._largest:

@@ -1,8 +1,24 @@
 """Value functions: what is masked, and what is measured of the model's answer."""
 
-from spex.values.masks import Masker
+from spex.values.documents import Documents
+from spex.values.masks import InputMasker, Masker, PromptMasker
+from spex.values.messages import Messages
+from spex.values.predict_function import PredictFunction
 from spex.values.scores import LogOdds, LogProb, ResolvedScore, Score
 from spex.values.text import Text
 from spex.values.value_function import ValueFunction
 
-__all__ = ["LogOdds", "LogProb", "Masker", "ResolvedScore", "Score", "Text", "ValueFunction"]
+__all__ = [
+    "Documents",
+    "InputMasker",
+    "LogOdds",
+    "LogProb",
+    "Masker",
+    "Messages",
+    "PredictFunction",
+    "PromptMasker",
+    "ResolvedScore",
+    "Score",
+    "Text",
+    "ValueFunction",
+]

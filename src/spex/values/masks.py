@@ -11,12 +11,13 @@ import numpy.typing as npt
 from spex._typing import BoolArray
 from spex.errors import ArgumentError
 from spex.models.protocol import Prompt
+from spex.parts import Part
 
 
 class Masker(Protocol):
-    """Splits an input into features and renders what the model is given when some are absent.
+    """Splits an input into features.
 
-    Laws: `render` is pure, and a mask of all `True` renders the whole input, unchanged.
+    Law: what a mask gives is pure, and a mask of all `True` gives the whole input, unchanged.
     """
 
     @property
@@ -30,16 +31,38 @@ class Masker(Protocol):
         ...
 
     @property
-    def segments(self) -> tuple[tuple[str, int | None], ...]:
-        """The input in pieces: (string, number of its feature, or None where it is pinned)."""
+    def parts(self) -> tuple[Part, ...]:
+        """What a report shows of the input."""
         ...
+
+    def describe(self) -> dict[str, Any]:
+        """All that determines what masks give, as JSON values; the identity hash is of it."""
+        ...
+
+
+class PromptMasker(Masker, Protocol):
+    """A masker for language models."""
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
         """What the model is given: mask is (n_features,) of bool or 0/1."""
         ...
 
-    def describe(self) -> dict[str, Any]:
-        """All that determines `render`, as JSON values; the identity hash is taken of it."""
+
+class InputMasker(Masker, Protocol):
+    """A masker for predict functions, which take many inputs at once."""
+
+    @property
+    def inputs_per_mask(self) -> int:
+        """How many inputs stand for one mask; the predictions of them are averaged."""
+        ...
+
+    def apply(self, masks: npt.ArrayLike) -> Any:
+        """What a predict function is given for (m, n_features) masks of bool or 0/1.
+
+        Returns:
+            m * inputs_per_mask inputs, those of one mask next to each other: anything that the
+            function takes, such as an array or a list.
+        """
         ...
 
 

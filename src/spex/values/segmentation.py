@@ -1,40 +1,75 @@
-"""Where the units of a text are: words, sentences, paragraphs, or matches of a regular expression.
+"""Where the units of a text are: words, sentences, lines, tokens, or matches of an expression.
 
-Every function returns spans (start, stop) in characters, in order and without overlap. Spans of
-words, sentences and paragraphs neither start nor end with white space, and together they cover
-every other character exactly once. White space is what `str.split()` splits at.
+Every function returns spans (start, stop) in characters, in order and without overlap. Together
+the spans of a named unit cover every character but white space exactly once, and save for lines,
+which bring their indentation along, they neither start nor end with white space. White space is
+what `str.split()` splits at. No span cuts a grapheme cluster, such as an emoji of several
+code points or a letter with its combining marks: a unit that would is widened.
 """
 
 import itertools
 import re
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import Protocol, TypeAlias
 
-from spex.errors import ArgumentError
+from spex.errors import ArgumentError, MissingExtraError
 
 Span: TypeAlias = tuple[int, int]
 
-NAMED_UNITS = ("word", "sentence", "paragraph")
 REGEX_PREFIX = "regex:"
+TOKEN = "token"
+# Languages whose words no spaces separate -> the model that the library BudouX has for each.
+_SPACELESS = {
+    "ja": "japanese",
+    "th": "thai",
+    "zh": "simplified_chinese",
+    "zh-hant": "traditional_chinese",
+}
+NAMED_UNITS = ("word", "sentence", "paragraph", "line", TOKEN)
+_VALID = (
+    ", ".join(repr(name) for name in NAMED_UNITS)
+    + ", 'word:LANGUAGE' ("
+    + ", ".join(_SPACELESS)
+    + "), 'sentence:LANGUAGE' (such as de), or 'regex:PATTERN'"
+)
 
 _WORD = re.compile(r"\S+")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n|\u2029")
 _WHITE = re.compile(r"\s+")
 _WIDE_WHITE = re.compile(r"[^\S\x00-\x7f]")
 _WIDE_BREAKS = "\x85\u2028\u2029"
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
 
 
-def parse_unit(unit: object) -> str | re.Pattern[str]:
-    """A named unit, or the compiled pattern of "regex:PATTERN".
+class Tokenizer(Protocol):
+    """What tells where the tokens of a text are; every `LanguageModel` does."""
+
+    def answer_tokens(self, answer: str) -> list[Span]:
+        """The tokens of a text, as spans (start, stop) of its characters."""
+        ...
+
+
+def parse_unit(unit: object, also: str | None = None) -> str | re.Pattern[str]:
+    """A named unit, with a language or without, or the compiled pattern of "regex:PATTERN".
+
+    Args:
+        unit: as a user gives it.
+        also: one more name that is valid.
 
     Raises:
-        ArgumentError: the unit is unknown, or its pattern is no regular expression.
+        ArgumentError: the unit or its language is unknown, or its pattern is no regular expression.
     """
     if isinstance(unit, re.Pattern):
         if not isinstance(unit.pattern, str):
             raise ArgumentError("unit is a pattern over bytes; compile it from a str")
         return unit
     if isinstance(unit, str):
-        if unit in NAMED_UNITS:
+        if unit in NAMED_UNITS or unit == also:
+            return unit
+        kind, _, language = unit.partition(":")
+        if kind == "word" and language in _SPACELESS:
+            return unit
+        if kind == "sentence" and _LANGUAGE.fullmatch(language):
             return unit
         if unit.startswith(REGEX_PREFIX):
             pattern = unit.removeprefix(REGEX_PREFIX)
@@ -44,18 +79,58 @@ def parse_unit(unit: object) -> str | re.Pattern[str]:
                 raise ArgumentError(
                     f"unit: {pattern!r} is not a regular expression ({error})"
                 ) from None
-    valid = ", ".join(repr(name) for name in NAMED_UNITS)
-    raise ArgumentError(f"unit={unit!r} is unknown; use {valid}, or 'regex:PATTERN'")
+    valid = _VALID if also is None else f"{also!r}, {_VALID}"
+    raise ArgumentError(f"unit={unit!r} is unknown; use {valid}")
 
 
-def unit_spans(text: str, unit: str | re.Pattern[str]) -> list[Span]:
-    """The spans of the units of a text; unit as returned by `parse_unit`."""
+def unit_name(unit: str | re.Pattern[str]) -> str:
+    """The canonical name of a unit, such as "word" or "regex:PATTERN"."""
+    return unit if isinstance(unit, str) else REGEX_PREFIX + unit.pattern
+
+
+def unit_spans(
+    text: str, unit: str | re.Pattern[str], tokenizer: Tokenizer | None = None
+) -> list[Span]:
+    """The spans of the units of a text.
+
+    Args:
+        text: any text.
+        unit: as returned by `parse_unit`.
+        tokenizer: for unit "token", what tells where the tokens are.
+
+    Raises:
+        ArgumentError: the tokenizer is missing, or a library cannot split the text.
+        MissingExtraError: a library that the unit needs is not installed.
+    """
     if isinstance(unit, re.Pattern):
-        return [match.span() for match in unit.finditer(text) if match.group()]
-    if unit == "word":
+        return whole_graphemes(
+            text, [match.span() for match in unit.finditer(text) if match.group()]
+        )
+    kind, _, language = unit.partition(":")
+    if kind == "line":
+        return _lines(text)
+    if kind == "word" and not language:
         return [match.span() for match in _WORD.finditer(text)]
-    cuts = _sentence_starts(text) if unit == "sentence" else _paragraph_starts(text)
-    return _trimmed(text, cuts)
+    if kind == "paragraph":
+        return trimmed(text, _paragraph_starts(text))
+    if kind == "sentence":
+        starts = _sentence_starts(text, language or "en")
+    elif kind == TOKEN:
+        starts = _token_starts(text, tokenizer)
+    else:
+        starts = _word_starts(text, _SPACELESS[language])
+    return whole_graphemes(text, trimmed(text, starts))
+
+
+def _lines(text: str) -> list[Span]:
+    breaks = [match.span() for match in _LINE_BREAK.finditer(text)]
+    starts = [0, *(stop for _, stop in breaks)]
+    stops = [*(start for start, _ in breaks), len(text)]
+    return [
+        (start, start + len(text[start:stop].rstrip()))
+        for start, stop in zip(starts, stops, strict=True)
+        if text[start:stop].strip()
+    ]
 
 
 def _paragraph_starts(text: str) -> list[int]:
@@ -67,13 +142,13 @@ def _paragraph_starts(text: str) -> list[int]:
     ]
 
 
-def _sentence_starts(text: str) -> list[int]:
+def _sentence_starts(text: str, language: str) -> list[int]:
     import sentencex  # type: ignore[import-untyped]
 
     # The library slices at bytes after white space, and fails where that is a wider character.
     plain = _WIDE_WHITE.sub(lambda white: "\n" if white.group() in _WIDE_BREAKS else " ", text)
     try:
-        sentences = sentencex.segment("en", plain)
+        sentences = sentencex.segment(language, plain)
     except BaseException as error:
         # A failed assertion in the library's Rust code arrives as this kind, no Exception.
         if type(error).__name__ != "PanicException":
@@ -81,19 +156,48 @@ def _sentence_starts(text: str) -> list[int]:
         raise ArgumentError(
             f"text cannot be split into sentences ({error}); use unit='paragraph' or 'word'"
         ) from None
+    return _starts_of(sentences, plain)
+
+
+def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:
+    if tokenizer is None:
+        raise ArgumentError(
+            "unit='token' needs the model's tokenizer: give the masker to a ValueFunction, "
+            "which knows the model, or a model as tokenizer="
+        )
+    return [start for start, _ in tokenizer.answer_tokens(text)]
+
+
+def _word_starts(text: str, parser: str) -> list[int]:
+    try:
+        import budoux
+    except ImportError as error:
+        raise MissingExtraError(
+            f"words that no spaces separate need BudouX ({error}); "
+            "install it: pip install 'spex-explain[cjk]'"
+        ) from error
+    split = getattr(budoux, f"load_default_{parser}_parser")().parse
     starts = []
-    position = 0
-    for sentence in sentences:
-        # The sentences of the library join to the text. Where one did not, searching for it
-        # still gives a start in the text, so the spans cover the text whatever happens.
-        found = plain.find(sentence, position)
-        if found >= 0:
-            starts.append(found)
-            position = found + len(sentence)
+    for word in _WORD.finditer(text):
+        starts += [word.start() + start for start in _starts_of(split(word.group()), word.group())]
     return starts
 
 
-def _trimmed(text: str, starts: list[int]) -> list[Span]:
+def _starts_of(parts: Iterable[str], text: str) -> list[int]:
+    """Where the parts that a library cut a text into start in it."""
+    starts = []
+    position = 0
+    for part in parts:
+        # The parts join to the text. Where one did not, searching for it still gives a start in
+        # the text, so the spans cover the text whatever happens.
+        found = text.find(part, position)
+        if found >= 0:
+            starts.append(found)
+            position = found + len(part)
+    return starts
+
+
+def trimmed(text: str, starts: Iterable[int]) -> list[Span]:
     """Spans between the starts (0 and the end included), less outer white space; none empty."""
     edges = sorted({0, *starts, len(text)})
     spans = []
@@ -103,3 +207,32 @@ def _trimmed(text: str, starts: list[int]) -> list[Span]:
             start += len(part) - len(part.lstrip())
             spans.append((start, start + len(core)))
     return spans
+
+
+def whole_graphemes(text: str, spans: list[Span]) -> list[Span]:
+    """The spans, widened where they cut a grapheme cluster, and joined where they then overlap."""
+    if text.isascii():
+        return spans
+    inside = _inside_graphemes(text)
+    whole: list[Span] = []
+    for start, stop in spans:
+        while start in inside:
+            start -= 1
+        while stop in inside:
+            stop += 1
+        while whole and start < whole[-1][1]:
+            start = min(start, whole.pop()[0])
+        whole.append((start, stop))
+    return whole
+
+
+def _inside_graphemes(text: str) -> set[int]:
+    """The positions between two characters of one cluster; clusters never hold white space."""
+    import regex
+
+    inside: set[int] = set()
+    for word in _WORD.finditer(text):
+        for cluster in regex.finditer(r"\X", word.group()):
+            first = word.start() + cluster.start()
+            inside.update(range(first + 1, word.start() + cluster.end()))
+    return inside

@@ -12,11 +12,13 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
 from spex.models import load
 from spex.models.protocol import LanguageModel, Prompt
-from spex.values.masks import Masker, check_masks
+from spex.values.masks import PromptMasker, check_masks
 from spex.values.scores import LogProb, ResolvedScore, Score
 
 # Part of every identity. Raise it when equal descriptions come to mean other values.
 _IDENTITY_FORMAT = 1
+# A picture takes some 100 kB: thousands of them are not made before the first is looked at.
+_PICTURES_AT_ONCE = 64
 
 
 class ValueFunction:
@@ -28,7 +30,7 @@ class ValueFunction:
         score: what is measured; LogProb() of the model's own answer unless given.
 
     Attributes:
-        masker: as given.
+        masker: as given; over tokens, with those of the model.
         model: the model, loaded.
         score: the score with its answers fixed on the unmasked prompt.
 
@@ -39,15 +41,30 @@ class ValueFunction:
     """
 
     def __init__(
-        self, masker: Masker, model: LanguageModel | str, score: Score | None = None
+        self, masker: PromptMasker, model: LanguageModel | str, score: Score | None = None
     ) -> None:
         if isinstance(masker, str):
             raise ArgumentError("masker is a str; wrap it: ValueFunction(Text('...'), ...)")
-        self.masker = masker
+        if not hasattr(masker, "render"):
+            raise ArgumentError(
+                f"a {type(masker).__name__} gives no prompts; explain a function of it with "
+                "spex.PredictFunction(masker, predict)"
+            )
+        if not isinstance(model, str) and not hasattr(model, "log_probs"):
+            raise ArgumentError(
+                f"model is a {type(model).__name__}, no language model; explain what a function "
+                "predicts with spex.PredictFunction(masker, predict)"
+            )
         self.model: LanguageModel = load(model) if isinstance(model, str) else model
+        # A masker over tokens takes those of the model, which it could not know before.
+        bind = getattr(masker, "with_tokenizer", None)
+        self.masker: PromptMasker = masker if bind is None else bind(self.model)
+        masker = self.masker
         # Deleting all is where an empty prompt shows; masked prompts that a long replacement makes
         # longer than both are checked by the model, call by call.
         extremes = [masker.render(np.full(masker.n_features, present)) for present in (True, False)]
+        if extremes[0].has_images and not getattr(self.model, "takes_images", False):
+            raise ArgumentError(f"{self.model.name!r} takes no images; use a model that does")
         self.model.check_prompts(extremes, ())
         self._full_prompt = extremes[0]
         wanted: Score = LogProb() if score is None else score
@@ -89,7 +106,7 @@ class ValueFunction:
         """For reports, as JSON values.
 
         Keys: model, prompt (the user's message, unmasked), system, answer, score (one line), text,
-        unit, operator, segments (pairs of a string and the number of its feature, or None).
+        unit, operator, parts (see `spex.values.parts`).
         """
         masker = self.masker.describe()
         return {
@@ -101,7 +118,7 @@ class ValueFunction:
             "text": masker.get("text"),
             "unit": masker.get("unit"),
             "operator": masker.get("operator"),
-            "segments": [list(segment) for segment in self.masker.segments],
+            "parts": [part.to_json() for part in self.masker.parts],
         }
 
     def render(self, mask: npt.ArrayLike) -> str:
@@ -151,9 +168,16 @@ class ValueFunction:
             BackendError: the model failed.
         """
         checked = check_masks(masks, self.n_features)
+        if self._full_prompt.has_images and len(checked) > _PICTURES_AT_ONCE:
+            return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
         scored = self.model.log_probs(list(rows), self.score.answers)
         return self._combine(list(rows.values()), scored)
+
+    def _stream_in_turns(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        for start in range(0, len(masks), _PICTURES_AT_ONCE):
+            for rows, values in self.stream(masks[start : start + _PICTURES_AT_ONCE]):
+                yield rows + start, values
 
     def _rows_by_prompt(self, masks: BoolArray) -> dict[Prompt, list[int]]:
         rows: dict[Prompt, list[int]] = {}

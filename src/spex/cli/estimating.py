@@ -1,0 +1,88 @@
+"""What a call of `spex explain` will cost: tokens and time, from a few calls on this machine."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spex._typing import BoolArray
+from spex.report import facts
+from spex.values.value_function import ValueFunction
+
+if TYPE_CHECKING:
+    from spex.cli.functions import Function
+
+# As many masks as some batches hold; of a slow model fewer are timed.
+_TIMED_MASKS = 64
+_TIMED_SECONDS = 5.0
+_COUNTED_MASKS = 256
+
+
+def unavailable(model: str) -> str | None:
+    """Why a model cannot be asked without spending or fetching anything; None where it can."""
+    kind, _, name = model.partition(":")
+    if kind == "openai":
+        return "a server is not asked in a dry run"
+    if kind == "hf" and not Path(name).expanduser().is_dir():
+        try:
+            from huggingface_hub import try_to_load_from_cache
+        except ImportError:
+            return None  # loading says what is missing
+        try:
+            found = try_to_load_from_cache(name, "config.json")
+        except ValueError:
+            return None  # no name on the hub; loading says so
+        if not isinstance(found, str):
+            return f"{name} has not been fetched from the Hugging Face hub yet"
+    return None
+
+
+def estimate(function: "Function", calls: int) -> list[str]:
+    """Sentences about tokens, where the model counts them, and about time.
+
+    Raises:
+        SpexError: the model refuses the prompts, or failed.
+    """
+    rng = np.random.default_rng(0)
+    drawn = rng.random((_COUNTED_MASKS, function.n_features)) < 0.5
+    masks = rng.permutation(np.unique(drawn, axis=0))
+    lines = []
+    if isinstance(function, ValueFunction):
+        count_tokens = getattr(function.model, "count_tokens", None)
+        if count_tokens is not None:
+            render = function.masker.render
+            (whole,) = count_tokens([render(np.ones(function.n_features))])
+            mean = float(np.mean(count_tokens([render(mask) for mask in masks])))
+            lines.append(
+                f"About {mean:,.0f} tokens a prompt, {_rounded(mean * calls)} in all; "
+                f"{whole:,} with every unit"
+            )
+    function(masks[:1])  # the first call of a model takes longer
+    single = _seconds(function, masks[1:2])
+    # Together, as they will be: a batch of many takes less than as many calls.
+    many = masks[: max(2, min(_TIMED_MASKS, int(_TIMED_SECONDS / single)))]
+    seconds = _seconds(function, many)
+    lines.append(
+        f"About {_duration(seconds / len(many) * calls)} on this machine, where "
+        f"{facts.counted(len(many), 'call')} took {seconds:.1f} s"
+    )
+    return lines
+
+
+def _seconds(function: "Function", masks: BoolArray) -> float:
+    start = time.perf_counter()
+    function(masks)
+    return time.perf_counter() - start
+
+
+def _rounded(number: float) -> str:
+    """To two significant digits: more would claim too much."""
+    return f"{float(f'{number:.2g}'):,.0f}"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((3600.0, "hour"), (60.0, "minute")):
+        if seconds >= 1.5 * size:
+            return facts.counted(round(seconds / size), unit)
+    return facts.counted(max(1, round(seconds)), "second")

@@ -1,0 +1,162 @@
+"""What a report shows of a masked input: stretches of text and pictures.
+
+The parts of an input travel inside an explanation, as JSON values, also to machines that have
+neither the model nor the input's own files, so each holds all that a report draws.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+# (string, number of its feature, or None where it is always there)
+Piece: TypeAlias = tuple[str, int | None]
+
+_PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
+_LARGEST_SIDE = 1 << 14
+_PATH = re.compile(r"[MLZ0-9., ]+")
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """A stretch of text: a whole text, a document, or a chat turn.
+
+    Attributes:
+        pieces: (string, feature number or None); they concatenate to the text.
+        heading: such as a document's title or a turn's role; None for none.
+    """
+
+    pieces: tuple[Piece, ...]
+    heading: str | None = None
+
+    @property
+    def shown(self) -> set[int]:
+        """The numbers of its features."""
+        return {number for _, number in self.pieces if number is not None}
+
+    def renumbered(self, numbers: Sequence[int | None]) -> "TextPart":
+        """The same with feature i as feature numbers[i], or pinned where that is None."""
+        pieces = tuple(
+            (string, None if number is None else numbers[number]) for string, number in self.pieces
+        )
+        return replace(self, pieces=pieces)
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys: heading, segments."""
+        return {"heading": self.heading, "segments": [list(piece) for piece in self.pieces]}
+
+
+@dataclass(frozen=True)
+class ImagePart:
+    """A picture and where its features are.
+
+    Attributes:
+        picture: "data:image/..." URL of the picture.
+        width: its width in pixels.
+        height: its height in pixels.
+        outlines: (feature number, SVG path data in pixels of the picture).
+        cells: a coarse map of the picture for terminals: rows of feature numbers, or None.
+        heading: None for none.
+    """
+
+    picture: str
+    width: int
+    height: int
+    outlines: tuple[tuple[int, str], ...]
+    cells: tuple[tuple[int | None, ...], ...]
+    heading: str | None = None
+
+    @property
+    def shown(self) -> set[int]:
+        """The numbers of its features."""
+        return {number for number, _ in self.outlines}
+
+    def renumbered(self, numbers: Sequence[int | None]) -> "ImagePart":
+        """The same with feature i as feature numbers[i], or pinned where that is None."""
+        outlines = ((numbers[number], path) for number, path in self.outlines)
+        return replace(
+            self,
+            outlines=tuple((number, path) for number, path in outlines if number is not None),
+            cells=tuple(
+                tuple(None if number is None else numbers[number] for number in row)
+                for row in self.cells
+            ),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys: heading, picture, width, height, outlines, cells."""
+        return {
+            "heading": self.heading,
+            "picture": self.picture,
+            "width": self.width,
+            "height": self.height,
+            "outlines": [list(outline) for outline in self.outlines],
+            "cells": [list(row) for row in self.cells],
+        }
+
+
+Part: TypeAlias = TextPart | ImagePart
+
+
+def parts_from_json(content: object, n_features: int) -> tuple[Part, ...] | None:
+    """The parts that `to_json` gave; None where they are something else or lack a feature.
+
+    They may come from a file, so nothing is believed of them: what a page or a terminal is given
+    is text, a picture and outlines, and nothing else.
+    """
+    if not isinstance(content, list | tuple):
+        return None
+    try:
+        parts = tuple(_part(part, n_features) for part in content)
+    except (KeyError, TypeError, ValueError):
+        return None
+    shown = set().union(*(part.shown for part in parts))
+    return parts if parts and len(shown) == n_features else None
+
+
+def _part(content: dict[str, Any], n_features: int) -> Part:
+    heading = content["heading"]
+    if heading is not None and not isinstance(heading, str):
+        raise TypeError
+    if "segments" in content:
+        pieces = tuple(
+            (_string(text), _feature_or_none(number, n_features))
+            for text, number in content["segments"]
+        )
+        return TextPart(pieces, heading)
+    return ImagePart(
+        picture=_matching(_PICTURE, content["picture"]),
+        width=_number(content["width"], _LARGEST_SIDE),
+        height=_number(content["height"], _LARGEST_SIDE),
+        outlines=tuple(
+            (_number(number, n_features), _matching(_PATH, path))
+            for number, path in content["outlines"]
+        ),
+        cells=tuple(
+            tuple(_feature_or_none(number, n_features) for number in row)
+            for row in content["cells"]
+        ),
+        heading=heading,
+    )
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str:
+    if not pattern.fullmatch(_string(value)):
+        raise ValueError
+    return str(value)
+
+
+def _number(value: object, limit: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < limit:
+        raise ValueError
+    return value
+
+
+def _feature_or_none(value: object, n_features: int) -> int | None:
+    return None if value is None else _number(value, n_features)

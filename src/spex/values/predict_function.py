@@ -1,0 +1,185 @@
+"""The value function of a plain function: inputs in, predictions out, one of them attributed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.errors import ArgumentError, ValueFunctionError
+from spex.values.masks import InputMasker, check_masks
+
+# Inputs per call: a few dozen photographs, or some ten thousand rows of a table.
+_BATCH_BYTES = 8 << 20
+_IDENTITY_FORMAT = 1
+
+
+class PredictFunction:
+    """A masker and a function: f(mask) is what the function predicts for what is kept.
+
+    For a classifier or a regressor, such as a scikit-learn model's `predict_proba` or a function
+    around an image network; language models go into a `ValueFunction`.
+
+    Args:
+        masker: what the features are, and what the function is given when some are absent.
+        predict: takes what `masker.apply` gives (of a `Composite`, one argument for each of its
+            maskers) and returns one number, or one row of k numbers, for each input: (m,) or
+            (m, k). An attribute `identity` of it, a string that changes
+            with its weights, lets a store keep what it predicts.
+        output: which of k numbers is explained, from 0; the one that is the largest for the
+            unmasked input unless given.
+
+    Attributes:
+        masker: as given.
+        output: which number is explained; None where there is one number for an input.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+        ValueFunctionError: the function returned something else than numbers.
+    """
+
+    def __init__(
+        self, masker: InputMasker, predict: Callable[[Any], Any], output: int | None = None
+    ) -> None:
+        if not hasattr(masker, "apply"):
+            raise ArgumentError(
+                f"masker is a {type(masker).__name__}; give a masker such as Table or Image"
+            )
+        if not callable(predict):
+            raise ArgumentError(
+                f"predict is a {type(predict).__name__}, which cannot be called; give a function "
+                "such as classifier.predict_proba"
+            )
+        self.masker = masker
+        self._predict = predict
+        whole = self._outputs(np.ones((1, masker.n_features), dtype=np.bool_))
+        n_outputs = None if whole.ndim == 1 else whole.shape[1]
+        if n_outputs is not None and output is None:
+            output = int(whole[0].argmax())
+        if output is not None and not 0 <= output < (n_outputs or 0):
+            has = "one number" if n_outputs is None else f"{n_outputs} numbers"
+            raise ArgumentError(
+                f"output={output}, but the function returns {has} for an input; "
+                + ("leave output out" if n_outputs is None else f"give 0 to {n_outputs - 1}")
+            )
+        self.output = output
+        inputs = masker.apply(np.ones((1, masker.n_features), dtype=np.bool_))
+        self._masks_at_once = max(1, _BATCH_BYTES // max(_n_bytes(inputs), 1))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The label of each feature."""
+        return self.masker.features
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return self.masker.n_features
+
+    @property
+    def identity(self) -> str | None:
+        """Hash of all that determines the values; None where the function has no identity."""
+        of_function = getattr(self._predict, "identity", None)
+        if not isinstance(of_function, str):
+            return None
+        content = {
+            "format": _IDENTITY_FORMAT,
+            "predict": of_function,
+            "masker": self.masker.describe(),
+            "output": self.output,
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def describe(self) -> dict[str, Any]:
+        """For reports, as JSON values. Keys: model, score, unit, operator, parts."""
+        name = _name(self._predict)
+        masker = self.masker.describe()
+        return {
+            "model": name,
+            "score": name if self.output is None else f"output {self.output} of {name}",
+            "unit": masker.get("unit"),
+            "operator": masker.get("operator"),
+            "parts": [part.to_json() for part in self.masker.parts],
+        }
+
+    def __call__(self, masks: npt.ArrayLike) -> FloatArray:
+        """The value of each mask.
+
+        Args:
+            masks: (m, n_features) of bool or 0/1; True keeps the feature.
+
+        Returns:
+            (m,) float64.
+
+        Raises:
+            ArgumentError: the masks have another shape or other values.
+            ValueFunctionError: the function returned something else than numbers.
+        """
+        values = [of_rows for _, of_rows in self.stream(masks)]
+        return np.concatenate(values) if values else np.empty(0)
+
+    def stream(self, masks: npt.ArrayLike) -> Iterator[tuple[IntArray, FloatArray]]:
+        """The values batch by batch, so that a caller can keep finished work.
+
+        Args:
+            masks: (m, n_features) of bool or 0/1; True keeps the feature.
+
+        Returns:
+            (row numbers, values): (k,) int64 and (k,) float64, in the order of the rows.
+
+        Raises:
+            ArgumentError: see `__call__`.
+            ValueFunctionError: see `__call__`.
+        """
+        return self._stream(check_masks(masks, self.n_features))
+
+    def _stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        for start in range(0, len(masks), self._masks_at_once):
+            batch = masks[start : start + self._masks_at_once]
+            outputs = self._outputs(batch)
+            rows = np.arange(start, start + len(batch))
+            yield rows, outputs if self.output is None else outputs[:, self.output]
+
+    def _outputs(self, masks: BoolArray) -> FloatArray:
+        """Predictions for each mask, averaged over its inputs: (m,) or (m, k) float64."""
+        inputs_per_mask = self.masker.inputs_per_mask
+        n_inputs = len(masks) * inputs_per_mask
+        inputs = self.masker.apply(masks)
+        returned = self._predict(*inputs) if isinstance(inputs, tuple) else self._predict(inputs)
+        try:
+            outputs = np.asarray(returned, dtype=np.float64)
+        except Exception as error:  # such as that of a torch tensor that requires a gradient
+            raise ValueFunctionError(
+                f"predict returned a {type(returned).__name__} that is no array of numbers: {error}"
+            ) from error
+        if outputs.ndim not in (1, 2) or len(outputs) != n_inputs or outputs.shape[-1] == 0:
+            raise ValueFunctionError(
+                f"predict returned shape {outputs.shape} for {n_inputs} inputs; it must return "
+                f"shape ({n_inputs},) or ({n_inputs}, number of outputs)"
+            )
+        return outputs.reshape(len(masks), inputs_per_mask, *outputs.shape[1:]).mean(axis=1)
+
+
+def _name(function: Any) -> str:
+    """Such as "RandomForestClassifier.predict_proba"; of an object, its name."""
+    if not hasattr(function, "__name__"):
+        return str(getattr(function, "name", type(function).__name__))
+    name = str(function.__name__)
+    owner = getattr(function, "__self__", None)
+    return name if owner is None else f"{type(owner).__name__}.{name}"
+
+
+def _n_bytes(inputs: Any) -> int:
+    """About how much memory inputs take."""
+    if isinstance(inputs, tuple):
+        return sum(map(_n_bytes, inputs))
+    if isinstance(inputs, list):
+        return sum(
+            len(item) if isinstance(item, str) else np.asarray(item).nbytes for item in inputs
+        )
+    size = getattr(inputs, "nbytes", None)  # of an array
+    return size if isinstance(size, int) else np.asarray(inputs).nbytes

@@ -1,0 +1,223 @@
+"""Two levels in one explanation: coarse units first, then finer ones inside those that matter.
+
+A long input has more sentences than a budget can tell apart, but few paragraphs that matter. Both
+levels are explained by the same value function over the fine units: a coarse unit is absent when
+all the fine units in it are.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.errors import ArgumentError
+from spex.explanation import Explanation
+from spex.parts import parts_from_json
+from spex.pipeline import explain
+from spex.sampling import Progress, StreamingFunction, checked_values
+from spex.store import Store
+
+# The coarse units chosen by themselves hold this share of the coarse surrogate's variance: what is
+# lost by holding the others fixed is then small.
+_HELD = 0.9
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """An explanation on two levels.
+
+    Attributes:
+        coarse: over the coarse units.
+        fine: over the fine units inside the chosen ones, the others held fixed.
+        chosen: the numbers of the chosen coarse units, in order.
+    """
+
+    coarse: Explanation
+    fine: Explanation
+    chosen: tuple[int, ...]
+
+    def to_html(self, path: str | Path) -> None:
+        """Write one self-contained page with both levels."""
+        from spex.files import write_text
+        from spex.report.html import render_html
+
+        titles = (_title("Overview", self.coarse), _title("Close up", self.fine))
+        write_text(Path(path), render_html([self.coarse, self.fine], titles=titles))
+
+    def __repr__(self) -> str:
+        return f"Overview: {self.coarse!r}\n\nClose up: {self.fine!r}"
+
+
+def zoom(
+    f: Callable[[BoolArray], Any],
+    groups: str | Sequence[int],
+    budget: int = 2000,
+    *,
+    top: int | None = None,
+    rest: Literal["present", "absent"] = "present",
+    method: str = "auto",
+    max_degree: int = 5,
+    seed: int = 0,
+    store: str | Path | Store | None = None,
+    progress: bool | Callable[[Progress], None] = False,
+) -> Zoom:
+    """Explain coarse units, then the finer ones inside those that matter.
+
+    Args:
+        f: a `spex.ValueFunction` or another function with `features`, over the fine units.
+        groups: a coarser unit that the masker of f knows, such as "paragraph" for a text in
+            sentences or "document" for documents in sentences; or the number of the coarse unit
+            of each feature, from 0.
+        budget: cap on the number of masks evaluated; half of it, or all masks if these are fewer,
+            for the coarse units.
+        top: how many coarse units are looked into; unless given, as many as hold 90 % of the
+            variance together.
+        rest: whether the other coarse units are present or absent meanwhile.
+        method: see `spex.explain`.
+        max_degree: see `spex.explain`.
+        seed: see `spex.explain`.
+        store: see `spex.explain`.
+        progress: see `spex.explain`.
+
+    Raises:
+        ArgumentError: an argument is wrong, or a level has nothing to attribute.
+        ValueFunctionError: f did not return one finite real number per mask.
+        StoreError: the store cannot be used.
+    """
+    labels = getattr(f, "features", None)
+    if labels is None:
+        raise ArgumentError("f has no features; zoom needs a spex.ValueFunction, or one like it")
+    numbers, coarse_labels = _groups(f, groups, len(labels))
+    n_coarse = len(coarse_labels)
+    if top is not None and not 1 <= top <= n_coarse:
+        raise ArgumentError(f"top={top}; there are {n_coarse} coarse units: give 1 to {n_coarse}")
+    if rest not in ("present", "absent"):
+        raise ArgumentError(f"rest={rest!r} is unknown; use 'present' or 'absent'")
+
+    def explained(view: "_View", calls: int) -> Explanation:
+        return explain(
+            view,
+            budget=calls,
+            method=method,
+            max_degree=max_degree,
+            seed=seed,
+            store=store,
+            progress=progress,
+        )
+
+    overview = _View(f, coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
+    coarse = explained(overview, budget // 2)
+    chosen = _chosen(coarse, top)
+    inside = np.nonzero(np.isin(numbers, chosen))[0]
+    if len(inside) < 2:
+        raise ArgumentError(
+            f"the chosen coarse unit {coarse_labels[chosen[0]]!r} has one unit; raise top"
+        )
+    fixed = np.full(len(labels), rest == "present")
+    fixed[inside] = False
+    places = np.full(len(labels), -1)
+    places[inside] = np.arange(len(inside))
+    close_up = _View(f, [labels[number] for number in inside], places, fixed)
+    return Zoom(coarse, explained(close_up, budget - coarse.n_evaluations), tuple(chosen))
+
+
+class _View:
+    """A value function of f's features in groups: those of one group come and go together.
+
+    Args:
+        f: over m features.
+        features: the label of each group.
+        groups: (m,) the group of each feature of f; -1 where it is fixed.
+        fixed: (m,) whether a fixed feature is present.
+    """
+
+    def __init__(
+        self, f: Callable[[BoolArray], Any], features: Sequence[str], groups: Any, fixed: BoolArray
+    ) -> None:
+        self._f = f
+        self._groups = np.asarray(groups, dtype=np.int64)
+        self._fixed = fixed
+        self.features = tuple(features)
+
+    @property
+    def identity(self) -> str | None:
+        of_f = getattr(self._f, "identity", None)
+        if not isinstance(of_f, str):
+            return None
+        content = json.dumps([of_f, self._groups.tolist(), self._fixed.tolist()])
+        return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+
+    def describe(self) -> dict[str, Any]:
+        describe = getattr(self._f, "describe", None)
+        context = dict(describe()) if callable(describe) else {}
+        parts = parts_from_json(context.pop("parts", None), len(self._groups))
+        if parts is not None:
+            numbers = [None if group < 0 else group for group in self._groups.tolist()]
+            context["parts"] = [part.renumbered(numbers).to_json() for part in parts]
+        return context
+
+    def _wide(self, masks: BoolArray) -> BoolArray:
+        return np.where(self._groups >= 0, masks[:, self._groups], self._fixed)
+
+    def __call__(self, masks: BoolArray) -> FloatArray:
+        wide = self._wide(masks)
+        return checked_values(self._f(wide), wide)
+
+    def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        if isinstance(self._f, StreamingFunction):
+            yield from self._f.stream(self._wide(masks))
+        else:
+            yield np.arange(len(masks)), self(masks)
+
+
+def _groups(f: object, groups: object, n_features: int) -> tuple[IntArray, list[str]]:
+    if isinstance(groups, str):
+        find = getattr(getattr(f, "masker", None), "groups", None)
+        if find is None:
+            raise ArgumentError(
+                f"groups={groups!r}: f has no masker that knows coarser units; give the number of "
+                "the coarse unit of each feature"
+            )
+        found, labels = find(groups)
+        numbers = np.asarray(found, dtype=np.int64)
+    else:
+        numbers = np.asarray(groups)
+        if numbers.shape != (n_features,) or numbers.dtype.kind not in "iu":
+            raise ArgumentError(
+                f"groups has shape {numbers.shape} and type {numbers.dtype}; give a whole number "
+                f"for each of {n_features} features"
+            )
+        if n_features and numbers.min() < 0:
+            raise ArgumentError("groups holds a negative number; count the coarse units from 0")
+        labels = [f"group {number}" for number in range(int(numbers.max()) + 1)]
+    # A coarse unit without a unit in it, such as a pinned message, is none.
+    kept, numbers = np.unique(numbers, return_inverse=True)
+    if len(kept) < 2:
+        raise ArgumentError("there is one coarse unit; nothing to choose from; use explain")
+    return numbers, [labels[number] for number in kept]
+
+
+def _chosen(coarse: Explanation, top: int | None) -> list[int]:
+    """The coarse units to look into, by the variance that they take part in."""
+    squares = {k: value * value for k, value in coarse.spectrum.items() if k}
+    takes_part = np.zeros(coarse.n_features)
+    for members, square in squares.items():
+        takes_part[list(members)] += square
+    ranked = np.argsort(-takes_part, kind="stable").tolist()
+    total = sum(squares.values())
+    for count in range(1, len(ranked) + 1):
+        among = set(ranked[:count])
+        held = sum(square for members, square in squares.items() if among.issuperset(members))
+        if count == top or (top is None and held >= _HELD * total):
+            return sorted(among)
+    return sorted(ranked)
+
+
+def _title(level: str, explanation: Explanation) -> str:
+    score = explanation.context.get("score")
+    return f"{level}: {score}" if isinstance(score, str) else level
