@@ -410,6 +410,7 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--budget", "x"), "--budget"),
         (explain("--seed", "-1"), "seed=-1"),
         (explain("--max-degree", "0"), "max_degree=0"),
+        (explain("--decoding", "firm"), "decoding='firm'"),
         (explain("--target-r2", "2"), "target_r2=2"),
         (explain("--top", "-1"), "--top -1 is negative"),
         (explain("--answer", "yes"), "--answer: logodds compares two answers"),

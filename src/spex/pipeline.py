@@ -17,6 +17,7 @@ from spex.explanation import Explanation
 from spex.f2.packing import n_words, row_keys
 from spex.fidelity import PERFECT, Fidelity
 from spex.fourier.design import Design
+from spex.fourier.peeling import DECODINGS
 from spex.fourier.search import enumerable_order
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
@@ -42,6 +43,7 @@ def explain(
     *,
     method: str = "auto",
     max_degree: int = 5,
+    decoding: str = "auto",
     seed: int = 0,
     target_r2: float | None = None,
     store: str | Path | Store | None = None,
@@ -60,6 +62,9 @@ def explain(
             `spex` (coded masks, decoded by message passing).
         max_degree: Highest order of interaction that is searched for. An exact spectrum has all
             orders, whatever this says.
+        decoding: Where message passing looks for coefficients: `hard` (codewords of the bins'
+            signs), `soft` (also of signs that are a little wrong), `exhaustive` (every frequency of
+            a low order), `auto` (soft and exhaustive, and neighbours of what was found).
         seed: Of all random choices; the same seed, budget and f give the same result.
         target_r2: Stop once the lower bound of the held-out R2 reaches this.
         store: Path of a sample store, or a `Store`: values found there are not evaluated again,
@@ -82,6 +87,10 @@ def explain(
     seed = whole_number("seed", seed, 0)
     if method not in METHODS:
         raise ArgumentError(f"method={method!r} is unknown; choose one of {', '.join(METHODS)}")
+    if decoding not in DECODINGS:
+        raise ArgumentError(
+            f"decoding={decoding!r} is unknown; choose one of {', '.join(DECODINGS)}"
+        )
     if target_r2 is not None and not 0 < target_r2 <= 1:
         raise ArgumentError(f"target_r2={target_r2}; it must be above 0 and at most 1")
     exhaustive = is_exhaustive(n, budget)
@@ -103,7 +112,7 @@ def explain(
             store = stack.enter_context(Store(store))
         report = stack.enter_context(_reporter(progress))
         evaluate = Evaluator(f, n, total, store, report)
-        run = _Run(evaluate, n, method, max_degree, seed)
+        run = _Run(evaluate, n, method, max_degree, decoding, seed)
         stages = _stages(total, n) if target_r2 is not None and method != "exact" else [total]
         for size in stages:
             fit = run.fit_exhaustively() if size == 1 << n else run.fit(size)
@@ -132,12 +141,19 @@ class _Run:
     """The masks evaluated so far, and the fits made of them."""
 
     def __init__(
-        self, evaluate: Evaluator, n: int, method: str, max_degree: int, seed: int
+        self,
+        evaluate: Evaluator,
+        n: int,
+        method: str,
+        max_degree: int,
+        decoding: str,
+        seed: int,
     ) -> None:
         self._evaluate = evaluate
         self._n = n
         self._method = method
         self._max_degree = max_degree
+        self._decoding = decoding
         self._seed = seed
         self._stream = uniform_masks(n, seed)
         self._rows: dict[bytes, int] = {}
@@ -161,7 +177,7 @@ class _Run:
             rows = [self._rows[key] for key in row_keys(coded_masks)]
             designed[rows] = True
             self._uniform[rows] = False  # decoding has seen them
-            coded = CodedValues(design, self._values[rows], self._max_degree)
+            coded = CodedValues(design, self._values[rows], self._max_degree, self._decoding)
         samples = Samples(self._masks, self._n, self._values, self._uniform.copy(), coded, designed)
         return fit_best(self._candidates(coded is not None), samples)
 
@@ -232,7 +248,9 @@ class _Run:
                 f"{least_budget('spex', self._n)}, or use method 'auto', which takes any budget"
             )
         wanted = min(self._max_degree, self._n)
-        reached = max(design.code.t, enumerable_order(self._n, wanted))
+        by_code = 0 if self._decoding == "exhaustive" else design.code.t
+        by_search = 0 if self._decoding in ("hard", "soft") else enumerable_order(self._n, wanted)
+        reached = max(by_code, by_search)
         self.notes = ()
         if reached < wanted:
             self.notes = (

@@ -168,6 +168,13 @@ def explain(
     max_degree: Annotated[
         int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
     ] = 5,
+    decoding: Annotated[
+        str,
+        typer.Option(
+            metavar="D",
+            help="Where method spex looks for coefficients: auto, hard, soft or exhaustive.",
+        ),
+    ] = "auto",
     index: _Index = None,
     order: _Order = None,
     top: _Top = 15,
@@ -233,6 +240,7 @@ def explain(
             target_r2=target_r2,
             method=method,
             max_degree=max_degree,
+            decoding=decoding,
             index=index,
             order=order,
             top=top,

@@ -56,6 +56,7 @@ class Request:
     target_r2: float | None
     method: str
     max_degree: int
+    decoding: str
     index: str | None
     order: int | None
     top: int
@@ -73,6 +74,7 @@ class Request:
             "budget": self.budget,
             "method": self.method,
             "max_degree": self.max_degree,
+            "decoding": self.decoding,
             "seed": self.seed,
             "target_r2": self.target_r2,
         }

@@ -192,11 +192,13 @@ class Codewords:
     Args:
         geometry: Of the design.
         code: The code whose parity rows are the offsets.
+        soft: Whether signs are doubted; without, each word is decoded as it stands.
     """
 
-    def __init__(self, geometry: Geometry, code: BCHCode) -> None:
+    def __init__(self, geometry: Geometry, code: BCHCode, soft: bool = True) -> None:
         self._geometry = geometry
         self._code = code
+        self._doubted = min(_DOUBTED, geometry.n_offsets) if soft else 0
         self._found = np.zeros((0, code.t), dtype=np.int64)
         # The words that were decoded last, of each bin alone and with its partners.
         shape = (2, int(geometry.n_bins.sum()), geometry.n_offsets)
@@ -217,13 +219,13 @@ class Codewords:
         ):
             # More wrong signs than are doubted cannot be put right.
             snr = np.sqrt(np.maximum(energy - 1, 0))
-            hopeful = self._geometry.n_offsets * ndtr(-snr) <= _DOUBTED
+            hopeful = self._geometry.n_offsets * ndtr(-snr) <= max(self._doubted, 1)
             change = ((words - decoded[hot]) ** 2).sum(axis=1)
             todo = hopeful & (change > _SAME * (words**2).sum(axis=1))
             if not todo.any():
                 continue
             decoded[hot[todo]] = words[todo]
-            word, members = _chase(words[todo], snr[todo], self._code)
+            word, members = _chase(words[todo], snr[todo], self._code, self._doubted)
             in_bin = (self._geometry.rows_of(members) == rows[todo][word]).any(axis=1)
             self._found = np.concatenate([self._found, members[in_bin]])
         self._found = normalised(self._found)
@@ -275,12 +277,13 @@ def _words(
     return words
 
 
-def _chase(words: FloatArray, snr: FloatArray, code: BCHCode) -> tuple[IntArray, IntArray]:
+def _chase(
+    words: FloatArray, snr: FloatArray, code: BCHCode, doubted: int
+) -> tuple[IntArray, IntArray]:
     """Decode soft words: (w, P + 1) to numbers of words and (k, t) features, filled with -1."""
     n_words = len(words)
-    doubted = min(_DOUBTED, words.shape[1])
     magnitude = np.abs(words)
-    doubtful = np.argpartition(magnitude, doubted - 1, axis=1)[:, :doubted]
+    doubtful = np.argpartition(magnitude, max(doubted - 1, 0), axis=1)[:, :doubted]
     negative = words < 0
     syndromes = negative[:, 1:] != negative[:, :1]
     sums = np.zeros((n_words, code.t), dtype=np.int64)
