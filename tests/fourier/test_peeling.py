@@ -1,7 +1,11 @@
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from spex.f2.packing import unpack
+from spex.f2.packing import pack, unpack
 from spex.fourier.design import plan_design
 from spex.fourier.peeling import DECODINGS, decode
 from spex.fourier.spectrum import Spectrum
@@ -108,3 +112,94 @@ def test_soft_decoding_finds_more_than_hard_under_noise():
             result = decode(design, values, 3, decoding=decoding)
             found[decoding] += k in result.spectrum.interactions
     assert found["soft"] >= found["hard"] + 3
+
+
+@st.composite
+def sparse_functions(draw):
+    """Features, and up to ten coefficients of order up to three."""
+    n = draw(st.sampled_from([63, 64, 65, 128]))
+    interactions = st.sets(st.integers(0, n - 1), min_size=1, max_size=3)
+    chosen = draw(st.sets(interactions.map(lambda k: tuple(sorted(k))), min_size=1, max_size=10))
+    size = st.floats(0.3, 3.0) | st.floats(-3.0, -0.3)
+    return n, {k: draw(size) for k in sorted(chosen)}
+
+
+def recovered(n, coefficients, seed=0):
+    result = decoded(Spectrum.from_mapping(coefficients, n), 2500, 3, seed=seed)
+    return {k: value for k, value in result.spectrum.items() if abs(value) > 1e-9}
+
+
+@given(
+    sparse_functions(), st.floats(-4, 4).filter(lambda scale: abs(scale) > 0.1), st.floats(-4, 4)
+)
+@settings(max_examples=25, deadline=None)
+def test_scaling_and_adding_a_constant(function, scale, constant):
+    n, coefficients = function
+    changed = {k: scale * value for k, value in coefficients.items()} | {(): constant}
+    found = recovered(n, changed)
+    assert found == pytest.approx({k: v for k, v in changed.items() if abs(v) > 1e-9}, abs=1e-9)
+
+
+@given(sparse_functions(), st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_shifting_the_masks_turns_signs(function, seed):
+    """f(m + s) has the coefficients F(k) (-1)^<k,s>."""
+    n, coefficients = function
+    shift = np.random.default_rng(seed).random(n) < 0.5
+    shifted = {k: value * (-1) ** int(shift[list(k)].sum()) for k, value in coefficients.items()}
+    assert recovered(n, shifted) == pytest.approx(shifted, abs=1e-9)
+
+
+@given(sparse_functions(), st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_renaming_the_features_renames_the_result(function, seed):
+    n, coefficients = function
+    new = np.random.default_rng(seed).permutation(n)
+    renamed = {tuple(sorted(int(new[i]) for i in k)): value for k, value in coefficients.items()}
+    assert recovered(n, renamed) == pytest.approx(renamed, abs=1e-9)
+
+
+def colliding(design, groups, order, count):
+    """Frequencies of an order that share a bin in each of some groups."""
+    n = design.n_features
+    members = np.array(list(itertools.combinations(range(n), order)))
+    frequencies = np.zeros((len(members), n), dtype=bool)
+    frequencies[np.arange(len(members))[:, None], members] = True
+    numbers = design.bin_numbers(pack(frequencies))[groups]
+    _, where = np.unique(numbers, axis=1, return_inverse=True)
+    fullest = np.bincount(where.ravel()).argmax()
+    return [tuple(row) for row in members[where.ravel() == fullest][:count].tolist()]
+
+
+def test_all_coefficients_in_one_bin_of_a_group():
+    n = 40
+    design = plan_design(n, 2500, 3, seed=0)
+    chosen = colliding(design, [0], 3, 12)
+    assert len(chosen) == 12
+    coefficients = {k: 1.0 + 0.1 * number for number, k in enumerate(chosen)}
+    assert recovered(n, coefficients) == pytest.approx(coefficients, abs=1e-9)
+
+
+def test_all_coefficients_in_one_bin_of_every_group():
+    """No bin shows one of them alone; what is not found is admitted."""
+    n = 40
+    design = plan_design(n, 2500, 3, seed=0)
+    chosen = colliding(design, [0, 1, 2], 3, 4)
+    assert len(chosen) > 1
+    coefficients = {k: 1.0 + 0.3 * number for number, k in enumerate(chosen)}
+    result = decoded(Spectrum.from_mapping(coefficients, n), 2500, 3, seed=0)
+    found = {k: value for k, value in result.spectrum.items() if abs(value) > 1e-9}
+    if result.unexplained < 1e-9:
+        assert found == pytest.approx(coefficients, abs=1e-6)
+    else:
+        assert "left" in result.outcome
+
+
+def test_one_mask_alone_has_no_sparse_spectrum():
+    """f is one at the empty mask and zero elsewhere: all 2^n coefficients are equal."""
+    design = plan_design(50, 2000, 3, seed=0)
+    values = (~unpack(design.masks, 50).any(axis=1)).astype(float)
+    assert values.sum() == 1
+    result = decode(design, values, 3)
+    assert np.isfinite(result.spectrum.coefficients).all()
+    assert np.abs(result.spectrum.coefficients).max(initial=0.0) < 0.1
