@@ -22,7 +22,7 @@ ALLOWED = {
     "masks": {"f2", "fourier"},
     "planning": {"fourier", "masks", "report"},
     "models": {"models"},
-    "values": {"models", "values"},
+    "values": {"models", "store", "values"},
     "store": set(),
     "sampling": {"store", "f2"},
     "explanation": {"fourier", "interactions", "report", "files", "_version"},

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from spex.planning import Plan, plan
     from spex.sampling import Progress
     from spex.store import Store
-    from spex.values.scores import LogOdds, LogProb
+    from spex.values.replies import JsonField, Matches, ReplyScore, Similarity
+    from spex.values.scores import LogOdds, LogProb, Probability
     from spex.values.text import Text
     from spex.values.value_function import ValueFunction
 
@@ -37,11 +38,16 @@ _HOMES = {
     "FileFormatError": "spex.errors",
     "InteractionIndex": "spex.interactions",
     "InteractionValues": "spex.interactions",
+    "JsonField": "spex.values.replies",
     "LogOdds": "spex.values.scores",
     "LogProb": "spex.values.scores",
+    "Matches": "spex.values.replies",
     "MissingExtraError": "spex.errors",
     "Plan": "spex.planning",
+    "Probability": "spex.values.scores",
     "Progress": "spex.sampling",
+    "ReplyScore": "spex.values.replies",
+    "Similarity": "spex.values.replies",
     "Spectrum": "spex.fourier.spectrum",
     "SpexError": "spex.errors",
     "Store": "spex.store",
@@ -60,11 +66,16 @@ __all__ = [
     "FileFormatError",
     "InteractionIndex",
     "InteractionValues",
+    "JsonField",
     "LogOdds",
     "LogProb",
+    "Matches",
     "MissingExtraError",
     "Plan",
+    "Probability",
     "Progress",
+    "ReplyScore",
+    "Similarity",
     "Spectrum",
     "SpexError",
     "Store",

@@ -88,7 +88,11 @@ def explain(
         str | None, typer.Option(metavar="MESSAGE", help="A system message, never left out.")
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="M", help="smollm2, or hf:FOLDER_OR_HUB_NAME.")
+        str,
+        typer.Option(
+            metavar="M",
+            help="smollm2, or hf:FOLDER_OR_HUB_NAME.",
+        ),
     ] = "smollm2",
     unit: Annotated[
         str, typer.Option(metavar="U", help="word, sentence, paragraph or regex:PATTERN.")
@@ -105,14 +109,18 @@ def explain(
         str,
         typer.Option(
             metavar="S",
-            help="logprob (of the answer), logprob:mean (per token), or logodds:A,B "
-            "(log P(A) - log P(B); spaces count), such as logodds:positive,negative.",
+            help="logprob (of the answer), logprob:mean (per token), probability, or logodds:A,B "
+            "(log P(A) - log P(B); spaces count), such as logodds:positive,negative. For servers "
+            "that return text alone: similarity (of the reply to the answer), matches:PATTERN or "
+            "json:FIELD=VALUE (1 where the reply passes, else 0).",
         ),
     ] = "logprob",
     answer: Annotated[
         str | None,
         typer.Option(
-            metavar="A", help="The answer that logprob explains; the model's own unless given."
+            metavar="A",
+            help="The answer that logprob and probability explain and similarity compares with; "
+            "the model's own unless given.",
         ),
     ] = None,
     budget: Annotated[

@@ -1,6 +1,7 @@
 """`spex explain`: check the whole call, then load the model, explain, write, print."""
 
 import dataclasses
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,8 @@ from spex.progress import reporter
 from spex.report import facts
 from spex.sampling import Progress
 from spex.store import Store
-from spex.values.scores import LogOdds, LogProb
+from spex.values.replies import JsonField, Matches, Similarity
+from spex.values.scores import LogOdds, LogProb, Probability
 from spex.values.text import Text
 from spex.values.value_function import ValueFunction
 
@@ -123,24 +125,50 @@ def parse_score(name: str, answer: str | None) -> "Score":
         ArgumentError: there is no such score, or it takes no answer.
     """
     kind, _, rest = name.partition(":")
-    if name in ("logprob", "logprob:sum"):
-        return LogProb(answer)
-    if name == "logprob:mean":
-        return LogProb(answer, reduce="mean")
-    if kind == "logodds":
-        if answer is not None:
-            raise ArgumentError("--answer: logodds compares two answers; write them as logodds:A,B")
-        a, comma, b = rest.partition(",")
-        if not (a and comma and b) or "," in b:
+    match name:
+        case "logprob" | "logprob:sum":
+            return LogProb(answer)
+        case "logprob:mean":
+            return LogProb(answer, reduce="mean")
+        case "probability":
+            return Probability(answer)
+        case "similarity":
+            return Similarity(answer)
+    if kind not in ("logodds", "matches", "json"):
+        raise ArgumentError(
+            f"--score {name!r} is unknown; use logprob, logprob:mean, probability, logodds:A,B, "
+            "such as logodds:positive,negative, similarity, matches:PATTERN or json:FIELD=VALUE"
+        )
+    if answer is not None:
+        instead = "compares two answers; write them as logodds:A,B"
+        raise ArgumentError(
+            f"--answer: {kind} {instead if kind == 'logodds' else 'checks replies, not an answer'}"
+        )
+    if kind == "matches":
+        return Matches(rest)
+    if kind == "json":
+        path, equals, value = rest.partition("=")
+        if not equals:
             raise ArgumentError(
-                f"--score {name!r}: write logodds:A,B, such as logodds:positive,negative "
-                "(answers that hold a comma: in Python, spex.LogOdds(a, b))"
+                f"--score {name!r}: write json:FIELD=VALUE, such as json:sentiment=positive"
             )
-        return LogOdds(a, b)
-    raise ArgumentError(
-        f"--score {name!r} is unknown; use logprob, logprob:mean or logodds:A,B, "
-        "such as logodds:positive,negative"
-    )
+        return JsonField(path, _json_value(value))
+    a, comma, b = rest.partition(",")
+    if not (a and comma and b) or "," in b:
+        raise ArgumentError(
+            f"--score {name!r}: write logodds:A,B, such as logodds:positive,negative "
+            "(answers that hold a comma: in Python, spex.LogOdds(a, b))"
+        )
+    return LogOdds(a, b)
+
+
+def _json_value(text: str) -> Any:
+    """A number, true, false or null as in JSON; anything else is a text as it stands."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str | int | float | bool | None) else text
 
 
 class _WouldEvaluateError(Exception):
@@ -202,7 +230,8 @@ def _print_plan(request: Request, text: Text, calls: int) -> None:
     exact = text.n_features <= 26 and calls == 1 << text.n_features
     all_masks = ", every combination of units: the result is exact" if exact else ""
     lines += ["", f"At most {facts.counted(calls, 'call')} of the model {request.model}{all_masks}"]
-    if request.score.startswith("logprob") and request.answer is None:
+    kind = request.score.partition(":")[0]
+    if kind in ("logprob", "probability", "similarity") and request.answer is None:
         lines.append("One more to learn the model's own answer, which is then explained")
     if request.system is not None:
         lines += ["", "System message:", facts.visible(request.system)]
@@ -226,10 +255,11 @@ def _explain(session: Session, request: Request, text: Text, score: "Score") -> 
 
         stack.enter_context(session.interruptible(kept))
         session.notice(f"loading the model {request.model}")
-        function = ValueFunction(text, session.load(request.model), score)
+        model = session.load(request.model)
         store = stack.enter_context(_store(session, request))
         if store is not None:
             place = str(store.path)
+        function = ValueFunction(text, model, score, store=store)
         visible = sys.stderr.isatty() and not session.quiet
         show = stack.enter_context(reporter(visible))
 
