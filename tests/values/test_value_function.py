@@ -154,7 +154,7 @@ def test_the_models_own_answer_is_produced_once(tmp_path, kind):
 
 
 def test_an_unknown_model_name():
-    with pytest.raises(ArgumentError, match="model 'gpt' is unknown; use 'smollm2' or 'hf:"):
+    with pytest.raises(ArgumentError, match="model 'gpt' is unknown; use 'smollm2', 'hf:"):
         ValueFunction(TEXT, "gpt")
 
 

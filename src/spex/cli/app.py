@@ -91,7 +91,9 @@ def explain(
         str,
         typer.Option(
             metavar="M",
-            help="smollm2, or hf:FOLDER_OR_HUB_NAME.",
+            help="smollm2, hf:FOLDER_OR_HUB_NAME, or openai:MODEL@BASE_URL for an "
+            "OpenAI-compatible server (vLLM, llama.cpp and others; the key is taken from "
+            "OPENAI_API_KEY).",
         ),
     ] = "smollm2",
     unit: Annotated[
@@ -178,6 +180,8 @@ def explain(
         --score logodds:positive,negative --budget 500 --html review.html
       echo 'The cat sat on the mat' | spex explain --text - --answer 'A cat.'
       spex explain --text report.txt --unit sentence --prompt 'Summarise: {input}' --dry-run
+      spex explain --text review.txt --score similarity --budget 300 \\
+        --model openai:gpt-4o-mini@https://api.openai.com/v1
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.explaining import Request, run
 

@@ -26,6 +26,7 @@ from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
     from spex._typing import BoolArray
+    from spex.models._endpoint import Usage
     from spex.values.scores import Score
 
 _SHOWN_UNITS = 30
@@ -269,8 +270,21 @@ def _explain(session: Session, request: Request, text: Text, score: "Score") -> 
             show(state)
 
         explanation = explain(function, store=store, progress=count_and_show, **request.settings)
+    usage = getattr(model, "usage", None)
+    if usage is not None:
+        session.notice(_cost(usage))
     context = {**explanation.context, "command": session.command}
     return dataclasses.replace(explanation, context=context)
+
+
+def _cost(usage: "Usage") -> str:
+    failures = facts.counted(usage.failures, "request")
+    failed = f", {failures} failed and went out again" if usage.failures else ""
+    return (
+        f"the server answered {facts.counted(usage.requests, 'request')}{failed}; it counts "
+        f"{facts.counted(usage.prompt_tokens, 'token')} read and "
+        f"{usage.completion_tokens:,} written"
+    )
 
 
 @contextmanager
