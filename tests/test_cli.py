@@ -413,8 +413,8 @@ def test_failures_of_the_outside_world(run):
 def test_unknown_model(capsys):
     assert main(explain("--model", "gpt-9", "-q")) == 2
     assert capsys.readouterr().err == (
-        "spex: model 'gpt-9' is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME' or "
-        "'openai:MODEL@BASE_URL'\n"
+        "spex: model 'gpt-9' is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
+        "'gguf:FILE' or 'openai:MODEL@BASE_URL'\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from models import fake_openai as fake
 from spex.cli import main
 from spex.errors import ArgumentError, BackendError, MissingExtraError, SpexError
 from spex.models import Message, Prompt, load
+from spex.models._endpoint import CONCURRENCY
 from spex.models.openai_http import OpenAIModel
 from spex.values import LogOdds, LogProb, Matches, Similarity, Text, ValueFunction
 
@@ -425,6 +427,36 @@ def test_a_failure_amid_a_run_loses_no_finished_call(tmp_path):
         served = [e for e in server.requests() if e["outcome"] == "served" and "chat" in e["path"]]
     with spex.Store(tmp_path / "s.sqlite") as store:
         assert len(store) == len(served)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_process_loses_no_finished_call(tmp_path, stop):
+    (tmp_path / "review.txt").write_text(TEXT + "\n")
+    path = tmp_path / "s.sqlite"
+    with running("openai", "--delay", 0.2) as server:
+        command = [sys.executable, "-m", "spex", "explain", "--text", "review.txt", "-q"]
+        command += ["--score", "logodds:positive,negative", "--model", server.name]
+        command += ["--store", str(path), "--out", "e.json"]
+
+        def chats():
+            return [e for e in server.requests() if "chat" in e["path"]]
+
+        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        while len(chats()) < 20:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(stop)
+        _, err = process.communicate(timeout=60)
+        with spex.Store(path) as store:
+            kept = len(store)
+        # All but what was under way, or was stopped before it had been written.
+        assert len(chats()) - CONCURRENCY <= kept < 64
+        if stop == signal.SIGINT:
+            assert process.returncode == 130
+            assert f"{kept} evaluations finished and kept" in err
+        before = len(chats())
+        assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 0
+        assert len(chats()) - before == 64 - kept
 
 
 def test_identity_tells_servers_and_ways_apart(openai, vllm):

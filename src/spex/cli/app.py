@@ -91,7 +91,7 @@ def explain(
         str,
         typer.Option(
             metavar="M",
-            help="smollm2, hf:FOLDER_OR_HUB_NAME, or openai:MODEL@BASE_URL for an "
+            help="smollm2, hf:FOLDER_OR_HUB_NAME, gguf:FILE, or openai:MODEL@BASE_URL for an "
             "OpenAI-compatible server (vLLM, llama.cpp and others; the key is taken from "
             "OPENAI_API_KEY).",
         ),

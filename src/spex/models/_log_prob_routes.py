@@ -12,8 +12,9 @@ score an answer that is given takes more:
   one token, such as labels.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.models._endpoint import WITHOUT_LOG_PROBS, RequestFailed, Session, UnusableReply
 from spex.models.protocol import Prompt
+
+T = TypeVar("T")
 
 # What OpenAI allows at most.
 TOP_LOG_PROBS = 20
@@ -104,7 +107,9 @@ class PromptLogProbs:
 
     async def _tokenize(self, session: Session, what: dict[str, Any]) -> list[int]:
         body = {"model": self._model, **what}
-        return await _asked_beside(session, f"{self._root}/tokenize", body)
+        return await _asked_beside(
+            session, f"{self._root}/tokenize", body, lambda reply: _ints(reply["tokens"])
+        )
 
 
 class TokenGrammar:
@@ -122,21 +127,45 @@ class TokenGrammar:
         self._root = _root(base_url)
 
     async def tokens(self, session: Session, answer: str) -> list[int]:
-        """See `Route.tokens`."""
-        body = {"content": answer, "add_special": False, "parse_special": False}
-        return await _asked_beside(session, f"{self._root}/tokenize", body)
+        """See `Route.tokens`.
+
+        Raises:
+            ArgumentError: a token ends amid a character. The server puts off what it says of such a
+                token until the character is complete, and then says nothing of it.
+        """
+        pieces = await self._pieces(session, answer)
+        if not all(isinstance(piece["piece"], str) for piece in pieces):
+            raise ArgumentError(
+                f"the answer {answer!r} has a character that is made of several tokens, and "
+                "llama.cpp does not tell their log-probabilities; leave the character out"
+            )
+        return [piece["id"] for piece in pieces]
 
     async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
         """See `Route.spans`."""
-        tokens = await self.tokens(session, answer)
+        await self.tokens(session, answer)
+        ends = list(
+            itertools.accumulate(len(p["piece"]) for p in await self._pieces(session, answer))
+        )
+        # Some tokenizers begin a text with a space that is not there.
+        lead = ends[-1] - len(answer)
+        return [(max(0, a - lead), max(0, b - lead)) for a, b in itertools.pairwise([0, *ends])]
 
-        async def text(count: int) -> str:
-            body = {"tokens": tokens[:count]}
-            return await session.post(
-                f"{self._root}/detokenize", body, lambda r: _str(r["content"])
-            )
+    async def _pieces(self, session: Session, answer: str) -> list[dict[str, Any]]:
+        body = {
+            "content": answer,
+            "add_special": False,
+            "parse_special": False,
+            "with_pieces": True,
+        }
 
-        return _spans(answer, [await text(count) for count in range(1, len(tokens) + 1)])
+        def parse(reply: Any) -> list[dict[str, Any]]:
+            pieces: list[dict[str, Any]] = reply["tokens"]
+            if not all(type(p["id"]) is int and isinstance(p["piece"], str | list) for p in pieces):
+                raise UnusableReply("its tokens have no numbers and pieces")
+            return pieces
+
+        return await _asked_beside(session, f"{self._root}/tokenize", body, parse)
 
     async def log_probs(
         self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
@@ -259,10 +288,12 @@ def _root(base_url: str) -> str:
     return base_url.removesuffix("/").removesuffix("/v1")
 
 
-async def _asked_beside(session: Session, url: str, body: dict[str, Any]) -> list[int]:
-    """Tokens from an address beside the common API, which a proxy may not pass on."""
+async def _asked_beside(
+    session: Session, url: str, body: dict[str, Any], parse: Callable[[Any], T]
+) -> T:
+    """Ask at an address beside the common API, which a proxy may not pass on."""
     try:
-        return await session.post(url, body, lambda reply: _ints(reply["tokens"]))
+        return await session.post(url, body, parse)
     except RequestFailed as failure:
         if failure.status not in (404, 405):
             raise
