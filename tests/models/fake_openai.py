@@ -4,12 +4,12 @@ Written from the published schemas: of OpenAI's chat completions and models, and
 completions with prompt_logprobs, /tokenize and /detokenize. It refuses what they do not allow. Its
 language model is a few functions of the words of a prompt, so that tests know every value.
 
-    python fake_openai.py KIND [--fail N] [--key KEY] [--limit SECONDS] [--delay SECONDS]
+    python fake_openai.py KIND [--fail N [--way WAY]] [--key KEY] [--limit S] [--delay S]
 
 KIND is "openai" (top_logprobs), "vllm" or "text" (no log-probabilities). With --fail, every N-th
-request fails, in each of the ways of WAYS in turn. With --limit, a request less than so many
-seconds after the one before is refused with status 429. --delay is how long every reply takes. It
-prints its address; GET /log tells what came in.
+request fails, in one of the ways of WAYS or in each of them in turn. With --limit, a request that
+comes less than so many seconds after the one before is refused with status 429. --delay is how long
+every reply takes. It prints its address; GET /log tells what came in.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-WAYS = ("429", "500", "slow", "cut", "half", "no JSON", "other JSON", "HTML")
+WAYS = ("429", "500", "slow", "cut", "half", "no JSON", "other JSON", "error", "HTML")
 SLOW_SECONDS = 2.0
 MODEL = "words"
 MAX_WORDS = 60
@@ -234,6 +234,8 @@ class Server(ThreadingHTTPServer):
             if not self.options.fail or len(self.log) % self.options.fail:
                 return None
             self.failed += 1
+            if self.options.way:
+                return self.options.way
             return WAYS[(self.failed - 1) % len(WAYS)]
 
     def early(self):
@@ -330,6 +332,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, b'{"choices": [')
         elif way == "other JSON":
             self.answer(200, {"object": "list", "choices": [], "usage": {"prompt_tokens": 9}})
+        elif way == "error":
+            self.answer(200, {"error": {"message": "The server is broken"}})
         else:
             self.answer(200, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
         return True
@@ -349,6 +353,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=["openai", "vllm", "text"])
     parser.add_argument("--fail", type=int, default=0)
+    parser.add_argument("--way", choices=WAYS)
     parser.add_argument("--key")
     parser.add_argument("--limit", type=float, default=0)
     parser.add_argument("--delay", type=float, default=0)

@@ -311,6 +311,49 @@ def test_a_server_that_quotes_the_key_is_not_quoted(openai):
     assert "answered with HTTP 400: I was sent [key]" in text
 
 
+@pytest.mark.parametrize("broken", [f"{KEY}\nx", f"{KEY} x", f"{KEY}\u20ac"])
+def test_a_key_that_cannot_be_sent_is_not_quoted(openai, monkeypatch, broken):
+    monkeypatch.setenv("OPENAI_API_KEY", broken)
+    kind, text = message_of(openai.model)
+    assert kind is ArgumentError
+    assert "the key in OPENAI_API_KEY holds characters that no key holds" in text
+    monkeypatch.setenv("OPENAI_API_KEY", f" {KEY}\n")
+    openai.model()
+
+
+@pytest.mark.parametrize(
+    ("way", "says"),
+    [
+        ("500", "answered with HTTP 500: The server had an error"),
+        ("slow", "did not answer within 0.5 s"),
+        ("cut", "cannot be reached or broke off"),
+        ("half", "cannot be reached or broke off"),
+        ("no JSON", "sent a reply that cannot be used: Expecting value"),
+        ("other JSON", "sent a reply that cannot be used: it has not the form"),
+        ("error", "sent a reply that cannot be used: it says The server is broken"),
+        ("HTML", "sent a reply that cannot be used: it is no JSON object"),
+    ],
+)
+def test_every_failure_is_told(monkeypatch, openai, way, says):
+    monkeypatch.setattr("spex.models._endpoint._ATTEMPTS", 2)
+    model = openai.model(timeout=0.5)
+    with running("openai", "--fail", 1, "--way", way) as server:
+        model._endpoint.base_url = server.url
+        kind, text = message_of(lambda: model.generate([user("a")]))
+    assert kind is BackendError
+    assert f"{says}" in text and "; 2 attempts failed" in text
+
+
+def test_a_rate_limit_without_end(monkeypatch, openai):
+    monkeypatch.setattr("spex.models._endpoint._PATIENCE_SECONDS", 1.0)
+    model = openai.model()
+    with running("openai", "--fail", 1, "--way", "429") as server:
+        model._endpoint.base_url = server.url
+        kind, text = message_of(lambda: model.generate([user("a")]))
+    assert kind is BackendError
+    assert "answered with HTTP 429: Rate limit; it did so for 1 s" in text
+
+
 def test_the_key_is_in_no_log(openai, caplog, tmp_path):
     with caplog.at_level(logging.DEBUG):
         value = ValueFunction(Text(TEXT), openai.name, ODDS)

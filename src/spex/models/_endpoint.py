@@ -100,6 +100,7 @@ class Endpoint:
         key: sent as the bearer token; None for servers that want none.
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed.
+        label: what messages call it; the base URL unless given.
 
     Attributes:
         usage: what was asked and answered so far.
@@ -114,6 +115,7 @@ class Endpoint:
         key: str | None,
         concurrency: int = CONCURRENCY,
         timeout: float = TIMEOUT_SECONDS,
+        label: str | None = None,
     ) -> None:
         self._openai = require("openai", "openai")
         self._tenacity = require("tenacity", "openai")
@@ -121,7 +123,14 @@ class Endpoint:
             raise ArgumentError(f"concurrency={concurrency} is below 1, the least")
         if not timeout > 0:
             raise ArgumentError(f"timeout={timeout} must be above 0 seconds")
+        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+            # An error of the client would quote it.
+            raise ArgumentError(
+                f"the key in {KEY_VARIABLE} holds characters that no key holds, such as a line "
+                "break; set it anew"
+            )
         self.base_url = base_url.rstrip("/")
+        self.label = label or self.base_url
         self.concurrency = concurrency
         self.usage = Usage()
         self._key = key
@@ -143,16 +152,16 @@ class Endpoint:
         """What a user is told of a request that failed for good."""
         if failure.overlong:
             return ArgumentError(
-                f"{self.base_url} refuses a prompt as too long for the model's context "
+                f"{self.label} refuses a prompt as too long for the model's context "
                 f"({failure}); shorten the text or use a model with a longer context"
             )
         if failure.status in (401, 403):
             remedy = "check the key in it" if self._key else "put your key into it"
             return BackendError(
-                f"{self.base_url} refuses access (HTTP {failure.status}); spex takes the key from "
+                f"{self.label} refuses access (HTTP {failure.status}); spex takes the key from "
                 f"the environment variable {KEY_VARIABLE}: {remedy}"
             )
-        return BackendError(f"{self.base_url} {failure}")
+        return BackendError(f"{self.label} {failure}")
 
     def failure(self, error: Exception) -> RequestFailed:
         """What one attempt failed of."""
@@ -167,13 +176,15 @@ class Endpoint:
             cause = self._clean(first_line(error.__cause__ or error))
             return RequestFailed(f"cannot be reached or broke off ({cause})", _Kind.PASSING)
         # Anything else came of reading the reply: no JSON, or not the JSON that was asked for.
+        if isinstance(error, LookupError | TypeError | AttributeError):
+            error = UnusableReply("it has not the form that the API promises")
         return RequestFailed(
             f"sent a reply that cannot be used: {self._clean(first_line(error))}", _Kind.PASSING
         )
 
     def _status_failure(self, error: Any) -> RequestFailed:
         status = int(error.status_code)
-        says = self._clean(_message(error))
+        says = self._clean(_message(error.body))
         what = f"answered with HTTP {status}" + (f": {says}" if says else "")
         retry_after = _retry_after(error.response.headers)
         if retry_after is not None and retry_after > _PATIENCE_SECONDS:
@@ -257,11 +268,14 @@ class Session:
         try:
             result: T = await persistent(patient, self._try, send, path, body, parse)
         except RequestFailed as failure:
-            if failure.kind is not _Kind.PASSING:
+            if failure.kind is _Kind.LASTING:
                 raise
-            raise RequestFailed(
-                f"{failure}; {_ATTEMPTS} attempts failed", failure.kind, failure.status
-            ) from None
+            tried = (
+                f"{_ATTEMPTS} attempts failed"
+                if failure.kind is _Kind.PASSING
+                else f"it did so for {_PATIENCE_SECONDS:.0f} s"
+            )
+            raise RequestFailed(f"{failure}; {tried}", failure.kind, failure.status) from None
         return result
 
     async def _try(
@@ -274,6 +288,10 @@ class Session:
             # The client's own time-out is of each step; this one is of the whole.
             async with asyncio.timeout(self._endpoint._timeout):
                 reply = await send(path, body)
+            if not isinstance(reply, dict):
+                raise UnusableReply("it is no JSON object")
+            if reply.get("error"):  # some proxies say so with a status of 200
+                raise UnusableReply(f"it says {_message(reply) or 'error'}")
             parsed = parse(reply)
         except SpexError:  # the reply is in order, the request was not
             usage.requests += 1
@@ -285,7 +303,7 @@ class Session:
                 self._opens = max(self._opens, time.monotonic() + failure.retry_after)
             raise failure from None
         usage.requests += 1
-        counted = reply.get("usage") if isinstance(reply, dict) else None
+        counted = reply.get("usage")
         if isinstance(counted, dict):
             usage.prompt_tokens += _count(counted.get("prompt_tokens"))
             usage.completion_tokens += _count(counted.get("completion_tokens"))
@@ -316,12 +334,10 @@ def _retry_after(headers: Any) -> float | None:
     return max(0.0, date.timestamp() - time.time())
 
 
-def _message(error: Any) -> str:
-    """What the server says of an error, in one short line."""
-    body = error.body
+def _message(body: Any) -> str:
+    """What a server says of an error, in one short line."""
     for _ in range(2):  # {"error": {"message": ...}}, or what is inside of it
         if isinstance(body, dict):
-            body = body.get("message", body.get("error"))
-    text = body if isinstance(body, str) else ""
-    line = " ".join(text.split())
+            body = body.get("message") or body.get("error") or body.get("detail")
+    line = " ".join(body.split()) if isinstance(body, str) else ""
     return line if len(line) <= 200 else line[:197] + "..."

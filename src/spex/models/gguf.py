@@ -89,7 +89,8 @@ class GGUFModel(OpenAIModel):
                 "the file is damaged, needs more memory than there is, or holds a kind of model "
                 "that this release does not know"
             ) from None
-        endpoint = Endpoint(f"{self._server.listening_address}/v1", key, 1, _TIMEOUT_SECONDS)
+        address = f"{self._server.listening_address}/v1"
+        endpoint = Endpoint(address, key, 1, _TIMEOUT_SECONDS, label=path.name)
         self._serve_from(endpoint, path.name, name or path.name)
 
     @property

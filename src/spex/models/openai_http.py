@@ -97,7 +97,7 @@ class OpenAIModel:
         _check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
-        key = os.environ.get(KEY_VARIABLE) or None
+        key = os.environ.get(KEY_VARIABLE, "").strip() or None
         self._serve_from(Endpoint(base_url, key, concurrency, timeout), model, name)
 
     def _serve_from(self, endpoint: Endpoint, model: str, name: str | None) -> None:
