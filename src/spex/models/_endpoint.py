@@ -27,6 +27,8 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 TIMEOUT_SECONDS = 120.0
 CONCURRENCY = 8
 _ATTEMPTS = 8
+# A wrong address should be told within seconds.
+_LOOK_UP_ATTEMPTS = 4
 # Pauses between attempts grow from half a second to half a minute: 8 attempts span about a minute.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 # How long a request waits, in all, for a server that limits the rate.
@@ -230,11 +232,11 @@ class Session:
             RequestFailed: for good.
             SpexError: whatever parse raised.
         """
-        return await self._insist(self._send_post, path, body, parse)
+        return await self._insist(self._send_post, path, body, parse, _ATTEMPTS)
 
-    async def get(self, path: str, parse: Callable[[Any], T]) -> T:
-        """Fetch JSON until the reply can be used; see `post`."""
-        return await self._insist(self._send_get, path, None, parse)
+    async def look_up(self, path: str, parse: Callable[[Any], T]) -> T:
+        """Fetch JSON until the reply can be used, but not for long; see `post`."""
+        return await self._insist(self._send_get, path, None, parse, _LOOK_UP_ATTEMPTS)
 
     async def _send_post(self, path: str, body: Any) -> Any:
         return await self._client.post(path, body=body, cast_to=object)
@@ -243,7 +245,12 @@ class Session:
         return await self._client.get(path, cast_to=object)
 
     async def _insist(
-        self, send: Callable[[str, Any], Any], path: str, body: Any, parse: Callable[[Any], T]
+        self,
+        send: Callable[[str, Any], Any],
+        path: str,
+        body: Any,
+        parse: Callable[[Any], T],
+        attempts: int,
     ) -> T:
         tenacity = self._endpoint._tenacity
         pause = tenacity.wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
@@ -262,7 +269,7 @@ class Session:
         persistent = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: _is(error, _Kind.PASSING)),
             wait=pause,
-            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            stop=tenacity.stop_after_attempt(attempts),
             reraise=True,
         )
         try:
@@ -271,7 +278,7 @@ class Session:
             if failure.kind is _Kind.LASTING:
                 raise
             tried = (
-                f"{_ATTEMPTS} attempts failed"
+                f"{attempts} attempts failed"
                 if failure.kind is _Kind.PASSING
                 else f"it did so for {_PATIENCE_SECONDS:.0f} s"
             )

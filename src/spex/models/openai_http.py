@@ -189,7 +189,7 @@ class OpenAIModel:
         """What the server says of the model; empty if it says nothing of any."""
         try:
             served = call(
-                self._endpoint.session, lambda session: session.get("/models", _list_of_models)
+                self._endpoint.session, lambda session: session.look_up("/models", _list_of_models)
             )
         except RequestFailed as failure:
             if failure.status in (404, 405, 501):  # not every server lists its models
