@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Protocol
+from typing import Any, Protocol
 
 from spex._typing import FloatArray
 from spex.models.protocol import LanguageModel, Prompt
@@ -27,6 +27,12 @@ class _Wrapper:
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
+
+    def __getattr__(self, name: str) -> Any:
+        # What a model has beside the protocol, such as its usage.
+        if name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
 
     @property
     def name(self) -> str:
