@@ -21,7 +21,7 @@ import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WAYS = ("429", "500", "slow", "cut", "half", "no JSON", "other JSON", "error", "HTML")
-SLOW_SECONDS = 2.0
+SLOW_SECONDS = 5.0
 MODEL = "words"
 MAX_WORDS = 60
 QUOTE = "quote my key"  # a prompt that is refused with the key in the message

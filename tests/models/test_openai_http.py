@@ -176,6 +176,12 @@ def test_generate_keeps_the_order(text_only):
     assert text_only.model().generate(prompts[:1], 3) == [" ".join(expected[0].split()[:3])]
 
 
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_this_machine_is_asked_without_a_proxy(text_only, monkeypatch, variable):
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    assert text_only.model().generate([user("never fails")]) == [fake.reply("never fails")]
+
+
 def test_usage_is_counted(vllm):
     model = vllm.model()
     dict(model.log_probs([user("a b"), user("c")], ["ab", "xyz"]))
@@ -210,7 +216,7 @@ def test_a_server_that_fails_a_quarter_of_the_time_gives_the_same(kind, score, t
         expected = explain(steady, score)
     with running(kind, "--fail", 4) as flaky:
         # Less than the server's slowness, so that a slow request counts as failed.
-        found = explain(flaky, score, tmp_path / "s.sqlite", timeout=0.5)
+        found = explain(flaky, score, tmp_path / "s.sqlite", timeout=2.0)
         requests = flaky.requests()
     assert found.to_dict()["spectrum"] == expected.to_dict()["spectrum"]
     failures = [entry["outcome"] for entry in requests if entry["outcome"] != "served"]

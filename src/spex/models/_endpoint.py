@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from spex.errors import ArgumentError, BackendError, SpexError
 from spex.models._environment import require
@@ -33,6 +34,7 @@ _LOOK_UP_ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 # How long a request waits, in all, for a server that limits the rate.
 _PATIENCE_SECONDS = 600.0
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _OVERLONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length")
 
 WITHOUT_LOG_PROBS = (
@@ -141,8 +143,11 @@ class Endpoint:
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Session"]:
         """Connections for the running event loop."""
+        # What goes to this machine goes to no proxy, whatever the environment says of proxies.
+        direct = urlsplit(self.base_url).hostname in _THIS_MACHINE
         async with self._openai.AsyncOpenAI(
             base_url=self.base_url,
+            http_client=self._openai.DefaultAsyncHttpxClient(trust_env=False) if direct else None,
             # The client insists on a key, also for servers that look at none.
             api_key=self._key or "none",
             timeout=self._timeout,
