@@ -24,7 +24,7 @@ ALLOWED = {
     "planning": {"fourier", "masks", "report"},
     "models": {"models"},
     "parts": set(),
-    "values": {"models", "parts", "values"},
+    "values": {"models", "parts", "store", "values"},
     "store": set(),
     "sampling": {"store", "f2"},
     "explanation": {"fourier", "interactions", "report", "files", "_version"},

@@ -86,6 +86,40 @@ def test_explain_prints_what_it_found(run):
     assert err.splitlines() == ["spex: loading the model smollm2", "spex: loading takes long"]
 
 
+@pytest.mark.parametrize(
+    ("score", "answer"), [("probability", None), ("logprob:mean", "so"), ("matches:^P", None)]
+)
+def test_other_scores(run, loader, score, answer):
+    loader.model = TableModel(
+        lambda prompt, answer: -1.0 - ("never" in prompt),
+        answer=lambda prompt: "Positive" if "never" in prompt else "Negative",
+    )
+    extra = [] if answer is None else ["--answer", answer]
+    status, out, _ = run("explain", "--text", "review.txt", "--score", score, *extra)
+    assert status == 0
+    assert "Explains all of the variation" in out
+
+
+def test_json_scores(run, loader):
+    replies = {True: '{"label": 1, "sure": true}', False: '{"label": "1"}'}
+    loader.model = TableModel(
+        lambda prompt, answer: -1.0, lambda prompt: replies["never" in prompt]
+    )
+    for score, expected in (("json:label=1", 1), ("json:label=one", 0), ("json:sure=true", 1)):
+        run("explain", "--text", "review.txt", "--score", score, "-q", "--out", "e.json")
+        top = spex.Explanation.load("e.json").interactions("Moebius").top(1, order=1)
+        assert top == ([((2,), 1.0)] if expected else [])
+
+
+def test_the_models_own_answer_is_kept(run, loader):
+    asked = []
+    loader.model = TableModel(log_prob, lambda prompt: asked.append(prompt) or f"so {len(asked)}")
+    for _ in range(2):
+        run("explain", "--text", "review.txt", "--out", "e.json", "-q")
+        assert spex.Explanation.load("e.json").context["answer"] == "so 1"
+    assert len(asked) == 1
+
+
 def test_explain_writes_files(run, folder):
     status, out, _ = run(*explain("--out", "it's.json", "--html", "page.html", "--quiet"))
     assert (status, out) == (0, "")
@@ -444,6 +478,18 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (["explain", "--text", "review.txt", "--score", "logodds:a,b,c"], "write logodds:A,B"),
         (["explain", "--text", "review.txt", "--score", "logodds:a,a"], "a and b are both 'a'"),
         (["explain", "--text", "review.txt", "--answer", ""], "answer is empty"),
+        (["explain", "--text", "review.txt", "--score", "matches:("], "not a regular expression"),
+        (["explain", "--text", "review.txt", "--score", "matches"], "must be a str that is not"),
+        (["explain", "--text", "review.txt", "--score", "json:label"], "write json:FIELD=VALUE"),
+        (["explain", "--text", "review.txt", "--score", "json:=1"], "path='' is no path"),
+        (
+            ["explain", "--text", "review.txt", "--score", "matches:a", "--answer", "b"],
+            "--answer: matches checks replies, not an answer",
+        ),
+        (
+            ["explain", "--text", "review.txt", "--score", "similarity", "--answer", " "],
+            "reference=' ' is no text",
+        ),
         (["report"], "EXPLANATION.json"),
         (["report", "missing.json"], "cannot read missing.json"),
         (["report", "review.txt"], "review.txt is not JSON"),
@@ -494,7 +540,8 @@ def test_failures_of_the_outside_world(run):
 def test_unknown_model(capsys):
     assert main(explain("--model", "gpt-9", "-q")) == 2
     assert capsys.readouterr().err == (
-        "spex: model 'gpt-9' is unknown; use 'smollm2' or 'hf:FOLDER_OR_HUB_NAME'\n"
+        "spex: model 'gpt-9' is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
+        "'gguf:FILE' or 'openai:MODEL@BASE_URL'\n"
     )
 
 

@@ -62,6 +62,42 @@ def test_another_version_is_refused(tmp_path):
         spex.Store(tmp_path / "s.sqlite")
 
 
+def test_answers_are_kept(tmp_path):
+    path = tmp_path / "s.sqlite"
+    with spex.Store(path) as store:
+        assert store.get_answer("one") is None
+        store.put_answer("one", "yes, na\u00efve")
+        store.put_answer("one", "no")
+    with spex.Store(path) as store:
+        assert store.get_answer("one") == "yes, na\u00efve"
+        assert len(store) == 0
+
+
+def test_a_file_of_version_1_is_read_on(tmp_path):
+    """Made by the statements of that version, whose schema had no answers."""
+    path = tmp_path / "s.sqlite"
+    asked = masks(10, 3)
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        "create table functions (id integer primary key, identity text not null unique);"
+        "create table samples (function integer not null references functions (id),"
+        " mask blob not null, value real not null, primary key (function, mask)) without rowid;"
+        "pragma application_id = 0x53504558; pragma user_version = 1;"
+        "insert into functions values (1, 'one');"
+    )
+    connection.executemany(
+        "insert into samples values (1, ?, ?)",
+        [(mask.astype("<u8").tobytes(), float(row)) for row, mask in enumerate(asked)],
+    )
+    connection.commit()
+    connection.close()
+    for _ in range(2):
+        with spex.Store(path) as store:
+            assert store.get("one", asked).tolist() == [0.0, 1.0, 2.0]
+            store.put_answer("request", "yes")
+            assert store.get_answer("request") == "yes"
+
+
 class Counting:
     """A value function with an identity that counts its masks."""
 

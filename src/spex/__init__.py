@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from spex.values.image import Image
     from spex.values.messages import Messages
     from spex.values.predict_function import PredictFunction
-    from spex.values.scores import LogOdds, LogProb
+    from spex.values.replies import JsonField, Matches, ReplyScore, Similarity
+    from spex.values.scores import LogOdds, LogProb, Probability
     from spex.values.table import Table
     from spex.values.text import Text
     from spex.values.value_function import ValueFunction
@@ -47,13 +48,18 @@ _HOMES = {
     "Image": "spex.values.image",
     "InteractionIndex": "spex.interactions",
     "InteractionValues": "spex.interactions",
+    "JsonField": "spex.values.replies",
     "LogOdds": "spex.values.scores",
     "LogProb": "spex.values.scores",
+    "Matches": "spex.values.replies",
     "Messages": "spex.values.messages",
     "MissingExtraError": "spex.errors",
     "Plan": "spex.planning",
     "PredictFunction": "spex.values.predict_function",
+    "Probability": "spex.values.scores",
     "Progress": "spex.sampling",
+    "ReplyScore": "spex.values.replies",
+    "Similarity": "spex.values.replies",
     "Spectrum": "spex.fourier.spectrum",
     "SpexError": "spex.errors",
     "Store": "spex.store",
@@ -78,13 +84,18 @@ __all__ = [
     "Image",
     "InteractionIndex",
     "InteractionValues",
+    "JsonField",
     "LogOdds",
     "LogProb",
+    "Matches",
     "Messages",
     "MissingExtraError",
     "Plan",
     "PredictFunction",
+    "Probability",
     "Progress",
+    "ReplyScore",
+    "Similarity",
     "Spectrum",
     "SpexError",
     "Store",

@@ -4,6 +4,9 @@ A value is found by what was asked, never by a name: the key is the identity of 
 (a hash of model and revision, prompt, masker, score and precision) with the packed mask. So
 methods, budgets and runs share it, and no other function's value can be taken. Each batch is one
 transaction in write-ahead mode: a crash or kill -9 loses at most the batch under way.
+
+It also keeps the answers that models gave to unmasked prompts. An answer is part of the identity of
+the values that explain it, so a server that answers otherwise the next time would orphan them.
 """
 
 import sqlite3
@@ -17,7 +20,7 @@ import numpy as np
 from spex._typing import FloatArray, WordArray
 from spex.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no answers
 _APPLICATION_ID = 0x53504558  # "SPEX": tells our files from other people's databases
 _SCHEMA = """
 create table functions (
@@ -30,6 +33,12 @@ create table samples (
                                        -- little-endian 64-bit words
     value real not null,               -- in the unit of the score
     primary key (function, mask)
+) without rowid;
+"""
+_ANSWERS = """
+create table answers (
+    request text primary key,          -- hash of model, prompt and length
+    answer text not null
 ) without rowid;
 """
 _CHUNK = 500
@@ -64,12 +73,15 @@ class Store:
             version = execute("pragma user_version").fetchone()[0]
             application = execute("pragma application_id").fetchone()[0]
             if execute("select count(*) from sqlite_master").fetchone()[0] == 0:
-                for statement in _SCHEMA.split(";\n"):
+                for statement in (_SCHEMA + _ANSWERS).split(";\n"):
                     execute(statement)
                 execute(f"pragma application_id = {_APPLICATION_ID}")
                 execute(f"pragma user_version = {SCHEMA_VERSION}")
             elif application != _APPLICATION_ID:
                 raise StoreError(f"{self.path} is a database, but no sample store of spex")
+            elif version == 1:
+                execute(_ANSWERS)
+                execute(f"pragma user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
                 raise StoreError(
                     f"{self.path} is a sample store of version {version}; this spex reads version "
@@ -141,6 +153,21 @@ class Store:
                     (function, mask.astype("<u8").tobytes(), value)
                     for mask, value in zip(masks, values.tolist(), strict=True)
                 ),
+            )
+
+    def get_answer(self, request: str) -> str | None:
+        """The answer kept for a request; None where there is none."""
+        with self._errors():
+            row = self._connection.execute(
+                "select answer from answers where request = ?", (request,)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def put_answer(self, request: str, answer: str) -> None:
+        """Keep an answer. One that is there already stays as it is."""
+        with self._errors(), self._transaction():
+            self._connection.execute(
+                "insert or ignore into answers values (?, ?)", (request, answer)
             )
 
     def __len__(self) -> int:

@@ -6,8 +6,10 @@ import json
 import numpy as np
 import pytest
 
+import spex
 from spex.errors import ArgumentError, BackendError
 from spex.models import TableModel
+from spex.store import Store
 from spex.values import LogOdds, LogProb, Text, ValueFunction
 from spex.values.table import Table
 
@@ -126,8 +128,47 @@ def test_a_masker_over_tokens_takes_those_of_the_model():
     assert value.masker.describe()["unit"] == "token"
 
 
+def test_one_explanation_per_answer_token_from_the_same_calls():
+    def per_word(prompt, answer):
+        words = prompt.split()
+        return [-1.0 - ("a" in words), -3.0 - 2.0 * ("bb" in words and "ccc" in words)]
+
+    model = TableModel(per_word)
+    value = ValueFunction(Text("a bb ccc"), model, LogProb("not good"))
+    whole = spex.explain(value)
+    first, second = (spex.explain(token) for token in value.per_token())
+    assert model.n_scored == 16  # 8 for the whole, 8 for both tokens
+    assert first.interactions("Moebius").top(9, order=1) == [((0,), -1.0)]
+    assert second.interactions("Moebius").top(1) == [((1, 2), -2.0)]
+    np.testing.assert_allclose(whole.predict(ALL), first.predict(ALL) + second.predict(ALL))
+    assert [token.score.token for token in value.per_token()] == ["not", "good"]
+    identities = {token.identity for token in value.per_token()}
+    assert len(identities | {value.identity}) == 3
+
+
+def test_a_score_without_tokens_has_no_explanation_per_token():
+    value = ValueFunction(TEXT, TableModel(length), LogOdds("yes", "no"))
+    with pytest.raises(ArgumentError, match="has no tokens to tell apart; use LogProb"):
+        value.per_token()
+
+
+@pytest.mark.parametrize("kind", [str, Store])
+def test_the_models_own_answer_is_produced_once(tmp_path, kind):
+    asked = []
+    model = TableModel(length, answer=lambda prompt: asked.append(prompt) or f"reply {len(asked)}")
+    store = kind(str(tmp_path / "s.sqlite"))
+    values = [ValueFunction(TEXT, model, score, store=store) for score in (None, LogProb())]
+    assert [value.answer for value in values] == ["reply 1", "reply 1"]
+    assert values[0].identity == values[1].identity
+    other = ValueFunction(Text("a bb"), model, store=store)
+    renamed = ValueFunction(TEXT, TableModel(length, name="other"), store=store)
+    assert (other.answer, renamed.answer) == ("reply 2", "yes")
+    assert ValueFunction(TEXT, model).answer == "reply 3"
+    assert asked == ["Say: a bb ccc.", "a bb", "Say: a bb ccc."]
+
+
 def test_an_unknown_model_name():
-    with pytest.raises(ArgumentError, match="model 'gpt' is unknown; use 'smollm2' or 'hf:"):
+    with pytest.raises(ArgumentError, match="model 'gpt' is unknown; use 'smollm2', 'hf:"):
         ValueFunction(TEXT, "gpt")
 
 

@@ -111,8 +111,9 @@ def explain(
         str | None,
         typer.Option(
             metavar="M",
-            help="smollm2 (unless given), or hf:FOLDER_OR_HUB_NAME; for pictures "
-            "efficientnet-lite0, a classifier.",
+            help="smollm2 (unless given), hf:FOLDER_OR_HUB_NAME, gguf:FILE, or "
+            "openai:MODEL@BASE_URL for an OpenAI-compatible server (vLLM, llama.cpp and others; "
+            "the key is taken from OPENAI_API_KEY); for pictures efficientnet-lite0, a classifier.",
         ),
     ] = None,
     unit: Annotated[
@@ -138,16 +139,18 @@ def explain(
         str,
         typer.Option(
             metavar="S",
-            help="logprob (of the answer), logprob:mean (per token), or logodds:A,B "
-            "(log P(A) - log P(B); spaces count), such as logodds:positive,negative.",
+            help="logprob (of the answer), logprob:mean (per token), probability, or logodds:A,B "
+            "(log P(A) - log P(B); spaces count), such as logodds:positive,negative. For servers "
+            "that return text alone: similarity (of the reply to the answer), matches:PATTERN or "
+            "json:FIELD=VALUE (1 where the reply passes, else 0).",
         ),
     ] = "logprob",
     answer: Annotated[
         str | None,
         typer.Option(
             metavar="A",
-            help="The answer that logprob explains, of a classifier the number of the class; the "
-            "model's own unless given.",
+            help="The answer that logprob and probability explain and similarity compares with; of "
+            "a classifier the number of the class; the model's own unless given.",
         ),
     ] = None,
     budget: Annotated[
@@ -217,6 +220,8 @@ def explain(
       spex explain --documents passages.json --answer Paris --html why-paris.html
       spex explain --messages chat.json --unit sentence
       spex explain --image cat.jpg --unit superpixels:40 --mask blur --html cat.html
+      spex explain --text review.txt --score similarity --budget 300 \\
+        --model openai:gpt-4o-mini@https://api.openai.com/v1
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.explaining import Request, run
 

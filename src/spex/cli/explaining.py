@@ -1,6 +1,7 @@
 """`spex explain`: check the whole call, then load the model, explain, write, print."""
 
 import dataclasses
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,11 +28,13 @@ from spex.report import facts
 from spex.sampling import Progress
 from spex.store import Store
 from spex.values.image import Image
-from spex.values.scores import LogOdds, LogProb
+from spex.values.replies import JsonField, Matches, Similarity
+from spex.values.scores import LogOdds, LogProb, Probability
 from spex.values.segmentation import TOKEN
 
 if TYPE_CHECKING:
     from spex._typing import BoolArray
+    from spex.models._endpoint import Usage
     from spex.values.scores import Score
 
 _SHOWN_UNITS = 30
@@ -97,8 +100,8 @@ def run(session: Session, request: Request) -> None:
             masker = masker.with_tokenizer(model)
         calls = _check(request, masker)
 
-    def function() -> Function:
-        return make_function(session, request, masker, score, model)
+    def function(store: Store | None) -> Function:
+        return make_function(session, request, masker, score, model, store)
 
     if request.dry_run:
         with session.interruptible():
@@ -117,24 +120,50 @@ def parse_score(name: str, answer: str | None) -> "Score":
         ArgumentError: there is no such score, or it takes no answer.
     """
     kind, _, rest = name.partition(":")
-    if name in ("logprob", "logprob:sum"):
-        return LogProb(answer)
-    if name == "logprob:mean":
-        return LogProb(answer, reduce="mean")
-    if kind == "logodds":
-        if answer is not None:
-            raise ArgumentError("--answer: logodds compares two answers; write them as logodds:A,B")
-        a, comma, b = rest.partition(",")
-        if not (a and comma and b) or "," in b:
+    match name:
+        case "logprob" | "logprob:sum":
+            return LogProb(answer)
+        case "logprob:mean":
+            return LogProb(answer, reduce="mean")
+        case "probability":
+            return Probability(answer)
+        case "similarity":
+            return Similarity(answer)
+    if kind not in ("logodds", "matches", "json"):
+        raise ArgumentError(
+            f"--score {name!r} is unknown; use logprob, logprob:mean, probability, logodds:A,B, "
+            "such as logodds:positive,negative, similarity, matches:PATTERN or json:FIELD=VALUE"
+        )
+    if answer is not None:
+        instead = "compares two answers; write them as logodds:A,B"
+        raise ArgumentError(
+            f"--answer: {kind} {instead if kind == 'logodds' else 'checks replies, not an answer'}"
+        )
+    if kind == "matches":
+        return Matches(rest)
+    if kind == "json":
+        path, equals, value = rest.partition("=")
+        if not equals:
             raise ArgumentError(
-                f"--score {name!r}: write logodds:A,B, such as logodds:positive,negative "
-                "(answers that hold a comma: in Python, spex.LogOdds(a, b))"
+                f"--score {name!r}: write json:FIELD=VALUE, such as json:sentiment=positive"
             )
-        return LogOdds(a, b)
-    raise ArgumentError(
-        f"--score {name!r} is unknown; use logprob, logprob:mean or logodds:A,B, "
-        "such as logodds:positive,negative"
-    )
+        return JsonField(path, _json_value(value))
+    a, comma, b = rest.partition(",")
+    if not (a and comma and b) or "," in b:
+        raise ArgumentError(
+            f"--score {name!r}: write logodds:A,B, such as logodds:positive,negative "
+            "(answers that hold a comma: in Python, spex.LogOdds(a, b))"
+        )
+    return LogOdds(a, b)
+
+
+def _json_value(text: str) -> Any:
+    """A number, true, false or null as in JSON; anything else is a text as it stands."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str | int | float | bool | None) else text
 
 
 class _WouldEvaluateError(Exception):
@@ -196,7 +225,8 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     all_masks = ", every combination of units: the result is exact" if exact else ""
     called = f"{facts.counted(calls, 'call')} of the model {model_name(request)}"
     lines += ["", f"At most {called}{all_masks}"]
-    if request.score.startswith("logprob") and request.answer is None:
+    kind = request.score.partition(":")[0]
+    if kind in ("logprob", "probability", "similarity") and request.answer is None:
         lines.append("One more to learn the model's own answer, which is then explained")
     messages = masker.render([True] * masker.n_features).messages
     if any(message.content for message in messages):
@@ -213,14 +243,16 @@ def _counted_units(masker: AnyMasker) -> str:
     return facts.counted(masker.n_features, noun)
 
 
-def _print_estimate(request: Request, function: Callable[[], Function], calls: int) -> None:
+def _print_estimate(
+    request: Request, function: Callable[[Store | None], Function], calls: int
+) -> None:
     from spex.cli.estimating import estimate, unavailable
 
     lines = []
     reason = unavailable(model_name(request))
     if reason is None:
         try:
-            lines = estimate(function(), calls)
+            lines = estimate(function(None), calls)
         except (BackendError, MissingExtraError) as error:
             reason = str(error)
     if reason is not None:
@@ -228,7 +260,9 @@ def _print_estimate(request: Request, function: Callable[[], Function], calls: i
     console().print("\n".join(["", *lines]), soft_wrap=True)
 
 
-def _explain(session: Session, request: Request, function: Callable[[], Function]) -> Explanation:
+def _explain(
+    session: Session, request: Request, function: Callable[[Store | None], Function]
+) -> Explanation:
     done = 0
     with ExitStack() as stack:
         place = ""
@@ -242,10 +276,10 @@ def _explain(session: Session, request: Request, function: Callable[[], Function
             return f"{count} finished and kept in {place}; the same command goes on from there"
 
         stack.enter_context(session.interruptible(kept))
-        made = function()
         store = stack.enter_context(_store(session, request))
         if store is not None:
             place = str(store.path)
+        made = function(store)
         visible = sys.stderr.isatty() and not session.quiet
         show = stack.enter_context(reporter(visible))
 
@@ -255,8 +289,21 @@ def _explain(session: Session, request: Request, function: Callable[[], Function
             show(state)
 
         explanation = explain(made, store=store, progress=count_and_show, **request.settings)
+    usage = getattr(getattr(made, "model", None), "usage", None)
+    if usage is not None:
+        session.notice(_cost(usage))
     context = {**explanation.context, "command": session.command}
     return dataclasses.replace(explanation, context=context)
+
+
+def _cost(usage: "Usage") -> str:
+    failures = facts.counted(usage.failures, "request")
+    failed = f", {failures} failed and went out again" if usage.failures else ""
+    return (
+        f"the server answered {facts.counted(usage.requests, 'request')}{failed}; it counts "
+        f"{facts.counted(usage.prompt_tokens, 'token')} read and "
+        f"{usage.completion_tokens:,} written"
+    )
 
 
 @contextmanager

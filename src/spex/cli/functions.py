@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spex.cli.explaining import Request
     from spex.cli.session import Session
     from spex.models.protocol import LanguageModel
+    from spex.store import Store
     from spex.values.scores import Score
 
 Function: TypeAlias = ValueFunction | PredictFunction
@@ -63,8 +64,9 @@ def make_function(
     masker: AnyMasker,
     score: "Score",
     model: "LanguageModel | None",
+    store: "Store | None",
 ) -> Function:
-    """Load what is not loaded yet, and put all together.
+    """Load what is not loaded yet, and put all together; the model's own answer is kept in store.
 
     Raises:
         SpexError: the call is wrong, or the model failed.
@@ -73,4 +75,4 @@ def make_function(
         session.notice(f"loading the model {efficientnet.NAME}")
         output = check_classifier(request, masker)
         return PredictFunction(masker, efficientnet.EfficientNetLite0(), output)
-    return ValueFunction(masker, model or load_model(session, request), score)
+    return ValueFunction(masker, model or load_model(session, request), score, store=store)

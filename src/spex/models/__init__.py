@@ -9,18 +9,21 @@ from spex.models.table import TableModel
 __all__ = ["LanguageModel", "Message", "Prompt", "TableModel", "load"]
 
 _HF_PREFIX = "hf:"
+_GGUF_PREFIX = "gguf:"
+_OPENAI_PREFIX = "openai:"
 
 
 def load(name: str, notice: Callable[[str], None] | None = None) -> LanguageModel:
     """Load a model by name.
 
     Args:
-        name: "smollm2", the demonstration model; or "hf:NAME", where NAME is a folder or a
-            name on the Hugging Face hub.
+        name: "smollm2", the demonstration model; "hf:NAME", where NAME is a folder or a name on
+            the Hugging Face hub; "gguf:FILE", a GGUF file; or "openai:MODEL@BASE_URL", a model on
+            an OpenAI-compatible server, with the key in the environment variable OPENAI_API_KEY.
         notice: is told what takes long, such as a download.
 
     Raises:
-        ArgumentError: the name is neither.
+        ArgumentError: the name is none of these.
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be found or loaded.
     """
@@ -32,4 +35,15 @@ def load(name: str, notice: Callable[[str], None] | None = None) -> LanguageMode
         from spex.models.huggingface import HuggingFaceModel
 
         return HuggingFaceModel(name.removeprefix(_HF_PREFIX), name=name, notice=notice)
-    raise ArgumentError(f"model {name!r} is unknown; use 'smollm2' or 'hf:FOLDER_OR_HUB_NAME'")
+    if isinstance(name, str) and name.startswith(_GGUF_PREFIX) and len(name) > len(_GGUF_PREFIX):
+        from spex.models.gguf import GGUFModel
+
+        return GGUFModel(name.removeprefix(_GGUF_PREFIX), name=name, notice=notice)
+    if isinstance(name, str) and name.startswith(_OPENAI_PREFIX):
+        from spex.models.openai_http import connect
+
+        return connect(name)
+    raise ArgumentError(
+        f"model {name!r} is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
+        "'gguf:FILE' or 'openai:MODEL@BASE_URL'"
+    )

@@ -128,20 +128,26 @@ class HuggingFaceModel:
         The most probable token each time, without the sampling settings, penalties and other
         adjustments that a checkpoint may ask for, so that it is `log_probs` that is maximised.
         """
+        return [answer for _, answer in self.replies(prompts, max_new_tokens)]
+
+    def replies(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
+    ) -> Iterator[tuple[int, str]]:
+        """See `LanguageModel.replies`; prompts come in their order."""
         if max_new_tokens < 1:
             raise ArgumentError(f"max_new_tokens={max_new_tokens} is below 1, the least")
         encoded = self._encode_prompts(prompts)
         for number, tokens in enumerate(encoded):
             self._check_length(number, len(tokens), 1)
-        answers = []
-        for tokens in encoded:
+        return self._reply(encoded, max_new_tokens)
+
+    def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
+        for number, tokens in enumerate(prompts):
             room = max_new_tokens
             if self._max_tokens is not None:
                 room = min(room, self._max_tokens - len(tokens))
-            answers.append(
-                self._tokenizer.decode(self._greedy(tokens, room), skip_special_tokens=True)
-            )
-        return answers
+            answer = self._tokenizer.decode(self._greedy(tokens, room), skip_special_tokens=True)
+            yield number, answer
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
         """See `LanguageModel.check_prompts`."""

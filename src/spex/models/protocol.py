@@ -1,7 +1,8 @@
 """What spex asks of a language model, and the messages that it is given.
 
-A backend has one narrow method for values, `log_probs`, and one for the reference answer,
-`generate`. Masking, removal of equal prompts and storing of finished work are done once, outside.
+A backend has one narrow method for the values of given answers, `log_probs`, one for values that
+are read off its own answers, `replies`, and one for the reference answer, `generate`. Masking,
+removal of equal prompts and storing of finished work are done once, outside.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,7 +54,7 @@ class Prompt:
 
 
 class LanguageModel(Protocol):
-    """A language model that scores given answers.
+    """A language model that scores given answers, and answers by itself.
 
     Laws, for all prompts p and answers a:
 
@@ -64,6 +65,7 @@ class LanguageModel(Protocol):
       is log P(a | p). The tokens of an answer do not depend on the prompt.
     - The numbers do not depend on which other prompts and answers are in the call, up to the
       rounding of the model's precision.
+    - `replies` yields each prompt number exactly once, in any order, with what `generate` returns.
     - Models with equal `identity` give equal numbers, up to the same rounding.
     """
 
@@ -83,6 +85,24 @@ class LanguageModel(Protocol):
         Args:
             prompts: what the model is given.
             max_new_tokens: where an answer is cut off, in tokens.
+
+        Raises:
+            ArgumentError: a prompt leaves no room for an answer.
+            BackendError: the model failed.
+        """
+        ...
+
+    def replies(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
+    ) -> Iterator[tuple[int, str]]:
+        """The answers of `generate` as soon as each is finished, so that a caller can keep them.
+
+        Args:
+            prompts: what the model is given.
+            max_new_tokens: where an answer is cut off, in tokens.
+
+        Returns:
+            (prompt number, answer), in any order.
 
         Raises:
             ArgumentError: a prompt leaves no room for an answer.

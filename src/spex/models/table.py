@@ -50,6 +50,13 @@ class TableModel:
             answers.append(answer[: spans[-1][1]] if spans else "")
         return answers
 
+    def replies(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
+    ) -> Iterator[tuple[int, str]]:
+        """See `LanguageModel.replies`; prompts come in their order."""
+        for number, prompt in enumerate(prompts):
+            yield number, self.generate([prompt], max_new_tokens)[0]
+
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
         """Raise ArgumentError for an answer without words; a table has no context limit."""
         for answer in answers:

@@ -1,11 +1,14 @@
 """What is measured of a model's answer: the number that is attributed to the features.
 
 A score is resolved once per explanation, on the unmasked prompt: that fixes the answer (by default
-what the model itself answers) and which of its tokens count. A resolved score turns the
-log-probabilities of the answers' tokens into one number.
+what the model itself answers) and which of its tokens count. The scores of this module turn the
+log-probabilities of given answers into one number per prompt; those of `spex.values.replies`
+measure what the model replies, for endpoints that return nothing but text.
 """
 
-from collections.abc import Sequence
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -15,16 +18,16 @@ from spex.models.protocol import LanguageModel, Prompt
 
 
 class ResolvedScore(Protocol):
-    """A score with concrete answers. Law: `combine` depends on its argument alone."""
+    """A score with concrete answers. Law: equal descriptions give equal values."""
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The answers whose log-probabilities are needed."""
+        """The answers whose log-probabilities are needed; none where replies are measured."""
         ...
 
     @property
     def answer(self) -> str | None:
-        """The answer that is explained; None where several are compared."""
+        """The answer that is explained; None where there is not one."""
         ...
 
     @property
@@ -32,12 +35,17 @@ class ResolvedScore(Protocol):
         """One readable line, with the unit."""
         ...
 
-    def combine(self, log_probs: Sequence[FloatArray]) -> float:
-        """The score, from one (n_tokens,) array in nats per answer."""
+    def evaluate(
+        self, model: LanguageModel, prompts: Sequence[Prompt]
+    ) -> Iterator[tuple[int, float]]:
+        """(prompt number, score) as soon as the model is done with a prompt, in any order.
+
+        What the model refuses is refused by the call itself, before any evaluation.
+        """
         ...
 
-    def describe(self) -> dict[str, Any]:
-        """All that determines `answers` and `combine`, as JSON values."""
+    def describe(self) -> dict[str, Any] | None:
+        """All that determines the values, as JSON values; None where that cannot be told."""
         ...
 
 
@@ -52,6 +60,26 @@ class Score(Protocol):
             full_prompt: the prompt with every feature present.
         """
         ...
+
+
+class _OfLogProbs(ABC):
+    """What the scores share that are read off the log-probabilities of given answers."""
+
+    @property
+    @abstractmethod
+    def answers(self) -> tuple[str, ...]:
+        """The answers whose log-probabilities are needed."""
+
+    @abstractmethod
+    def combine(self, log_probs: Sequence[FloatArray]) -> float:
+        """The score, from one (n_tokens,) array in nats per answer."""
+
+    def evaluate(
+        self, model: LanguageModel, prompts: Sequence[Prompt]
+    ) -> Iterator[tuple[int, float]]:
+        """See `ResolvedScore.evaluate`."""
+        scored = model.log_probs(prompts, self.answers)
+        return ((number, self.combine(log_probs)) for number, log_probs in scored)
 
 
 @dataclass(frozen=True)
@@ -89,14 +117,7 @@ class LogProb:
         Raises:
             ArgumentError: the model answers nothing, or the span is not in the answer.
         """
-        answer = self.answer
-        if answer is None:
-            answer = model.generate([full_prompt])[0]
-            if not answer.strip():
-                raise ArgumentError(
-                    f"the greedy answer of {model.name!r} to the unmasked prompt is empty; "
-                    "give the answer to explain"
-                )
+        answer = greedy_answer(model, full_prompt) if self.answer is None else self.answer
         if self.span is None:
             return ResolvedLogProb(answer, self.reduce, None, None)
         start, stop = _find_span(answer, self.span)
@@ -111,7 +132,7 @@ class LogProb:
 
 
 @dataclass(frozen=True)
-class ResolvedLogProb:
+class ResolvedLogProb(_OfLogProbs):
     """A `LogProb` with its answer.
 
     Attributes:
@@ -134,10 +155,10 @@ class ResolvedLogProb:
     @property
     def summary(self) -> str:
         """Such as 'log P("yes"), nats'."""
-        what = f'log P("{_shorten(self.answer)}")'
+        what = f'log P("{shorten(self.answer)}")'
         if self.span is not None:
             start, stop = self.span
-            what = f'log P("{_shorten(self.answer[start:stop])}" in "{_shorten(self.answer)}")'
+            what = f'log P("{shorten(self.answer[start:stop])}" in "{shorten(self.answer)}")'
         return f"{what}, nats" if self.reduce == "sum" else f"mean {what} per token, nats"
 
     def combine(self, log_probs: Sequence[FloatArray]) -> float:
@@ -156,9 +177,120 @@ class ResolvedLogProb:
             "span": None if self.span is None else list(self.span),
         }
 
+    def per_token(self, model: LanguageModel) -> tuple["TokenLogProb", ...]:
+        """One score for each token that counts."""
+        spans = model.answer_tokens(self.answer)
+        numbers = range(len(spans)) if self.tokens is None else self.tokens
+        return tuple(TokenLogProb(self.answer, number, spans[number]) for number in numbers)
+
 
 @dataclass(frozen=True)
-class LogOdds:
+class TokenLogProb(_OfLogProbs):
+    """Log-probability of one token of an answer, given the answer before it, in nats.
+
+    `spex.ValueFunction.per_token` makes them.
+
+    Attributes:
+        answer: the whole answer.
+        number: which of its tokens, from 0.
+        span: the characters (start, stop) of the token.
+    """
+
+    answer: str
+    number: int
+    span: tuple[int, int]
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "TokenLogProb":
+        """Itself: its answer is given."""
+        return self
+
+    @property
+    def token(self) -> str:
+        """The token's text. Tokens that share a character, such as an emoji, all have it."""
+        start, stop = self.span
+        return self.answer[start:stop]
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The one answer."""
+        return (self.answer,)
+
+    @property
+    def summary(self) -> str:
+        """Such as 'log P("great", token 3 of "it was great"), nats'."""
+        return (
+            f'log P("{shorten(self.token)}", token {self.number + 1} of '
+            f'"{shorten(self.answer)}"), nats'
+        )
+
+    def combine(self, log_probs: Sequence[FloatArray]) -> float:
+        """The log-probability of the token, in nats."""
+        (values,) = log_probs
+        return float(values[self.number])
+
+    def describe(self) -> dict[str, Any]:
+        """Type, answer and number, as JSON values."""
+        return {"type": "token_log_prob", "answer": self.answer, "number": self.number}
+
+
+@dataclass(frozen=True)
+class Probability:
+    """Probability of an answer, from 0 to 1.
+
+    Differences of log-probabilities show more where every answer is unlikely: long answers have
+    probabilities near 0 whatever is masked.
+
+    Args:
+        answer: the answer; None is the model's greedy answer to the unmasked prompt.
+
+    Raises:
+        ArgumentError: the answer is empty or no str.
+    """
+
+    answer: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.answer is not None:
+            _check_answer(self.answer, "answer")
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "ResolvedProbability":
+        """Fix the answer; calls the model once if it is None.
+
+        Raises:
+            ArgumentError: the model answers nothing.
+        """
+        answer = greedy_answer(model, full_prompt) if self.answer is None else self.answer
+        return ResolvedProbability(answer)
+
+
+@dataclass(frozen=True)
+class ResolvedProbability(_OfLogProbs):
+    """A `Probability` with its answer."""
+
+    answer: str
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The one answer."""
+        return (self.answer,)
+
+    @property
+    def summary(self) -> str:
+        """Such as 'P("yes"), probability'."""
+        return f'P("{shorten(self.answer)}"), probability'
+
+    def combine(self, log_probs: Sequence[FloatArray]) -> float:
+        """Exp of the sum of the token log-probabilities."""
+        (values,) = log_probs
+        return math.exp(float(values.sum()))
+
+    def describe(self) -> dict[str, Any]:
+        """Type and answer, as JSON values."""
+        return {"type": "probability", "answer": self.answer}
+
+
+@dataclass(frozen=True)
+class LogOdds(_OfLogProbs):
     """log P(a) - log P(b), each summed over the whole answer, in nats.
 
     Args:
@@ -195,7 +327,7 @@ class LogOdds:
     @property
     def summary(self) -> str:
         """Such as 'log P("yes") - log P("no"), nats'."""
-        return f'log P("{_shorten(self.a)}") - log P("{_shorten(self.b)}"), nats'
+        return f'log P("{shorten(self.a)}") - log P("{shorten(self.b)}"), nats'
 
     def combine(self, log_probs: Sequence[FloatArray]) -> float:
         """Difference of the sums of the token log-probabilities, in nats."""
@@ -205,6 +337,21 @@ class LogOdds:
     def describe(self) -> dict[str, Any]:
         """Type and both answers, as JSON values."""
         return {"type": "log_odds", "a": self.a, "b": self.b}
+
+
+def greedy_answer(model: LanguageModel, prompt: Prompt, max_new_tokens: int = 64) -> str:
+    """The model's own answer to a prompt.
+
+    Raises:
+        ArgumentError: it is empty.
+    """
+    answer = model.generate([prompt], max_new_tokens)[0]
+    if not answer.strip():
+        raise ArgumentError(
+            f"the greedy answer of {model.name!r} to the unmasked prompt is empty; "
+            "give the answer to explain"
+        )
+    return answer
 
 
 def _check_answer(answer: object, name: str) -> None:
@@ -239,5 +386,6 @@ def _find_span(answer: str, span: str | tuple[int, int]) -> tuple[int, int]:
     return span
 
 
-def _shorten(text: str, limit: int = 60) -> str:
+def shorten(text: str, limit: int = 60) -> str:
+    """A text, cut with three dots where it is longer than the limit in characters."""
     return text if len(text) <= limit else text[: limit - 3] + "..."

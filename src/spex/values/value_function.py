@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,11 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
 from spex.models import load
 from spex.models.protocol import LanguageModel, Prompt
+from spex.models.wrappers import ScoredOnce, StoredAnswers
+from spex.store import Store
 from spex.values.masks import PromptMasker, check_masks
-from spex.values.scores import LogProb, ResolvedScore, Score
+from spex.values.replies import ReplyScore
+from spex.values.scores import LogProb, ResolvedLogProb, ResolvedScore, Score
 
 # Part of every identity. Raise it when equal descriptions come to mean other values.
 _IDENTITY_FORMAT = 1
@@ -27,7 +32,11 @@ class ValueFunction:
     Args:
         masker: what the features are, and what the model is given when some are absent.
         model: the model, or its name for `spex.models.load`.
-        score: what is measured; LogProb() of the model's own answer unless given.
+        score: what is measured; LogProb() of the model's own answer unless given. Or any function
+            (text of the user's message, the model's reply) -> real number; see `ReplyScore`.
+        store: a sample store, or its path, in which the model's own answer to the unmasked prompt
+            is kept and looked for. So the answer is produced once, even by a server that answers
+            otherwise the next time. Give the same one to `spex.explain`, which keeps the values.
 
     Attributes:
         masker: as given; over tokens, with those of the model.
@@ -38,10 +47,16 @@ class ValueFunction:
         ArgumentError: an argument is wrong, or the prompt exceeds the model's context.
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be loaded, or failed.
+        StoreError: the store cannot be used.
     """
 
     def __init__(
-        self, masker: PromptMasker, model: LanguageModel | str, score: Score | None = None
+        self,
+        masker: PromptMasker,
+        model: LanguageModel | str,
+        score: Score | Callable[[str, str], float] | None = None,
+        *,
+        store: Store | str | Path | None = None,
     ) -> None:
         if isinstance(masker, str):
             raise ArgumentError("masker is a str; wrap it: ValueFunction(Text('...'), ...)")
@@ -67,9 +82,15 @@ class ValueFunction:
             raise ArgumentError(f"{self.model.name!r} takes no images; use a model that does")
         self.model.check_prompts(extremes, ())
         self._full_prompt = extremes[0]
-        wanted: Score = LogProb() if score is None else score
-        self.score: ResolvedScore = wanted.resolve(self.model, self._full_prompt)
+        self.score: ResolvedScore = self._resolve(_as_score(score), store)
         self.model.check_prompts(extremes, self.score.answers)
+
+    def _resolve(self, score: Score, store: Store | str | Path | None) -> ResolvedScore:
+        if store is None:
+            return score.resolve(self.model, self._full_prompt)
+        with ExitStack() as stack:
+            opened = store if isinstance(store, Store) else stack.enter_context(Store(store))
+            return score.resolve(StoredAnswers(self.model, opened), self._full_prompt)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -87,17 +108,21 @@ class ValueFunction:
         return self.score.answer
 
     @property
-    def identity(self) -> str:
+    def identity(self) -> str | None:
         """Hash of all that determines the values: "sha256:" and 64 hexadecimal digits.
 
         Two value functions with the same identity have the same value for every mask, up to the
-        rounding of the model; samples can be stored under it.
+        rounding of the model; samples can be stored under it. None where the score is a function
+        without a name: nothing can be stored then.
         """
+        score = self.score.describe()
+        if score is None:
+            return None
         content = {
             "format": _IDENTITY_FORMAT,
             "model": self.model.identity,
             "masker": self.masker.describe(),
-            "score": self.score.describe(),
+            "score": score,
         }
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
@@ -171,8 +196,28 @@ class ValueFunction:
         if self._full_prompt.has_images and len(checked) > _PICTURES_AT_ONCE:
             return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
-        scored = self.model.log_probs(list(rows), self.score.answers)
-        return self._combine(list(rows.values()), scored)
+        scored = self.score.evaluate(self.model, list(rows))
+        return self._spread(list(rows.values()), scored)
+
+    def per_token(self) -> tuple["ValueFunction", ...]:
+        """One value function for each token of the answer, that share the model's calls.
+
+        Explained with the same budget and seed they see the same masks, so only the first
+        explanation costs calls. What is remembered for the others lives as long as one of them.
+
+        Returns:
+            One per token that counts; `score.token` is its text.
+
+        Raises:
+            ArgumentError: the score is not a `LogProb`.
+        """
+        if not isinstance(self.score, ResolvedLogProb):
+            raise ArgumentError(
+                f"the score {self.score.summary!r} has no tokens to tell apart; use LogProb"
+            )
+        model = ScoredOnce(self.model)
+        tokens = self.score.per_token(self.model)
+        return tuple(ValueFunction(self.masker, model, token) for token in tokens)
 
     def _stream_in_turns(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         for start in range(0, len(masks), _PICTURES_AT_ONCE):
@@ -185,9 +230,21 @@ class ValueFunction:
             rows.setdefault(self.masker.render(mask), []).append(row)
         return rows
 
-    def _combine(
-        self, rows: Sequence[Sequence[int]], scored: Iterator[tuple[int, list[FloatArray]]]
+    def _spread(
+        self, rows: Sequence[Sequence[int]], scored: Iterator[tuple[int, float]]
     ) -> Iterator[tuple[IntArray, FloatArray]]:
-        for number, log_probs in scored:
-            value = self.score.combine(log_probs)
+        for number, value in scored:
             yield np.asarray(rows[number], dtype=np.int64), np.full(len(rows[number]), value)
+
+
+def _as_score(score: object) -> Score:
+    if score is None:
+        return LogProb()
+    if callable(getattr(score, "resolve", None)):
+        return score  # type: ignore[return-value]
+    if callable(score):
+        return ReplyScore(score)
+    raise ArgumentError(
+        f"score={score!r} is no score; use LogProb, LogOdds, Probability, Similarity, Matches, "
+        "JsonField, or a function (prompt, reply) -> number"
+    )

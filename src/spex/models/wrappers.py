@@ -1,0 +1,127 @@
+"""Models around a model, that spare it calls."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from spex._typing import FloatArray
+from spex.models.protocol import LanguageModel, Prompt
+
+
+class AnswerStore(Protocol):
+    """Where answers are kept; `spex.Store` is one."""
+
+    def get_answer(self, request: str) -> str | None:
+        """The answer kept for a request, if any."""
+        ...
+
+    def put_answer(self, request: str, answer: str) -> None:
+        """Keep an answer."""
+        ...
+
+
+class _Wrapper:
+    """A model that does what another one does."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+
+    def __getattr__(self, name: str) -> Any:
+        # What a model has beside the protocol, such as its usage.
+        if name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.model.name
+
+    @property
+    def identity(self) -> str:
+        """The model's."""
+        return self.model.identity
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
+        """See `LanguageModel.generate`."""
+        return self.model.generate(prompts, max_new_tokens)
+
+    def replies(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
+    ) -> Iterator[tuple[int, str]]:
+        """See `LanguageModel.replies`."""
+        return self.model.replies(prompts, max_new_tokens)
+
+    def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
+        """See `LanguageModel.check_prompts`."""
+        self.model.check_prompts(prompts, answers)
+
+    def log_probs(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> Iterator[tuple[int, list[FloatArray]]]:
+        """See `LanguageModel.log_probs`."""
+        return self.model.log_probs(prompts, answers)
+
+    def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
+        """See `LanguageModel.answer_tokens`."""
+        return self.model.answer_tokens(answer)
+
+
+class StoredAnswers(_Wrapper):
+    """A model whose answers of `generate` are kept in a store, and taken from there.
+
+    Args:
+        model: the model.
+        store: where its answers are kept.
+    """
+
+    def __init__(self, model: LanguageModel, store: AnswerStore) -> None:
+        super().__init__(model)
+        self._store = store
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
+        """See `LanguageModel.generate`."""
+        return [self._answer(prompt, max_new_tokens) for prompt in prompts]
+
+    def _answer(self, prompt: Prompt, max_new_tokens: int) -> str:
+        content = [self.identity, max_new_tokens, asdict(prompt)]
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        request = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        answer = self._store.get_answer(request)
+        if answer is None:
+            (answer,) = self.model.generate([prompt], max_new_tokens)
+            self._store.put_answer(request, answer)
+        return answer
+
+
+class ScoredOnce(_Wrapper):
+    """A model that scores no prompt twice: it remembers the log-probabilities of every token."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__(model)
+        self._known: dict[tuple[str, ...], dict[Prompt, list[FloatArray]]] = {}
+
+    def log_probs(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> Iterator[tuple[int, list[FloatArray]]]:
+        """See `LanguageModel.log_probs`; what is known comes first."""
+        known = self._known.setdefault(tuple(answers), {})
+        missing = [number for number, prompt in enumerate(prompts) if prompt not in known]
+        # Asked right away, not when the first value is taken, for refusals are due at the call.
+        scored = self.model.log_probs([prompts[number] for number in missing], answers)
+        return self._remember(prompts, known, missing, scored)
+
+    def _remember(
+        self,
+        prompts: Sequence[Prompt],
+        known: dict[Prompt, list[FloatArray]],
+        missing: list[int],
+        scored: Iterator[tuple[int, list[FloatArray]]],
+    ) -> Iterator[tuple[int, list[FloatArray]]]:
+        for number in sorted(set(range(len(prompts))) - set(missing)):
+            yield number, known[prompts[number]]
+        for position, log_probs in scored:
+            known[prompts[missing[position]]] = log_probs
+            yield missing[position], log_probs
