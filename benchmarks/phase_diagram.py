@@ -1,8 +1,9 @@
 """Where decoding works: recall against the share of noise and the budget.
 
 64 features, 30 coefficients of order up to 4, all of them 1 or -1 so that they are found or lost
-together, white noise. Three panels: spex (method="spex"), the soft decoding of spectralexplain, and
-what density evolution predicts for spex before any evaluation.
+together, white noise. Panels: spex (method="spex"), the soft and the hard decoding of
+spectralexplain, and what density evolution predicts for spex before any evaluation. Soft decoding
+takes minutes a cell; --panels leaves it out.
 
     python benchmarks/phase_diagram.py --out out/phase_diagram.csv --plot out/phase_diagram.png
 
@@ -30,6 +31,7 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TITLES = {
     "spex": "spex",
     "spectralexplain-soft": "spectralexplain 0.0.4, soft",
+    "spectralexplain-hard": "spectralexplain 0.0.4, hard",
     "predicted": "density evolution, predicted for spex",
 }
 
