@@ -6,6 +6,35 @@ import pytest
 
 from spex.models import load
 
+_LLAMA = dict(
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=64,
+)
+_GPT2 = dict(n_embd=32, n_layer=2, n_head=4, n_positions=64)
+# Sizes in the words of each architecture.
+_TINY = {
+    "llama": _LLAMA,
+    "gpt2": _GPT2,
+    "qwen3": dict(_LLAMA, head_dim=8),
+    "gpt_neox": dict(_LLAMA, num_key_value_heads=4),
+    "opt": dict(_LLAMA, ffn_dim=64, word_embed_proj_dim=32),
+    "mistral-window": dict(_LLAMA, sliding_window=4),
+    "gpt_neo": dict(
+        hidden_size=32,
+        num_layers=2,
+        num_heads=4,
+        attention_types=[[["global", "local"], 1]],
+        window_size=4,
+        max_position_embeddings=64,
+    ),
+    "bloom": dict(hidden_size=32, n_layer=2, n_head=4),
+    "mamba": dict(hidden_size=32, num_hidden_layers=2, state_size=4),
+}
+
 
 def _save_tiny_model(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
     """Save a random model of 64 positions with a tokenizer of single bytes and a few words."""
@@ -28,30 +57,14 @@ def _save_tiny_model(folder: Path, architecture: str = "llama", seed: int = 0) -
     # The state of the generator is put back: other tests may depend on it.
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if architecture == "llama":
-            config = transformers.LlamaConfig(
-                vocab_size=len(vocabulary),
-                hidden_size=32,
-                intermediate_size=64,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                num_key_value_heads=2,
-                max_position_embeddings=64,
-                initializer_range=0.5,
-                bos_token_id=0,
-                eos_token_id=1,
-            )
-        else:
-            config = transformers.GPT2Config(
-                vocab_size=len(vocabulary),
-                n_embd=32,
-                n_layer=2,
-                n_head=4,
-                n_positions=64,
-                initializer_range=0.5,
-                bos_token_id=0,
-                eos_token_id=1,
-            )
+        config = transformers.AutoConfig.for_model(
+            architecture.removesuffix("-window"),
+            vocab_size=len(vocabulary),
+            initializer_range=0.5,
+            bos_token_id=0,
+            eos_token_id=1,
+            **_TINY[architecture],
+        )
         transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return folder
 

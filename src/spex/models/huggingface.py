@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from spex._typing import FloatArray
+from spex._typing import FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
 from spex.models._environment import quiet, require
 from spex.models._hub import content_hash, first_line, locate
 from spex.models.batching import AnswerContext, plan_batches, plan_contexts
+from spex.models.prefix_tree import Readings, plan_tree
 from spex.models.protocol import Prompt
 
 # Measured with SmolLM2-135M, prompts of 72 to 103 tokens, two cores: 7.4 to 8.0 prompts per second
@@ -105,9 +106,9 @@ class HuggingFaceModel:
             ) from error
         text_config = self._model.config.get_text_config()
         self._max_tokens: int | None = getattr(text_config, "max_position_embeddings", None)
-        accepted = inspect.signature(self._model.forward).parameters
-        self._takes_positions = "position_ids" in accepted
-        self._takes_logits_to_keep = "logits_to_keep" in accepted
+        self._accepted = frozenset(inspect.signature(self._model.forward).parameters)
+        # The name of the key-value cache, given and returned, was changed in transformers 5.24.
+        self._cache_name = "cache" if "cache" in self._accepted else "past_key_values"
 
     @functools.cached_property
     def identity(self) -> str:
@@ -121,6 +122,34 @@ class HuggingFaceModel:
     def max_tokens(self) -> int | None:
         """The model's context length in tokens; None if it has no limit."""
         return self._max_tokens
+
+    @functools.cached_property
+    def shares_prefixes(self) -> bool:
+        """Whether prompts are scored as a prefix tree; set it to False to score whole rows.
+
+        True where the model's attention follows any mask that it is given, over a cache of all
+        keys and values: not with sliding windows, recurrent layers or positions of its own
+        counting. What the architecture declares is confirmed by a comparison on a few tokens.
+        """
+        if not (
+            {"position_ids", self._cache_name, "logits_to_keep"} <= self._accepted
+            # transformers' own mark of a model whose attention takes its mask from outside.
+            and getattr(self._model, "_supports_attention_backend", False)
+            and self._model.config._attn_implementation in ("eager", "sdpa")
+        ):
+            return False
+        transformers = require("transformers", "hf")
+        layers = transformers.DynamicCache(config=self._model.config).layers
+        if any(type(layer) is not transformers.cache_utils.DynamicLayer for layer in layers):
+            return False
+        prompts, answers = [[0, 1, 2, 0, 1], [0, 1, 1, 2], [0, 2, 1, 0]], [[1, 2], [2]]
+        shared, whole = (dict(self._score(prompts, answers, share)) for share in (True, False))
+        tolerance = self._torch.finfo(self._model.dtype).eps ** 0.5
+        return all(
+            np.allclose(of_tree, of_row, rtol=tolerance, atol=tolerance)
+            for number in whole
+            for of_tree, of_row in zip(shared[number], whole[number], strict=True)
+        )
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
         """See `LanguageModel.generate`.
@@ -158,7 +187,7 @@ class HuggingFaceModel:
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         """See `LanguageModel.log_probs`."""
         prompt_tokens, answer_tokens = self._encode(prompts, answers)
-        return self._score(prompt_tokens, answer_tokens)
+        return self._score(prompt_tokens, answer_tokens, self.shares_prefixes)
 
     def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
         """See `LanguageModel.answer_tokens`."""
@@ -245,15 +274,14 @@ class HuggingFaceModel:
         ends = self._end_tokens()
         tokens = list(prompt)
         fed, cache = 0, None
-        last_only = {"logits_to_keep": 1} if self._takes_logits_to_keep else {}
+        last_only = {"logits_to_keep": 1} if "logits_to_keep" in self._accepted else {}
         with self._torch.inference_mode(), _backend_errors(self._torch, self.name):
             while len(tokens) < len(prompt) + max_new_tokens:
                 batch = self._torch.tensor([tokens[fed:]], device=self._device)
-                output = self._model(
-                    input_ids=batch, past_key_values=cache, use_cache=True, **last_only
-                )
+                past = {} if cache is None else {self._cache_name: cache}
+                output = self._model(input_ids=batch, use_cache=True, **past, **last_only)
                 # A model without a key-value cache reads everything again.
-                cache = getattr(output, "past_key_values", None)
+                cache = getattr(output, self._cache_name, None)
                 fed = len(tokens) if cache is not None else 0
                 token = int(output.logits[0, -1].argmax())
                 if token in ends:
@@ -262,17 +290,72 @@ class HuggingFaceModel:
         return tokens[len(prompt) :]
 
     def _score(
-        self, prompts: list[list[int]], answers: list[list[int]]
+        self, prompts: list[list[int]], answers: list[list[int]], share: bool
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         # Prompts with the same tokens are scored once.
         numbers: dict[tuple[int, ...], list[int]] = {}
         for number, tokens in enumerate(prompts):
             numbers.setdefault(tuple(tokens), []).append(number)
-        contexts = plan_contexts(answers)
+        callers = list(numbers.values())
+        distinct = [list(tokens) for tokens in numbers]
+        starts = np.cumsum([0, *map(len, answers)])
+        values = np.empty((len(distinct), starts[-1]))
+        missing = np.full(len(distinct), starts[-1])
+        score = self._score_tree if share else self._score_rows
+        for readings, of_readings in score(distinct, answers):
+            values[readings.prompts, readings.columns] = of_readings
+            np.subtract.at(missing, readings.prompts, 1)
+            for prompt in np.unique(readings.prompts):
+                if not missing[prompt]:
+                    for number in callers[prompt]:
+                        yield number, np.split(values[prompt].copy(), starts[1:-1])
+
+    def _score_tree(
+        self, prompts: list[list[int]], answers: list[list[int]]
+    ) -> Iterator[tuple[Readings, FloatArray]]:
+        """Each token of the prefix tree once, in pieces of one row."""
+        torch = self._torch
+        tree = plan_tree(prompts, answers)
+        lowest = torch.finfo(self._model.dtype).min
+        cache = self._new_cache(())
+        cached = np.empty(0, dtype=np.int64)
+
+        def forward(nodes: range) -> tuple[Readings, FloatArray]:
+            nonlocal cache, cached
+            path = tree.ancestors(nodes.start)
+            slots = torch.from_numpy(np.searchsorted(cached, path)).to(self._device)
+            # A cache of its own, so that a pass that fails can be tried again in halves.
+            grown = self._new_cache(
+                (layer.keys[:, :, slots], layer.values[:, :, slots]) for layer in cache.layers
+            )
+            piece = slice(nodes.start, nodes.stop)
+            visible = torch.from_numpy(tree.visible(nodes)).to(self._device)
+            bias = torch.zeros(visible.shape, dtype=self._model.dtype, device=self._device)
+            readings = tree.readings.within(nodes)
+            kept, places = np.unique(readings.nodes - nodes.start, return_inverse=True)
+            output = self._model(
+                input_ids=torch.from_numpy(tree.tokens[None, piece]).to(self._device),
+                position_ids=torch.from_numpy(tree.depths[None, piece]).to(self._device),
+                attention_mask=bias.masked_fill_(~visible, lowest)[None, None],
+                use_cache=True,
+                logits_to_keep=torch.from_numpy(kept).to(self._device),
+                **{self._cache_name: grown},
+            )
+            cache, cached = grown, np.concatenate([path, np.arange(nodes.start, nodes.stop)])
+            return readings, _pick(torch, output.logits[0], places, readings.tokens)
+
+        nodes = range(len(tree.tokens))
+        size = self._token_budget
+        return self._run([nodes[start : start + size] for start in nodes[::size]], forward)
+
+    def _score_rows(
+        self, prompts: list[list[int]], answers: list[list[int]]
+    ) -> Iterator[tuple[Readings, FloatArray]]:
+        """Padded batches of whole rows, for models that cannot share prefixes."""
         rows = [
-            _Row(distinct, context, [*tokens, *context.tokens])
-            for distinct, tokens in enumerate(numbers)
-            for context in contexts
+            _Row(number, context, [*tokens, *context.tokens])
+            for number, tokens in enumerate(prompts)
+            for context in plan_contexts(answers)
         ]
         batches = plan_batches(
             [len(row.tokens) for row in rows],
@@ -280,20 +363,14 @@ class HuggingFaceModel:
             self._token_budget,
             _LOGIT_POSITIONS,
         )
-        callers = list(numbers.values())
-        found: dict[int, dict[int, FloatArray]] = {}
-        for batch in batches:
-            chosen = [rows[number] for number in batch]
-            for row, scores in zip(chosen, self._forward(chosen, answers), strict=True):
-                known = found.setdefault(row.prompt, {})
-                known.update(scores)
-                if len(known) == len(answers):
-                    del found[row.prompt]
-                    for number in callers[row.prompt]:
-                        yield number, [known[answer].copy() for answer in range(len(answers))]
+        return self._run(
+            [[rows[number] for number in batch] for batch in batches],
+            lambda batch: self._forward_rows(batch, answers),
+        )
 
-    def _forward(self, rows: list[_Row], answers: list[list[int]]) -> list[dict[int, FloatArray]]:
-        """For each row, the token log-probabilities of its answers, by number of the answer."""
+    def _forward_rows(
+        self, rows: Sequence[_Row], answers: list[list[int]]
+    ) -> tuple[Readings, FloatArray]:
         torch = self._torch
         width = max(len(row.tokens) for row in rows)
         kept = max(row.kept for row in rows)
@@ -307,30 +384,54 @@ class HuggingFaceModel:
         if not attended.all():
             # Without padding no mask is needed, and attention takes its fast causal path.
             inputs["attention_mask"] = torch.from_numpy(attended).to(self._device)
-            if self._takes_positions:
+            if "position_ids" in self._accepted:
                 positions = np.maximum(attended.cumsum(axis=1) - 1, 0)
                 inputs["position_ids"] = torch.from_numpy(positions).to(self._device)
-        if self._takes_logits_to_keep:
+        if "logits_to_keep" in self._accepted:
             inputs["logits_to_keep"] = kept
-        with torch.inference_mode(), _backend_errors(torch, self.name):
-            logits = self._model(**inputs, use_cache=False).logits[:, -kept:]
-            results = []
-            for number, row in enumerate(rows):
-                # In float32 whatever the model's precision, and row by row to save memory.
-                scores = logits[number, kept - row.kept :].float().log_softmax(dim=-1)
-                results.append(
-                    {
-                        answer: _pick(torch, scores, answers[answer])
-                        for answer in row.context.answers
-                    }
-                )
-        return results
+        logits = self._model(**inputs, use_cache=False).logits[:, -kept:]
+        starts = np.cumsum([0, *map(len, answers)])
+        # (place in the logits, token, prompt, column) of each reading, as in `Readings`.
+        read = [
+            (kept * (number + 1) - row.kept + place, token, row.prompt, starts[answer] + place)
+            for number, row in enumerate(rows)
+            for answer in row.context.answers
+            for place, token in enumerate(answers[answer])
+        ]
+        readings = Readings(*np.array(read, dtype=np.int64).T)
+        return readings, _pick(torch, logits.flatten(0, 1), readings.nodes, readings.tokens)
+
+    def _run(
+        self,
+        batches: Sequence[Sequence[Any]],
+        forward: Callable[[Any], tuple[Readings, FloatArray]],
+    ) -> Iterator[tuple[Readings, FloatArray]]:
+        """The result of each batch in turn; where memory runs out, all that is left is halved."""
+        waiting = list(reversed(batches))
+        while waiting:
+            try:
+                with self._torch.inference_mode(), _backend_errors(self._torch, self.name):
+                    result = forward(waiting[-1])
+            except BackendError as error:
+                out_of_memory = isinstance(error.__cause__, self._torch.OutOfMemoryError)
+                if not out_of_memory or len(waiting[-1]) == 1:
+                    raise
+                halves = [(batch[len(batch) // 2 :], batch[: len(batch) // 2]) for batch in waiting]
+                waiting = [half for pair in halves for half in pair if half]
+                continue
+            waiting.pop()
+            yield result
+
+    def _new_cache(self, layers: Iterable[tuple[Any, Any]]) -> Any:
+        return require("transformers", "hf").DynamicCache(layers)
 
 
-def _pick(torch: Any, scores: Any, answer: list[int]) -> FloatArray:
-    """scores[i, answer[i]] for each token of an answer, as float64 in nats."""
-    tokens = torch.tensor(answer, device=scores.device)
-    picked = scores[: len(answer)].gather(1, tokens[:, None])[:, 0]
+def _pick(torch: Any, logits: Any, rows: IntArray, tokens: IntArray) -> FloatArray:
+    """Log softmax(logits)[rows[i], tokens[i]], in float32 whatever the model's precision."""
+    scores = logits.float().log_softmax(dim=-1)
+    picked = scores[
+        torch.from_numpy(rows).to(scores.device), torch.from_numpy(tokens).to(scores.device)
+    ]
     return np.asarray(picked.cpu().numpy(), dtype=np.float64)
 
 
