@@ -13,18 +13,22 @@ import numpy as np
 from spex._typing import FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
 from spex.models._environment import quiet, require
-from spex.models._hub import content_hash, first_line, locate
+from spex.models._hub import ModelFiles, content_hash, first_line, locate
 from spex.models.batching import AnswerContext, plan_batches, plan_contexts
 from spex.models.prefix_tree import Readings, plan_tree
 from spex.models.protocol import Prompt
 
-# Measured with SmolLM2-135M, prompts of 72 to 103 tokens, two cores: 7.4 to 8.0 prompts per second
-# from 512 to 4,096 tokens per batch, 5.2 at 128 and 6.6 at 8,192. Of equals the small one, for
-# work is handed over at the end of each batch.
-_CPU_TOKENS = 2048
-_GPU_TOKENS = 16384
+# Tokens of a forward pass, on a CPU and elsewhere. Measured with SmolLM2-135M.
+# Whole rows (72 to 103 tokens, two cores): 7.4 to 8.0 prompts per second from 512 to 4,096 tokens,
+# 5.2 at 128 and 6.6 at 8,192.
+_ROW_TOKENS = (2048, 16384)
+# Pieces of the tree (the same prompts, one core): 221 tokens per second at 192, 190 to 198 at 256
+# and 384, 182 at 512, 155 at 1,024, for each token is compared with all others of its piece. With
+# more cores small pieces lose more to reading the weights. Not measured on a GPU: there
+# some hundred tokens keep it busy, and 2,048 cost a model of 4,096 channels 8 % in comparisons.
+_TREE_TOKENS = (256, 2048)
 # Logits in float32 take 200 kB per position for a vocabulary of 50,000.
-_LOGIT_POSITIONS = 2048
+LOGIT_POSITIONS = 2048
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,13 @@ class HuggingFaceModel:
     that adds nothing, is one beginning-of-text (or end-of-text) token.
 
     Args:
-        source: a folder, or a name on the Hugging Face hub.
+        source: a folder, a name on the Hugging Face hub, or files that were located.
         name: what to call the model in reports; the source unless given.
         device: such as "cpu" or "cuda:1"; CUDA if there is any, unless given.
         dtype: such as "float32" or "bfloat16"; unless given, float32 on a CPU and the
             checkpoint's own on another device.
-        token_budget: the most tokens of a batch, padding included; unless given, 2,048 on a CPU
-            and 16,384 on another device.
+        token_budget: the most tokens of a forward pass, padding included; unless given, for
+            prefix trees 256 on a CPU and 2,048 on another device, for whole rows 2,048 and 16,384.
         notice: is told what takes long.
 
     Raises:
@@ -66,9 +70,12 @@ class HuggingFaceModel:
         ArgumentError: no such device or dtype.
     """
 
+    _kind = "causal language model"
+    _auto_class = "AutoModelForCausalLM"
+
     def __init__(
         self,
-        source: str | Path,
+        source: str | Path | ModelFiles,
         *,
         name: str | None = None,
         device: str | None = None,
@@ -82,16 +89,16 @@ class HuggingFaceModel:
             raise ArgumentError(f"token_budget={token_budget} is below 1, the least")
         self._device = _device(self._torch, device)
         on_cpu = self._device.type == "cpu"
-        self._token_budget = token_budget or (_CPU_TOKENS if on_cpu else _GPU_TOKENS)
-        self._files = locate(str(source), notice)
-        self._source = str(source)
-        self.name = name or self._source
+        self._tree_tokens = token_budget or _TREE_TOKENS[not on_cpu]
+        self._row_tokens = token_budget or _ROW_TOKENS[not on_cpu]
+        self._files = source if isinstance(source, ModelFiles) else locate(str(source), notice)
+        self.name = name or self._files.source
         try:
             with quiet():
                 self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
                     self._files.folder, local_files_only=True, trust_remote_code=False
                 )
-                self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                self._model: Any = getattr(transformers, self._auto_class).from_pretrained(
                     self._files.folder,
                     dtype=_dtype(self._torch, dtype or ("float32" if on_cpu else "auto")),
                     local_files_only=True,
@@ -102,7 +109,7 @@ class HuggingFaceModel:
             raise
         except Exception as error:  # a broken or foreign file can raise anything
             raise BackendError(
-                f"{self.name!r} cannot be loaded as a causal language model: {first_line(error)}"
+                f"{self.name!r} cannot be loaded as a {self._kind}: {first_line(error)}"
             ) from error
         text_config = self._model.config.get_text_config()
         self._max_tokens: int | None = getattr(text_config, "max_position_embeddings", None)
@@ -115,7 +122,7 @@ class HuggingFaceModel:
         """Commit on the hub, or hash of the files of a folder; and precision."""
         precision = str(self._model.dtype).removeprefix("torch.")
         if self._files.revision is not None:
-            return f"hf:{self._source}@{self._files.revision};dtype={precision}"
+            return f"hf:{self._files.source}@{self._files.revision};dtype={precision}"
         return f"hf:sha256:{content_hash(self._files.folder)};dtype={precision}"
 
     @property
@@ -172,10 +179,9 @@ class HuggingFaceModel:
 
     def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
         for number, tokens in enumerate(prompts):
-            room = max_new_tokens
-            if self._max_tokens is not None:
-                room = min(room, self._max_tokens - len(tokens))
-            answer = self._tokenizer.decode(self._greedy(tokens, room), skip_special_tokens=True)
+            answer = self._tokenizer.decode(
+                self._greedy(tokens, max_new_tokens), skip_special_tokens=True
+            )
             yield number, answer
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
@@ -221,8 +227,9 @@ class HuggingFaceModel:
 
     def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
         if self._max_tokens is not None and n_prompt + n_answer > self._max_tokens:
+            with_answer = f", {n_prompt + n_answer} with its answer" if n_answer else ""
             raise ArgumentError(
-                f"prompt {number} has {n_prompt} tokens, {n_prompt + n_answer} with its answer, "
+                f"prompt {number} has {n_prompt} tokens{with_answer}, "
                 f"but the context of {self.name!r} is {self._max_tokens}; shorten the text or use "
                 "a model with a longer context"
             )
@@ -271,15 +278,25 @@ class HuggingFaceModel:
     # Forward passes
 
     def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+        return self._continue("input_ids", prompt, max_new_tokens)
+
+    def _continue(
+        self, argument: str, start: list[int], max_new_tokens: int, **context: Any
+    ) -> list[int]:
+        """The most probable tokens after those of an argument of the model."""
+        if self._max_tokens is not None:
+            max_new_tokens = min(max_new_tokens, self._max_tokens - len(start))
         ends = self._end_tokens()
-        tokens = list(prompt)
+        tokens = list(start)
         fed, cache = 0, None
         last_only = {"logits_to_keep": 1} if "logits_to_keep" in self._accepted else {}
-        with self._torch.inference_mode(), _backend_errors(self._torch, self.name):
-            while len(tokens) < len(prompt) + max_new_tokens:
+        with self._torch.inference_mode(), backend_errors(self._torch, self.name):
+            while len(tokens) < len(start) + max_new_tokens:
                 batch = self._torch.tensor([tokens[fed:]], device=self._device)
-                past = {} if cache is None else {self._cache_name: cache}
-                output = self._model(input_ids=batch, use_cache=True, **past, **last_only)
+                past: dict[str, Any] = {} if cache is None else {self._cache_name: cache}
+                output = self._model(
+                    **{argument: batch}, use_cache=True, **context, **past, **last_only
+                )
                 # A model without a key-value cache reads everything again.
                 cache = getattr(output, self._cache_name, None)
                 fed = len(tokens) if cache is not None else 0
@@ -287,7 +304,7 @@ class HuggingFaceModel:
                 if token in ends:
                     break
                 tokens.append(token)
-        return tokens[len(prompt) :]
+        return tokens[len(start) :]
 
     def _score(
         self, prompts: list[list[int]], answers: list[list[int]], share: bool
@@ -342,10 +359,10 @@ class HuggingFaceModel:
                 **{self._cache_name: grown},
             )
             cache, cached = grown, np.concatenate([path, np.arange(nodes.start, nodes.stop)])
-            return readings, _pick(torch, output.logits[0], places, readings.tokens)
+            return readings, pick(torch, output.logits[0], places, readings.tokens)
 
         nodes = range(len(tree.tokens))
-        size = self._token_budget
+        size = self._tree_tokens
         return self._run([nodes[start : start + size] for start in nodes[::size]], forward)
 
     def _score_rows(
@@ -360,8 +377,8 @@ class HuggingFaceModel:
         batches = plan_batches(
             [len(row.tokens) for row in rows],
             [row.kept for row in rows],
-            self._token_budget,
-            _LOGIT_POSITIONS,
+            self._row_tokens,
+            LOGIT_POSITIONS,
         )
         return self._run(
             [[rows[number] for number in batch] for batch in batches],
@@ -399,7 +416,7 @@ class HuggingFaceModel:
             for place, token in enumerate(answers[answer])
         ]
         readings = Readings(*np.array(read, dtype=np.int64).T)
-        return readings, _pick(torch, logits.flatten(0, 1), readings.nodes, readings.tokens)
+        return readings, pick(torch, logits.flatten(0, 1), readings.nodes, readings.tokens)
 
     def _run(
         self,
@@ -410,7 +427,7 @@ class HuggingFaceModel:
         waiting = list(reversed(batches))
         while waiting:
             try:
-                with self._torch.inference_mode(), _backend_errors(self._torch, self.name):
+                with self._torch.inference_mode(), backend_errors(self._torch, self.name):
                     result = forward(waiting[-1])
             except BackendError as error:
                 out_of_memory = isinstance(error.__cause__, self._torch.OutOfMemoryError)
@@ -426,7 +443,7 @@ class HuggingFaceModel:
         return require("transformers", "hf").DynamicCache(layers)
 
 
-def _pick(torch: Any, logits: Any, rows: IntArray, tokens: IntArray) -> FloatArray:
+def pick(torch: Any, logits: Any, rows: IntArray, tokens: IntArray) -> FloatArray:
     """Log softmax(logits)[rows[i], tokens[i]], in float32 whatever the model's precision."""
     scores = logits.float().log_softmax(dim=-1)
     picked = scores[
@@ -436,7 +453,7 @@ def _pick(torch: Any, logits: Any, rows: IntArray, tokens: IntArray) -> FloatArr
 
 
 @contextmanager
-def _backend_errors(torch: Any, name: str) -> Iterator[None]:
+def backend_errors(torch: Any, name: str) -> Iterator[None]:
     """Turn what a forward pass raises, such as a lack of memory, into a BackendError."""
     try:
         yield

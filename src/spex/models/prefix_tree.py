@@ -32,6 +32,12 @@ class Readings:
     prompts: IntArray
     columns: IntArray
 
+    @classmethod
+    def joined(cls, parts: Sequence["Readings"]) -> "Readings":
+        """Those of all parts, one part after the other."""
+        fields = [(part.nodes, part.tokens, part.prompts, part.columns) for part in parts]
+        return cls(*map(np.concatenate, zip(*fields, strict=True)))
+
     def within(self, nodes: range) -> "Readings":
         """Those after the nodes of a range."""
         start, stop = np.searchsorted(self.nodes, (nodes.start, nodes.stop))
