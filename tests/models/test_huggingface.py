@@ -109,6 +109,19 @@ def test_prefixes_are_not_shared_where_the_comparison_fails(tiny, monkeypatch):
     assert not tiny.shares_prefixes
 
 
+def test_prefixes_are_not_shared_where_masks_of_four_dimensions_are_refused(tiny, monkeypatch):
+    forward = tiny._model.forward
+
+    def refuse(attention_mask=None, **inputs):
+        if attention_mask is not None and attention_mask.ndim > 2:
+            raise ValueError("attention_mask has the wrong shape")
+        return forward(attention_mask=attention_mask, **inputs)
+
+    monkeypatch.setattr(tiny._model, "forward", refuse)
+    assert not tiny.shares_prefixes
+    assert len(dict(tiny.log_probs(PROMPTS, ANSWERS))) == len(PROMPTS)
+
+
 @pytest.mark.parametrize("share", [True, False])
 def test_values_do_not_depend_on_the_other_prompts(tiny, share):
     tiny.shares_prefixes = share

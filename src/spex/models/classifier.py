@@ -7,8 +7,9 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
+from spex.models._torch import backend_errors
 from spex.models.batching import plan_batches
-from spex.models.huggingface import HuggingFaceModel, backend_errors
+from spex.models.huggingface import HuggingFaceModel
 from spex.models.prefix_tree import Readings
 from spex.models.protocol import Prompt
 

@@ -3,17 +3,17 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spex._typing import FloatArray, IntArray
+from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.models._environment import quiet, require
 from spex.models._hub import ModelFiles, content_hash, first_line, locate
+from spex.models._torch import LOGIT_POSITIONS, backend_errors, parse_device, parse_dtype, pick
 from spex.models.batching import AnswerContext, plan_batches, plan_contexts
 from spex.models.prefix_tree import Readings, plan_tree
 from spex.models.protocol import Prompt
@@ -27,8 +27,6 @@ _ROW_TOKENS = (2048, 16384)
 # more cores small pieces lose more to reading the weights. Not measured on a GPU: there
 # some hundred tokens keep it busy, and 2,048 cost a model of 4,096 channels 8 % in comparisons.
 _TREE_TOKENS = (256, 2048)
-# Logits in float32 take 200 kB per position for a vocabulary of 50,000.
-LOGIT_POSITIONS = 2048
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class HuggingFaceModel:
         transformers = require("transformers", "hf")
         if token_budget is not None and token_budget < 1:
             raise ArgumentError(f"token_budget={token_budget} is below 1, the least")
-        self._device = _device(self._torch, device)
+        self._device = parse_device(self._torch, device)
         on_cpu = self._device.type == "cpu"
         self._tree_tokens = token_budget or _TREE_TOKENS[not on_cpu]
         self._row_tokens = token_budget or _ROW_TOKENS[not on_cpu]
@@ -100,7 +98,7 @@ class HuggingFaceModel:
                 )
                 self._model: Any = getattr(transformers, self._auto_class).from_pretrained(
                     self._files.folder,
-                    dtype=_dtype(self._torch, dtype or ("float32" if on_cpu else "auto")),
+                    dtype=parse_dtype(self._torch, dtype or ("float32" if on_cpu else "auto")),
                     local_files_only=True,
                     trust_remote_code=False,
                 )
@@ -146,11 +144,14 @@ class HuggingFaceModel:
         ):
             return False
         transformers = require("transformers", "hf")
-        layers = transformers.DynamicCache(config=self._model.config).layers
-        if any(type(layer) is not transformers.cache_utils.DynamicLayer for layer in layers):
-            return False
         prompts, answers = [[0, 1, 2, 0, 1], [0, 1, 1, 2], [0, 2, 1, 0]], [[1, 2], [2]]
-        shared, whole = (dict(self._score(prompts, answers, share)) for share in (True, False))
+        try:
+            layers = transformers.DynamicCache(config=self._model.config).layers
+            if any(type(layer) is not transformers.cache_utils.DynamicLayer for layer in layers):
+                return False
+            shared, whole = (dict(self._score(prompts, answers, share)) for share in (True, False))
+        except Exception:  # an architecture may refuse such a mask or cache as it likes
+            return False
         tolerance = self._torch.finfo(self._model.dtype).eps ** 0.5
         return all(
             np.allclose(of_tree, of_row, rtol=tolerance, atol=tolerance)
@@ -369,10 +370,11 @@ class HuggingFaceModel:
         self, prompts: list[list[int]], answers: list[list[int]]
     ) -> Iterator[tuple[Readings, FloatArray]]:
         """Padded batches of whole rows, for models that cannot share prefixes."""
+        contexts = plan_contexts(answers)
         rows = [
             _Row(number, context, [*tokens, *context.tokens])
             for number, tokens in enumerate(prompts)
-            for context in plan_contexts(answers)
+            for context in contexts
         ]
         batches = plan_batches(
             [len(row.tokens) for row in rows],
@@ -441,41 +443,3 @@ class HuggingFaceModel:
 
     def _new_cache(self, layers: Iterable[tuple[Any, Any]]) -> Any:
         return require("transformers", "hf").DynamicCache(layers)
-
-
-def pick(torch: Any, logits: Any, rows: IntArray, tokens: IntArray) -> FloatArray:
-    """Log softmax(logits)[rows[i], tokens[i]], in float32 whatever the model's precision."""
-    scores = logits.float().log_softmax(dim=-1)
-    picked = scores[
-        torch.from_numpy(rows).to(scores.device), torch.from_numpy(tokens).to(scores.device)
-    ]
-    return np.asarray(picked.cpu().numpy(), dtype=np.float64)
-
-
-@contextmanager
-def backend_errors(torch: Any, name: str) -> Iterator[None]:
-    """Turn what a forward pass raises, such as a lack of memory, into a BackendError."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise BackendError(
-            f"{name!r} ran out of memory: {first_line(error)}; lower token_budget"
-        ) from error
-    except RuntimeError as error:
-        raise BackendError(f"{name!r} failed: {first_line(error)}") from error
-
-
-def _device(torch: Any, device: str | None) -> Any:
-    try:
-        return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError as error:
-        raise ArgumentError(f"device={device!r} is unknown: {first_line(error)}") from None
-
-
-def _dtype(torch: Any, dtype: str) -> Any:
-    if dtype == "auto":
-        return dtype
-    value = getattr(torch, dtype, None)
-    if not isinstance(value, torch.dtype) or not value.is_floating_point:
-        raise ArgumentError(f"dtype={dtype!r} is unknown; use 'float32', 'bfloat16' or 'float16'")
-    return value

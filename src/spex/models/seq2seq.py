@@ -8,8 +8,9 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
+from spex.models._torch import LOGIT_POSITIONS, backend_errors, pick
 from spex.models.batching import plan_batches
-from spex.models.huggingface import LOGIT_POSITIONS, HuggingFaceModel, backend_errors, pick
+from spex.models.huggingface import HuggingFaceModel
 from spex.models.prefix_tree import Readings
 
 
