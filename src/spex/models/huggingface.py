@@ -22,10 +22,10 @@ from spex.models.protocol import Prompt
 # Whole rows (72 to 103 tokens, two cores): 7.4 to 8.0 prompts per second from 512 to 4,096 tokens,
 # 5.2 at 128 and 6.6 at 8,192.
 _ROW_TOKENS = (2048, 16384)
-# Pieces of the tree (the same prompts, one core): 221 tokens per second at 192, 190 to 198 at 256
-# and 384, 182 at 512, 155 at 1,024, for each token is compared with all others of its piece. With
-# more cores small pieces lose more to reading the weights. Not measured on a GPU: there
-# some hundred tokens keep it busy, and 2,048 cost a model of 4,096 channels 8 % in comparisons.
+# Pieces of the tree (40 prompts of about 101 tokens, one busy core, two runs, tokens per second of
+# processor time): 186 and 221 at 192, 190 and 194 at 256, 194 and 198 at 384, 182 at 512, 162 and
+# 149 at 1,024, for each token is compared with all others of its piece.
+# The number for other devices is not measured: some hundred tokens should keep a GPU busy.
 _TREE_TOKENS = (256, 2048)
 
 
