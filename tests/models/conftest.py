@@ -6,8 +6,70 @@ import pytest
 
 from spex.models import load
 
+_LLAMA = dict(
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=64,
+)
+_GPT2 = dict(n_embd=32, n_layer=2, n_head=4, n_positions=64)
+# Sizes in the words of each architecture.
+_TINY = {
+    "llama": _LLAMA,
+    "gpt2": _GPT2,
+    "qwen3": dict(_LLAMA, head_dim=8),
+    "gpt_neox": dict(_LLAMA, num_key_value_heads=4),
+    "opt": dict(_LLAMA, ffn_dim=64, word_embed_proj_dim=32),
+    "mistral-window": dict(_LLAMA, sliding_window=4),
+    "gpt_neo": dict(
+        hidden_size=32,
+        num_layers=2,
+        num_heads=4,
+        attention_types=[[["global", "local"], 1]],
+        window_size=4,
+        max_position_embeddings=64,
+    ),
+    "bloom": dict(hidden_size=32, n_layer=2, n_head=4),
+    "t5": dict(
+        d_model=32,
+        d_kv=8,
+        d_ff=64,
+        num_layers=2,
+        num_heads=4,
+        decoder_start_token_id=0,
+        feed_forward_proj="gated-gelu",
+    ),
+    "bart": dict(
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        max_position_embeddings=64,
+        decoder_start_token_id=1,
+    ),
+    "bert": dict(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    ),
+    "mamba": dict(hidden_size=32, num_hidden_layers=2, state_size=4),
+}
 
-def _save_tiny_model(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
+
+def _save_tiny_model(
+    folder: Path,
+    architecture: str = "llama",
+    seed: int = 0,
+    auto_class: str = "AutoModelForCausalLM",
+    **options: object,
+) -> Path:
     """Save a random model of 64 positions with a tokenizer of single bytes and a few words."""
     import tokenizers
     import torch
@@ -28,31 +90,21 @@ def _save_tiny_model(folder: Path, architecture: str = "llama", seed: int = 0) -
     # The state of the generator is put back: other tests may depend on it.
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if architecture == "llama":
-            config = transformers.LlamaConfig(
-                vocab_size=len(vocabulary),
-                hidden_size=32,
-                intermediate_size=64,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                num_key_value_heads=2,
-                max_position_embeddings=64,
-                initializer_range=0.5,
-                bos_token_id=0,
-                eos_token_id=1,
-            )
-        else:
-            config = transformers.GPT2Config(
-                vocab_size=len(vocabulary),
-                n_embd=32,
-                n_layer=2,
-                n_head=4,
-                n_positions=64,
-                initializer_range=0.5,
-                bos_token_id=0,
-                eos_token_id=1,
-            )
-        transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+        config = transformers.AutoConfig.for_model(
+            architecture.removesuffix("-window"),
+            vocab_size=len(vocabulary),
+            **{
+                "initializer_range": 0.5,
+                "bos_token_id": 0,
+                "eos_token_id": 1,
+                **_TINY[architecture],
+                **options,
+            },
+        )
+        model = getattr(transformers, auto_class).from_config(config)
+    if architecture == "bart":
+        model.generation_config.forced_bos_token_id = 0  # as its checkpoints have it
+    model.save_pretrained(folder)
     return folder
 
 

@@ -188,6 +188,7 @@ def test_answers_have_one_and_many_tokens(smollm2):
     ("answer", "reduce"), [("positive", "sum"), (SENTENCE, "sum"), (SENTENCE, "mean")]
 )
 def test_log_prob_is_that_of_one_prompt_at_a_time(smollm2, masks, reference, answer, reduce):
+    assert smollm2.shares_prefixes
     values = ValueFunction(TEXT, smollm2, LogProb(answer, reduce=reduce))(masks)
     expected = [getattr(np, reduce)(tokens) for tokens in reference[answer]]
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-3)

@@ -18,7 +18,8 @@ def load(name: str, notice: Callable[[str], None] | None = None) -> LanguageMode
 
     Args:
         name: "smollm2", the demonstration model; "hf:NAME", where NAME is a folder or a name on
-            the Hugging Face hub; "gguf:FILE", a GGUF file; or "openai:MODEL@BASE_URL", a model on
+            the Hugging Face hub of a causal language model, an encoder-decoder such as T5, or a
+            sequence classifier; "gguf:FILE", a GGUF file; or "openai:MODEL@BASE_URL", a model on
             an OpenAI-compatible server, with the key in the environment variable OPENAI_API_KEY.
         notice: is told what takes long, such as a download.
 
@@ -32,9 +33,9 @@ def load(name: str, notice: Callable[[str], None] | None = None) -> LanguageMode
 
         return load_smollm2(notice)
     if isinstance(name, str) and name.startswith(_HF_PREFIX) and len(name) > len(_HF_PREFIX):
-        from spex.models.huggingface import HuggingFaceModel
+        from spex.models.kinds import load_transformers
 
-        return HuggingFaceModel(name.removeprefix(_HF_PREFIX), name=name, notice=notice)
+        return load_transformers(name.removeprefix(_HF_PREFIX), name=name, notice=notice)
     if isinstance(name, str) and name.startswith(_GGUF_PREFIX) and len(name) > len(_GGUF_PREFIX):
         from spex.models.gguf import GGUFModel
 

@@ -20,10 +20,12 @@ class ModelFiles:
     """The files of a model.
 
     Attributes:
+        source: the folder or the name, as asked for.
         folder: where they are.
         revision: the hub's commit; None for a folder of the user.
     """
 
+    source: str
     folder: Path
     revision: str | None
 
@@ -43,7 +45,7 @@ def locate(name: str, notice: Callable[[str], None] | None = None) -> ModelFiles
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return ModelFiles(folder, None)
+        return ModelFiles(name, folder, None)
     hub = require("huggingface_hub", "hf")
     errors = require("huggingface_hub.errors", "hf")
     try:
@@ -75,7 +77,7 @@ def locate(name: str, notice: Callable[[str], None] | None = None) -> ModelFiles
             )
         except Exception as error:
             raise BackendError(f"{name!r} could not be fetched: {first_line(error)}") from error
-    return ModelFiles(Path(path), info.sha)
+    return ModelFiles(name, Path(path), info.sha)
 
 
 def content_hash(folder: Path) -> str:
@@ -107,7 +109,7 @@ def _fetched_earlier(hub: Any, name: str, error: Exception) -> ModelFiles:
             f"be reached ({first_line(error)}); connect to the internet, or name a local folder"
         ) from None
     # A snapshot lies in a folder named after its commit.
-    return ModelFiles(folder, folder.name)
+    return ModelFiles(name, folder, folder.name)
 
 
 def _wanted_files(info: Any) -> list[str]:
