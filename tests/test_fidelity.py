@@ -41,7 +41,9 @@ def fit_path(samples, folds):
     """Nested supports, so that a length is chosen as well."""
     n = samples.n_features
     pairs = pack(np.array([[i in (0, j) for i in range(n)] for j in range(1, n)]))
-    return ridge_path(samples, np.concatenate([singletons(n), pairs]), [1, n, n + 2, 2 * n], folds)
+    return ridge_path(
+        samples, np.concatenate([singletons(n), pairs]), [1, n, n + 2, 2 * n - 1], folds
+    )
 
 
 @pytest.mark.parametrize("fit", [Linear().fit, fit_path], ids=["linear", "path"])

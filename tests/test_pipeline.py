@@ -154,7 +154,7 @@ def test_auto_finds_interactions_with_few_masks():
     function = sparse(40, 15, 3, 4).predict
     auto = spex.explain(function, 40, budget=400)
     linear = spex.explain(function, 40, budget=400, method="linear")
-    assert auto.method == "gp"
+    assert auto.method != "linear"
     assert true_r2(function, auto) > true_r2(function, linear) + 0.2
 
 

@@ -137,6 +137,8 @@ class _Path:
     ) -> None:
         self.columns = columns
         self.guesses: list[FloatArray] = []
+        # For each length, the penalties that each fold may choose from.
+        self._windows: list[list[slice]] = []
         self._words = samples.words
         centre, spread = scale
         self._values = (samples.values - centre) / spread
@@ -174,7 +176,8 @@ class _Path:
         total = _sum(self._moments)
         m = len(self._words)
         guesses = np.full((m, len(_PENALTIES)), np.inf)
-        tried = self._penalties()
+        windows = self._windows_for_next()
+        tried = slice(min(w.start for w in windows), max(w.stop for w in windows))
         signs_of = [signs(self._words[rows], self.columns[:length]) for rows in self._folds]
         for fold, rows in enumerate(self._folds):
             fits = _ridge(_less(total, self._moments[fold]), (m - len(rows)) * weights, tried)
@@ -190,16 +193,20 @@ class _Path:
                 both.append(squared)
             errors.append((both[0], both[1]))
         self.guesses.append(guesses)
+        self._windows.append(windows)
 
-    def _penalties(self) -> slice:
-        """The penalties tried next: all, later those around the best for the length before.
+    def _windows_for_next(self) -> list[slice]:
+        """The penalties considered next for each fold: all, later those around the last best.
 
-        The others have an infinite error.
+        Which is best is judged without the fold, whose values must have no part in its prediction.
         """
         if not self.guesses:
-            return slice(0, len(_PENALTIES))
-        best = int(self.errors()[:, -1].mean(axis=0).argmin())
-        return slice(max(best - 1, 0), best + 2)
+            return [slice(0, len(_PENALTIES))] * len(self._folds)
+        windows = []
+        for fold in range(len(self._folds)):
+            best = int(self.inner_errors(fold)[:, -1].mean(axis=0).argmin())
+            windows.append(slice(max(best - 1, 0), min(best + 2, len(_PENALTIES))))
+        return windows
 
     def errors(self) -> FloatArray:
         """(masks in folds, lengths, penalties) squared errors of the fits without one fold."""
@@ -208,12 +215,21 @@ class _Path:
         return np.stack(found, axis=1) if found else np.zeros((0, 0, len(_PENALTIES)))
 
     def inner_errors(self, fold: int) -> FloatArray:
-        """(masks in other folds, lengths, penalties) squared errors of fits without that fold."""
+        """(masks in other folds, lengths, penalties) squared errors of fits without that fold.
+
+        Infinite for penalties that this fold does not consider.
+        """
         found = []
         for (a, b), errors in self._pairs.items():
             if fold in (a, b) and errors:
                 found.append(np.stack([pair[1 if a == fold else 0] for pair in errors], axis=1))
-        return np.concatenate(found) if found else np.zeros((0, 0, len(_PENALTIES)))
+        if not found:
+            return np.zeros((0, 0, len(_PENALTIES)))
+        of_fold = np.concatenate(found)
+        for number, windows in enumerate(self._windows):
+            of_fold[:, number, : windows[fold].start] = np.inf
+            of_fold[:, number, windows[fold].stop :] = np.inf
+        return of_fold
 
     def final(self, number: int, penalty: float) -> tuple[FloatArray, FloatArray]:
         """Coefficients from all masks, and their standard deviations for noise of variance one."""
