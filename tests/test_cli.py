@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -291,8 +292,8 @@ def test_messages(run, content):
 
 
 def test_a_picture(run, loader):
-    pytest.importorskip("efficientnet_lite_pytorch")
-    image = pytest.importorskip("PIL.Image")
+    import_module("efficientnet_lite_pytorch")
+    image = import_module("PIL.Image")
     image.effect_noise((64, 48), 90).save("noise.png")
     arguments = ["explain", "--image", "noise.png", "--unit", "grid:2x2", "--budget", 16]
     status, _, err = run(*arguments, "--answer", 285, "--out", "e.json")

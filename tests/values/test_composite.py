@@ -1,6 +1,7 @@
 """Composite: several maskers as one."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def both(**options):
 
 
 def test_features_and_prompts_stand_side_by_side():
-    pytest.importorskip("PIL")
+    import_module("PIL")
     masker = both(system="Be brief.")
     assert masker.features == ("row 1, column 1", "row 1, column 2", "What", "is", "this")
     prompt = masker.render([1, 0, 1, 0, 1])
@@ -35,7 +36,7 @@ def test_features_and_prompts_stand_side_by_side():
 
 
 def test_parts_number_the_features_on():
-    pytest.importorskip("skimage")
+    import_module("skimage")
     picture, text = both().parts
     assert [number for number, _ in picture.outlines] == [0, 1]
     assert [piece for piece in text.pieces if piece[1] is not None] == [

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from spex.parts import parts_from_json
 from spex.values import LogProb, PredictFunction, ValueFunction
 from spex.values.image import Image
 
-PIL = pytest.importorskip("PIL.Image")
-pytest.importorskip("skimage")
+PIL = import_module("PIL.Image")
+import_module("skimage")
 
 OPERATORS = ["mean", "grey", "blur", "blur:2.5", "inpaint"]
 UNITS = ["grid:3x2", "superpixels:6"]

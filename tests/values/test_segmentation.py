@@ -1,6 +1,7 @@
 """Units of a text beyond those of test_text: lines, tokens, other languages, graphemes."""
 
 import itertools
+from importlib import import_module
 
 import pytest
 from hypothesis import given
@@ -114,7 +115,7 @@ def test_sentences_with_the_abbreviations_of_a_language():
 
 
 def test_words_of_languages_without_spaces():
-    pytest.importorskip("budoux")
+    import_module("budoux")
     chinese = Text("今天是个好天气,我们去公园散步。", unit="word:zh")
     assert chinese.n_features > 3
     assert "".join(chinese.features) == chinese.text
@@ -162,7 +163,7 @@ def test_no_unit_cuts_a_grapheme(cluster):
     st.integers(1, 3),
 )
 def test_tokens_never_cut_a_grapheme(text, size):
-    regex = pytest.importorskip("regex")
+    regex = import_module("regex")
     text = f"xxxx {text} yyyy"
     units = Text(text, unit="token", tokenizer=Pieces(size)).features
     # Cut into graphemes by themselves, the units give no more than the whole text does.
