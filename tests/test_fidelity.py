@@ -46,7 +46,10 @@ def fit_path(samples, folds):
     )
 
 
-@pytest.mark.parametrize("fit", [Linear().fit, fit_path], ids=["linear", "path"])
+FITS = {"linear": Linear().fit, "path": fit_path, "gp": GaussianProcess().fit}
+
+
+@pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
 @pytest.mark.parametrize("fold", [0, 3])
 def test_a_cross_fitted_prediction_has_not_seen_its_value(fit, fold):
     """Changing values of a fold changes no prediction of this fold, choices included."""

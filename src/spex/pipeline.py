@@ -112,7 +112,8 @@ def explain(
             store = stack.enter_context(Store(store))
         report = stack.enter_context(_reporter(progress))
         evaluate = Evaluator(f, n, total, store, report)
-        run = _Run(evaluate, n, method, max_degree, decoding, seed)
+        is_sequence = bool(getattr(f, "is_sequence", False))
+        run = _Run(evaluate, n, method, max_degree, decoding, seed, is_sequence)
         stages = _stages(total, n) if target_r2 is not None and method != "exact" else [total]
         for size in stages:
             fit = run.fit_exhaustively() if size == 1 << n else run.fit(size)
@@ -148,6 +149,7 @@ class _Run:
         max_degree: int,
         decoding: str,
         seed: int,
+        is_sequence: bool,
     ) -> None:
         self._evaluate = evaluate
         self._n = n
@@ -155,6 +157,7 @@ class _Run:
         self._max_degree = max_degree
         self._decoding = decoding
         self._seed = seed
+        self._is_sequence = is_sequence
         self._stream = uniform_masks(n, seed)
         self._rows: dict[bytes, int] = {}
         self._masks: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)
@@ -178,7 +181,10 @@ class _Run:
             designed[rows] = True
             self._uniform[rows] = False  # decoding has seen them
             coded = CodedValues(design, self._values[rows], self._max_degree, self._decoding)
-        samples = Samples(self._masks, self._n, self._values, self._uniform.copy(), coded, designed)
+        samples = Samples(
+            self._masks, self._n, self._values, self._uniform.copy(), coded, designed,
+            self._is_sequence,
+        )  # fmt: skip
         return fit_best(self._candidates(coded is not None), samples)
 
     def fit_exhaustively(self) -> Fit:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -53,6 +53,8 @@ class Samples:
             may be left out in cross-fitting.
         coded: A coded design and its values, if there is one.
         designed: (m,) bool, which masks are those of the design; all of them are there.
+        is_sequence: Whether the features stand in a row and close up where some are absent, as
+            words of a text do when others are deleted.
     """
 
     words: WordArray
@@ -61,6 +63,7 @@ class Samples:
     uniform: BoolArray
     coded: CodedValues | None = None
     designed: BoolArray | None = None
+    is_sequence: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -74,10 +77,13 @@ class Samples:
         """The samples less some of the uniform ones."""
         keep = np.ones(len(self), dtype=np.bool_)
         keep[rows] = False
-        return Samples(
-            self.words[keep], self.n_features, self.values[keep], self.uniform[keep], self.coded,
-            None if self.designed is None else self.designed[keep],
-        )  # fmt: skip
+        return replace(
+            self,
+            words=self.words[keep],
+            values=self.values[keep],
+            uniform=self.uniform[keep],
+            designed=None if self.designed is None else self.designed[keep],
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,78 +1,49 @@
 """A Gaussian process on the hypercube, read off as a sparse Fourier spectrum.
 
-With s = 2m - 1 in {-1,+1}^n the kernel is
-
-    k(m, m') = v exp( sum_i b_i (s_i s'_i - 1) )  +  sum_i l_i s_i s'_i,
-
-the diffusion kernel of the hypercube with one rate per feature (Oh et al., COMBO, NeurIPS 2019)
-plus a linear part. Its eigenfunctions are the Walsh functions: with rho_i = tanh(b_i),
-
-    k(m, m') = sum_k w_k (-1)^<k,m> (-1)^<k,m'>,
-    w_k = v prod_i 1/(1 + rho_i) prod_{i in k} rho_i   (+ l_i where k = {i}),
-
-so w_k is the prior variance of F(k), and its posterior mean is w_k sum_j alpha_j (-1)^<k,m_j> with
-alpha = (K + noise I)^-1 y. Both parts share one relevance r_i per feature, b_i = c2 r_i / n and
-l_i = c1 r_i / n, under a shrinking prior: separate rates overfit small samples.
+The kernel (`spex.surrogates.hypercube_kernel`) has a known Walsh transform. The posterior mean of
+F(k) is w_k sum_j alpha_j (-1)^<k,m_j> with alpha = (K + noise I)^-1 y, plus what the indicators of
+neighbours add. The largest of these coefficients are kept and refitted on all masks.
 """
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-import scipy.optimize
+import scipy.sparse
 
-from spex._typing import BoolArray, FloatArray, IntArray, Interaction
-from spex.f2.packing import n_words
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.f2.packing import n_words, pack, unpack
 from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Fitted, Samples, predict_folds
-from spex.surrogates.refit import leave_one_out_ridge, signs
+from spex.surrogates.hypercube_kernel import (
+    Hyperparameters,
+    Points,
+    factor_and_inverse,
+    kernel_matrix,
+    most_likely,
+)
+from spex.surrogates.neighbours import NeighbourTransform, neighbour_indicators, neighbour_transform
+from spex.surrogates.refit import signs
 
-# Marginal likelihood costs the cube of the sample: relevances come from this many masks at most,
-# the posterior from that many, and the refit of the chosen coefficients from all.
-_RELEVANCE_SAMPLES = 800
+# Marginal likelihood costs the cube of the sample: hyperparameters come from this many masks at
+# most (fewer where they are searched for again without a fold), the posterior from that many, and
+# the refit of the chosen coefficients from all.
+_LIKELIHOOD_SAMPLES, _LIKELIHOOD_SAMPLES_OF_FOLD = 1200, 800
 _POSTERIOR_SAMPLES = 3000
 _LEAST_SAMPLES = 20
+# Folds that share hyperparameters, found without any of them, where a search takes long.
+_SHARING, _SHARED_FROM = 2, 300
+# Beyond, the indicators of neighbours take too much memory.
+_NEIGHBOUR_FEATURES = 2000
 
-# Priors on the logarithms, in units of the variance of the values.
-_RELEVANCE_PRECISION = 1.0
-_NOISE_MEAN, _NOISE_SD = np.log(0.1), 1.0
-_SCALE_SD = 2.0  # of v, c1 and c2: weak
-_LEAST_LOG_NOISE = -10.0  # below, noiseless functions make the kernel matrix singular
-
+# How many coefficients are kept: the number that predicts folds best.
+_SIZES = (100, 300, 1000)
 # Candidates of each order above two: extensions of this many sets by this many features.
 _BEAM_SETS, _BEAM_FEATURES = 300, 60
 _PAIR_FEATURES = 1000
-_STEPS, _STEPS_WARM = 60, 6
-
-
-@dataclass(frozen=True, eq=False)
-class Hyperparameters:
-    """Of the kernel, as logarithms: (n + 4,) relevances r, then v, c2, c1 and the noise."""
-
-    logs: FloatArray
-
-    @property
-    def rates(self) -> FloatArray:
-        """(n,) rates b_i of the product part."""
-        relevance = np.exp(self.logs[:-4])
-        return np.asarray(np.exp(self.logs[-3]) * relevance / len(relevance))
-
-    @property
-    def linear(self) -> FloatArray:
-        """(n,) prior variances l_i of the linear part."""
-        relevance = np.exp(self.logs[:-4])
-        return np.asarray(np.exp(self.logs[-2]) * relevance / len(relevance))
-
-    @property
-    def variance(self) -> float:
-        """The prior variance v of the product part."""
-        return float(np.exp(self.logs[-4]))
-
-    @property
-    def noise(self) -> float:
-        """Variance of the noise."""
-        return float(np.exp(self.logs[-1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,193 +52,289 @@ class GaussianProcess:
 
     Args:
         max_degree: Highest order of coefficients kept.
-        size: Number of coefficients kept at most.
-        start: Hyperparameters from which the search for better ones starts.
     """
 
     max_degree: int = 5
-    size: int = 300
-    start: Hyperparameters | None = None
     name: str = "gp"
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
-        """Fit all samples; the folds start from the hyperparameters of all."""
-        started = self._warm_started(samples)
-        return Fitted(started.spectrum(samples), predict_folds(started.spectrum, samples, folds))
+        """Fit all samples; each fold is predicted by hyperparameters found without it."""
+        if np.ptp(samples.values) == 0.0 or len(samples) < _LEAST_SAMPLES:
+            return _constant(samples, folds)
+        data = _Data(samples, self.max_degree)
+        sizes = [size for size in _SIZES if size <= max(_SIZES[0], len(samples))]
+        sharing = _SHARING if len(samples) > _SHARED_FROM else 1
+        groups = [list(folds[start : start + sharing]) for start in range(0, len(folds), sharing)]
+        # What runs side by side is the folds, not the linear algebra inside them.
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            whole = pool.submit(data.posterior)
+            parts = list(pool.map(lambda group: data.predict(group, sizes), groups))
+            posterior = whole.result()
+        guesses = np.full((len(samples), len(sizes)), np.nan)
+        for group, part in zip(groups, parts, strict=True):
+            for rows, guess in zip(group, part, strict=True):
+                guesses[rows] = guess
+        predictions, size = _choose(guesses, samples.values, folds)
+        chosen = data.largest(posterior, sizes[size])
+        fit = data.refit(chosen, np.arange(len(samples)), posterior, [sizes[size]])[0]
+        constant = np.zeros((1, n_words(samples.n_features)), dtype=np.uint64)
+        support = np.concatenate([constant, pack(chosen.members)])
+        return Fitted(Spectrum(samples.n_features, support, fit), predictions)
 
-    def spectrum(self, samples: Samples) -> Spectrum:
-        """Relevances by marginal likelihood, then the largest coefficients, then their refit."""
-        n = samples.n_features
-        centre, spread = float(samples.values.mean()), float(samples.values.std())
-        constant = np.zeros((1, n_words(n)), dtype=np.uint64)
-        if spread == 0.0 or len(samples) < _LEAST_SAMPLES:
-            return Spectrum(n, constant, np.array([centre]))
-        values = (samples.values - centre) / spread
-        hyper = self._hyperparameters(samples.masks, values)
 
-        m = min(len(samples), _POSTERIOR_SAMPLES)
-        masks = np.where(samples.masks[:m], 1.0, -1.0)
-        kernel = _kernel(masks, hyper)
+def _choose(
+    guesses: FloatArray, values: FloatArray, folds: Sequence[IntArray]
+) -> tuple[FloatArray, int]:
+    """(m,) predictions of each fold by what suits the others best, and what suits all best.
+
+    Args:
+        guesses: (m, sizes), NaN at masks of no fold.
+        values: (m,).
+        folds: Row numbers.
+    """
+    squared = (guesses - values[:, None]) ** 2
+    everyone = np.concatenate(folds)
+    predictions = np.full(len(values), np.nan)
+    for rows in folds:
+        others = np.setdiff1d(everyone, rows)
+        predictions[rows] = guesses[rows, squared[others].mean(axis=0).argmin()]
+    return predictions, int(squared[everyone].mean(axis=0).argmin())
+
+
+def _constant(samples: Samples, folds: Sequence[IntArray]) -> Fitted:
+    def mean(of: Samples) -> Spectrum:
+        support = np.zeros((1, n_words(of.n_features)), dtype=np.uint64)
+        return Spectrum(of.n_features, support, np.array([of.values.mean()]))
+
+    return Fitted(mean(samples), predict_folds(mean, samples, folds))
+
+
+@dataclass(frozen=True, eq=False)
+class _Posterior:
+    """A process given some of the samples.
+
+    Args:
+        hyper: Of its kernel.
+        centre: What is taken from the values.
+        spread: The unit of the values that the process sees.
+        rows: (p,) the samples.
+        alpha: (p,) (K + noise I)^-1 y.
+        error: Mean squared leave-one-out error.
+    """
+
+    hyper: Hyperparameters
+    centre: float
+    spread: float
+    rows: IntArray
+    alpha: FloatArray
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """Coefficients worth a refit, the largest first.
+
+    Args:
+        members: (k, n) bool, which features each frequency joins.
+        prior: (k,) prior variance of each by the product and the linear part.
+        shared: (k, p) sparse: times its transpose it is the covariance by the neighbours; None
+            where there are none.
+    """
+
+    members: BoolArray
+    prior: FloatArray
+    shared: "scipy.sparse.csr_matrix | None"
+
+    def factor(self, size: int) -> FloatArray:
+        """(size, size): times its transpose it is the prior covariance of the first ones."""
+        if self.shared is None:
+            return np.diag(np.sqrt(self.prior[:size]))
+        part = self.shared[:size]
+        covariance = (part @ part.T).toarray()
+        covariance[np.diag_indices(size)] += self.prior[:size]
+        return np.asarray(scipy.linalg.cholesky(covariance, lower=True, check_finite=False))
+
+
+class _Data:
+    """Evaluated masks, and fits to some of them.
+
+    Args:
+        samples: The masks and their values.
+        max_degree: Highest order of coefficients.
+    """
+
+    def __init__(self, samples: Samples, max_degree: int) -> None:
+        self._values = samples.values
+        self._words = samples.words
+        self._n = samples.n_features
+        self._max_degree = min(max_degree, self._n)
+        masks = unpack(samples.words[:_POSTERIOR_SAMPLES], self._n)
+        self._near: NeighbourTransform | None = None
+        indicators = None
+        if samples.is_sequence and self._n <= _NEIGHBOUR_FEATURES:
+            indicators = neighbour_indicators(masks)
+            self._near = neighbour_transform(self._n, self._max_degree)
+        self._points = Points(np.where(masks, 1.0, -1.0), indicators)
+
+    def posterior(self) -> _Posterior:
+        """The process given all samples."""
+        return self._posteriors([np.zeros(0, dtype=np.int64)], _LIKELIHOOD_SAMPLES)[0]
+
+    def predict(self, folds: Sequence[IntArray], sizes: Sequence[int]) -> list[FloatArray]:
+        """For each fold (rows, sizes): predictions by fits to all other masks.
+
+        Hyperparameters see no mask of any of the folds, the rest none of the fold predicted.
+        """
+        guesses = []
+        posteriors = self._posteriors(folds, _LIKELIHOOD_SAMPLES_OF_FOLD)
+        for fold, posterior in zip(folds, posteriors, strict=True):
+            chosen = self.largest(posterior, sizes[-1])
+            others = np.setdiff1d(np.arange(len(self._values)), fold)
+            fits = self.refit(chosen, others, posterior, sizes)
+            design = signs(self._words[fold], pack(chosen.members))
+            guesses.append(
+                np.stack([fit[0] + design[:, : len(fit) - 1] @ fit[1:] for fit in fits], axis=1)
+            )
+        return guesses
+
+    def _posteriors(self, folds: Sequence[IntArray], most: int) -> list[_Posterior]:
+        """For each fold the process given all others, hyperparameters found without any.
+
+        One inverse serves them all: without the rows B, alpha is
+        alpha_A - K^-1_AB (K^-1_BB)^-1 alpha_B, and the diagonal of the inverse, which leave-one-out
+        errors rest on (Rasmussen & Williams 2006, eq. 5.12), loses that of
+        K^-1_AB (K^-1_BB)^-1 K^-1_BA.
+        """
+        m = len(self._points)
+        rows = np.setdiff1d(np.arange(m), np.concatenate(folds))[:most]
+        centre, spread = float(self._values[rows].mean()), float(self._values[rows].std()) or 1.0
+        values = (self._values[:m] - centre) / spread
+        hyper = most_likely(self._points[rows], values[rows])
+        kernel = kernel_matrix(self._points, hyper)
         kernel[np.diag_indices(m)] += hyper.noise
-        lower = scipy.linalg.cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
-        alpha = scipy.linalg.cho_solve((lower, True), values[:m], check_finite=False)
-        inverse, _ = scipy.linalg.lapack.dpotri(lower, lower=1)
-        # What no coefficient can learn from these samples acts as noise: the leave-one-out error
-        # of the whole process (Rasmussen & Williams 2006, eq. 5.12).
-        unlearnt = float(((alpha / np.diag(inverse)) ** 2).mean())
-        chosen = _largest_coefficients(masks, alpha, hyper, self.max_degree, self.size)
-        return _weighted_refit(samples, values, chosen, unlearnt, centre, spread)
+        _, inverse = factor_and_inverse(kernel)
+        alpha, diagonal = inverse @ values, inverse.diagonal()
+        found = []
+        for fold in folds:
+            out = fold[fold < m]
+            kept = np.setdiff1d(np.arange(m), out)
+            lower = scipy.linalg.cholesky(inverse[np.ix_(out, out)], lower=True)
+            half = scipy.linalg.solve_triangular(lower, inverse[np.ix_(out, kept)], lower=True)
+            moved = scipy.linalg.solve_triangular(lower, alpha[out], lower=True)
+            rest = alpha[kept] - half.T @ moved
+            error = ((rest / (diagonal[kept] - np.einsum("ij,ij->j", half, half))) ** 2).mean()
+            found.append(_Posterior(hyper, centre, spread, kept, rest, float(error)))
+        return found
 
-    def _warm_started(self, samples: Samples) -> "GaussianProcess":
-        spread = float(samples.values.std())
-        if spread == 0.0 or len(samples) < _LEAST_SAMPLES:
-            return self
-        values = (samples.values - samples.values.mean()) / spread
-        return replace(self, start=self._hyperparameters(samples.masks, values))
+    def largest(self, posterior: _Posterior, size: int) -> _Chosen:
+        """The coefficients of largest posterior mean.
 
-    def _hyperparameters(self, masks: BoolArray, values: FloatArray) -> Hyperparameters:
-        m = min(len(values), _RELEVANCE_SAMPLES)
-        points = np.where(masks[:m], 1.0, -1.0)
-        n = points.shape[1]
-        prior = np.concatenate([np.zeros(n), [np.log(0.5), 0.0, np.log(0.5), _NOISE_MEAN]])
-        start = prior if self.start is None else self.start.logs
-        found = scipy.optimize.minimize(
-            _negative_log_posterior,
-            start,
-            args=(points, values[:m], prior),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-8.0, 8.0)] * n + [(-10.0, 6.0)] * 3 + [(_LEAST_LOG_NOISE, 2.0)],
-            options={"maxiter": _STEPS if self.start is None else _STEPS_WARM},
-        )
-        return Hyperparameters(found.x)
+        Orders 1 and 2 are enumerated; higher ones extend the best sets of the order below by the
+        features of highest rate. Frequencies of the windows of neighbours come on top.
+        """
+        hyper, alpha = posterior.hyper, posterior.alpha
+        points = self._points.signs[posterior.rows]
+        product = _ProductPart(hyper)
+        members = _best_of_product(points, alpha, product, self._max_degree, size)
+        by_neighbours = np.zeros(0)
+        if self._near is not None:
+            indicators = self._points.neighbours
+            assert indicators is not None
+            by_neighbours = hyper.neighbours * (indicators[posterior.rows].T @ alpha)
+            sums = np.abs(self._near.coefficients @ by_neighbours)
+            local = np.argsort(-sums, kind="stable")[: 2 * size]
+            members = np.unique(np.concatenate([members, self._near.frequencies(local)]), axis=0)
+        prior = product.variances(members)
+        columns = signs(self._words[posterior.rows], pack(members))
+        means = prior * (columns.T @ alpha)
+        shared = None
+        if self._near is not None:
+            transform = self._near.at(members)
+            means = means + transform @ by_neighbours
+            shared = np.sqrt(hyper.neighbours) * transform
+        best = np.argsort(-np.abs(means), kind="stable")[:size]
+        return _Chosen(members[best], prior[best], None if shared is None else shared[best])
 
+    def refit(
+        self, chosen: _Chosen, rows: IntArray, posterior: _Posterior, sizes: Sequence[int]
+    ) -> list[FloatArray]:
+        """For each size (1 + size,): constant and coefficients of the first ones, by ridge.
 
-def _kernel(points: FloatArray, hyper: Hyperparameters) -> FloatArray:
-    """(m, m) kernel without the noise, for points in {-1,+1}."""
-    rates = hyper.rates
-    product = np.exp((points * rates) @ points.T - rates.sum())
-    return np.asarray(hyper.variance * product + (points * hyper.linear) @ points.T)
-
-
-def _negative_log_posterior(
-    logs: FloatArray, points: FloatArray, values: FloatArray, prior: FloatArray
-) -> tuple[float, FloatArray]:
-    """Negative log marginal likelihood and log prior, and their gradient by the logarithms.
-
-    The derivative by every rate b_i comes from one matrix product: with
-    W = (alpha alpha^T - K^-1) o K it is (s_i^T W s_i - sum W) / 2.
-    """
-    hyper = Hyperparameters(logs)
-    m, n = points.shape
-    rates, linear, variance, noise = hyper.rates, hyper.linear, hyper.variance, hyper.noise
-    product = variance * np.exp((points * rates) @ points.T - rates.sum())
-    kernel = product + (points * linear) @ points.T
-    kernel[np.diag_indices(m)] += noise + 1e-8
-    try:
-        lower = scipy.linalg.cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
-    except scipy.linalg.LinAlgError:
-        return 1e25, np.zeros_like(logs)
-    alpha = scipy.linalg.cho_solve((lower, True), values, check_finite=False)
-    inverse, _ = scipy.linalg.lapack.dpotri(lower, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    weights = np.outer(alpha, alpha) - inverse
-    of_product = weights * product
-    total = float(of_product.sum())
-    by_rate = 0.5 * (np.einsum("ij,ij->j", points, of_product @ points) - total)
-    by_linear = 0.5 * np.einsum("ij,ij->j", points, weights @ points)
-
-    gradient = np.empty(n + 4)
-    gradient[:n] = by_rate * rates + by_linear * linear
-    gradient[n] = 0.5 * total
-    gradient[n + 1] = by_rate @ rates
-    gradient[n + 2] = by_linear @ linear
-    gradient[n + 3] = 0.5 * noise * float(np.trace(weights))
-    log_likelihood = -0.5 * float(values @ alpha) - float(np.log(np.diag(lower)).sum())
-
-    precision = np.full(n + 4, _RELEVANCE_PRECISION)
-    precision[n : n + 3] = _SCALE_SD**-2
-    precision[n + 3] = _NOISE_SD**-2
-    away = logs - prior
-    log_prior = -0.5 * float(precision @ away**2)
-    return -(log_likelihood + log_prior), -(gradient - precision * away)
+        What no coefficient can learn from these samples acts as noise: the leave-one-out error of
+        the whole process.
+        """
+        design = signs(self._words[rows], pack(chosen.members))
+        values = (self._values[rows] - posterior.centre) / posterior.spread
+        means = design.mean(axis=0, dtype=np.float64)
+        gram = (design.T @ design).astype(np.float64) - len(rows) * np.outer(means, means)
+        cross = design.T @ (values - values.mean())
+        fits = []
+        for size in sizes:
+            factor = chosen.factor(min(size, len(means)))
+            k = len(factor)
+            system = factor.T @ gram[:k, :k] @ factor
+            system[np.diag_indices(k)] += posterior.error + 1e-12 * np.trace(system) / k
+            solved = scipy.linalg.solve(system, factor.T @ cross[:k], assume_a="pos")
+            coefficients = factor @ solved
+            constant = values.mean() - float(means[:k] @ coefficients)
+            fit = posterior.spread * np.concatenate([[constant], coefficients])
+            fit[0] += posterior.centre
+            fits.append(fit)
+        return fits
 
 
-def _largest_coefficients(
-    points: FloatArray, alpha: FloatArray, hyper: Hyperparameters, max_degree: int, size: int
-) -> dict[Interaction, float]:
-    """The coefficients of largest posterior mean, each with its prior variance.
+class _ProductPart:
+    """Prior variances w_k of the product and the linear part."""
 
-    Orders 1 and 2 are enumerated; higher ones extend the best sets of the order below by the
-    features of highest rate.
-    """
+    def __init__(self, hyper: Hyperparameters) -> None:
+        self.rho = np.tanh(hyper.rates)
+        self.linear = hyper.linear
+        self.base = hyper.variance / float(np.prod(1.0 + self.rho))
+
+    def variances(self, members: BoolArray) -> FloatArray:
+        """(k,) for frequencies (k, n), none of them the constant."""
+        product = self.base * np.exp(members @ np.log(self.rho))
+        single = members.sum(axis=1) == 1
+        product[single] += members[single] @ self.linear
+        return np.asarray(product)
+
+
+def _best_of_product(
+    points: FloatArray, alpha: FloatArray, product: _ProductPart, max_degree: int, size: int
+) -> BoolArray:
+    """(k, n) bool: frequencies that may be among the largest, those of order 1 all."""
     n = points.shape[1]
-    rho = np.tanh(hyper.rates)
-    base = hyper.variance / float(np.prod(1.0 + rho))
-    found: dict[Interaction, tuple[float, float]] = {}
-
-    prior = base * rho + hyper.linear
-    mean = -prior * (points.T @ alpha)  # (-1)^<k,m> is -s for k of order 1
-    for i in range(n):
-        found[(i,)] = (abs(mean[i]), prior[i])
+    rho = product.rho
+    found = [np.eye(n, dtype=np.bool_)]
     if max_degree < 2 or n < 2:
-        return _top(found, size)
-
+        return found[0]
+    most = max(size, _BEAM_SETS)
     # All pairs; of very many features, those of the most relevant ones.
     often = np.sort(np.argsort(-rho, kind="stable")[:_PAIR_FEATURES])
-    upper = np.triu_indices(len(often), 1)
-    first, second = often[upper[0]], often[upper[1]]
-    pair_prior = base * rho[first] * rho[second]
-    sums = ((points[:, often] * alpha[:, None]).T @ points[:, often])[upper]
-    pair_mean = np.abs(pair_prior * sums)
-    best = np.argsort(-pair_mean, kind="stable")[: max(size, _BEAM_SETS)]
-    layer: list[Interaction] = []
-    for p in best:
-        pair = (int(first[p]), int(second[p]))
-        found[pair] = (float(pair_mean[p]), float(pair_prior[p]))
-        layer.append(pair)
+    sums = (points[:, often] * alpha[:, None]).T @ points[:, often]
+    first, second = np.triu_indices(len(often), 1)
+    strength = rho[often[first]] * rho[often[second]] * np.abs(sums[first, second])
+    best = np.argsort(-strength, kind="stable")[:most]
+    layer = np.zeros((len(best), n), dtype=np.bool_)
+    layer[np.arange(len(best)), often[first[best]]] = True
+    layer[np.arange(len(best)), often[second[best]]] = True
+    found.append(layer)
 
     relevant = np.argsort(-rho, kind="stable")[:_BEAM_FEATURES]
-    for _ in range(3, min(max_degree, n) + 1):
-        values: dict[Interaction, tuple[float, float]] = {}
-        for members in layer[:_BEAM_SETS]:
-            column = alpha * np.prod(points[:, list(members)], axis=1)
-            sums = np.abs(points[:, relevant].T @ column)
-            weight = base * float(np.prod(rho[list(members)]))
-            for feature, total in zip(relevant.tolist(), sums, strict=True):
-                if feature not in members:
-                    key = tuple(sorted((*members, feature)))
-                    prior_variance = weight * float(rho[feature])
-                    values[key] = (prior_variance * float(total), prior_variance)
-        layer = sorted(values, key=lambda key: (-values[key][0], key))[: max(size, _BEAM_SETS)]
-        found.update({key: values[key] for key in layer})
-    return _top(found, size)
-
-
-def _top(found: dict[Interaction, tuple[float, float]], size: int) -> dict[Interaction, float]:
-    kept = sorted(found, key=lambda key: (-found[key][0], key))[:size]
-    return {key: found[key][1] for key in kept}
-
-
-def _weighted_refit(
-    samples: Samples,
-    values: FloatArray,
-    chosen: dict[Interaction, float],
-    unlearnt: float,
-    centre: float,
-    spread: float,
-) -> Spectrum:
-    """Ridge regression of all masks on the chosen coefficients, weighted by prior variance."""
-    n = samples.n_features
-    prior = np.fromiter(chosen.values(), np.float64, len(chosen))
-    support = Spectrum.from_mapping(dict.fromkeys(chosen, 0.0), n).support
-    design = signs(samples.words, support)
-    means = design.mean(axis=0)
-    scaled = (design - means) * np.sqrt(prior)
-    solved, _ = leave_one_out_ridge(scaled, values, np.array([unlearnt]))
-    coefficients = spread * np.sqrt(prior) * solved
-    intercept = centre - float(means @ coefficients)
-    constant = np.zeros((1, n_words(n)), dtype=np.uint64)
-    return Spectrum(
-        n, np.concatenate([constant, support]), np.concatenate([[intercept], coefficients])
-    )
+    for _ in range(3, max_degree + 1):
+        sets = layer[:_BEAM_SETS]
+        columns = np.stack([points[:, chosen].prod(axis=1) for chosen in sets], axis=1)
+        sums = np.abs((columns * alpha[:, None]).T @ points[:, relevant])
+        strength = np.exp(sets @ np.log(rho))[:, None] * rho[relevant] * sums
+        strength[sets[:, relevant]] = -1.0  # a member already
+        rows, features = np.nonzero(strength >= 0)
+        order = np.argsort(-strength[rows, features], kind="stable")
+        rows, features = rows[order], relevant[features[order]]
+        # A set comes once for every member that it can be extended by.
+        reach = min(len(rows), most * (max_degree + 1))
+        longer = sets[rows[:reach]]
+        longer[np.arange(reach), features[:reach]] = True
+        _, where = np.unique(pack(longer), axis=0, return_index=True)
+        layer = longer[np.sort(where)[:most]]
+        found.append(layer)
+    return np.concatenate(found)

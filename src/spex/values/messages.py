@@ -118,6 +118,11 @@ class Messages:
         )
 
     @property
+    def is_sequence(self) -> bool:
+        """True: units stand in a row, and leaving some out makes neighbours of others."""
+        return True
+
+    @property
     def n_features(self) -> int:
         """The number of units."""
         return len(self.features)

@@ -98,6 +98,11 @@ class Text:
         return tuple(self.text[start:stop] for start, stop in self._spans)
 
     @property
+    def is_sequence(self) -> bool:
+        """True: units stand in a row, and leaving some out makes neighbours of others."""
+        return True
+
+    @property
     def n_features(self) -> int:
         """The number of units."""
         return len(self.features)

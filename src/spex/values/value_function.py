@@ -98,6 +98,11 @@ class ValueFunction:
         return self.masker.features
 
     @property
+    def is_sequence(self) -> bool:
+        """Whether features stand in a row, and leaving some out makes neighbours of others."""
+        return bool(getattr(self.masker, "is_sequence", False))
+
+    @property
     def n_features(self) -> int:
         """The number of features."""
         return self.masker.n_features

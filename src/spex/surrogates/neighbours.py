@@ -1,0 +1,123 @@
+"""Who has become whose neighbour when units of a sequence are left out.
+
+Deleting words makes new neighbours, and a language model reacts to them. For positions i < j the
+indicator
+
+    g_ij(m) = [m_i = m_j = 1, and m_l = 0 for all i < l < j],
+
+with an end before the first feature and one after the last that are always present, says that j
+follows i. It depends on a window of features only, so its Walsh transform is exact and short:
+with L features in the window, F(k) = 2^-L (-1)^|k n {i, j}| for every k inside it, ends not
+counted. The share of masks in which it holds falls as 2^-L, so windows beyond a few features
+hardly count.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from spex._typing import BoolArray, Float32Array, IntArray
+
+# The features that a window holds at most.
+_WINDOW = 7
+
+
+def neighbour_indicators(masks: BoolArray) -> Float32Array:
+    """(m, p) float32 of zeros and ones, for masks (m, n); columns in the order of `_windows`."""
+    m, n = masks.shape
+    present = np.ones((m, n + 2), dtype=np.bool_)
+    present[:, 1:-1] = masks
+    columns = []
+    for distance, count in _windows(n):
+        between = np.zeros((m, count), dtype=np.bool_)
+        for step in range(1, distance):
+            between |= present[:, step : step + count]
+        columns.append(present[:, :count] & present[:, distance : distance + count] & ~between)
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def _windows(n: int) -> list[tuple[int, int]]:
+    """Distances j - i, and how many pairs of positions 0 .. n + 1 have each."""
+    # A window without any feature, or over all of them from end to end, has none to say.
+    longest = min(_WINDOW - 1, n)
+    return [(distance, n + 2 - distance) for distance in range(1, longest + 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourTransform:
+    """The Walsh transform of every indicator, the constant left out.
+
+    Args:
+        n_features: n.
+        names: (f,) int64, increasing: the frequencies, as `name` gives them.
+        coefficients: (f, p) sparse, of each indicator at each frequency.
+    """
+
+    n_features: int
+    names: IntArray
+    coefficients: scipy.sparse.csr_matrix
+
+    def frequencies(self, rows: IntArray) -> BoolArray:
+        """(len(rows), n) bool, the members of some of the frequencies."""
+        members = np.zeros((len(rows), self.n_features + _WINDOW), dtype=np.bool_)
+        names = self.names[rows]
+        for bit in range(_WINDOW):
+            there = np.flatnonzero(names >> bit & 1)
+            members[there, (names[there] >> _WINDOW) + bit] = True
+        return members[:, : self.n_features]
+
+    def at(self, members: BoolArray) -> scipy.sparse.csr_matrix:
+        """(k, p) sparse coefficients of each indicator at frequencies (k, n), zero where none."""
+        wanted = _names(members)
+        rows = np.minimum(np.searchsorted(self.names, wanted), len(self.names) - 1)
+        known = (self.names[rows] == wanted).astype(np.float64)
+        return scipy.sparse.diags(known) @ self.coefficients[rows]
+
+
+def neighbour_transform(n: int, max_degree: int) -> NeighbourTransform:
+    """The transform of all indicators up to an order.
+
+    Args:
+        n: Number of features.
+        max_degree: Highest order kept.
+    """
+    names, indicators, values = [], [], []
+    column = 0
+    for distance, count in _windows(n):
+        # Bit b of a subset is position i + b; the features are the positions 1 .. n.
+        subsets = np.arange(1, 1 << (distance + 1), dtype=np.int64)
+        subsets = subsets[np.bitwise_count(subsets) <= max_degree]
+        first, last = subsets & 1 == 1, subsets >> distance & 1 == 1
+        position = np.arange(count, dtype=np.int64)
+        at_start, at_end = position == 0, position == count - 1
+        with_an_end = (at_start[:, None] & first) | (at_end[:, None] & last)
+        i, s = np.nonzero(~with_an_end)
+        lowest = np.bitwise_count((subsets & -subsets) - 1).astype(np.int64)
+        names.append((i + lowest[s] - 1) << _WINDOW | (subsets >> lowest)[s])
+        indicators.append(column + i)
+        length = distance + 1 - at_start.astype(np.int64) - at_end
+        values.append(np.where(first ^ last, -1.0, 1.0)[s] * 0.5 ** length[i])
+        column += count
+    found, rows = np.unique(np.concatenate(names), return_inverse=True)
+    coefficients = scipy.sparse.csr_matrix(
+        (np.concatenate(values), (rows, np.concatenate(indicators))), shape=(len(found), column)
+    )
+    return NeighbourTransform(n, found, coefficients)
+
+
+def _names(members: BoolArray) -> IntArray:
+    """A number for each frequency inside a window; -1 for others.
+
+    Its lowest feature, and which of the features from there on belong to it.
+    """
+    k, n = members.shape
+    lowest = members.argmax(axis=1)
+    highest = n - 1 - members[:, ::-1].argmax(axis=1)
+    padded = np.zeros((k, n + _WINDOW), dtype=np.bool_)
+    padded[:, :n] = members
+    names = lowest << _WINDOW
+    for bit in range(_WINDOW):
+        names |= padded[np.arange(k), lowest + bit].astype(np.int64) << bit
+    local = members.any(axis=1) & (highest - lowest < _WINDOW)
+    return np.where(local, names, -1)

@@ -1,0 +1,136 @@
+"""The kernel against its Walsh transform, its gradient, and what the process makes of samples."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+from spex.f2.packing import pack, unpack
+from spex.fidelity import fidelity, folds
+from spex.fourier.spectrum import Spectrum
+from spex.masks import all_masks
+from spex.surrogates import gaussian_process, hypercube_kernel
+from spex.surrogates.base import Samples
+from spex.surrogates.gaussian_process import GaussianProcess
+from spex.surrogates.hypercube_kernel import Hyperparameters, Points, kernel_matrix, most_likely
+from spex.surrogates.neighbours import neighbour_indicators, neighbour_transform
+
+
+def hyperparameters(n, rng):
+    return Hyperparameters(rng.normal(scale=0.5, size=n + 5))
+
+
+def points(masks):
+    return Points(np.where(masks, 1.0, -1.0), neighbour_indicators(masks))
+
+
+def uniform_samples(n, m, function, seed=0, is_sequence=False):
+    masks = np.random.default_rng(seed).random((m, n)) < 0.5
+    everyone = np.ones(m, dtype=bool)
+    return Samples(pack(masks), n, function(masks), everyone, is_sequence=is_sequence)
+
+
+def r2_on_fresh_masks(spectrum, function, n):
+    masks = np.random.default_rng(99).random((2000, n)) < 0.5
+    values = function(masks)
+    return fidelity(values, spectrum.predict(masks)).r2
+
+
+def test_prior_variances_are_the_walsh_transform_of_the_kernel():
+    n, rng = 6, np.random.default_rng(0)
+    hyper = hyperparameters(n, rng)
+    masks = unpack(all_masks(n), n)
+    kernel = kernel_matrix(points(masks), hyper)
+    odd = (masks.astype(int) @ masks.T.astype(int)) % 2
+    walsh = np.where(odd, -1.0, 1.0) / 2**n
+    prior = walsh @ kernel @ walsh.T
+    transform = neighbour_transform(n, n).at(masks).toarray()
+    expected = hyper.neighbours * transform @ transform.T
+    expected[np.diag_indices(2**n)] += gaussian_process._ProductPart(hyper).variances(masks)
+    assert prior[1:, 1:] == pytest.approx(expected[1:, 1:], abs=1e-12)
+
+
+@pytest.mark.parametrize("is_sequence", [False, True])
+def test_gradient_is_that_of_the_marginal_likelihood(is_sequence):
+    n, m, rng = 5, 40, np.random.default_rng(1)
+    given = points(rng.random((m, n)) < 0.5)
+    shared = (given.neighbours @ given.neighbours.T).astype(np.float64) if is_sequence else None
+    prior, values = rng.normal(size=n + 5), rng.normal(size=m)
+    logs = prior + rng.normal(scale=0.3, size=n + 5)
+    arguments = given.signs, values, prior, shared
+    error = scipy.optimize.check_grad(
+        lambda x: hypercube_kernel._negative_log_posterior(x, *arguments)[0],
+        lambda x: hypercube_kernel._negative_log_posterior(x, *arguments)[1],
+        logs,
+    )
+    assert error < 1e-4
+
+
+def test_a_process_without_a_fold_is_the_process_of_the_others():
+    n, m = 6, 80
+    given = uniform_samples(n, m, lambda masks: masks @ np.arange(1.0, n + 1), is_sequence=True)
+    parts = folds(given)[:2]
+    data = gaussian_process._Data(given, 3)
+    for fold, found in zip(parts, data._posteriors(parts, 1000), strict=True):
+        kernel = kernel_matrix(data._points[found.rows], found.hyper)
+        kernel[np.diag_indices(len(kernel))] += found.hyper.noise
+        inverse = np.linalg.inv(kernel)
+        alpha = inverse @ ((given.values[found.rows] - found.centre) / found.spread)
+        assert not set(fold) & set(found.rows)
+        assert found.alpha == pytest.approx(alpha, rel=1e-5, abs=1e-6)
+        assert found.error == pytest.approx(((alpha / np.diag(inverse)) ** 2).mean(), rel=1e-4)
+
+
+def test_hyperparameters_tell_relevant_features_from_others():
+    masks = np.random.default_rng(2).random((150, 12)) < 0.5
+    values = masks[:, 0] + 2.0 * (masks[:, 1] & masks[:, 2])
+    given = Points(np.where(masks, 1.0, -1.0))
+    hyper = most_likely(given, (values - values.mean()) / values.std())
+    assert hyper.rates[:3].min() > 2 * hyper.rates[3:].max()
+
+
+@pytest.mark.parametrize("n", [2, 30, 64, 65, 130])
+def test_few_interactions_among_many_features_are_found(n):
+    coefficients = {(): 1.0, (0,): 2.0, (1,): -1.0, (0, 1): 1.5}
+    if n > 3:
+        coefficients |= {(n - 1,): 0.7, (0, 1, n - 1): 1.0}
+    truth = Spectrum.from_mapping(coefficients, n)
+    given = uniform_samples(n, 300, truth.predict)
+    fitted = GaussianProcess().fit(given, folds(given))
+    assert r2_on_fresh_masks(fitted.spectrum, truth.predict, n) > 0.99
+    assert len(np.unique(fitted.spectrum.support, axis=0)) == len(fitted.spectrum)
+
+
+def test_neighbours_explain_what_closing_gaps_makes():
+    """A word counts unless the one now before it negates it, whatever stood between them."""
+    n = 20
+    negates, counts = np.arange(0, n, 5), np.arange(3, n, 5)
+
+    def function(masks):
+        indicators = []
+        for mask in masks:
+            kept = np.flatnonzero(mask)
+            before = dict(zip(kept[1:].tolist(), kept[:-1].tolist(), strict=True))
+            indicators.append(
+                sum(-1.0 if before.get(j) in negates else 1.0 for j in counts if mask[j])
+            )
+        return np.array(indicators)
+
+    found = []
+    for is_sequence in (False, True):
+        given = uniform_samples(n, 150, function, is_sequence=is_sequence)
+        fitted = GaussianProcess().fit(given, folds(given))
+        found.append(r2_on_fresh_masks(fitted.spectrum, function, n))
+    assert found[1] > found[0] + 0.02
+
+
+def test_order_is_kept_below_the_highest():
+    given = uniform_samples(15, 200, lambda m: (m[:, :4].sum(axis=1) % 2).astype(float) + m[:, 5])
+    for degree in (1, 2, 3):
+        assert GaussianProcess(degree).fit(given, folds(given)).spectrum.degree <= degree
+
+
+def test_the_same_samples_give_the_same_fit():
+    given = uniform_samples(10, 100, lambda m: m[:, 0] * 1.0 + m[:, 1] * m[:, 2])
+    first, second = (GaussianProcess().fit(given, folds(given)) for _ in range(2))
+    assert np.array_equal(first.spectrum.coefficients, second.spectrum.coefficients)
+    assert np.array_equal(first.predictions, second.predictions)
