@@ -282,7 +282,10 @@ def language_model_cases(data: Path, store: Path) -> list[Prompted]:
     with (data / "hotpotqa_distractor_dev50.jsonl").open(encoding="utf-8") as lines:
         question = [json.loads(line) for line in lines][48]
     odds = spex.LogOdds("positive", "negative")
-    ask = "Is the sentiment of this review positive or negative? Review: {input}\nAnswer with one word."
+    ask = (
+        "Is the sentiment of this review positive or negative? Review: {input}\n"
+        "Answer with one word."
+    )
     reason = "Say in one sentence what this review thinks of the film, and why. Review: {input}"
     context = question["context"]
     documents = [

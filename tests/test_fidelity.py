@@ -4,6 +4,7 @@ import pytest
 from spex.f2.packing import pack
 from spex.fidelity import fidelity, folds
 from spex.surrogates.base import Samples
+from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
 from spex.surrogates.refit import ridge_path, singletons
@@ -46,7 +47,12 @@ def fit_path(samples, folds):
     )
 
 
-FITS = {"linear": Linear().fit, "path": fit_path, "gp": GaussianProcess().fit}
+FITS = {
+    "linear": Linear().fit,
+    "path": fit_path,
+    "gp": GaussianProcess().fit,
+    "trees": BoostedTrees().fit,
+}
 
 
 @pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
@@ -92,7 +98,9 @@ def test_noise_with_more_columns_than_masks_is_not_interpolated(seed):
     assert np.isfinite(fitted.predictions).all() and np.isfinite(fitted.standard_errors).all()
 
 
-@pytest.mark.parametrize("surrogate", [Linear(), GaussianProcess()], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "surrogate", [Linear(), GaussianProcess(), BoostedTrees()], ids=lambda s: s.name
+)
 def test_a_constant_is_fitted_by_itself(surrogate):
     given = samples()
     constant = Samples(given.words, given.n_features, np.full(60, 2.5), given.uniform)

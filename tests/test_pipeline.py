@@ -158,7 +158,7 @@ def test_auto_finds_interactions_with_few_masks():
     assert true_r2(function, auto) > true_r2(function, linear) + 0.2
 
 
-@pytest.mark.parametrize("method", ["linear", "gp", "spex", "auto"])
+@pytest.mark.parametrize("method", ["linear", "gp", "proxyspex", "spex", "auto"])
 def test_r2_is_about_the_truth(method):
     spectrum = sparse(40, 30, 3, 7)
     explanation = spex.explain(spectrum.predict, 40, budget=1200, method=method)
@@ -195,7 +195,7 @@ def test_target_r2_with_spex_keeps_the_cap():
     assert len(function.asked) == len(set(function.asked)) <= 3000
 
 
-@pytest.mark.parametrize("method", ["linear", "gp", "spex", "auto"])
+@pytest.mark.parametrize("method", ["linear", "gp", "proxyspex", "spex", "auto"])
 def test_same_seed_same_bits(method):
     runs = [spex.explain(bumpy, 30, budget=600, method=method, seed=3) for _ in range(2)]
     assert json.dumps(runs[0].to_dict()) == json.dumps(runs[1].to_dict())
@@ -222,7 +222,7 @@ def test_spex_says_when_it_lowers_the_order():
 
 
 @pytest.mark.parametrize("n", [1, 3, 8, 80])
-@pytest.mark.parametrize("method", ["auto", "linear", "gp", "spex"])
+@pytest.mark.parametrize("method", ["auto", "linear", "gp", "proxyspex", "spex"])
 def test_a_constant_has_r2_one_and_no_interactions(n, method):
     explanation = spex.explain(lambda m: np.full(len(m), 3.25), n, budget=300, method=method)
     assert explanation.r2 == 1.0

@@ -26,11 +26,12 @@ from spex.sampling import Evaluator, Progress
 from spex.selection import Fit, fit_best
 from spex.store import Store
 from spex.surrogates.base import CodedValues, Samples, Surrogate
+from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
 from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
 
-METHODS = ("auto", "exact", "gp", "linear", "spex")
+METHODS = ("auto", "exact", "gp", "linear", "proxyspex", "spex")
 _LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
 # With target_r2 the first fit sees at least this many masks, and each next one twice as many.
 _FIRST_STAGE = 64
@@ -57,9 +58,10 @@ def explain(
         features: n, or n labels. May be left out for a `ValueFunction`.
         budget: Cap on the number of distinct masks evaluated, those that measure R2 included. At
             2^n or above, all 2^n are evaluated and the spectrum is exact.
-        method: `auto` (the best of the others that the budget allows, by cross-validation),
-            `exact` (all 2^n masks), `gp` (Gaussian process on the hypercube), `linear` (order 1),
-            `spex` (coded masks, decoded by message passing).
+        method: `auto` (the best of the others that the budget allows, or several joined, by
+            cross-validation), `exact` (all 2^n masks), `gp` (Gaussian process on the hypercube),
+            `linear` (order 1), `proxyspex` (boosted trees, their exact Fourier transform), `spex`
+            (coded masks, decoded by message passing).
         max_degree: Highest order of interaction that is searched for. An exact spectrum has all
             orders, whatever this says.
         decoding: Where message passing looks for coefficients: `hard` (codewords of the bins'
@@ -244,8 +246,11 @@ class _Run:
             return [Spex()]
         if self._method == "gp":
             return [GaussianProcess(self._max_degree)]
+        if self._method == "proxyspex":
+            return [BoostedTrees(self._max_degree)]
         decoders: list[Surrogate] = [Spex()] if coded else []
-        return [Linear(), *decoders, GaussianProcess(self._max_degree)]
+        degree = self._max_degree
+        return [Linear(), *decoders, GaussianProcess(degree), BoostedTrees(degree)]
 
     def _note_design(self, design: Design | None, budget: int) -> None:
         if design is None:

@@ -1,19 +1,27 @@
-"""Choose among surrogates by cross-validation on the same evaluated masks."""
+"""Choose among surrogates, or join them, by cross-validation on the same evaluated masks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.optimize
 from threadpoolctl import threadpool_limits
 
-from spex._typing import FloatArray
+from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError
 from spex.fidelity import Fidelity, fidelity, folds
-from spex.fourier.spectrum import Spectrum
+from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.surrogates.base import Samples, Surrogate
+from spex.surrogates.refit import coefficient_errors
 
 # An R2 that no other candidate could improve on visibly.
 _NOTHING_TO_GAIN = 0.9999
+# Several surrogates together must have an error smaller by this share than the best alone.
+_WORTH_JOINING = 0.02
+# Weights below are not worth the coefficients that they bring.
+_LEAST_WEIGHT = 0.05
+# Coefficients dropped from the end may hold this share of the variance left unexplained.
+_DISPENSABLE = 0.002
 
 
 @dataclass(frozen=True)
@@ -21,8 +29,8 @@ class Fit:
     """A fitted surrogate and how faithful it is.
 
     Args:
-        method: Name of the surrogate chosen.
-        spectrum: Its fit to all samples.
+        method: Name of the surrogate chosen, or of those joined, the weightiest first.
+        spectrum: Its fit to all samples, less what prediction does not need.
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
         scores: Cross-fitted R2 of every candidate.
         standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
@@ -36,10 +44,11 @@ class Fit:
 
 
 def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
-    """Fit the candidate whose predictions of masks left out are best.
+    """Fit the candidate, or the convex combination, whose predictions of masks left out are best.
 
-    R2 is measured on predictions that have seen neither the fitting nor the choice: each fold is
-    predicted by the candidate that the *other* folds prefer.
+    Spectra add, so that a combination is one spectrum as well. R2 is measured on predictions that
+    have seen neither the fitting nor the choice: each fold is predicted as the *other* folds
+    prefer.
 
     Args:
         candidates: At least one, the cheapest first: once one leaves nothing to gain, those after
@@ -53,29 +62,72 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
         )
     values = samples.values
     parts = folds(samples)
-    fitted, errors, scores = {}, {}, {}
+    fitted, scores = {}, {}
     for candidate in candidates:
-        name = candidate.name
         # Threads of linear algebra wait for each other on a machine that also runs a model, and
         # on small matrices they cost more than they win.
         with threadpool_limits(1, "blas"):
-            fitted[name] = candidate.fit(samples, parts)
-        predictions = fitted[name].predictions
-        errors[name] = (values - predictions) ** 2
-        scores[name] = fidelity(values[uniform], predictions[uniform]).r2
-        if scores[name] > _NOTHING_TO_GAIN:
+            fit = candidate.fit(samples, parts)
+        fitted[candidate.name] = fit
+        scores[candidate.name] = fidelity(values[uniform], fit.predictions[uniform]).r2
+        if scores[candidate.name] > _NOTHING_TO_GAIN:
             break
 
-    chosen: FloatArray = np.full(len(samples), np.nan)
+    names = list(fitted)
+    predictions = np.stack([fitted[name].predictions for name in names], axis=1)
+    of_fold = np.full(len(samples), np.nan)
     for rows in parts:
         others = np.setdiff1d(uniform, rows)
-        best = min(errors, key=lambda name: float(errors[name][others].mean()))
-        chosen[rows] = fitted[best].predictions[rows]
-    best = min(errors, key=lambda name: float(errors[name][uniform].mean()))
-    return Fit(
-        best,
-        fitted[best].spectrum,
-        fidelity(values[uniform], chosen[uniform]),
-        scores,
-        fitted[best].standard_errors,
+        of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
+    measured = fidelity(values[uniform], of_fold[uniform])
+    weights = _weights(predictions[uniform], values[uniform])
+    used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
+    spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
+    unexplained = float(((values - of_fold)[uniform] ** 2).mean())
+    errors = fitted[names[used[0]]].standard_errors
+    if len(used) > 1 or errors is None:
+        errors = coefficient_errors(samples, spectrum, unexplained)
+    needed = _needed(spectrum, _DISPENSABLE * unexplained)
+    method = " + ".join(names[i] for i in used)
+    return Fit(method, spectrum.keep(needed), measured, scores, errors[needed])
+
+
+def _weights(predictions: FloatArray, values: FloatArray) -> FloatArray:
+    """(c,) weights, not negative and of sum one, of predictions (m, c).
+
+    Least squares; a single candidate where the others do not make it clearly better (Breiman,
+    Stacked regressions, 1996).
+    """
+    squared = ((predictions - values[:, None]) ** 2).mean(axis=0)
+    best = int(squared.argmin())
+    single = np.zeros(len(squared))
+    single[best] = 1.0
+    weights = _convex(predictions, values, np.ones(len(squared), dtype=np.bool_))
+    weights = _convex(predictions, values, weights >= _LEAST_WEIGHT)
+    joined = float(((predictions @ weights - values) ** 2).mean())
+    return weights if joined < (1 - _WORTH_JOINING) * squared[best] else single
+
+
+def _convex(predictions: FloatArray, values: FloatArray, used: BoolArray) -> FloatArray:
+    """Weights of least squared error among those that are not negative and have sum one."""
+    weights = np.zeros(len(used))
+    if used.sum() == 1:
+        weights[used] = 1.0
+        return weights
+    off = predictions[:, used] - values[:, None]
+    # As the weights sum to one, their error is a combination of the errors; a heavy row asks that
+    # they do, and the scale then makes it exact.
+    heavy = 1e3 * max(float(np.abs(off).max()), 1e-300) * np.ones((1, int(used.sum())))
+    found, _ = scipy.optimize.nnls(
+        np.concatenate([off, heavy]), np.concatenate([np.zeros(len(off)), heavy[0, :1]])
     )
+    weights[used] = found / found.sum()
+    return weights
+
+
+def _needed(spectrum: Spectrum, dispensable: float) -> IntArray:
+    """The coefficients that stay when the smallest are dropped, as many as a variance allows."""
+    energies = np.where(spectrum.orders > 0, spectrum.coefficients**2, np.inf)
+    smallest = np.argsort(energies, kind="stable")
+    dropped = int(np.searchsorted(np.cumsum(energies[smallest]), dispensable, side="right"))
+    return np.sort(smallest[dropped:])

@@ -7,7 +7,7 @@ With masks m in {0,1}^n (1 = the feature is present),
 The SPEX poster writes m_i = 1 for a *masked* feature; the two differ by (-1)^|k| on F(k).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,3 +119,20 @@ class Spectrum:
     def keep(self, selected: BoolArray | IntArray) -> "Spectrum":
         """The spectrum restricted to the selected coefficients."""
         return Spectrum(self.n_features, self.support[selected], self.coefficients[selected])
+
+
+def weighted_sum(spectra: Sequence[Spectrum], weights: FloatArray) -> Spectrum:
+    """The spectrum of a weighted sum of functions: the weighted sum of their spectra.
+
+    Args:
+        spectra: At least one, of the same features.
+        weights: One each.
+    """
+    if len(spectra) == 1 and weights[0] == 1.0:
+        return spectra[0]
+    everything = np.concatenate([spectrum.support for spectrum in spectra])
+    _, first, group = np.unique(everything, axis=0, return_index=True, return_inverse=True)
+    parts = [w * spectrum.coefficients for w, spectrum in zip(weights, spectra, strict=True)]
+    sums = np.bincount(group.ravel(), np.concatenate(parts), len(first)).astype(np.float64)
+    order = np.argsort(first)
+    return Spectrum(spectra[0].n_features, everything[first[order]], sums[order])

@@ -34,6 +34,7 @@ _METHODS = {
     "exact": "exact (all masks evaluated)",
     "linear": "linear (features one by one)",
     "spex": "spex (coded masks, sparse Fourier transform)",
+    "proxyspex": "proxyspex (boosted trees, their largest Fourier coefficients)",
     "gp": "gp (Gaussian process, its largest Fourier coefficients)",
 }
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"

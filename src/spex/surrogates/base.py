@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
-from spex.f2.packing import unpack
+from spex.f2.packing import n_words, unpack
 from spex.fourier.design import Design
 from spex.fourier.peeling import DecodeResult, decode
 from spex.fourier.spectrum import Spectrum
@@ -143,3 +143,13 @@ def predict_folds(
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(predict, folds))
     return predictions
+
+
+def constant_fit(samples: Samples, folds: Sequence[IntArray]) -> Fitted:
+    """The mean, where there is nothing to learn or too little to learn from."""
+
+    def mean(of: Samples) -> Spectrum:
+        support = np.zeros((1, n_words(of.n_features)), dtype=np.uint64)
+        return Spectrum(of.n_features, support, np.array([of.values.mean()]))
+
+    return Fitted(mean(samples), predict_folds(mean, samples, folds))

@@ -17,7 +17,7 @@ import scipy.sparse
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.f2.packing import n_words, pack, unpack
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates.base import Fitted, Samples, predict_folds
+from spex.surrogates.base import Fitted, Samples, constant_fit
 from spex.surrogates.hypercube_kernel import (
     Hyperparameters,
     Points,
@@ -60,7 +60,7 @@ class GaussianProcess:
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit all samples; each fold is predicted by hyperparameters found without it."""
         if np.ptp(samples.values) == 0.0 or len(samples) < _LEAST_SAMPLES:
-            return _constant(samples, folds)
+            return constant_fit(samples, folds)
         data = _Data(samples, self.max_degree)
         sizes = [size for size in _SIZES if size <= max(_SIZES[0], len(samples))]
         sharing = _SHARING if len(samples) > _SHARED_FROM else 1
@@ -99,14 +99,6 @@ def _choose(
         others = np.setdiff1d(everyone, rows)
         predictions[rows] = guesses[rows, squared[others].mean(axis=0).argmin()]
     return predictions, int(squared[everyone].mean(axis=0).argmin())
-
-
-def _constant(samples: Samples, folds: Sequence[IntArray]) -> Fitted:
-    def mean(of: Samples) -> Spectrum:
-        support = np.zeros((1, n_words(of.n_features)), dtype=np.uint64)
-        return Spectrum(of.n_features, support, np.array([of.values.mean()]))
-
-    return Fitted(mean(samples), predict_folds(mean, samples, folds))
 
 
 @dataclass(frozen=True, eq=False)

@@ -348,6 +348,31 @@ def _best(errors: FloatArray) -> tuple[int, int]:
     return number, int(penalties[number])
 
 
+def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float) -> FloatArray:
+    """Standard errors of coefficients, whatever fitted them, given the support.
+
+    Those of ridge regression (the posterior standard deviation) whose noise is what the fit leaves
+    unexplained and whose prior variance is the mean square of the coefficients.
+
+    Args:
+        samples: Evaluated masks.
+        spectrum: (k,) fitted coefficients.
+        unexplained: Mean squared error on masks that the fit has not seen.
+
+    Returns:
+        (k,) in the unit of the value function.
+    """
+    gram = _moments(samples.words, spectrum.support, samples.values).gram
+    varying = spectrum.orders > 0
+    prior = float((spectrum.coefficients[varying] ** 2).mean()) if varying.any() else 0.0
+    if prior == 0.0 or unexplained == 0.0:
+        return np.full(len(spectrum), np.sqrt(unexplained / len(samples)))
+    gram[np.diag_indices(len(gram))] += np.where(varying, unexplained / prior, 0.0)
+    lower = _factor(gram)
+    inverse = scipy.linalg.solve_triangular(lower, np.eye(len(spectrum)), lower=True)
+    return np.asarray(np.sqrt(unexplained * (inverse**2).sum(axis=0)))
+
+
 def leave_one_out_ridge(
     design: FloatArray, values: FloatArray, penalties: FloatArray
 ) -> tuple[FloatArray, float]:
