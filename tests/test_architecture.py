@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "spex"
 ALLOWED = {
     "arguments": set(),
     "errors": set(),
+    "extras": set(),
     "_typing": set(),
     "f2": {"f2"},
     "fourier": {"f2", "fourier"},
@@ -27,7 +28,8 @@ ALLOWED = {
     "values": {"models", "parts", "store", "values"},
     "store": set(),
     "sampling": {"store", "f2"},
-    "explanation": {"fourier", "interactions", "report", "files", "_version"},
+    "explanation": {"fourier", "interactions", "interop", "report", "files", "_version"},
+    "interop": {"explanation", "fourier", "interactions", "interop", "parts", "pipeline"},
     "report": {
         "explanation",
         "interactions",
@@ -39,7 +41,7 @@ ALLOWED = {
         "_version",
     },
 }
-ALWAYS = {"arguments", "errors", "_typing"}
+ALWAYS = {"arguments", "errors", "extras", "_typing"}
 
 
 def imports(path):
@@ -60,7 +62,7 @@ def test_imports_go_one_way(part):
 
 @pytest.mark.parametrize("module", ["spex", "spex.cli"])
 def test_import_is_light(module):
-    heavy = "numpy|scipy|sklearn|numba|pandas|torch|transformers|matplotlib"
+    heavy = "numpy|scipy|sklearn|numba|pandas|torch|transformers|matplotlib|shap|shapiq"
     code = f"import sys, {module}; print([m for m in '{heavy}'.split('|') if m in sys.modules])"
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -79,19 +81,24 @@ def test_every_public_name_loads():
 
 
 def test_core_needs_no_extra():
-    """explain, save, load and interactions work without torch, transformers and matplotlib."""
+    """explain, save, load and interactions work without the optional packages, which are named."""
     code = (
         "import sys\n"
         "class Missing:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('torch', 'transformers', 'matplotlib', 'gguf'):\n"
+        "        missing = ('torch', 'transformers', 'matplotlib', 'gguf', 'shap', 'shapiq')\n"
+        "        if name.split('.')[0] in missing:\n"
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Missing())\n"
         "import spex\n"
         "e = spex.explain(lambda m: m[:, 0] * m[:, 1], 30, budget=200)\n"
         "assert e.interactions().top(1)[0][0] == (0, 1), e.interactions().top(3)\n"
-        "try: spex.models.load('smollm2')\n"
-        "except spex.MissingExtraError as error: assert 'spex-explain[' in str(error)\n"
-        "else: raise SystemExit('no error')\n"
+        "from spex import *\n"
+        "def approximator(): from spex.interop import ShapiqApproximator\n"
+        "for use, extra in [(lambda: spex.models.load('smollm2'), ''), (e.to_shap, 'shap]'),\n"
+        "                   (e.to_shapiq, 'shapiq]'), (approximator, 'shapiq]')]:\n"
+        "    try: use()\n"
+        "    except spex.MissingExtraError as error: assert f'spex-explain[{extra}' in str(error)\n"
+        "    else: raise SystemExit(f'no error: {use}')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spex._version import __version__
 
 if TYPE_CHECKING:
-    from spex import models
+    from spex import interop, models
     from spex.errors import (
         ArgumentError,
         BackendError,
@@ -107,6 +107,7 @@ __all__ = [
     "Zoom",
     "__version__",
     "explain",
+    "interop",
     "models",
     "plan",
     "zoom",
@@ -114,8 +115,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "models":
-        return import_module("spex.models")
+    if name in ("interop", "models"):
+        return import_module(f"spex.{name}")
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
         globals()[name] = value

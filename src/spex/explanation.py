@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spex._typing import BoolArray, FloatArray
+from spex._typing import BoolArray, FloatArray, Interaction
 from spex._version import __version__
 from spex.errors import ArgumentError, FileFormatError
 from spex.fourier.spectrum import Spectrum
 from spex.interactions import InteractionIndex, InteractionValues, interactions
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import shap
+    import shapiq
     from matplotlib.figure import Figure
 
 FORMAT = "spex-explanation"
@@ -95,6 +98,66 @@ class Explanation:
             order: Highest order; None for the spectrum's degree (1 for SV and BV).
         """
         return interactions(self.spectrum, index, order, self.features)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The spectrum as a table, the largest coefficient first.
+
+        Returns:
+            One row for each frequency: `interaction` (tuple of feature numbers), `features` (tuple
+            of labels), `order`, `coefficient` and `standard_error` (see `standard_errors`; NaN
+            where they are not known), both in the unit of the value function. The row of `()` is
+            the mean over all masks.
+        """
+        frame = self.interactions(InteractionIndex.FOURIER).to_frame()
+        frame = frame.rename(columns={"value": "coefficient"})
+        errors: dict[Interaction, float] = {}
+        if self.standard_errors is not None:
+            pairs = zip(self.spectrum.interactions, self.standard_errors.tolist(), strict=True)
+            errors = dict(pairs)
+        frame["standard_error"] = [errors.get(key, math.nan) for key in frame["interaction"]]
+        return frame
+
+    def to_shapiq(
+        self, index: str | InteractionIndex = "FBII", order: int | None = None
+    ) -> "shapiq.InteractionValues":
+        """The interactions as shapiq's type, for its plots (needs the extra `shapiq`).
+
+        shapiq's plots take labels as `feature_names=list(explanation.features)`.
+
+        Args:
+            index: See `interactions`; all but Fourier.
+            order: See `interactions`.
+
+        Returns:
+            What `shapiq.ExactComputer` gives for the surrogate, the value at the empty set and the
+            baseline included. Interactions that are zero are left out above order 1 where there
+            are more than 1,000 interactions; shapiq reads them as zero, but its beeswarm plot of
+            several explanations needs them: give it a lower order.
+
+        Raises:
+            ArgumentError: see `interactions`; or the index is Fourier.
+            MissingExtraError: shapiq is not installed.
+        """
+        from spex.interop.shapiq_values import interaction_values
+
+        return interaction_values(self, index, order)
+
+    def to_shap(self) -> "shap.Explanation":
+        """The Shapley values as shap's type, for its plots (needs the extra `shap`).
+
+        `values` (n,) are the surrogate's Shapley values and `base_values` is its value with nothing
+        present, so that their sum is `predict` with everything present: the surrogate's value
+        there, not the model's. `feature_names` are the labels, and `data` is None. For a text,
+        `data` (n,) are the units, which `shap.plots.text` shows, and `feature_names` count them
+        where they have no other labels. For a picture, `values[image.regions][..., None]` is the
+        (height, width, 1) array that `shap.plots.image` takes.
+
+        Raises:
+            MissingExtraError: shap is not installed.
+        """
+        from spex.interop.shap_values import shap_explanation
+
+        return shap_explanation(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as JSON content; `from_dict` undoes it."""

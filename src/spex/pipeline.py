@@ -54,8 +54,9 @@ def explain(
 
     Args:
         f: Callable from bool masks (m, n), True = present, to m real numbers; called in batches.
-            Or a `spex.ValueFunction`.
-        features: n, or n labels. May be left out for a `ValueFunction`.
+            Or a `spex.ValueFunction`, a `spex.PredictFunction`, or a `shapiq.Game`, whose values
+            are then explained as the game gives them: normalised where it normalises.
+        features: n, or n labels. May be left out where f knows them, as those three do.
         budget: Cap on the number of distinct masks evaluated, those that measure R2 included. At
             2^n or above, all 2^n are evaluated and the spectrum is exact.
         method: `auto` (the best of the others that the budget allows, or several joined, by
@@ -272,11 +273,13 @@ class _Run:
 
 def _labels(f: object, features: int | Sequence[str] | None) -> tuple[str, ...]:
     own = getattr(f, "features", None)
+    if own is None and hasattr(f, "n_players"):
+        own = _players(f)
     if features is None:
         if own is None:
             raise ArgumentError(
                 "features is missing: give the number of features or their labels (only a "
-                "spex.ValueFunction knows its own)"
+                "spex.ValueFunction, a spex.PredictFunction and a shapiq.Game know their own)"
             )
         features = own
     if isinstance(features, str):
@@ -297,6 +300,14 @@ def _labels(f: object, features: int | Sequence[str] | None) -> tuple[str, ...]:
             f"{len(labels)} labels for a value function of {len(own)} features; leave features out"
         )
     return labels
+
+
+def _players(game: Any) -> tuple[str, ...]:
+    """The labels of the players of a `shapiq.Game`: their names, or else their numbers."""
+    n = whole_number("n_players of the game", game.n_players, 1)
+    numbers = getattr(game, "player_name_lookup", None) or {}
+    names = {number: str(name) for name, number in numbers.items()}
+    return tuple(names.get(number, str(number)) for number in range(n))
 
 
 def _stages(total: int, n: int) -> Iterator[int]:

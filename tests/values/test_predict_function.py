@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.svm import LinearSVC
 
 import spex
 from spex.errors import ArgumentError, ValueFunctionError
@@ -109,6 +111,61 @@ def test_identity_needs_that_of_the_function(tmp_path):
     second = spex.explain(value, budget=8, store=tmp_path / "s.sqlite")
     assert model.calls == calls
     assert dict(first.spectrum.items()) == dict(second.spectrum.items())
+
+
+class Scored:
+    """A model as in scikit-learn: it cannot be called."""
+
+    identity = "scored v1"
+
+    def predict(self, rows):
+        return total(rows)
+
+
+class Decided(Scored):
+    def decision_function(self, rows):
+        return 2 * total(rows)
+
+
+class Classified(Decided):
+    def predict_proba(self, rows):
+        return probabilities(rows)
+
+
+def test_a_model_is_asked_by_its_most_telling_method():
+    masks = all_masks(3)
+    plain = PredictFunction(Table(ROW, BACKGROUND), total)(masks)
+    for model, method, expected in [
+        (Scored(), "predict", plain),
+        (Decided(), "decision_function", 2 * plain),
+        (
+            Classified(),
+            "predict_proba",
+            PredictFunction(Table(ROW, BACKGROUND), probabilities)(masks),
+        ),
+    ]:
+        value = PredictFunction(Table(ROW, BACKGROUND), model)
+        assert value(masks).tolist() == expected.tolist()
+        assert value.describe()["model"] == f"{type(model).__name__}.{method}"
+        assert value.identity is not None
+
+
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        (LogisticRegression(), "predict_proba"),
+        (LinearSVC(), "decision_function"),
+        (LinearRegression(), "predict"),
+    ],
+)
+def test_models_of_scikit_learn(model, method):
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    model.fit(rows, (rows[:, 0] > 0).astype(int))
+    value = PredictFunction(Table(ROW, BACKGROUND), model)
+    explanation = spex.explain(value, budget=8)
+    whole = np.asarray(getattr(model, method)(ROW[None]))[0]
+    expected = whole if value.output is None else whole[value.output]
+    assert explanation.predict([[True] * 3])[0] == pytest.approx(expected)
 
 
 def test_names():

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from spex.errors import ArgumentError, BackendError, SpexError
-from spex.models._environment import require
+from spex.extras import require
 from spex.models._hub import first_line
 
 T = TypeVar("T")

@@ -1,35 +1,16 @@
-"""What the backends on transformers share: its import, its silence, and the cache folder."""
+"""What the backends on transformers share: its silence, and the cache folder."""
 
-import importlib
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 
-from spex.errors import MissingExtraError
+from spex.extras import require
 
 CACHE_VARIABLE = "SPEX_CACHE_DIR"
-
-
-def require(module: str, extra: str) -> Any:
-    """Import a module of an optional extra.
-
-    Any, not the module's type: torch and transformers take checkers half a minute to read.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{module} cannot be imported ({error}); "
-            f"install it: pip install 'spex-explain[{extra}]'"
-        ) from error
 
 
 def cache_folder() -> Path:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from spex.errors import BackendError
-from spex.models._environment import quiet, require
+from spex.extras import require
+from spex.models._environment import quiet
 
 HUB_TIMEOUT_SECONDS = 5.0
 

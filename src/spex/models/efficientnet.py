@@ -14,7 +14,7 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import BackendError
-from spex.models._environment import require
+from spex.extras import require
 from spex.models._hub import first_line
 
 NAME = "efficientnet-lite0"

@@ -13,8 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from spex.errors import ArgumentError, BackendError
+from spex.extras import require
 from spex.models._endpoint import Endpoint
-from spex.models._environment import require
 from spex.models.openai_http import OpenAIModel
 
 _MAGIC = b"GGUF"

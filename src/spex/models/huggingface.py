@@ -11,7 +11,8 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
-from spex.models._environment import quiet, require
+from spex.extras import require
+from spex.models._environment import quiet
 from spex.models._hub import ModelFiles, content_hash, first_line, locate
 from spex.models._torch import LOGIT_POSITIONS, backend_errors, parse_device, parse_dtype, pick
 from spex.models.batching import AnswerContext, plan_batches, plan_contexts

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from spex.errors import BackendError
-from spex.models._environment import quiet, require
+from spex.extras import require
+from spex.models._environment import quiet
 from spex.models._hub import first_line, locate
 from spex.models.classifier import SequenceClassifier
 from spex.models.huggingface import HuggingFaceModel

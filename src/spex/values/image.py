@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from spex._typing import BoolArray, IntArray
 from spex.errors import ArgumentError
-from spex.models._environment import require
+from spex.extras import require
 from spex.models.protocol import Message, Prompt
 from spex.parts import ImagePart
 from spex.values.masks import check_mask, check_masks

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from spex._typing import BoolArray, IntArray
 from spex.errors import ArgumentError
-from spex.models._environment import require
+from spex.extras import require
 
 # (height, width) or (height, width, channels), of uint8 or of floats in [0, 1]
 Pixels: TypeAlias = npt.NDArray[Any]

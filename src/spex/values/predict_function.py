@@ -27,8 +27,9 @@ class PredictFunction:
         masker: what the features are, and what the function is given when some are absent.
         predict: takes what `masker.apply` gives (of a `Composite`, one argument for each of its
             maskers) and returns one number, or one row of k numbers, for each input: (m,) or
-            (m, k). An attribute `identity` of it, a string that changes
-            with its weights, lets a store keep what it predicts.
+            (m, k). Or a model as in scikit-learn, an object that cannot be called: of its methods
+            `predict_proba`, `decision_function` and `predict`, the first that it has. An attribute
+            `identity`, a string that changes with the weights, lets a store keep what is predicted.
         output: which of k numbers is explained, from 0; the one that is the largest for the
             unmasked input unless given.
 
@@ -41,20 +42,14 @@ class PredictFunction:
         ValueFunctionError: the function returned something else than numbers.
     """
 
-    def __init__(
-        self, masker: InputMasker, predict: Callable[[Any], Any], output: int | None = None
-    ) -> None:
+    def __init__(self, masker: InputMasker, predict: Any, output: int | None = None) -> None:
         if not hasattr(masker, "apply"):
             raise ArgumentError(
                 f"masker is a {type(masker).__name__}; give a masker such as Table or Image"
             )
-        if not callable(predict):
-            raise ArgumentError(
-                f"predict is a {type(predict).__name__}, which cannot be called; give a function "
-                "such as classifier.predict_proba"
-            )
         self.masker = masker
-        self._predict = predict
+        self._predict = _function(predict)
+        self._identity = getattr(predict, "identity", None)
         whole = self._outputs(np.ones((1, masker.n_features), dtype=np.bool_))
         n_outputs = None if whole.ndim == 1 else whole.shape[1]
         if n_outputs is not None and output is None:
@@ -87,12 +82,11 @@ class PredictFunction:
     @property
     def identity(self) -> str | None:
         """Hash of all that determines the values; None where the function has no identity."""
-        of_function = getattr(self._predict, "identity", None)
-        if not isinstance(of_function, str):
+        if not isinstance(self._identity, str):
             return None
         content = {
             "format": _IDENTITY_FORMAT,
-            "predict": of_function,
+            "predict": self._identity,
             "masker": self.masker.describe(),
             "output": self.output,
         }
@@ -167,6 +161,19 @@ class PredictFunction:
                 f"shape ({n_inputs},) or ({n_inputs}, number of outputs)"
             )
         return outputs.reshape(len(masks), inputs_per_mask, *outputs.shape[1:]).mean(axis=1)
+
+
+def _function(predict: Any) -> Callable[..., Any]:
+    if callable(predict):
+        return predict
+    # In this order, for `predict` of a classifier gives classes, which are no scores.
+    for name in ("predict_proba", "decision_function", "predict"):
+        if callable(method := getattr(predict, name, None)):
+            return method
+    raise ArgumentError(
+        f"predict is a {type(predict).__name__}, which cannot be called and has no predict_proba, "
+        "decision_function or predict; give a function such as classifier.predict_proba"
+    )
 
 
 def _name(function: Any) -> str:
