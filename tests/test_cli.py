@@ -77,6 +77,19 @@ def explain(*arguments):
 # --- what it does --------------------------------------------------------------------------------
 
 
+def test_options_of_the_model_reach_it(capsys):
+    given = {}
+
+    def load(name, notice=None, **options):
+        given.update(options)
+        return TableModel(log_prob, name="table")
+
+    options = ["--device-map", "auto", "--dtype", "bfloat16", "--attn-implementation", "sdpa"]
+    arguments = map(str, explain("--budget", 64, *options))
+    assert main(list(arguments), load=load) == 0, capsys.readouterr()
+    assert given == {"device_map": "auto", "dtype": "bfloat16", "attn_implementation": "sdpa"}
+
+
 def test_explain_prints_what_it_found(run):
     status, out, err = run(*explain("--index", "Fourier"))
     assert status == 0
@@ -307,6 +320,7 @@ def test_a_picture(run, loader):
     assert loader.names == []
     for wrong, says in [
         (["--answer", "cat"], "--answer 'cat': give the number of a class of ImageNet, 0 to 999"),
+        (["--device-map", "auto"], "--device-map: efficientnet-lite0 runs as it is"),
         (["--answer", "1000"], "0 to 999"),
         (["--score", "logodds:a,b"], "of a classifier only logprob"),
         (["--prompt", "What?"], "--prompt: a classifier of pictures takes no text"),

@@ -116,6 +116,37 @@ def explain(
             "the key is taken from OPENAI_API_KEY); for pictures efficientnet-lite0, a classifier.",
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="D",
+            help="Of smollm2 and hf models: such as cpu or cuda:1; CUDA if there is any, unless "
+            "given.",
+        ),
+    ] = None,
+    device_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MAP",
+            help="Or how such a model is spread over several devices, such as auto.",
+        ),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T",
+            help="Precision of such a model, such as bfloat16; float32 on a CPU and the "
+            "checkpoint's own elsewhere, unless given.",
+        ),
+    ] = None,
+    attn_implementation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A",
+            help="Attention kernel of such a model: eager, sdpa, flash_attention_2 and so on, as "
+            "transformers names them.",
+        ),
+    ] = None,
     unit: Annotated[
         str | None,
         typer.Option(
@@ -237,6 +268,10 @@ def explain(
             prompt=prompt,
             system=system,
             model=model,
+            device=device,
+            device_map=device_map,
+            dtype=dtype,
+            attn_implementation=attn_implementation,
             unit=unit,
             mask=mask,
             score=score,

@@ -51,6 +51,10 @@ class Request:
     prompt: str | None
     system: str | None
     model: str | None
+    device: str | None
+    device_map: str | None
+    dtype: str | None
+    attn_implementation: str | None
     unit: str | None
     mask: str | None
     score: str
@@ -69,6 +73,12 @@ class Request:
     out: Path | None
     html: Path | None
     dry_run: bool
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What `spex.models.load` is called with, beside the model's name."""
+        names = ("device", "device_map", "dtype", "attn_implementation")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     @property
     def settings(self) -> dict[str, Any]:

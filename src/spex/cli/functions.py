@@ -41,6 +41,8 @@ def check_classifier(request: "Request", masker: AnyMasker) -> int | None:
     for option, value in (("--prompt", request.prompt), ("--system", request.system)):
         if value is not None:
             raise ArgumentError(f"{option}: a classifier of pictures takes no text")
+    for name in request.model_options:
+        raise ArgumentError(f"--{name.replace('_', '-')}: {efficientnet.NAME} runs as it is")
     if request.answer is None:
         return None
     if not request.answer.isdecimal() or int(request.answer) >= efficientnet.N_CLASSES:
@@ -55,7 +57,7 @@ def load_model(session: "Session", request: "Request") -> "LanguageModel":
     """Load the language model that is asked for; what takes long is told."""
     name = model_name(request)
     session.notice(f"loading the model {name}")
-    return session.load(name)
+    return session.load(name, **request.model_options)
 
 
 def make_function(
