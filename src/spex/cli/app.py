@@ -101,7 +101,8 @@ def explain(
         typer.Option(
             metavar="TEMPLATE",
             help="The user's message, with {input} once, where the text or the documents go; what "
-            "is around it is never left out; {input} alone unless given.",
+            "is around it is never left out; {input} alone unless given. With --image: what is "
+            "asked about the picture.",
         ),
     ] = None,
     system: Annotated[
@@ -251,6 +252,8 @@ def explain(
       spex explain --documents passages.json --answer Paris --html why-paris.html
       spex explain --messages chat.json --unit sentence
       spex explain --image cat.jpg --unit superpixels:40 --mask blur --html cat.html
+      spex explain --image cat.jpg --prompt 'What is shown?' --html cat.html \\
+        --model hf:llava-hf/llava-v1.6-mistral-7b-hf
       spex explain --text review.txt --score similarity --budget 300 \\
         --model openai:gpt-4o-mini@https://api.openai.com/v1
     """  # noqa: D301 - typer wants the character \b

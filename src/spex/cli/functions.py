@@ -40,7 +40,10 @@ def check_classifier(request: "Request", masker: AnyMasker) -> int | None:
         )
     for option, value in (("--prompt", request.prompt), ("--system", request.system)):
         if value is not None:
-            raise ArgumentError(f"{option}: a classifier of pictures takes no text")
+            raise ArgumentError(
+                f"{option}: a classifier of pictures takes no text; name a vision-language model "
+                "with --model"
+            )
     for name in request.model_options:
         raise ArgumentError(f"--{name.replace('_', '-')}: {efficientnet.NAME} runs as it is")
     if request.answer is None:

@@ -28,9 +28,10 @@ def load(
 
     Args:
         name: "smollm2", the demonstration model; "hf:NAME", where NAME is a folder or a name on
-            the Hugging Face hub of a causal language model, an encoder-decoder such as T5, or a
-            sequence classifier; "gguf:FILE", a GGUF file; or "openai:MODEL@BASE_URL", a model on
-            an OpenAI-compatible server, with the key in the environment variable OPENAI_API_KEY.
+            the Hugging Face hub of a causal language model, a vision-language model, an
+            encoder-decoder such as T5, or a sequence classifier; "gguf:FILE", a GGUF file; or
+            "openai:MODEL@BASE_URL", a model on an OpenAI-compatible server, with the key in the
+            environment variable OPENAI_API_KEY.
         notice: is told what takes long, such as a download.
         device: of a model of transformers ("smollm2", "hf:..."): such as "cpu" or "cuda:1"; CUDA
             if there is any, unless given.

@@ -191,15 +191,22 @@ class HuggingFaceModel:
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> tuple[list[list[int]], list[list[int]]]:
         """Tokens of the prompts and of the answers, checked to fit the context together."""
+        answer_tokens = self._encode_answers(answers)
+        prompt_tokens = self._encode_prompts(prompts)
+        self._check_lengths(prompt_tokens, answer_tokens)
+        return prompt_tokens, answer_tokens
+
+    def _encode_answers(self, answers: Sequence[str]) -> list[list[int]]:
         answer_tokens = [self._tokenize(answer, special=False) for answer in answers]
         for answer, tokens in zip(answers, answer_tokens, strict=True):
             if not tokens:
                 raise ArgumentError(f"the answer {answer!r} has no tokens; give a longer one")
-        prompt_tokens = self._encode_prompts(prompts)
-        longest = max((len(tokens) for tokens in answer_tokens), default=0)
-        for number, tokens in enumerate(prompt_tokens):
+        return answer_tokens
+
+    def _check_lengths(self, prompts: list[list[int]], answers: list[list[int]]) -> None:
+        longest = max((len(tokens) for tokens in answers), default=0)
+        for number, tokens in enumerate(prompts):
             self._check_length(number, len(tokens), longest)
-        return prompt_tokens, answer_tokens
 
     def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
         if self._max_tokens is not None and n_prompt + n_answer > self._max_tokens:

@@ -1,13 +1,15 @@
 """Which kind of model the files of transformers hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from spex.errors import BackendError
 from spex.models._environment import require
 from spex.models._hub import locate
 from spex.models._loading import Placement, from_files
 from spex.models.classifier import SequenceClassifier
 from spex.models.huggingface import HuggingFaceModel
 from spex.models.seq2seq import Seq2SeqModel
+from spex.models.vision import VisionLanguageModel
 
 
 def load_transformers(
@@ -33,9 +35,24 @@ def load_transformers(
     require("torch", "hf")
     files = locate(source, notice)
     config = from_files("AutoConfig", files, name or source, "model of transformers")
+    architectures = config.architectures or ()
     kind = HuggingFaceModel
-    if any(each.endswith("ForSequenceClassification") for each in config.architectures or ()):
+    if any(each.endswith("ForSequenceClassification") for each in architectures):
         kind = SequenceClassifier
+    elif _read_pictures(architectures):
+        if config.is_encoder_decoder:
+            raise BackendError(
+                f"{name or source!r} is an encoder-decoder that reads pictures; of these spex "
+                "drives none: use a model whose decoder reads them, such as LLaVA or Qwen-VL"
+            )
+        kind = VisionLanguageModel
     elif config.is_encoder_decoder:
         kind = Seq2SeqModel
     return kind(files, name=name, notice=notice, **(placement or Placement()).options)
+
+
+def _read_pictures(architectures: Sequence[str]) -> bool:
+    """Whether transformers counts one of the architectures among those from pictures to text."""
+    auto = require("transformers.models.auto.modeling_auto", "hf")
+    names = set(auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values())
+    return not names.isdisjoint(architectures)
