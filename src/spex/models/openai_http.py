@@ -67,7 +67,7 @@ class OpenAIModel:
     - One that returns no log-probabilities has scores of replies only, such as `Similarity`.
 
     Only a server knows its model's context and tokens: a prompt that is too long is refused when
-    its turn comes, not by the call.
+    its turn comes, not by the call. Pictures are sent as PNG data URLs.
 
     Args:
         model: what the server calls the model.
@@ -123,6 +123,16 @@ class OpenAIModel:
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         place = f"{self._model}@{self._endpoint.base_url}"
         return f"{PREFIX}{place};served={digest};log_probs={self._route.name}"
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether pictures may be sent: not where the server says that its model reads none.
+
+        llama.cpp's server says so, and OpenRouter; of others the first request tells.
+        """
+        told = self._entry.get("architecture")
+        read = told.get("input_modalities") if isinstance(told, dict) else None
+        return "image" in read if isinstance(read, list) else True
 
     @property
     def usage(self) -> Usage:
