@@ -63,6 +63,11 @@ def test_options_that_do_not_go_with_a_model(name):
         load(name, dtype="float16")
 
 
+def test_only_models_on_servers_have_a_price():
+    with pytest.raises(ArgumentError, match=r"price=\(1, 2\) does not go with model 'smollm2'"):
+        load("smollm2", price=(1, 2))
+
+
 def test_a_device_map_needs_accelerate(tiny_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(MissingExtraError, match=r"accelerate .*pip install 'spex-explain\[hf\]'"):

@@ -198,6 +198,41 @@ def test_usage_is_counted(vllm):
     assert model.usage.completion_tokens == 4
 
 
+def test_the_price_is_told_with_the_result(text_only, tmp_path):
+    model = load(text_only.name, price=(0.5, 2))
+    model.generate([user("not of this explanation")])
+    value = ValueFunction(Text(TEXT), model, Similarity(), store=tmp_path / "s.sqlite")
+    explanation = spex.explain(value, budget=64, store=tmp_path / "s.sqlite")
+    usage = explanation.context["usage"]
+    replies = [e for e in text_only.requests() if e["path"] == "/v1/chat/completions"][-65:]
+    texts = [json.loads(entry["body"])["messages"][0]["content"] for entry in replies]
+    read = sum(len(text.split()) for text in texts)
+    written = sum(len(fake.reply(text).split()) for text in texts)
+    assert usage == {
+        "requests": 65,
+        "failures": 0,
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "cost": (0.5 * read + 2 * written) / 1e6,
+    }
+    told = f"65 requests, {read} tokens read, {written} written, ${usage['cost']:.5f}"
+    assert f"server: {told}\n" in repr(explanation)
+    explanation.to_html(tmp_path / "e.html")
+    assert told in (tmp_path / "e.html").read_text()
+    # What is in the store costs nothing.
+    again = ValueFunction(Text(TEXT), model, Similarity(), store=tmp_path / "s.sqlite")
+    usage = spex.explain(again, budget=64, store=tmp_path / "s.sqlite").context["usage"]
+    assert (usage["requests"], usage["cost"]) == (0, 0)
+    without = ValueFunction(Text(TEXT), text_only.name, Matches("good")).describe()["usage"]
+    assert "cost" not in without
+
+
+@pytest.mark.parametrize("price", [1, (1,), (1, -1), ("1", "2"), (1, float("nan")), (True, 1)])
+def test_prices_that_are_none(text_only, price):
+    with pytest.raises(ArgumentError, match="give dollars per million tokens read and written"):
+        load(text_only.name, price=price)
+
+
 def test_concurrency_is_bounded():
     with running("text", "--delay", 0.05) as server:
         model = server.model(concurrency=3)
@@ -662,6 +697,17 @@ def test_command_line(openai, run):
     again = run(*arguments)
     assert again[:2] == (0, out)
     assert "the server answered 1 request;" in again[2]
+
+
+def test_command_line_tells_the_cost(text_only, run):
+    call = ["--model", text_only.name, "--score", "matches:good", "--no-store"]
+    status, _, err = run(*call, "--price", "100,1000")
+    assert status == 0
+    cost = err.splitlines()[-1]
+    read, written = map(
+        int, re.search(r"counts (\d+) tokens read and (\d+) written", cost).groups()
+    )
+    assert cost.endswith(f" written, ${(100 * read + 1000 * written) / 1e6:.2f} at the price given")
 
 
 def test_command_line_says_what_to_do_without_log_probs(text_only, run):

@@ -117,6 +117,14 @@ def explain(
             "the key is taken from OPENAI_API_KEY); for pictures efficientnet-lite0, a classifier.",
         ),
     ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="READ,WRITTEN",
+            help="What a server asks for, in dollars per million tokens read and written, such as "
+            "0.15,0.60; the cost is then told, and guessed by --dry-run.",
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -236,7 +244,8 @@ def explain(
         typer.Option(
             "--dry-run",
             help="Only show the units, the number of calls and the prompt; then tokens and time, "
-            "from a few calls where the model is on this machine.",
+            "from a few calls where the model is on this machine, by the length of the text where "
+            "it is on a server.",
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
@@ -271,6 +280,7 @@ def explain(
             prompt=prompt,
             system=system,
             model=model,
+            price=price,
             device=device,
             device_map=device_map,
             dtype=dtype,

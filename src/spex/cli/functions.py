@@ -56,6 +56,18 @@ def check_classifier(request: "Request", masker: AnyMasker) -> int | None:
     return int(request.answer)
 
 
+def check_price(request: "Request") -> None:
+    """Refuse a price that cannot be read, or of a model that is on no server.
+
+    Raises:
+        ArgumentError: it is wrong.
+    """
+    if "price" in request.model_options and not model_name(request).startswith("openai:"):
+        raise ArgumentError(
+            f"--price: {model_name(request)} is on no server; only openai:MODEL@BASE_URL has one"
+        )
+
+
 def load_model(session: "Session", request: "Request") -> "LanguageModel":
     """Load the language model that is asked for; what takes long is told."""
     name = model_name(request)

@@ -23,6 +23,7 @@ def load(
     device_map: str | Mapping[str, Any] | None = None,
     dtype: str | None = None,
     attn_implementation: str | None = None,
+    price: tuple[float, float] | None = None,
 ) -> LanguageModel:
     """Load a model by name.
 
@@ -41,12 +42,20 @@ def load(
             checkpoint's own on another device.
         attn_implementation: of such a model: the attention kernel by its name in transformers, such
             as "eager", "sdpa" or "flash_attention_2"; transformers' choice unless given.
+        price: of a model on a server ("openai:..."): dollars per million tokens read and written,
+            such as (0.15, 0.60), from which its `usage.cost` follows.
 
     Raises:
         ArgumentError: the name is none of these, or an argument does not go with it.
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be found or loaded.
     """
+    on_server = isinstance(name, str) and name.startswith(_OPENAI_PREFIX)
+    if price is not None and not on_server:
+        raise ArgumentError(
+            f"price={price!r} does not go with model {name!r}; only models on servers "
+            "('openai:...') have one"
+        )
     placement = Placement(device, device_map, dtype, attn_implementation)
     if name == "smollm2":
         from spex.models.smollm2 import load_smollm2
@@ -67,10 +76,10 @@ def load(
         from spex.models.gguf import GGUFModel
 
         return GGUFModel(name.removeprefix(_GGUF_PREFIX), name=name, notice=notice)
-    if isinstance(name, str) and name.startswith(_OPENAI_PREFIX):
+    if on_server:
         from spex.models.openai_http import connect
 
-        return connect(name)
+        return connect(name, price)
     raise ArgumentError(
         f"model {name!r} is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
         "'gguf:FILE' or 'openai:MODEL@BASE_URL'"

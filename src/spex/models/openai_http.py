@@ -40,8 +40,12 @@ _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
 
 
-def connect(name: str) -> "OpenAIModel":
+def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel":
     """The model that a name such as "openai:gpt-4o-mini@https://api.openai.com/v1" means.
+
+    Args:
+        name: its name.
+        price: dollars per million tokens read and written.
 
     Raises:
         ArgumentError: the name has another form, or the server does not serve the model.
@@ -52,7 +56,7 @@ def connect(name: str) -> "OpenAIModel":
     if match is None:
         # Not repeated in the message: where an address is expected, somebody may put a key.
         raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {_FORM}")
-    return OpenAIModel(match[1], match[2], name=name)
+    return OpenAIModel(match[1], match[2], name=name, price=price)
 
 
 class OpenAIModel:
@@ -75,6 +79,7 @@ class OpenAIModel:
         name: what to call the model in reports; as for `spex.models.load` unless given.
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed and is sent again.
+        price: dollars per million tokens read and written, for `usage.cost`.
 
     The API key is that of the environment variable OPENAI_API_KEY. It appears in no name, identity,
     message or file.
@@ -93,12 +98,14 @@ class OpenAIModel:
         name: str | None = None,
         concurrency: int = CONCURRENCY,
         timeout: float = TIMEOUT_SECONDS,
+        price: tuple[float, float] | None = None,
     ) -> None:
         _check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
         key = os.environ.get(KEY_VARIABLE, "").strip() or None
-        self._serve_from(Endpoint(base_url, key, concurrency, timeout), model, name)
+        endpoint = Endpoint(base_url, key, concurrency, timeout, price=price)
+        self._serve_from(endpoint, model, name)
 
     def _serve_from(self, endpoint: Endpoint, model: str, name: str | None) -> None:
         self._endpoint = endpoint
