@@ -77,6 +77,19 @@ def explain(*arguments):
 # --- what it does --------------------------------------------------------------------------------
 
 
+def test_options_of_the_model_reach_it(capsys):
+    given = {}
+
+    def load(name, notice=None, **options):
+        given.update(options)
+        return TableModel(log_prob, name="table")
+
+    options = ["--device-map", "auto", "--dtype", "bfloat16", "--attn-implementation", "sdpa"]
+    arguments = map(str, explain("--budget", 64, *options))
+    assert main(list(arguments), load=load) == 0, capsys.readouterr()
+    assert given == {"device_map": "auto", "dtype": "bfloat16", "attn_implementation": "sdpa"}
+
+
 def test_explain_prints_what_it_found(run):
     status, out, err = run(*explain("--index", "Fourier"))
     assert status == 0
@@ -232,6 +245,26 @@ def test_dry_run_without_the_model(run, model, reason):
     assert f"Tokens and time are unknown: {reason}" in out.replace("\n", " ")
 
 
+def test_dry_run_guesses_what_a_server_will_ask_for(run, loader):
+
+    Path("long.txt").write_text(" ".join(["word"] * 400))
+    call = ["explain", "--text", "long.txt", "--prompt", "x" * 1000 + "{input}", "--dry-run"]
+    call += ["--budget", "1000", "--model", "openai:gpt@http://127.0.0.1:9"]
+    _, out, _ = run(*call, "--score", "similarity", "--price", "2,10")
+    # 1,000 + 200 * 5 characters are 500 tokens; replies have at most 64.
+    assert "At 4 characters a token, about 500,000 tokens read and at most 64,000 written" in out
+    assert "At most $1.64 at the price given" in out
+    _, out, _ = run(*call, "--price", "0.15,0.6")
+    assert "about 500,000 tokens read and about 1,000 written" in out
+    assert "About $0.076 at the price given" in out
+    import_module("PIL.Image").effect_noise((64, 48), 90).save("noise.png")
+    call[1:5] = ["--image", "noise.png", "--prompt", "What is shown?"]
+    _, out, _ = run(*call, "--price", "2,10")
+    assert "Pictures are not counted: only the server knows how many tokens they take" in out
+    assert "at the price given, pictures not counted" in out
+    assert loader.names == []
+
+
 def test_dry_run_of_a_long_text(run):
     Path("long.txt").write_text(" ".join(f"w{i}" for i in range(100)))
     _, out, _ = run("explain", "--text", "long.txt", "--budget", "500", "--dry-run")
@@ -307,6 +340,7 @@ def test_a_picture(run, loader):
     assert loader.names == []
     for wrong, says in [
         (["--answer", "cat"], "--answer 'cat': give the number of a class of ImageNet, 0 to 999"),
+        (["--device-map", "auto"], "--device-map: efficientnet-lite0 runs as it is"),
         (["--answer", "1000"], "0 to 999"),
         (["--score", "logodds:a,b"], "of a classifier only logprob"),
         (["--prompt", "What?"], "--prompt: a classifier of pictures takes no text"),
@@ -455,6 +489,9 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--out", "review.txt"), "--text are the same file"),
         (explain("--store", "s", "--no-store"), "contradict each other"),
         (explain("--nonsense"), "--nonsense"),
+        (explain("--price", "cheap"), "--price 'cheap': write dollars per million tokens"),
+        (explain("--price", "1,-1"), "--price '1,-1': write dollars per million tokens"),
+        (explain("--price", "1,2"), "--price: smollm2 is on no server; only openai:MODEL@BASE_URL"),
         (["explain"], "give exactly one of --text, --documents, --messages and --image"),
         (explain("--messages", "chat.json"), "give exactly one of --text, --documents, "),
         (["explain", "--documents", "missing.json"], "--documents missing.json: cannot be read"),

@@ -1,8 +1,9 @@
 """A strict stand-in for OpenAI-compatible servers: its own process, real HTTP, on 127.0.0.1.
 
-Written from the published schemas: of OpenAI's chat completions and models, and of vLLM's
-completions with prompt_logprobs, /tokenize and /detokenize. It refuses what they do not allow. Its
-language model is a few functions of the words of a prompt, so that tests know every value.
+Written from the published schemas: of OpenAI's chat completions, with pictures as content parts,
+and models, and of vLLM's completions and chat with prompt_logprobs, /tokenize and /detokenize. It
+refuses what they do not allow. Its language model is a few functions of the words of a prompt, and
+it sees words in the bright quarters of a picture, so that tests know every value.
 
     python fake_openai.py KIND [--fail N [--way WAY]] [--key KEY] [--limit S] [--delay S]
 
@@ -13,6 +14,8 @@ every reply takes. It prints its address; GET /log tells what came in.
 """
 
 import argparse
+import base64
+import io
 import json
 import math
 import threading
@@ -20,10 +23,15 @@ import time
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import PIL.Image
+
 WAYS = ("429", "500", "slow", "cut", "half", "no JSON", "other JSON", "error", "HTML")
 SLOW_SECONDS = 5.0
 MODEL = "words"
 MAX_WORDS = 60
+PICTURE_TOKENS = 85
+SEEN = ("never", "fails", "acting", "slow")  # in the quarters of a picture, row by row
+PARTS = {"text": "text", "image_url": "image_url"}
 QUOTE = "quote my key"  # a prompt that is refused with the key in the message
 
 
@@ -52,8 +60,46 @@ def token_ids(text):
     return [ord(character) for character in text]
 
 
+def picture(url):
+    """The pixels of a data URL as rows of grey values."""
+    return PIL.Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("L")
+
+
+def seen(url):
+    """The words in a picture: those of its quarters that are white."""
+    quarters = picture(url).resize((2, 2), PIL.Image.Resampling.BOX).tobytes()
+    return [word for word, grey in zip(SEEN, quarters, strict=True) if grey > 200]
+
+
+def pictures(message):
+    content = message["content"]
+    return (
+        []
+        if isinstance(content, str)
+        else [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+    )
+
+
+def written(message):
+    content = message["content"]
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part["type"] == "text")
+
+
+def understood(message):
+    """The words that the language model makes of a message: those seen, and those read."""
+    words = [word for url in pictures(message) for word in seen(url)]
+    return " ".join([*words, written(message)])
+
+
+def n_tokens(messages):
+    words = sum(len(written(message).split()) for message in messages)
+    return words + PICTURE_TOKENS * sum(len(pictures(message)) for message in messages)
+
+
 def chat_ids(messages):
-    return token_ids("".join(f"<{m['role']}>{m['content']}" for m in messages) + "<assistant>")
+    return token_ids("".join(f"<{m['role']}>{understood(m)}" for m in messages) + "<assistant>")
 
 
 def token_log_prob(before, token):
@@ -91,8 +137,9 @@ def check_messages(messages):
     for message in messages:
         check(set(message) == {"role", "content"}, "messages: role and content are expected")
         check(message["role"] in ("system", "user", "assistant"), "messages: unknown role")
-        check(isinstance(message["content"], str), "messages: content must be a string")
-    n_words = sum(len(m["content"].split()) for m in messages)
+        if not isinstance(message["content"], str):
+            check_parts(message["role"], message["content"])
+    n_words = sum(len(written(m).split()) for m in messages)
     check(
         n_words <= MAX_WORDS,
         f"This model's maximum context length is {MAX_WORDS} tokens.",
@@ -100,8 +147,38 @@ def check_messages(messages):
     )
 
 
+def check_parts(role, parts):
+    """The parts of a content: texts, and of the user also pictures."""
+    check(isinstance(parts, list) and parts, "messages: content must be a string or a list")
+    for part in parts:
+        check(isinstance(part, dict), "messages: a part must be an object")
+        kind = part.get("type")
+        check(kind in PARTS, f"messages: unknown type of part: {kind}")
+        check(set(part) == {"type", PARTS[kind]}, "messages: a part has unknown fields")
+        if kind == "text":
+            check(isinstance(part["text"], str) and part["text"], "messages: text is empty")
+            continue
+        check(role == "user", "messages: only a user sends pictures")
+        check(isinstance(part["image_url"], dict), "image_url must be an object")
+        check(set(part["image_url"]) <= {"url", "detail"}, "image_url has unknown fields")
+        url = part["image_url"].get("url")
+        check(isinstance(url, str), "image_url: url is expected")
+        head, comma, data = url.partition(",")
+        check(comma and head == "data:image/png;base64", "image_url: a PNG data URL is expected")
+        try:
+            base64.b64decode(data, validate=True)
+            shown = picture(url)
+        except ValueError as error:  # PIL's errors of a broken picture are OSErrors
+            raise Refused(400, f"image_url: no base64: {error}") from None
+        except OSError as error:
+            raise Refused(400, f"image_url: no picture: {error}") from None
+        check(min(shown.size) > 1, "image_url: the picture is too small")
+
+
 def chat(kind, body):
     optional = {"max_tokens", "temperature", "logprobs", "top_logprobs"}
+    if kind == "vllm":
+        optional |= {"prompt_logprobs", "add_generation_prompt", "continue_final_message"}
     check_fields(body, {"messages"} | {"model"}, optional)
     check_messages(body["messages"])
     check(body.get("temperature") == 0, "this test expects greedy decoding")
@@ -110,8 +187,17 @@ def chat(kind, body):
     if "top_logprobs" in body:
         check(body.get("logprobs") is True, "'top_logprobs' is only allowed with 'logprobs'")
         check(0 <= body["top_logprobs"] <= 20, "top_logprobs: 0 to 20 is expected")
-    text = next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
+    messages = body["messages"]
+    text = next(understood(m) for m in reversed(messages) if m["role"] == "user")
     words = reply(text).split()
+    prompt_logprobs = None
+    if body.get("continue_final_message"):
+        check(body.get("add_generation_prompt") is False, "a message cannot be begun and continued")
+        check(messages[-1]["role"] == "assistant", "there is no message to continue")
+        check(body.get("prompt_logprobs") == 0, "this test expects prompt_logprobs of 0")
+        # As many templates do.
+        tokens = chat_ids(messages[:-1]) + token_ids(messages[-1]["content"].strip())
+        prompt_logprobs = entries_of(tokens)
     logprobs = None
     if body.get("logprobs") and kind != "text":
         top = [
@@ -136,12 +222,23 @@ def chat(kind, body):
                 "finish_reason": "length" if len(words) > limit else "stop",
             }
         ],
+        **({"prompt_logprobs": prompt_logprobs} if kind == "vllm" else {}),
         "usage": {
-            "prompt_tokens": len(text.split()),
+            "prompt_tokens": n_tokens(messages),
             "completion_tokens": min(limit, len(words)),
-            "total_tokens": len(text.split()) + min(limit, len(words)),
+            "total_tokens": n_tokens(messages) + min(limit, len(words)),
         },
     }
+
+
+def entries_of(tokens):
+    """vLLM's prompt_logprobs of tokens."""
+    entries = [None]
+    for position in range(1, len(tokens)):
+        token = tokens[position]
+        value = token_log_prob(tokens[:position], token)
+        entries.append({str(token): {"logprob": value, "rank": 1, "decoded_token": chr(token)}})
+    return entries
 
 
 def completions(kind, body):
@@ -158,11 +255,6 @@ def completions(kind, body):
     check(body.get("max_tokens", 0) >= 1, "max_tokens must be at least 1")
     choices = []
     for index, tokens in enumerate(prompts):
-        entries = [None]
-        for position in range(1, len(tokens)):
-            token = tokens[position]
-            value = token_log_prob(tokens[:position], token)
-            entries.append({str(token): {"logprob": value, "rank": 1, "decoded_token": chr(token)}})
         choices.append(
             {
                 "index": index,
@@ -170,10 +262,10 @@ def completions(kind, body):
                 "logprobs": None,
                 "finish_reason": "length",
                 "stop_reason": None,
-                "prompt_logprobs": entries,
+                "prompt_logprobs": entries_of(tokens),
             }
         )
-    n_tokens = sum(map(len, prompts))
+    n_read = sum(map(len, prompts))
     return {
         "id": "cmpl-1",
         "object": "text_completion",
@@ -181,9 +273,9 @@ def completions(kind, body):
         "model": MODEL,
         "choices": choices[::-1],  # the schema promises no order
         "usage": {
-            "prompt_tokens": n_tokens,
+            "prompt_tokens": n_read,
             "completion_tokens": len(prompts),
-            "total_tokens": n_tokens + len(prompts),
+            "total_tokens": n_read + len(prompts),
         },
     }
 
@@ -193,6 +285,8 @@ def tokenize(kind, body):
     if "messages" in body:
         check_fields(body, {"model", "messages"}, {"add_generation_prompt"})
         check_messages(body["messages"])
+        # vLLM would count a picture as one token, however many it takes.
+        check(not any(map(pictures, body["messages"])), "this test expects no pictures here")
         check(body.get("add_generation_prompt") is True, "this test expects a generation prompt")
         tokens = chat_ids(body["messages"])
     else:

@@ -148,6 +148,12 @@ def test_a_prompt_that_is_too_long(model):
         list(model.log_probs([long], ["yes"]))
 
 
+def test_a_picture_for_a_model_of_text(model):
+    image = spex.Image(np.zeros((4, 4, 3), dtype=np.uint8), unit="grid:2x2", prompt="What?")
+    with pytest.raises(ArgumentError, match="takes no images; use a model that does"):
+        spex.ValueFunction(image, model, spex.LogOdds("yes", "no"))
+
+
 def test_usage_is_counted(model):
     before = model.usage.completion_tokens
     list(model.log_probs([Prompt((Message("user", "So?"),))], [SENTENCE]))

@@ -2,16 +2,19 @@
 
 import json
 import logging
+import re
 import signal
 import subprocess
 import sys
 import time
 import traceback
+import urllib.error
 import urllib.request
 from collections import Counter
 from contextlib import contextmanager
 
 import numpy as np
+import PIL.Image
 import pytest
 
 import spex
@@ -22,6 +25,9 @@ from spex.models import Message, Prompt, load
 from spex.models._endpoint import CONCURRENCY
 from spex.models.openai_http import OpenAIModel
 from spex.values import LogOdds, LogProb, Matches, Similarity, Text, ValueFunction
+from spex.values.composite import Composite
+from spex.values.image import Image
+from spex.values.pixels import data_url
 
 KEY = "sk-secret-of-the-test-0123456789"
 TEXT = "Her acting never fails to impress"
@@ -192,6 +198,41 @@ def test_usage_is_counted(vllm):
     assert model.usage.completion_tokens == 4
 
 
+def test_the_price_is_told_with_the_result(text_only, tmp_path):
+    model = load(text_only.name, price=(0.5, 2))
+    model.generate([user("not of this explanation")])
+    value = ValueFunction(Text(TEXT), model, Similarity(), store=tmp_path / "s.sqlite")
+    explanation = spex.explain(value, budget=64, store=tmp_path / "s.sqlite")
+    usage = explanation.context["usage"]
+    replies = [e for e in text_only.requests() if e["path"] == "/v1/chat/completions"][-65:]
+    texts = [json.loads(entry["body"])["messages"][0]["content"] for entry in replies]
+    read = sum(len(text.split()) for text in texts)
+    written = sum(len(fake.reply(text).split()) for text in texts)
+    assert usage == {
+        "requests": 65,
+        "failures": 0,
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "cost": (0.5 * read + 2 * written) / 1e6,
+    }
+    told = f"65 requests, {read} tokens read, {written} written, ${usage['cost']:.5f}"
+    assert f"server: {told}\n" in repr(explanation)
+    explanation.to_html(tmp_path / "e.html")
+    assert told in (tmp_path / "e.html").read_text()
+    # What is in the store costs nothing.
+    again = ValueFunction(Text(TEXT), model, Similarity(), store=tmp_path / "s.sqlite")
+    usage = spex.explain(again, budget=64, store=tmp_path / "s.sqlite").context["usage"]
+    assert (usage["requests"], usage["cost"]) == (0, 0)
+    without = ValueFunction(Text(TEXT), text_only.name, Matches("good")).describe()["usage"]
+    assert "cost" not in without
+
+
+@pytest.mark.parametrize("price", [1, (1,), (1, -1), ("1", "2"), (1, float("nan")), (True, 1)])
+def test_prices_that_are_none(text_only, price):
+    with pytest.raises(ArgumentError, match="give dollars per million tokens read and written"):
+        load(text_only.name, price=price)
+
+
 def test_concurrency_is_bounded():
     with running("text", "--delay", 0.05) as server:
         model = server.model(concurrency=3)
@@ -256,6 +297,117 @@ def test_a_date_in_retry_after(monkeypatch):
     assert _retry_after({"retry-after": "-7"}) == 0
     assert _retry_after({"retry-after": "soon"}) is None
     assert 58 < _retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)}) <= 60
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def quarters(**options):
+    """A white picture whose quarters are seen where they are present."""
+    white = np.full((20, 30, 3), 255, dtype=np.uint8)
+    return Image(white, unit="grid:2x2", operator="grey", **options)
+
+
+@pytest.fixture
+def with_words():
+    return Composite(quarters(system="Judge."), Text("Her acting never fails"))
+
+
+def seen(masker, masks):
+    """What the stand-in makes of each masked prompt, from the mask alone."""
+    texts = []
+    for mask in np.asarray(masks, dtype=bool):
+        words = [word for word, here in zip(fake.SEEN, mask[:4], strict=True) if here]
+        texts.append(" ".join([*words, masker.render(mask).text]))
+    return texts
+
+
+def test_pictures_are_sent_as_parts(openai):
+    masker = quarters(prompt="Is it good?", system="Judge.")
+    openai.model().generate([masker.render([1, 0, 1, 1])])
+    body = json.loads(openai.requests()[-1]["body"])
+    system, user = body["messages"]
+    assert system == {"role": "system", "content": "Judge."}
+    image, text = user["content"]
+    assert text == {"type": "text", "text": "Is it good?"}
+    assert (set(image), image["type"]) == ({"type", "image_url"}, "image_url")
+    assert list(image["image_url"]) == ["url"]
+    picture = fake.picture(image["image_url"]["url"])
+    assert picture.size == (30, 20)
+    np.testing.assert_array_equal(np.asarray(picture), masker.mask_image([1, 0, 1, 1])[:, :, 0])
+    openai.model().generate([quarters().render([1, 1, 1, 1])])
+    body = json.loads(openai.requests()[-1]["body"])
+    assert [part["type"] for part in body["messages"][0]["content"]] == ["image_url"]
+
+
+def test_log_odds_of_labels_after_pictures(openai, with_words):
+    masks = np.random.default_rng(0).random((40, 8)) < 0.5
+    values = ValueFunction(with_words, openai.name, ODDS)(masks)
+    expected = [fake.log_odds(text) for text in seen(with_words, masks)]
+    assert len(set(expected)) == 4
+    np.testing.assert_allclose(values, expected, atol=1e-12)
+
+
+def test_replies_to_pictures(text_only, with_words):
+    masks = np.random.default_rng(0).random((20, 8)) < 0.5
+    expected = [fake.reply(text) for text in seen(with_words, masks)]
+    values = ValueFunction(with_words, text_only.name, Matches("good"))(masks)
+    assert values.tolist() == ["good" in reply for reply in expected]
+    similar = ValueFunction(with_words, text_only.name, Similarity())
+    assert similar.answer == fake.reply(seen(with_words, [[1] * 8])[0])
+    whole, other = similar([[1] * 8, [1, 0, 0, 0, 1, 1, 1, 0]])
+    assert whole == pytest.approx(1.0, abs=1e-6)
+    assert other < 0.6
+
+
+def test_log_prob_of_a_whole_answer_after_a_picture(vllm, with_words):
+    masks = np.random.default_rng(0).random((10, 8)) < 0.5
+    values = ValueFunction(with_words, vllm.name, LogProb("quite good"))(masks)
+    for text, got in zip(seen(with_words, masks), values, strict=True):
+        before, expected = fake.token_ids(f"<system>Judge.<user>{text}<assistant>"), 0.0
+        for token in fake.token_ids("quite good"):
+            expected += fake.token_log_prob(before, token)
+            before = [*before, token]
+        assert got == pytest.approx(expected, abs=1e-12)
+    value = ValueFunction(with_words, vllm.name, LogProb(" quite good"))
+    kind, text = message_of(lambda: value(masks))
+    assert kind is ArgumentError
+    assert "has other tokens for the answer ' quite good' than by itself" in text
+
+
+def test_tokens_of_pictures_are_counted(text_only):
+    model = text_only.model()
+    model.generate([quarters(prompt="Is it good?").render(mask) for mask in np.eye(4)])
+    assert model.usage.prompt_tokens == 4 * (fake.PICTURE_TOKENS + 3)
+
+
+GOOD_URL = data_url(PIL.Image.new("RGB", (4, 4)), "png")
+
+
+@pytest.mark.parametrize(
+    ("role", "part", "says"),
+    [
+        ("user", {"type": "image", "image_url": {"url": GOOD_URL}}, "unknown type of part"),
+        ("user", {"type": "image_url", "image_url": GOOD_URL}, "must be an object"),
+        ("user", {"type": "image_url", "url": GOOD_URL}, "unknown fields"),
+        ("user", {"type": "text", "text": ""}, "text is empty"),
+        ("user", {"type": "image_url", "image_url": {"url": GOOD_URL[:86]}}, "no picture"),
+        ("user", {"type": "image_url", "image_url": {"url": "cat.png"}}, "PNG data URL"),
+        ("system", {"type": "image_url", "image_url": {"url": GOOD_URL}}, "only a user"),
+    ],
+)
+def test_the_stand_in_refuses_malformed_parts(text_only, role, part, says):
+    messages = [{"role": role, "content": [part]}]
+    body = {"model": fake.MODEL, "messages": messages, "max_tokens": 5, "temperature": 0}
+    request = urllib.request.Request(
+        f"{text_only.url}/chat/completions",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code == 400
+    assert re.search(says, json.load(caught.value)["error"]["message"])
 
 
 # --- failures that last --------------------------------------------------------------------------
@@ -547,6 +699,17 @@ def test_command_line(openai, run):
     assert "the server answered 1 request;" in again[2]
 
 
+def test_command_line_tells_the_cost(text_only, run):
+    call = ["--model", text_only.name, "--score", "matches:good", "--no-store"]
+    status, _, err = run(*call, "--price", "100,1000")
+    assert status == 0
+    cost = err.splitlines()[-1]
+    read, written = map(
+        int, re.search(r"counts (\d+) tokens read and (\d+) written", cost).groups()
+    )
+    assert cost.endswith(f" written, ${(100 * read + 1000 * written) / 1e6:.2f} at the price given")
+
+
 def test_command_line_says_what_to_do_without_log_probs(text_only, run):
     status, out, err = run("--model", text_only.name, "--no-store")
     assert (status, out) == (2, "")
@@ -561,6 +724,19 @@ def test_command_line_on_text_alone(text_only, run):
     # The list of models, the reference and 64 masks; the reference too is asked for once.
     assert "answered 66 requests" in err
     assert "answered 1 request;" in run(*arguments)[2]
+
+
+def test_command_line_on_a_picture(openai, run, tmp_path):
+    PIL.Image.new("RGB", (30, 20), "white").save("white.png")
+    call = ["explain", "--image", "white.png", "--unit", "grid:2x2", "--mask", "grey"]
+    call += ["--prompt", "Is it good?", "--model", openai.name, "--no-store"]
+    odds = ["--score", "logodds:positive,negative"]
+    assert main([*call, *odds, "--out", "e.json", "--html", "e.html", "-q"]) == 0
+    explanation = spex.Explanation.load("e.json")
+    ((pair, value),) = explanation.interactions("Moebius").top(1)
+    assert (pair, value) == ((0, 1), pytest.approx(4.0))
+    page = (tmp_path / "e.html").read_text()
+    assert "data:image/jpeg;base64," in page and "Is it good?" in page
 
 
 def test_similarity_on_text_alone(text_only):

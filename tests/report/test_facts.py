@@ -174,3 +174,22 @@ def test_remainder_is_true(large):
     assert rest.startswith("3,985 more, each at most ")
     assert abs(values.top(16)[15][1]) == pytest.approx(float(rest.split()[5]), rel=0.01)
     assert facts.remainder(values, 4000) is None
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [
+        (0, "$0.00"),
+        (0.00012345, "$0.00012"),
+        (0.0996, "$0.10"),
+        (0.999, "$1.00"),
+        (1234.5, "$1,234.50"),
+    ],
+)
+def test_dollars(amount, told):
+    assert facts.dollars(amount) == told
+
+
+@pytest.mark.parametrize("usage", [None, 3, {}, {"requests": "a"}, {"requests": -1}])
+def test_usage_that_cannot_be_read_is_not_told(make, usage):
+    assert facts.usage(make({(0,): 1.0}, ["a"], context={"usage": usage})) is None

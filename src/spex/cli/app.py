@@ -101,7 +101,8 @@ def explain(
         typer.Option(
             metavar="TEMPLATE",
             help="The user's message, with {input} once, where the text or the documents go; what "
-            "is around it is never left out; {input} alone unless given.",
+            "is around it is never left out; {input} alone unless given. With --image: what is "
+            "asked about the picture.",
         ),
     ] = None,
     system: Annotated[
@@ -114,6 +115,45 @@ def explain(
             help="smollm2 (unless given), hf:FOLDER_OR_HUB_NAME, gguf:FILE, or "
             "openai:MODEL@BASE_URL for an OpenAI-compatible server (vLLM, llama.cpp and others; "
             "the key is taken from OPENAI_API_KEY); for pictures efficientnet-lite0, a classifier.",
+        ),
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="READ,WRITTEN",
+            help="What a server asks for, in dollars per million tokens read and written, such as "
+            "0.15,0.60; the cost is then told, and guessed by --dry-run.",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="D",
+            help="Of smollm2 and hf models: such as cpu or cuda:1; CUDA if there is any, unless "
+            "given.",
+        ),
+    ] = None,
+    device_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MAP",
+            help="Or how such a model is spread over several devices, such as auto.",
+        ),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T",
+            help="Precision of such a model, such as bfloat16; float32 on a CPU and the "
+            "checkpoint's own elsewhere, unless given.",
+        ),
+    ] = None,
+    attn_implementation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A",
+            help="Attention kernel of such a model: eager, sdpa, flash_attention_2 and so on, as "
+            "transformers names them.",
         ),
     ] = None,
     unit: Annotated[
@@ -204,7 +244,8 @@ def explain(
         typer.Option(
             "--dry-run",
             help="Only show the units, the number of calls and the prompt; then tokens and time, "
-            "from a few calls where the model is on this machine.",
+            "from a few calls where the model is on this machine, by the length of the text where "
+            "it is on a server.",
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
@@ -220,6 +261,8 @@ def explain(
       spex explain --documents passages.json --answer Paris --html why-paris.html
       spex explain --messages chat.json --unit sentence
       spex explain --image cat.jpg --unit superpixels:40 --mask blur --html cat.html
+      spex explain --image cat.jpg --prompt 'What is shown?' --html cat.html \\
+        --model hf:llava-hf/llava-v1.6-mistral-7b-hf
       spex explain --text review.txt --score similarity --budget 300 \\
         --model openai:gpt-4o-mini@https://api.openai.com/v1
     """  # noqa: D301 - typer wants the character \b
@@ -237,6 +280,11 @@ def explain(
             prompt=prompt,
             system=system,
             model=model,
+            price=price,
+            device=device,
+            device_map=device_map,
+            dtype=dtype,
+            attn_implementation=attn_implementation,
             unit=unit,
             mask=mask,
             score=score,

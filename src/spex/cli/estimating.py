@@ -12,11 +12,17 @@ from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
     from spex.cli.functions import Function
+    from spex.cli.inputs import AnyMasker
+    from spex.values.scores import Score
 
 # As many masks as some batches hold; of a slow model fewer are timed.
 _TIMED_MASKS = 64
 _TIMED_SECONDS = 5.0
 _COUNTED_MASKS = 256
+# To draw a picture takes longer, and all of one explanation have the same text.
+_COUNTED_PICTURES = 4
+# What English takes with the usual tokenizers.
+_CHARACTERS_A_TOKEN = 4
 
 
 def unavailable(model: str) -> str | None:
@@ -67,6 +73,35 @@ def estimate(function: "Function", calls: int) -> list[str]:
         f"About {_duration(seconds / len(many) * calls)} on this machine, where "
         f"{facts.counted(len(many), 'call')} took {seconds:.1f} s"
     )
+    return lines
+
+
+def guess(
+    masker: "AnyMasker", score: "Score", calls: int, price: tuple[float, float] | None
+) -> list[str]:
+    """Sentences about the tokens and the cost of a model on a server, which is not asked."""
+    rng = np.random.default_rng(0)
+    masks = rng.random((_COUNTED_MASKS, masker.n_features)) < 0.5
+    prompts = [masker.render(mask) for mask in masks[:_COUNTED_PICTURES]]
+    pictured = prompts[0].has_images
+    if not pictured:
+        prompts += [masker.render(mask) for mask in masks[_COUNTED_PICTURES:]]
+    characters = [sum(len(message.content) for message in one.messages) for one in prompts]
+    read = calls * float(np.mean(characters)) / _CHARACTERS_A_TOKEN
+    longest: int | None = getattr(score, "max_new_tokens", None)
+    # A server that scores answers writes one token for it, or the answer.
+    written = calls * (longest or 1)
+    bound = "about" if longest is None else "at most"
+    lines = [
+        f"At {_CHARACTERS_A_TOKEN} characters a token, about {_rounded(read)} tokens read and "
+        f"{bound} {_rounded(written)} written"
+    ]
+    if pictured:
+        lines.append("Pictures are not counted: only the server knows how many tokens they take")
+    if price is not None:
+        cost = facts.dollars((read * price[0] + written * price[1]) / 1e6)
+        without = ", pictures not counted" if pictured else ""
+        lines.append(f"{bound.capitalize()} {cost} at the price given{without}")
     return lines
 
 

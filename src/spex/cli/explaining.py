@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spex.cli.functions import (
     Function,
     check_classifier,
+    check_price,
     load_model,
     make_function,
     model_name,
@@ -51,6 +53,11 @@ class Request:
     prompt: str | None
     system: str | None
     model: str | None
+    price: str | None
+    device: str | None
+    device_map: str | None
+    dtype: str | None
+    attn_implementation: str | None
     unit: str | None
     mask: str | None
     score: str
@@ -69,6 +76,13 @@ class Request:
     out: Path | None
     html: Path | None
     dry_run: bool
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What `spex.models.load` is called with, beside the model's name."""
+        names = ("device", "device_map", "dtype", "attn_implementation")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return given if self.price is None else {**given, "price": parse_price(self.price)}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -94,6 +108,7 @@ def run(session: Session, request: Request) -> None:
         score = parse_score(request.score, request.answer)
         masker = read_masker(request)
         check_classifier(request, masker)
+        check_price(request)
         model = None
         if request.unit == TOKEN and not isinstance(masker, Image):
             model = load_model(session, request)
@@ -106,11 +121,29 @@ def run(session: Session, request: Request) -> None:
     if request.dry_run:
         with session.interruptible():
             _print_plan(request, masker, calls)
-            _print_estimate(request, function, calls)
+            _print_estimate(request, masker, score, function, calls)
         return
     explanation = _explain(session, request, function)
     with session.interruptible():
         _deliver(session, request, explanation)
+
+
+def parse_price(price: str) -> tuple[float, float]:
+    """The price that `--price` names: dollars per million tokens read and written.
+
+    Raises:
+        ArgumentError: it is not two numbers.
+    """
+    try:
+        read, written = map(float, price.split(","))
+    except ValueError:
+        read = written = -1.0
+    if not (0 <= read < math.inf and 0 <= written < math.inf):
+        raise ArgumentError(
+            f"--price {price!r}: write dollars per million tokens read and written, such as "
+            "0.15,0.60"
+        )
+    return read, written
 
 
 def parse_score(name: str, answer: str | None) -> "Score":
@@ -244,9 +277,13 @@ def _counted_units(masker: AnyMasker) -> str:
 
 
 def _print_estimate(
-    request: Request, function: Callable[[Store | None], Function], calls: int
+    request: Request,
+    masker: AnyMasker,
+    score: "Score",
+    function: Callable[[Store | None], Function],
+    calls: int,
 ) -> None:
-    from spex.cli.estimating import estimate, unavailable
+    from spex.cli.estimating import estimate, guess, unavailable
 
     lines = []
     reason = unavailable(model_name(request))
@@ -257,6 +294,9 @@ def _print_estimate(
             reason = str(error)
     if reason is not None:
         lines = [f"Tokens and time are unknown: {reason}"]
+    if model_name(request).startswith("openai:"):
+        price = None if request.price is None else parse_price(request.price)
+        lines += guess(masker, score, calls, price)
     console().print("\n".join(["", *lines]), soft_wrap=True)
 
 
@@ -299,10 +339,11 @@ def _explain(
 def _cost(usage: "Usage") -> str:
     failures = facts.counted(usage.failures, "request")
     failed = f", {failures} failed and went out again" if usage.failures else ""
+    cost = "" if usage.cost is None else f", {facts.dollars(usage.cost)} at the price given"
     return (
         f"the server answered {facts.counted(usage.requests, 'request')}{failed}; it counts "
         f"{facts.counted(usage.prompt_tokens, 'token')} read and "
-        f"{usage.completion_tokens:,} written"
+        f"{usage.completion_tokens:,} written{cost}"
     )
 
 

@@ -40,7 +40,12 @@ def check_classifier(request: "Request", masker: AnyMasker) -> int | None:
         )
     for option, value in (("--prompt", request.prompt), ("--system", request.system)):
         if value is not None:
-            raise ArgumentError(f"{option}: a classifier of pictures takes no text")
+            raise ArgumentError(
+                f"{option}: a classifier of pictures takes no text; name a vision-language model "
+                "with --model"
+            )
+    for name in request.model_options:
+        raise ArgumentError(f"--{name.replace('_', '-')}: {efficientnet.NAME} runs as it is")
     if request.answer is None:
         return None
     if not request.answer.isdecimal() or int(request.answer) >= efficientnet.N_CLASSES:
@@ -51,11 +56,23 @@ def check_classifier(request: "Request", masker: AnyMasker) -> int | None:
     return int(request.answer)
 
 
+def check_price(request: "Request") -> None:
+    """Refuse a price that cannot be read, or of a model that is on no server.
+
+    Raises:
+        ArgumentError: it is wrong.
+    """
+    if "price" in request.model_options and not model_name(request).startswith("openai:"):
+        raise ArgumentError(
+            f"--price: {model_name(request)} is on no server; only openai:MODEL@BASE_URL has one"
+        )
+
+
 def load_model(session: "Session", request: "Request") -> "LanguageModel":
     """Load the language model that is asked for; what takes long is told."""
     name = model_name(request)
     session.notice(f"loading the model {name}")
-    return session.load(name)
+    return session.load(name, **request.model_options)
 
 
 def make_function(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from spex.errors import ArgumentError
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class Load(Protocol):
     """Loads a model by name; see `spex.models.load`."""
 
-    def __call__(self, name: str, notice: "Callable[[str], None] | None" = None) -> "LanguageModel":
+    def __call__(
+        self, name: str, notice: "Callable[[str], None] | None" = None, **options: Any
+    ) -> "LanguageModel":
         """Load it; notice is told what takes long."""
         ...
 
@@ -49,13 +51,13 @@ class Session:
         """The command line of this call, quoted for a shell."""
         return shlex.join(["spex", *self._arguments])
 
-    def load(self, name: str) -> "LanguageModel":
+    def load(self, name: str, **options: Any) -> "LanguageModel":
         """Load a model; what takes long is told on standard error."""
         if self._load is not None:
-            return self._load(name, self.notice)
+            return self._load(name, self.notice, **options)
         from spex import models
 
-        return models.load(name, self.notice)
+        return models.load(name, self.notice, **options)
 
     def tell(self, message: str) -> None:
         """Write one line to standard error."""

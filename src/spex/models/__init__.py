@@ -1,8 +1,10 @@
 """Language models behind one narrow protocol. Heavy packages load only with a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from spex.errors import ArgumentError
+from spex.models._loading import Placement
 from spex.models.protocol import LanguageModel, Message, Prompt
 from spex.models.table import TableModel
 
@@ -13,37 +15,71 @@ _GGUF_PREFIX = "gguf:"
 _OPENAI_PREFIX = "openai:"
 
 
-def load(name: str, notice: Callable[[str], None] | None = None) -> LanguageModel:
+def load(
+    name: str,
+    notice: Callable[[str], None] | None = None,
+    *,
+    device: str | None = None,
+    device_map: str | Mapping[str, Any] | None = None,
+    dtype: str | None = None,
+    attn_implementation: str | None = None,
+    price: tuple[float, float] | None = None,
+) -> LanguageModel:
     """Load a model by name.
 
     Args:
         name: "smollm2", the demonstration model; "hf:NAME", where NAME is a folder or a name on
-            the Hugging Face hub of a causal language model, an encoder-decoder such as T5, or a
-            sequence classifier; "gguf:FILE", a GGUF file; or "openai:MODEL@BASE_URL", a model on
-            an OpenAI-compatible server, with the key in the environment variable OPENAI_API_KEY.
+            the Hugging Face hub of a causal language model, a vision-language model, an
+            encoder-decoder such as T5, or a sequence classifier; "gguf:FILE", a GGUF file; or
+            "openai:MODEL@BASE_URL", a model on an OpenAI-compatible server, with the key in the
+            environment variable OPENAI_API_KEY.
         notice: is told what takes long, such as a download.
+        device: of a model of transformers ("smollm2", "hf:..."): such as "cpu" or "cuda:1"; CUDA
+            if there is any, unless given.
+        device_map: of such a model, instead of a device: "auto" and so on, or a mapping from
+            modules to devices, as transformers takes it.
+        dtype: of such a model: such as "bfloat16"; unless given, float32 on a CPU and the
+            checkpoint's own on another device.
+        attn_implementation: of such a model: the attention kernel by its name in transformers, such
+            as "eager", "sdpa" or "flash_attention_2"; transformers' choice unless given.
+        price: of a model on a server ("openai:..."): dollars per million tokens read and written,
+            such as (0.15, 0.60), from which its `usage.cost` follows.
 
     Raises:
-        ArgumentError: the name is none of these.
+        ArgumentError: the name is none of these, or an argument does not go with it.
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be found or loaded.
     """
+    on_server = isinstance(name, str) and name.startswith(_OPENAI_PREFIX)
+    if price is not None and not on_server:
+        raise ArgumentError(
+            f"price={price!r} does not go with model {name!r}; only models on servers "
+            "('openai:...') have one"
+        )
+    placement = Placement(device, device_map, dtype, attn_implementation)
     if name == "smollm2":
         from spex.models.smollm2 import load_smollm2
 
-        return load_smollm2(notice)
+        return load_smollm2(notice, placement)
     if isinstance(name, str) and name.startswith(_HF_PREFIX) and len(name) > len(_HF_PREFIX):
         from spex.models.kinds import load_transformers
 
-        return load_transformers(name.removeprefix(_HF_PREFIX), name=name, notice=notice)
+        source = name.removeprefix(_HF_PREFIX)
+        return load_transformers(source, name=name, placement=placement, notice=notice)
+    if placement.options:
+        option, value = next(iter(placement.options.items()))
+        raise ArgumentError(
+            f"{option}={value!r} does not go with model {name!r}; only models of transformers "
+            "('smollm2', 'hf:...') take it"
+        )
     if isinstance(name, str) and name.startswith(_GGUF_PREFIX) and len(name) > len(_GGUF_PREFIX):
         from spex.models.gguf import GGUFModel
 
         return GGUFModel(name.removeprefix(_GGUF_PREFIX), name=name, notice=notice)
-    if isinstance(name, str) and name.startswith(_OPENAI_PREFIX):
+    if on_server:
         from spex.models.openai_http import connect
 
-        return connect(name)
+        return connect(name, price)
     raise ArgumentError(
         f"model {name!r} is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
         "'gguf:FILE' or 'openai:MODEL@BASE_URL'"

@@ -9,6 +9,7 @@ server that quotes it is not quoted.
 
 import asyncio
 import email.utils
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -52,12 +53,57 @@ class Usage:
         failures: requests that were not, each of which was sent again or ended in an error.
         prompt_tokens: tokens read, as the server counts them.
         completion_tokens: tokens written, as the server counts them.
+        price: dollars per million tokens read and written; None where it was not given.
     """
 
     requests: int = 0
     failures: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    price: tuple[float, float] | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars; None without a price."""
+        if self.price is None:
+            return None
+        read, written = self.price
+        return (self.prompt_tokens * read + self.completion_tokens * written) / 1e6
+
+    def since(self, before: "Usage") -> "Usage":
+        """What came after an earlier state."""
+        return Usage(
+            self.requests - before.requests,
+            self.failures - before.failures,
+            self.prompt_tokens - before.prompt_tokens,
+            self.completion_tokens - before.completion_tokens,
+            self.price,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts, and the cost where it is known."""
+        counts = {name: value for name, value in vars(self).items() if name != "price"}
+        return counts if self.cost is None else {**counts, "cost": self.cost}
+
+
+def checked_price(price: object) -> tuple[float, float] | None:
+    """A price as it was given.
+
+    Raises:
+        ArgumentError: it is neither None nor two numbers of dollars.
+    """
+    if price is None:
+        return None
+    if (
+        not isinstance(price, tuple | list)
+        or len(price) != 2
+        or not all(type(one) in (int, float) and 0 <= one < math.inf for one in price)
+    ):
+        raise ArgumentError(
+            f"price={price!r}: give dollars per million tokens read and written, such as "
+            "(0.15, 0.60)"
+        )
+    return (float(price[0]), float(price[1]))
 
 
 class UnusableReply(Exception):
@@ -105,6 +151,7 @@ class Endpoint:
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed.
         label: what messages call it; the base URL unless given.
+        price: see `Usage`.
 
     Attributes:
         usage: what was asked and answered so far.
@@ -120,6 +167,7 @@ class Endpoint:
         concurrency: int = CONCURRENCY,
         timeout: float = TIMEOUT_SECONDS,
         label: str | None = None,
+        price: tuple[float, float] | None = None,
     ) -> None:
         self._openai = require("openai", "openai")
         self._tenacity = require("tenacity", "openai")
@@ -136,7 +184,7 @@ class Endpoint:
         self.base_url = base_url.rstrip("/")
         self.label = label or self.base_url
         self.concurrency = concurrency
-        self.usage = Usage()
+        self.usage = Usage(price=checked_price(price))
         self._key = key
         self._timeout = timeout
 

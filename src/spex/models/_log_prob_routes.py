@@ -21,7 +21,7 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.models._endpoint import WITHOUT_LOG_PROBS, RequestFailed, Session, UnusableReply
-from spex.models.protocol import Prompt
+from spex.models.protocol import Message, Prompt
 
 T = TypeVar("T")
 
@@ -82,7 +82,16 @@ class PromptLogProbs:
     async def log_probs(
         self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
-        """See `Route.log_probs`; two requests per prompt, one of which only counts tokens."""
+        """See `Route.log_probs`; two requests per prompt, one of which only counts tokens.
+
+        With pictures one per answer, for only the server knows their tokens: the answer is sent as
+        a message that the model has begun.
+        """
+        if prompt.has_images:
+            return [
+                await self._begun(session, prompt, answer, of_answer)
+                for answer, of_answer in zip(answers, tokens, strict=True)
+            ]
         start = await self._tokenize(
             session, {"messages": chat_messages(prompt), "add_generation_prompt": True}
         )
@@ -104,6 +113,33 @@ class PromptLogProbs:
             ]
 
         return await session.post("/completions", body, parse)
+
+    async def _begun(
+        self, session: Session, prompt: Prompt, answer: str, tokens: list[int]
+    ) -> FloatArray:
+        body = {
+            "model": self._model,
+            "messages": [*chat_messages(prompt), {"role": "assistant", "content": answer}],
+            "add_generation_prompt": False,
+            "continue_final_message": True,
+            "max_tokens": 1,
+            "temperature": 0,
+            "prompt_logprobs": 0,
+        }
+
+        def parse(reply: Any) -> FloatArray:
+            last = reply["prompt_logprobs"][-len(tokens) :]
+            if len(last) < len(tokens) or not all(
+                str(token) in entry for token, entry in zip(tokens, last, strict=True)
+            ):
+                raise ArgumentError(
+                    f"after its chat template {self._model!r} has other tokens for the answer "
+                    f"{answer!r} than by itself; give another one, such as without white space at "
+                    f"its ends, or {WITHOUT_LOG_PROBS}"
+                )
+            return _of_tokens(last, 0, tokens)
+
+        return await session.post("/chat/completions", body, parse)
 
     async def _tokenize(self, session: Session, what: dict[str, Any]) -> list[int]:
         body = {"model": self._model, **what}
@@ -269,9 +305,20 @@ class TopLogProbs:
         return [np.array([_log_prob(top[answer])]) for answer in answers]
 
 
-def chat_messages(prompt: Prompt) -> list[dict[str, str]]:
-    """A prompt in the API's form."""
-    return [{"role": message.role, "content": message.content} for message in prompt.messages]
+def chat_messages(prompt: Prompt) -> list[dict[str, Any]]:
+    """A prompt in the API's form: pictures are parts of a message's content, as data URLs."""
+    return [
+        {"role": message.role, "content": _parts(message) if message.images else message.content}
+        for message in prompt.messages
+    ]
+
+
+def _parts(message: Message) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": url}} for url in message.images
+    ]
+    # Some servers refuse a part without text.
+    return [*parts, {"type": "text", "text": message.content}] if message.content else parts
 
 
 def first_tokens_limit(base_url: str) -> str:

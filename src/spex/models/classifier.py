@@ -84,7 +84,9 @@ class SequenceClassifier(HuggingFaceModel):
         lengths = [len(prompt) for prompt in prompts]
         # Without a token for padding the last token, which a decoder classifies by, is not found.
         budget = self._row_tokens if self._pad_token is not None else 1
-        return self._run(plan_batches(lengths, [1] * len(prompts), budget, len(prompts)), forward)
+        return self._network.run(
+            plan_batches(lengths, [1] * len(prompts), budget, len(prompts)), forward
+        )
 
     @property
     def _pad_token(self) -> int | None:
@@ -100,8 +102,8 @@ class SequenceClassifier(HuggingFaceModel):
             tokens[row, : len(prompt)] = prompt
             attended[row, : len(prompt)] = 1
         logits = self._model(
-            input_ids=torch.from_numpy(tokens).to(self._device),
-            attention_mask=torch.from_numpy(attended).to(self._device),
+            input_ids=self._network.tensor(tokens),
+            attention_mask=self._network.tensor(attended),
         ).logits.float()
         several = self._model.config.problem_type == "multi_label_classification"
         scores = torch.nn.functional.logsigmoid(logits) if several else logits.log_softmax(dim=-1)

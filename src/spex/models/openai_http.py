@@ -40,8 +40,12 @@ _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
 
 
-def connect(name: str) -> "OpenAIModel":
+def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel":
     """The model that a name such as "openai:gpt-4o-mini@https://api.openai.com/v1" means.
+
+    Args:
+        name: its name.
+        price: dollars per million tokens read and written.
 
     Raises:
         ArgumentError: the name has another form, or the server does not serve the model.
@@ -52,7 +56,7 @@ def connect(name: str) -> "OpenAIModel":
     if match is None:
         # Not repeated in the message: where an address is expected, somebody may put a key.
         raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {_FORM}")
-    return OpenAIModel(match[1], match[2], name=name)
+    return OpenAIModel(match[1], match[2], name=name, price=price)
 
 
 class OpenAIModel:
@@ -67,7 +71,7 @@ class OpenAIModel:
     - One that returns no log-probabilities has scores of replies only, such as `Similarity`.
 
     Only a server knows its model's context and tokens: a prompt that is too long is refused when
-    its turn comes, not by the call.
+    its turn comes, not by the call. Pictures are sent as PNG data URLs.
 
     Args:
         model: what the server calls the model.
@@ -75,6 +79,7 @@ class OpenAIModel:
         name: what to call the model in reports; as for `spex.models.load` unless given.
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed and is sent again.
+        price: dollars per million tokens read and written, for `usage.cost`.
 
     The API key is that of the environment variable OPENAI_API_KEY. It appears in no name, identity,
     message or file.
@@ -93,12 +98,14 @@ class OpenAIModel:
         name: str | None = None,
         concurrency: int = CONCURRENCY,
         timeout: float = TIMEOUT_SECONDS,
+        price: tuple[float, float] | None = None,
     ) -> None:
         _check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
         key = os.environ.get(KEY_VARIABLE, "").strip() or None
-        self._serve_from(Endpoint(base_url, key, concurrency, timeout), model, name)
+        endpoint = Endpoint(base_url, key, concurrency, timeout, price=price)
+        self._serve_from(endpoint, model, name)
 
     def _serve_from(self, endpoint: Endpoint, model: str, name: str | None) -> None:
         self._endpoint = endpoint
@@ -123,6 +130,16 @@ class OpenAIModel:
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         place = f"{self._model}@{self._endpoint.base_url}"
         return f"{PREFIX}{place};served={digest};log_probs={self._route.name}"
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether pictures may be sent: not where the server says that its model reads none.
+
+        llama.cpp's server says so, and OpenRouter; of others the first request tells.
+        """
+        told = self._entry.get("architecture")
+        read = told.get("input_modalities") if isinstance(told, dict) else None
+        return "image" in read if isinstance(read, list) else True
 
     @property
     def usage(self) -> Usage:

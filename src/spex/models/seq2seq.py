@@ -48,16 +48,15 @@ class Seq2SeqModel(HuggingFaceModel):
 
     def _encoded(self, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
         """The encoder's output for a batch, padded on the right, and what of it is padding."""
-        torch = self._torch
         width = max(map(len, prompts))
         tokens = np.zeros((len(prompts), width), dtype=np.int64)
         attended = np.zeros((len(prompts), width), dtype=np.int64)
         for row, prompt in enumerate(prompts):
             tokens[row, : len(prompt)] = prompt
             attended[row, : len(prompt)] = 1
-        mask = torch.from_numpy(attended).to(self._device)
+        mask = self._network.tensor(attended)
         output = self._model.get_encoder()(
-            input_ids=torch.from_numpy(tokens).to(self._device), attention_mask=mask
+            input_ids=self._network.tensor(tokens), attention_mask=mask
         )
         return {"encoder_outputs": output, "attention_mask": mask}
 
@@ -76,7 +75,9 @@ class Seq2SeqModel(HuggingFaceModel):
             self._row_tokens,
             LOGIT_POSITIONS,
         )
-        return self._run(batches, lambda batch: self._forward_batch(batch, prompts, answers))
+        return self._network.run(
+            batches, lambda batch: self._forward_batch(batch, prompts, answers)
+        )
 
     def _forward_batch(
         self, batch: Sequence[int], prompts: list[list[int]], answers: list[list[int]]
@@ -87,7 +88,7 @@ class Seq2SeqModel(HuggingFaceModel):
         read: list[Readings] = []
         values: list[FloatArray] = []
         for answer, start in zip(answers, starts, strict=False):
-            fed = torch.tensor([[*self._start, *answer[:-1]]], device=self._device)
+            fed = torch.tensor([[*self._start, *answer[:-1]]], device=self._network.device)
             output = self._model(
                 decoder_input_ids=fed.expand(len(batch), -1), use_cache=False, **context
             )

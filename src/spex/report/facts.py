@@ -5,7 +5,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spex._typing import Interaction
 from spex.errors import ArgumentError
@@ -242,6 +242,35 @@ def method(explanation: "Explanation") -> str:
 def cost(explanation: "Explanation") -> str:
     """Such as `300 evaluations`."""
     return counted(explanation.n_evaluations, "evaluation")
+
+
+def dollars(amount: float) -> str:
+    """Such as `$12.30`, with two significant digits at least."""
+    if amount == 0 or amount >= 1:
+        return f"${amount:,.2f}"
+    decimals = max(2, 1 - int(f"{amount:.1e}".partition("e")[2]))
+    return f"${amount:.{decimals}f}"
+
+
+def usage(explanation: "Explanation") -> str | None:
+    """What a server counted, and the cost if known; None where no server was asked."""
+    counts = explanation.context.get("usage")
+    return told_usage(counts) if isinstance(counts, Mapping) else None
+
+
+def told_usage(counts: Mapping[str, Any]) -> str | None:
+    """Such as `65 requests, 1,200 tokens read, 65 written, $0.0002`; None for other content.
+
+    Args:
+        counts: see `spex.ValueFunction.describe`.
+    """
+    whole = [counts.get(key) for key in ("requests", "prompt_tokens", "completion_tokens")]
+    if not all(isinstance(number, int) and number >= 0 for number in whole):
+        return None
+    requests, read, written = (int(number or 0) for number in whole)
+    told = f"{counted(requests, 'request')}, {counted(read, 'token')} read, {written:,} written"
+    cost = counts.get("cost")
+    return f"{told}, {dollars(cost)}" if isinstance(cost, float) and cost >= 0 else told
 
 
 def parts(explanation: "Explanation") -> tuple[Part, ...] | None:

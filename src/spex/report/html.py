@@ -371,6 +371,7 @@ def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
         ("Predicted score", _predicted(everything, nothing, unit), False),
         ("Method", _method(explanation), False),
         ("Evaluations", f"{explanation.n_evaluations:,} (budget {explanation.budget:,})", False),
+        ("Server", facts.usage(explanation), False),
         ("Seed", str(explanation.seed), False),
         ("Made by", f"spex {facts.one_line(explanation.version)}", False),
         ("Command", context["command"], True),

@@ -21,6 +21,9 @@ def describe(explanation: "Explanation") -> str:
         text = facts.context_text(explanation, key)
         if text is not None:
             lines.append(f"{key}: {facts.short(text, 80)}")
+    usage = facts.usage(explanation)
+    if usage is not None:
+        lines.append(f"server: {usage}")
     lines += [f"note: {facts.one_line(note)}" for note in explanation.notes]
 
     values = facts.shown_interactions(explanation, None, None)

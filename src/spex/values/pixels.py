@@ -141,7 +141,10 @@ def opaque(picture: Any) -> Any:
 def data_url(picture: Any, kind: str) -> str:
     """A PIL image as a data URL; kind is "png" or "jpeg"."""
     file = io.BytesIO()
-    picture.save(file, format=kind)
+    # One is made for every mask. A photograph of 626 x 351 pixels takes 24 ms at level 1 and 58 to
+    # 108 ms at Pillow's own 6, which saves 10 % of the bytes.
+    options = {"compress_level": 1} if kind == "png" else {}
+    picture.save(file, format=kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ from spex.store import Store
 from spex.values.masks import PromptMasker, check_masks
 from spex.values.replies import ReplyScore
 from spex.values.scores import LogProb, ResolvedLogProb, ResolvedScore, Score
+
+if TYPE_CHECKING:
+    from spex.models._endpoint import Usage
 
 # Part of every identity. Raise it when equal descriptions come to mean other values.
 _IDENTITY_FORMAT = 1
@@ -71,6 +75,9 @@ class ValueFunction:
                 "predicts with spex.PredictFunction(masker, predict)"
             )
         self.model: LanguageModel = load(model) if isinstance(model, str) else model
+        # What the model's own answer costs belongs to what the explanation costs.
+        usage: Usage | None = getattr(self.model, "usage", None)
+        self._usage_before = None if usage is None else replace(usage)
         # A masker over tokens takes those of the model, which it could not know before.
         bind = getattr(masker, "with_tokenizer", None)
         self.masker: PromptMasker = masker if bind is None else bind(self.model)
@@ -136,9 +143,15 @@ class ValueFunction:
         """For reports, as JSON values.
 
         Keys: model, prompt (the user's message, unmasked), system, answer, score (one line), text,
-        unit, operator, parts (see `spex.values.parts`).
+        unit, operator, parts (see `spex.values.parts`); of a model on a server also usage: the
+        requests, failures, prompt_tokens, completion_tokens and, where a price was given, the cost
+        in dollars since the value function was made.
         """
         masker = self.masker.describe()
+        used = {}
+        if self._usage_before is not None:
+            usage: Usage = self.model.usage  # type: ignore[attr-defined]
+            used["usage"] = usage.since(self._usage_before).to_json()
         return {
             "model": self.model.name,
             "prompt": self._full_prompt.text,
@@ -149,6 +162,7 @@ class ValueFunction:
             "unit": masker.get("unit"),
             "operator": masker.get("operator"),
             "parts": [part.to_json() for part in self.masker.parts],
+            **used,
         }
 
     def render(self, mask: npt.ArrayLike) -> str:
