@@ -24,6 +24,8 @@ def unavailable(model: str) -> str | None:
     kind, _, name = model.partition(":")
     if kind == "openai":
         return "a server is not asked in a dry run"
+    if kind == "reply":
+        return "a function, whose calls may cost something, is not asked in a dry run"
     if kind == "hf" and not Path(name).expanduser().is_dir():
         try:
             from huggingface_hub import try_to_load_from_cache

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,9 @@ class PredictFunction:
             maskers) and returns one number, or one row of k numbers, for each input: (m,) or
             (m, k). An attribute `identity` of it, a string that changes
             with its weights, lets a store keep what it predicts.
-        output: which of k numbers is explained, from 0; the one that is the largest for the
-            unmasked input unless given.
+        output: which of k numbers is explained, from 0, or its name; the one that is the largest
+            for the unmasked input unless given.
+        names: of the k numbers, for reports; those of a scikit-learn classifier unless given.
 
     Attributes:
         masker: as given.
@@ -42,7 +43,12 @@ class PredictFunction:
     """
 
     def __init__(
-        self, masker: InputMasker, predict: Callable[[Any], Any], output: int | None = None
+        self,
+        masker: InputMasker,
+        predict: Callable[[Any], Any],
+        output: int | str | None = None,
+        *,
+        names: Sequence[str] | None = None,
     ) -> None:
         if not hasattr(masker, "apply"):
             raise ArgumentError(
@@ -57,8 +63,14 @@ class PredictFunction:
         self._predict = predict
         whole = self._outputs(np.ones((1, masker.n_features), dtype=np.bool_))
         n_outputs = None if whole.ndim == 1 else whole.shape[1]
+        self._names = _names(predict, names, n_outputs)
         if n_outputs is not None and output is None:
             output = int(whole[0].argmax())
+        if isinstance(output, str):
+            if output not in self._names:
+                known = ", ".join(map(repr, self._names[:10])) or "no names; give a number"
+                raise ArgumentError(f"output={output!r} is no name of an output; it has {known}")
+            output = self._names.index(output)
         if output is not None and not 0 <= output < (n_outputs or 0):
             has = "one number" if n_outputs is None else f"{n_outputs} numbers"
             raise ArgumentError(
@@ -96,11 +108,14 @@ class PredictFunction:
 
     def describe(self) -> dict[str, Any]:
         """For reports, as JSON values. Keys: model, score, unit, operator, parts."""
-        name = _name(self._predict)
+        name = score = _name(self._predict)
+        if self.output is not None:
+            called = self._names[self.output] if self._names else f"output {self.output}"
+            score = f"{called} of {name}"
         masker = self.masker.describe()
         return {
             "model": name,
-            "score": name if self.output is None else f"output {self.output} of {name}",
+            "score": score,
             "unit": masker.get("unit"),
             "operator": masker.get("operator"),
             "parts": [part.to_json() for part in self.masker.parts],
@@ -162,6 +177,20 @@ class PredictFunction:
                 f"shape ({n_inputs},) or ({n_inputs}, number of outputs)"
             )
         return outputs.reshape(len(masks), inputs_per_mask, *outputs.shape[1:]).mean(axis=1)
+
+
+def _names(predict: Any, names: Sequence[str] | None, n_outputs: int | None) -> tuple[str, ...]:
+    """The names of the outputs; none where they have none."""
+    if names is None:
+        classes = getattr(getattr(predict, "__self__", None), "classes_", ())
+        return tuple(map(str, classes)) if len(classes) == n_outputs else ()
+    if isinstance(names, str) or len(names) != n_outputs or len(set(names)) != n_outputs:
+        raise ArgumentError(
+            f"names={names!r}; the function returns {n_outputs or 'one'} "
+            f"{'numbers' if n_outputs else 'number'} for an input: give a different name for each "
+            "of several"
+        )
+    return tuple(map(str, names))
 
 
 def _name(function: Any) -> str:
