@@ -99,7 +99,7 @@ def test_stored_under_an_identity(tmp_path):
 def test_it_has_no_log_probabilities(score):
     with pytest.raises(ArgumentError, match=r"choose a score of replies, such as spex\.Similarity"):
         spex.ValueFunction(TEXT, answer, score)
-    with pytest.raises(ArgumentError, match="tells no tokens"):
+    with pytest.raises(ArgumentError, match="does not tell the tokens of a text; use unit='word'"):
         spex.ValueFunction(spex.Text("a b", unit="token"), answer, spex.Matches("a"))
 
 

@@ -114,7 +114,7 @@ class FunctionModel:
 
     def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
         """Raise ArgumentError: a function tells no tokens."""
-        raise ArgumentError(f"the model {self.name!r} tells no tokens; use unit='word'")
+        raise ArgumentError(f"the model {self.name!r} tells no tokens")
 
 
 def import_function(place: str) -> Callable[..., Any]:

@@ -27,6 +27,11 @@ def load_transformers(
     require("torch", "hf")
     transformers = require("transformers", "hf")
     files = locate(source, notice)
+    if not (files.folder / "config.json").is_file():
+        raise BackendError(
+            f"{files.folder} holds no model of transformers: there is no config.json in it; give a "
+            "folder that save_pretrained wrote"
+        )
     try:
         with quiet():
             config = transformers.AutoConfig.from_pretrained(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.arguments import whole_number
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.values.masks import InputMasker, check_masks
 
@@ -71,7 +72,9 @@ class PredictFunction:
                 known = ", ".join(map(repr, self._names[:10])) or "no names; give a number"
                 raise ArgumentError(f"output={output!r} is no name of an output; it has {known}")
             output = self._names.index(output)
-        if output is not None and not 0 <= output < (n_outputs or 0):
+        if output is not None:
+            output = whole_number("output", output, 0)
+        if output is not None and output >= (n_outputs or 0):
             has = "one number" if n_outputs is None else f"{n_outputs} numbers"
             raise ArgumentError(
                 f"output={output}, but the function returns {has} for an input; "
