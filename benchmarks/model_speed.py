@@ -1,36 +1,46 @@
 """How fast are the values of masked prompts, against a plain loop and the bound of the prefix tree?
 
-The same masks of three prompts go through SmolLM2 as a plain loop does it (transformers, batches of
-16 prompts as they come, padded to the longest, logits only where needed), through spex, and through
-spex without sharing prefixes. The bound is the tokens that the plain loop feeds, padding included,
-over the nodes of the prefix tree of all prompts: what sharing could gain if every token cost the
-same. Seconds are those of the processor, all cores together, so that other work on the
-machine does not count.
+The same masks of four prompts go through SmolLM2 as a plain loop does it (transformers by itself,
+batches of 16 prompts as they come, padded to the longest, logits only where needed), through spex,
+and through spex without sharing prefixes. Equal prompts count once, also in the plain loop. The
+bound is the tokens that the plain loop feeds, padding included, over the nodes of the prefix tree
+of all prompts: what sharing could gain if every token cost the same. Seconds are those of the
+processor, all cores together, so that other work on the machine does not count.
+
+The second table counts tokens alone, and runs no model: whole rows without padding, as a server
+with continuous batching computes them; with the prefix caching of vLLM, which keeps whole blocks of
+16 tokens, if it keeps all of them; and the prefix tree. (vLLM reads no cache for a request with
+prompt_logprobs, by which spex has it score whole answers.)
 
     python benchmarks/model_speed.py --masks 512
+    python benchmarks/model_speed.py --masks 512 --count-only
 """
 
 import argparse
 import time
 
 import numpy as np
+import transformers
 from rich.console import Console
 from rich.table import Table
 
 import spex
 from spex.models.batching import plan_contexts
 from spex.models.prefix_tree import plan_tree
+from spex.models.smollm2 import smollm2_folder
 
 BATCH = 16
+BLOCK = 16
 INSTRUCTION = (
-    "You are given what somebody wrote about a film. Decide whether they would tell a friend to "
-    "see it. Review: {input}\nAnswer with one word, either positive or negative."
+    "You are given what somebody wrote about a film. Please decide whether they would tell a good "
+    "friend to go and see it too. Review: {input}\nAnswer with one word, either positive or "
+    "negative."
 )
 REVIEW = (
     "The trailer promised very little, and for half an hour the film keeps that promise: nobody "
-    "seems to know why they are in this house, the jokes are old and the music is loud. Then the "
+    "seems to know why they are here, the jokes are old and the music is loud. Then the "
     "grandmother arrives, and suddenly every scene is alive, sad and funny at once, so that I left "
-    "the cinema happier than I had been all week."
+    "the cinema happier than I had ever been before."
 )
 PASSAGES = [
     ("Harbour", "The old harbour of Velm was built in 1642. It could hold forty ships. A storm "
@@ -45,53 +55,97 @@ PASSAGES = [
      "there is music. Visitors come from all over the coast."),
 ]  # fmt: skip
 CHAT = [
-    ("system", "You help the customers of a shop for bicycles. Be brief and polite."),
-    ("user", "Hello. I bought a touring bicycle from you in March."),
-    ("assistant", "Welcome back. I hope you enjoy the rides. How can I help you today?"),
-    ("user", "The rear brake squeals when it rains. It was fine until last week."),
-    ("assistant", "That is often dirt on the rim. Please clean it with alcohol. Does it go away?"),
-    ("user", "I cleaned it twice. It still squeals, and now the lever feels soft too."),
-    ("assistant", "A soft lever points to a worn cable. We can replace it for you at no cost."),
-    ("user", "I would rather do it myself. Which cable do I need, and which tools?"),
-]
+    ("system", "You are the assistant of a shop that sells and repairs bicycles. Be brief and "
+     "polite, never promise a date, and send people to the workshop when a repair is not safe for "
+     "them to do at home."),
+    ("assistant", "Welcome back! I can look up an order, explain a repair, or find a part for you. "
+     "If it is about a bicycle that you bought from us, please tell me the model and roughly when "
+     "you bought it."),
+    ("user", "Hello. I bought a touring bicycle from you in March, the green one with the steel "
+     "frame and rim brakes. I ride it to work every day, about ten kilometres each way, and I was "
+     "very happy with it until last week."),
+    ("assistant", "Thank you, I have found it. A bicycle that is ridden in all weather needs a "
+     "little care now and then, and most complaints in the first year come from the brakes or from "
+     "the chain. What is wrong with yours?"),
+    ("user", "The rear brake squeals whenever it rains, so loudly that people turn round. It did "
+     "not do that in spring. In dry weather it is quiet, and the front brake has never made a "
+     "noise at all."),
+    ("assistant", "That is often dirt or old grease on the rim. Please wipe the rim with alcohol, "
+     "roughen the pads a little with sandpaper, and check that they touch the rim with their front "
+     "edge first. Does the noise go away then?"),
+    ("user", "I cleaned the rim twice and sanded the pads as you said. It still squeals a little, "
+     "and now the lever feels soft as well: I have to pull it almost to the handlebar before "
+     "anything happens."),
+    ("assistant", "A soft lever points to a worn cable, or to one that has slipped where it is "
+     "clamped. Please do not ride down steep hills until it is mended. We can replace the cable in "
+     "the workshop at no cost, for the bicycle is under warranty."),
+    ("user", "Thank you, but I live far away and would rather do it myself on Saturday. Which "
+     "cable do I need for this brake, which tools should I have at hand, and is there anything "
+     "that I should take care of when I clamp it?"),
+]  # fmt: skip
 
 
-def cases(model):
-    """(name, value function): log-odds, and the log-probability of answers of several tokens."""
+def cases():
+    """(name, masker, score): log-odds, and the log-probability of answers of several tokens."""
+    chat = [{"role": role, "content": content} for role, content in CHAT]
+    advice = spex.LogProb("You need a brake cable and a cable cutter.")
     return [
         (
             "review, words",
-            spex.ValueFunction(
-                spex.Text(REVIEW, prompt=INSTRUCTION), model, spex.LogOdds("positive", "negative")
-            ),
+            spex.Text(REVIEW, prompt=INSTRUCTION),
+            spex.LogOdds("positive", "negative"),
         ),
         (
             "RAG, sentences",
-            spex.ValueFunction(
-                spex.Documents(PASSAGES, "Who kept the lighthouse?", unit="sentence"),
-                model,
-                spex.LogProb("The keeper of the lighthouse was Anna Brandt."),
-            ),
+            spex.Documents(PASSAGES, "Who kept the lighthouse?", unit="sentence"),
+            spex.LogProb("The keeper of the old lighthouse was Mrs Anna Brandt."),
         ),
-        (
-            "chat, sentences",
-            spex.ValueFunction(
-                spex.Messages(
-                    [{"role": role, "content": content} for role, content in CHAT], unit="sentence"
-                ),
-                model,
-                spex.LogProb("You need a brake cable and a cable cutter."),
-            ),
-        ),
+        ("chat, turns", spex.Messages(chat), advice),
+        ("chat, sentences", spex.Messages(chat, unit="sentence"), advice),
     ]
 
 
-def plain_loop(model, prompts, answers):
+class Prompts:
+    """The distinct prompts of some random masks, and their tokens as transformers makes them."""
+
+    def __init__(self, tokenizer, masker, score, n_masks):
+        masks = np.random.default_rng(0).random((n_masks, masker.n_features)) < 0.5
+        self.prompts = list(dict.fromkeys(masker.render(mask) for mask in masks))
+        self.answers = (score.a, score.b) if hasattr(score, "a") else (score.answer,)
+        self.tokens = [self._tokens(tokenizer, prompt) for prompt in self.prompts]
+        self.answer_tokens = [
+            tokenizer(answer, add_special_tokens=False)["input_ids"] for answer in self.answers
+        ]
+        self.contexts = plan_contexts(self.answer_tokens)
+        self.rows = [(prompt, context) for prompt in self.tokens for context in self.contexts]
+        self.nodes = len(plan_tree(self.tokens, self.answer_tokens).tokens)
+
+    @staticmethod
+    def _tokens(tokenizer, prompt):
+        chat = [{"role": m.role, "content": m.content} for m in prompt.messages]
+        text = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    @property
+    def mean_length(self):
+        return np.mean([len(tokens) for tokens in self.tokens])
+
+
+def block_cached(rows):
+    """Tokens computed where whole blocks of earlier rows are kept, and the last token never."""
+    kept, computed = set(), 0
+    for row in rows:
+        blocks = [tuple(row[:stop]) for stop in range(BLOCK, len(row) + 1, BLOCK)]
+        hits = sum(1 for block in blocks if block in kept and len(block) < len(row))
+        computed += len(row) - BLOCK * hits
+        kept.update(blocks)
+    return computed
+
+
+def plain_loop(model, rows, answers):
     """Log-probabilities of one row per prompt and context of answers, padded on the left."""
     import torch
 
-    rows = [(prompt, context) for prompt in prompts for context in plan_contexts(answers)]
-    fed = 0
     values = []
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
@@ -109,7 +163,6 @@ def plain_loop(model, prompts, answers):
                 use_cache=False,
             ).logits
             scores = logits.float().log_softmax(dim=-1)
-        fed += ids.numel()
         for row, (_, context) in enumerate(batch):
             first = kept - 1 - len(context.tokens)
             values.append(
@@ -118,7 +171,7 @@ def plain_loop(model, prompts, answers):
                     for a in context.answers
                 ]
             )
-    return fed, values
+    return values
 
 
 def timed(call):
@@ -127,46 +180,43 @@ def timed(call):
     return time.process_time() - start, result
 
 
-def measure(name, function, n_masks, table):
-    model, answers = function.model, function.score.answers
-    masks = np.random.default_rng(0).random((n_masks, function.n_features)) < 0.5
-    prompts = list(dict.fromkeys(function.masker.render(mask) for mask in masks))
-    prompt_tokens, answer_tokens = model._encode(prompts, answers)
-    nodes = len(plan_tree(prompt_tokens, answer_tokens).tokens)
-    assert len(plan_contexts(answer_tokens)) == 1  # as the plain loop returns its values
-    fed, mean = 0, np.mean([len(tokens) for tokens in prompt_tokens])
+def measure(name, model, network, prompts, score, table):
+    import torch
+
+    fed = 0
+
+    def count(module, inputs):
+        nonlocal fed
+        if isinstance(module, torch.nn.Embedding):
+            fed += inputs[0].numel()
 
     def spex_values(share):
         model.shares_prefixes = share
-        scored = dict(model.log_probs(prompts, answers))
-        return [scored[number] for number in range(len(prompts))]
+        scored = dict(model.log_probs(prompts.prompts, prompts.answers))
+        return [scored[number] for number in range(len(prompts.prompts))]
 
-    def count(module, args, kwargs):
-        nonlocal fed
-        fed += kwargs["input_ids"].numel()
-
-    dict(model.log_probs(prompts[:4], answers))  # what is done once per process is done
-    hook = model._model.register_forward_pre_hook(count, with_kwargs=True)
+    assert len(prompts.contexts) == 1  # as the plain loop returns its values
+    dict(model.log_probs(prompts.prompts[:4], prompts.answers))  # what is done once is done
     ways = [
-        ("plain loop", lambda: plain_loop(model._model, prompt_tokens, answer_tokens)[1]),
+        ("plain loop", lambda: plain_loop(network, prompts.rows, prompts.answer_tokens)),
         ("spex, whole rows", lambda: spex_values(False)),
         ("spex", lambda: spex_values(True)),
     ]
     rows = []
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(count)
     for way, call in ways:
         fed = 0
         seconds, values = timed(call)
-        scores = np.array([function.score.combine(of_prompt) for of_prompt in values])
-        rows.append((way, seconds, fed, scores))
+        rows.append((way, seconds, fed, np.array([score.combine(of) for of in values])))
     hook.remove()
     _, plain_seconds, plain_fed, plain_scores = rows[0]
-    assert rows[-1][2] == nodes
-    bound = plain_fed / nodes
+    assert rows[-1][2] == prompts.nodes
+    bound = plain_fed / prompts.nodes
     for way, seconds, fed, scores in rows:
         gain = plain_seconds / seconds
         table.add_row(
-            f"{name} ({function.n_features}; {mean:.0f} tokens)" if way == "plain loop" else "",
-            way, f"{len(prompts) / seconds:.2f}", f"{fed / seconds:.0f}", str(fed), f"{gain:.2f}",
+            name if way == "plain loop" else "",
+            way, f"{len(scores) / seconds:.2f}", f"{fed / seconds:.0f}", str(fed), f"{gain:.2f}",
             f"{bound:.2f}", f"{gain / bound:.0%}", f"{np.abs(scores - plain_scores).max():.1e}",
         )  # fmt: skip
 
@@ -174,17 +224,40 @@ def measure(name, function, n_masks, table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--masks", type=int, default=512)
+    parser.add_argument("--count-only", action="store_true", help="the second table alone")
     arguments = parser.parse_args()
-    model = spex.models.load("smollm2")
-    table = Table(
-        "prompt (units; mean length)", "way", "prompts/s", "tokens/s", "tokens fed", "gain",
-        "bound", "of it", "nats off",
-        title=f"{arguments.masks} masks, SmolLM2-135M, per second of processor time",
+    console = Console(width=130)
+    folder = smollm2_folder()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    counts = Table(
+        "prompt (units)", "prompts", "tokens each", "of answers", "whole rows", "in blocks", "gain",
+        "in the tree", "gain", title=f"{arguments.masks} masks, tokens without padding",
     )  # fmt: skip
-    console = Console(width=125)
-    for name, function in cases(model):
-        measure(name, function, arguments.masks, table)
-        console.print(table)
+    made = []
+    for name, masker, score in cases():
+        prompts = Prompts(tokenizer, masker, score, arguments.masks)
+        made.append((f"{name} ({masker.n_features})", score, prompts))
+        rows = [[*prompt, *context.tokens] for prompt, context in prompts.rows]
+        whole, blocks = sum(map(len, rows)), block_cached(rows)
+        lengths = " and ".join(str(len(tokens)) for tokens in prompts.answer_tokens)
+        counts.add_row(
+            made[-1][0], str(len(prompts.prompts)), f"{prompts.mean_length:.0f}", lengths,
+            str(whole), str(blocks), f"{whole / blocks:.2f}", str(prompts.nodes),
+            f"{whole / prompts.nodes:.2f}",
+        )  # fmt: skip
+    console.print(counts)
+    if arguments.count_only:
+        return
+    model = spex.models.load("smollm2")
+    network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="float32").eval()
+    speeds = Table(
+        "prompt (units)", "way", "prompts/s", "tokens/s", "tokens fed", "gain", "bound", "of it",
+        "nats off", title=f"{arguments.masks} masks, SmolLM2-135M, per second of processor time",
+    )  # fmt: skip
+    for name, score, prompts in made:
+        resolved = score.resolve(model, prompts.prompts[0])  # its answers are given
+        measure(name, model, network, prompts, resolved, speeds)
+        console.print(speeds)
 
 
 if __name__ == "__main__":

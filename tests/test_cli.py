@@ -342,10 +342,10 @@ def test_a_picture(run, loader):
         (["--answer", "cat"], "--answer 'cat': give the number of a class of ImageNet, 0 to 999"),
         (["--device-map", "auto"], "--device-map: efficientnet-lite0 runs as it is"),
         (["--answer", "1000"], "0 to 999"),
-        (["--score", "logodds:a,b"], "of a classifier only logprob"),
+        (["--score", "logodds:a,b"], "one of the numbers that it predicts"),
         (["--prompt", "What?"], "--prompt: a classifier of pictures takes no text"),
         (["--model", "smollm2"], "'table' takes no images; use a model that does"),
-        (["--unit", "word"], "unit='word' is unknown; use 'grid:COLUMNSxROWS'"),
+        (["--unit", "word"], "--unit: give it once; two are for --image with --text"),
     ]:
         status, _, err = run(*arguments, *wrong)
         assert status == 2
@@ -356,6 +356,138 @@ def test_tokens_are_those_of_the_model(run, loader):
     assert run(*explain("--unit", "token", "-q", "--out", "e.json"))[0] == 0
     assert loader.names == ["smollm2"]
     assert spex.Explanation.load("e.json").features == tuple(TEXT.split())
+
+
+MODELS = """
+import numpy as np
+
+def chances(rows):
+    score = (rows["width"] > 1) & (rows["colour"] == "red")
+    return np.stack([1 - score, score], axis=1)
+
+class Forest:
+    classes_ = ["no", "yes"]
+    def predict_proba(self, rows):
+        return chances(rows)
+
+forest = Forest()
+length = lambda texts: [len(text) for text in texts]
+
+def brightness(pictures, texts):
+    return [float(np.asarray(picture).mean() > 99) * len(text.split())
+            for picture, text in zip(pictures, texts)]
+
+def answer(prompt):
+    return "Good." if "never" in prompt and "fails" in prompt else "Bad."
+
+number = 3
+"""
+TABLE = "width,colour,weight\n2,red,3.5\n1,blue,3.5\n"
+
+
+@pytest.fixture
+def own_models(monkeypatch):
+    """A module of the user's in the current folder."""
+    Path("own_models.py").write_text(MODELS)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield "own_models"
+    sys.modules.pop("own_models", None)
+
+
+def test_a_row_of_a_table(run, loader, own_models, folder):
+    Path("rows.csv").write_text(TABLE)
+    call = ["explain", "--table", "rows.csv", "--model"]
+    status, _, err = run(*call, f"predict:{own_models}:chances", "--out", "e.json")
+    assert status == 0
+    assert "evaluations are not kept: the function has no attribute 'identity'" in err
+    explanation = spex.Explanation.load("e.json")
+    assert explanation.features == ("width = 2", "colour = red", "weight = 3.5")
+    assert explanation.interactions("Moebius").top(1) == [((0, 1), 1.0)]
+    assert explanation.context["score"] == "output 1 of chances"
+    named = [*call, f"predict:{own_models}:forest.predict_proba", "--answer", "no"]
+    assert run(*named, "-q", "--out", "e.json")[0] == 0
+    assert spex.Explanation.load("e.json").context["score"] == "no of Forest.predict_proba"
+    status, out, _ = run(*named, "--dry-run")
+    assert status == 0
+    assert out.startswith("3 cells (mask: mean over 1 background rows)\n  1  width = 2\n")
+    assert "calls took" in out
+    assert loader.names == []
+
+
+def test_a_function_of_texts(run, own_models):
+    arguments = ["--model", f"predict:{own_models}:length", "--prompt", "So: {input}", "-q"]
+    status, _, _ = run("explain", "--text", "review.txt", *arguments, "--out", "e.json")
+    assert status == 0
+    assert spex.Explanation.load("e.json").interactions("Moebius")[2,] == len("never")
+
+
+def test_a_function_from_prompt_to_reply(run, own_models, monkeypatch):
+    arguments = ["--text", "review.txt", "--model", f"reply:{own_models}:answer"]
+    arguments += ["--score", "matches:Good", "--out", "e.json"]
+    status, _, err = run("explain", *arguments, "--dry-run")
+    assert (status, err) == (0, "")
+    assert main(["explain", *arguments, "-q"]) == 0
+    assert spex.Explanation.load("e.json").interactions("Moebius").top(1) == [((2, 3), 1.0)]
+
+
+def test_a_picture_and_a_text(run, own_models):
+    import_module("PIL.Image").new("RGB", (8, 8), "white").save("white.png")
+    arguments = [
+        "explain", "--image", "white.png", "--text", "review.txt", "--prompt", "Q: {input}",
+        "--unit", "grid:2x2", "--mask", "grey", "--unit", "regex:[a-z]+", "--mask", "mask:_",
+        "--model", f"predict:{own_models}:brightness",
+    ]  # fmt: skip
+    status, out, _ = run(*arguments, "--out", "e.json")
+    assert status == 0
+    explanation = spex.Explanation.load("e.json")
+    assert explanation.features == (
+        *(f"row {row}, column {column}" for row in (1, 2) for column in (1, 2)),
+        "er", "acting", "never", "fails", "to", "impress",
+    )  # fmt: skip
+    assert explanation.context["operator"] == "grey and mask:_"
+    status, out, _ = run(*arguments, "--dry-run")
+    assert status == 0
+    assert out.startswith("10 units (mask: grey and mask:_)\n   1  row 1, column 1\n")
+    assert f"[user]\nQ: {TEXT}\n" in out
+    status, _, err = run(*arguments, "--unit", "grid:3x3")
+    assert (status, err) == (2, "spex: --unit: grid:2x2 and grid:3x3 are both for the picture\n")
+
+
+def test_zoom(run, loader):
+    paragraphs = [f"Filler {i}. More of it {i}." for i in range(6)]
+    paragraphs[2] = "It never ran. Nobody fails."
+    Path("long.txt").write_text("\n\n".join(paragraphs))
+    arguments = [
+        "explain",
+        "--text",
+        "long.txt",
+        "--unit",
+        "sentence",
+        "--zoom",
+        "paragraph",
+        *ODDS,
+    ]
+    status, out, _ = run(*arguments, "--dry-run")
+    assert status == 0
+    assert out.startswith("12 sentences (mask: delete) in 6 paragraphs\n")
+    assert "At most 2,000 calls" in out
+    status, out, err = run(*arguments, "--out", "z.json", "--html", "z.html")
+    assert status == 0
+    assert out.startswith("Overview\n") and "\nClose up\n" in out
+    found = spex.Zoom.load("z.json")
+    assert (found.chosen, found.coarse.n_evaluations) == ((2,), 64)
+    assert found.fine.features == ("It never ran.", "Nobody fails.")
+    assert found.fine.context["command"].endswith("--out z.json --html z.html")
+    status, out, _ = run("report", "z.json", "--html", "z2.html")
+    assert (status, out) == (0, "")
+    assert "Close up" in Path("z2.html").read_text("utf-8")
+    assert "\nClose up\n" in run("report", "z.json")[1]
+    status, _, err = run("report", "z.json", "--png", "z.png")
+    assert (status, err) == (2, "spex: --png: z.json holds two explanations; use --html\n")
+    Path("z.json").write_text('{"format": "spex-zoom", "coarse": {}}')
+    status, _, err = run("report", "z.json")
+    assert status == 2
+    assert 'z.json holds no explanation of spex: it lacks "format"' in err
 
 
 def test_report(run):
@@ -492,7 +624,7 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--price", "cheap"), "--price 'cheap': write dollars per million tokens"),
         (explain("--price", "1,-1"), "--price '1,-1': write dollars per million tokens"),
         (explain("--price", "1,2"), "--price: smollm2 is on no server; only openai:MODEL@BASE_URL"),
-        (["explain"], "give exactly one of --text, --documents, --messages and --image"),
+        (["explain"], "give exactly one of --text, --documents, --messages, --image and --table"),
         (explain("--messages", "chat.json"), "give exactly one of --text, --documents, "),
         (["explain", "--documents", "missing.json"], "--documents missing.json: cannot be read"),
         (["explain", "--documents", "review.txt"], "--documents review.txt: is not JSON"),
@@ -507,6 +639,19 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (["explain", "--image", "missing.png"], "image missing.png: cannot be read as a picture"),
         (["explain", "--image", "review.txt"], "image review.txt: cannot be read as a picture"),
         (explain("--model", "efficientnet-lite0"), "classifies pictures; give --image FILE"),
+        (explain("--unit", "word", "--unit", "line"), "--unit: give it once; two are for --image"),
+        (explain("--table", "rows.csv"), "or --image with --text"),
+        (["explain", "--table", "rows.csv"], "--table: give the function that predicts from rows"),
+        (["explain", "--table", "review.txt"], "review.txt: has 0 rows under its header"),
+        (["explain", "--table", "ok.json"], "ok.json: has 0 rows under its header"),
+        (["explain", "--table", "ragged.csv"], "ragged.csv: is not CSV with a header"),
+        (["explain", "--table", "column.csv"], "the table has one column"),
+        (["explain", "--table", "rows.csv", "--unit", "word"], "--unit: the cells of --table"),
+        (explain("--model", "predict:spex"), "is one of the numbers that it predicts"),
+        (explain("--zoom", "sentence"), "nothing to choose from; use explain"),
+        (explain("--zoom", "letter"), "unit='letter' is unknown"),
+        (explain("--zoom", "sentence", "--target-r2", "0.5"), "do not go with --zoom"),
+        (explain("--zoom", "sentence", "--image", "x.png"), "image x.png: cannot be read"),
         (["explain", "--text", "missing.txt"], "missing.txt: cannot be read: No such file"),
         (["explain", "--text", "."], "cannot be read"),
         (["explain", "--text", "latin1.txt"], "is not UTF-8 (byte 2)"),
@@ -556,6 +701,9 @@ def test_wrong_call(run, loader, arguments, says):
     Path("empty.txt").write_bytes(b" \n")
     Path("foreign.json").write_text("[1, 2]")
     Path("number.json").write_text("3")
+    Path("rows.csv").write_text(TABLE)
+    Path("ragged.csv").write_text("a,b\n1,2\n1,2,3,4\n")
+    Path("column.csv").write_text("a\n1\n2\n")
     Path("ok.json").write_text(json.dumps(CHAT))
     Path("chat.json").write_text('{"messages": [{"role": "system", "content": "a"}]}')
     status, out, err = run(*arguments)
@@ -579,8 +727,38 @@ def test_unknown_model(capsys):
     assert main(explain("--model", "gpt-9", "-q")) == 2
     assert capsys.readouterr().err == (
         "spex: model 'gpt-9' is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
-        "'gguf:FILE' or 'openai:MODEL@BASE_URL'\n"
+        "'gguf:FILE', 'openai:MODEL@BASE_URL' or 'reply:MODULE:FUNCTION'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "says"),
+    [
+        ("", 2, "'' names no function; write MODULE:FUNCTION"),
+        ("own_models", 2, "write MODULE:FUNCTION, such as my_models:answer"),
+        ("own_models:3", 2, "write MODULE:FUNCTION"),
+        ("own_models:nothing", 2, "'own_models' holds no 'nothing'"),
+        ("own_models:forest.nothing", 2, "'own_models' holds no 'forest.nothing'"),
+        ("own_models:number", 2, "is a int, which cannot be called"),
+        ("no_such_module:f", 2, "there is no module 'no_such_module' in "),
+        ("own_models.part:f", 2, "there is no module 'own_models.part' in "),
+        ("broken_models:f", 1, "'broken_models' cannot be imported: ZeroDivisionError: division"),
+        ("lacking_models:f", 1, "cannot be imported: No module named 'no_such_library'"),
+        ("own_models:answer", 1, "predict returned a str that is no array of numbers"),
+    ],
+)
+def test_functions_that_are_none(capsys, own_models, place, status, says):
+    Path("broken_models.py").write_text("1 / 0")
+    Path("lacking_models.py").write_text("import no_such_library")
+    for kind in ("predict", "reply"):
+        if place == "own_models:answer" and kind == "reply":
+            continue
+        score = [] if kind == "predict" else ["--score", "similarity", "--answer", "Good."]
+        call = ["explain", "--text", "review.txt", "--model", f"{kind}:{place}", *score, "-q"]
+        assert main(call) == status
+        err = capsys.readouterr().err
+        assert err.startswith("spex: ") and err.count("\n") == 1
+        assert says in err
 
 
 def test_model_that_returns_nonsense(run, loader):

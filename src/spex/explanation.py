@@ -235,12 +235,9 @@ class Explanation:
         Raises:
             FileFormatError: the file cannot be read as an explanation.
         """
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise FileFormatError(f"cannot read {path}: {error.strerror or error}") from error
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise FileFormatError(f"{path} is not JSON: {error}") from error
+        from spex.files import read_json
+
+        content = read_json(Path(path))
         try:
             return cls.from_dict(content)
         except FileFormatError as error:

@@ -1,10 +1,11 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and reading JSON."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
 
-from spex.errors import ArgumentError
+from spex.errors import ArgumentError, FileFormatError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -36,3 +37,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Replace a file by UTF-8 text in one step; see `write_bytes`."""
     write_bytes(path, content.encode("utf-8", errors="surrogatepass"))
+
+
+def read_json(path: Path) -> object:
+    """The content of a JSON file.
+
+    Raises:
+        FileFormatError: it cannot be read, or is no JSON.
+    """
+    try:
+        content: object = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileFormatError(f"cannot read {path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise FileFormatError(f"{path} is not JSON: {error}") from error
+    return content

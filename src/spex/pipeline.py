@@ -111,6 +111,8 @@ def explain(
         )
 
     with ExitStack() as stack:
+        if store is not None and not isinstance(store, str | Path | Store):
+            raise ArgumentError(f"store={store!r}; give the path of a file, or a spex.Store")
         if isinstance(store, str | Path):
             store = stack.enter_context(Store(store))
         report = stack.enter_context(_reporter(progress))

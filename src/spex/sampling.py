@@ -69,8 +69,9 @@ class Evaluator:
         if store is not None and not isinstance(getattr(function, "identity", None), str):
             raise ArgumentError(
                 "store= needs a value function with an identity, so that no other function's "
-                "values are taken for its own; use spex.ValueFunction (where its score is a "
-                "function of your own, spex.ReplyScore(function, name)), or set its attribute "
+                "values are taken for its own; use spex.ValueFunction (where its score or model is "
+                "a function of your own, spex.ReplyScore(function, name) and "
+                "spex.models.FunctionModel(function, identity=...)), or set its attribute "
                 "'identity' to a string that changes with the function"
             )
         self._function = function

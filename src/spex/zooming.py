@@ -15,12 +15,15 @@ from typing import Any, Literal
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray
-from spex.errors import ArgumentError
+from spex.errors import ArgumentError, FileFormatError
 from spex.explanation import Explanation
+from spex.interactions import InteractionIndex
 from spex.parts import parts_from_json
 from spex.pipeline import explain
 from spex.sampling import Progress, StreamingFunction, checked_values
 from spex.store import Store
+
+FORMAT = "spex-zoom"
 
 # The coarse units chosen by themselves hold this share of the coarse surrogate's variance: what is
 # lost by holding the others fixed is then small.
@@ -41,13 +44,53 @@ class Zoom:
     fine: Explanation
     chosen: tuple[int, ...]
 
-    def to_html(self, path: str | Path) -> None:
-        """Write one self-contained page with both levels."""
+    def to_html(
+        self,
+        path: str | Path,
+        index: str | InteractionIndex | None = None,
+        order: int | None = None,
+    ) -> None:
+        """Write one self-contained page with both levels; see `Explanation.to_html`."""
         from spex.files import write_text
         from spex.report.html import render_html
 
         titles = (_title("Overview", self.coarse), _title("Close up", self.fine))
-        write_text(Path(path), render_html([self.coarse, self.fine], titles=titles))
+        both = [self.coarse, self.fine]
+        write_text(Path(path), render_html(both, index=index, order=order, titles=titles))
+
+    def save(self, path: str | Path) -> None:
+        """Write versioned JSON; the file is replaced as a whole or not at all."""
+        from spex.files import write_text
+
+        content = {
+            "format": FORMAT,
+            "coarse": self.coarse.to_dict(),
+            "fine": self.fine.to_dict(),
+            "chosen": list(self.chosen),
+        }
+        write_text(Path(path), json.dumps(content, ensure_ascii=False, allow_nan=False))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Zoom":
+        """Read what `save` wrote.
+
+        Raises:
+            FileFormatError: the file cannot be read as an explanation on two levels.
+        """
+        from spex.files import read_json
+
+        content = read_json(Path(path))
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise FileFormatError(f'{path} is no zoom of spex: it lacks "format": "{FORMAT}"')
+        try:
+            coarse, fine = (Explanation.from_dict(content[level]) for level in ("coarse", "fine"))
+            return cls(coarse, fine, tuple(int(number) for number in content["chosen"]))
+        except FileFormatError as error:
+            raise FileFormatError(f"{path} holds {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(
+                f"{path} is a damaged zoom: {type(error).__name__}: {error}"
+            ) from error
 
     def __repr__(self) -> str:
         return f"Overview: {self.coarse!r}\n\nClose up: {self.fine!r}"
@@ -76,7 +119,7 @@ def zoom(
         budget: cap on the number of masks evaluated; half of it, or all masks if these are fewer,
             for the coarse units.
         top: how many coarse units are looked into; unless given, as many as hold 90 % of the
-            variance together.
+            variance together and more than one unit.
         rest: whether the other coarse units are present or absent meanwhile.
         method: see `spex.explain`.
         max_degree: see `spex.explain`.
@@ -112,7 +155,7 @@ def zoom(
 
     overview = _View(f, coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
     coarse = explained(overview, budget // 2)
-    chosen = _chosen(coarse, top)
+    chosen = _chosen(coarse, top, np.bincount(numbers))
     inside = np.nonzero(np.isin(numbers, chosen))[0]
     if len(inside) < 2:
         raise ArgumentError(
@@ -202,8 +245,14 @@ def _groups(f: object, groups: object, n_features: int) -> tuple[IntArray, list[
     return numbers, [labels[number] for number in kept]
 
 
-def _chosen(coarse: Explanation, top: int | None) -> list[int]:
-    """The coarse units to look into, by the variance that they take part in."""
+def _chosen(coarse: Explanation, top: int | None, sizes: IntArray) -> list[int]:
+    """The coarse units to look into, by the variance that they take part in.
+
+    Args:
+        coarse: the overview.
+        top: how many; None for as many as hold enough of the variance, and two fine units.
+        sizes: the number of fine units in each.
+    """
     squares = {k: value * value for k, value in coarse.spectrum.items() if k}
     takes_part = np.zeros(coarse.n_features)
     for members, square in squares.items():
@@ -213,7 +262,8 @@ def _chosen(coarse: Explanation, top: int | None) -> list[int]:
     for count in range(1, len(ranked) + 1):
         among = set(ranked[:count])
         held = sum(square for members, square in squares.items() if among.issuperset(members))
-        if count == top or (top is None and held >= _HELD * total):
+        enough = held >= _HELD * total and sizes[ranked[:count]].sum() > 1
+        if count == top or (top is None and enough):
             return sorted(among)
     return sorted(ranked)
 

@@ -12,7 +12,8 @@ from spex.models import Message, Prompt, load
 
 @pytest.mark.parametrize("name", ["", "gpt", "hf:", "gguf:", "SmolLM2", None, 3])
 def test_unknown_names_list_the_known_ones(name):
-    known = "'smollm2', 'hf:FOLDER_OR_HUB_NAME', 'gguf:FILE' or 'openai:MODEL@BASE_URL'"
+    known = "'smollm2', 'hf:FOLDER_OR_HUB_NAME', 'gguf:FILE', "
+    known += "'openai:MODEL@BASE_URL' or 'reply:MODULE:FUNCTION'"
     with pytest.raises(ArgumentError, match=f"is unknown; use {known}"):
         load(name)
 

@@ -97,7 +97,7 @@ def test_words_and_sentences_inside_turns():
 )
 def test_pinned(pinned, features):
     if features is None:
-        with pytest.raises(ArgumentError, match=r"have 1 units of kind 'message'.* pin fewer"):
+        with pytest.raises(ArgumentError, match=r"have one unit of kind 'message'.* pin fewer"):
             Messages(CHAT, pinned=pinned)
         return
     found = Messages(CHAT, pinned=pinned).features
@@ -139,7 +139,7 @@ def test_identity_is_content():
         ({"messages": CHAT[0]}, "messages is a dict; give a list"),
         ({"messages": []}, "messages is empty"),
         ({"messages": CHAT[:3]}, "the last message is of role 'assistant', not 'user'"),
-        ({"messages": CHAT[-1:]}, "have 1 units of kind 'message'; .* or use unit='word'"),
+        ({"messages": CHAT[-1:]}, "have one unit of kind 'message'; .* or use unit='word'"),
         ({"messages": [*CHAT, "hi"]}, "message 4 is a str; give a mapping"),
         ({"messages": [{"role": "user"}]}, "message 0 has the keys 'role'; give exactly"),
         ({"messages": [{"role": "user", "content": "a", "name": "b"}]}, "give exactly 'role' and"),

@@ -50,6 +50,37 @@ def test_the_output_is_the_largest_of_the_whole_input_unless_given():
     assert other.describe()["score"] == "output 0 of probabilities"
 
 
+def test_outputs_have_names():
+    table = Table(ROW, BACKGROUND)
+
+    class Classifier:
+        classes_ = np.array(["cat", "dog", "eel"])
+
+        def predict_proba(self, rows):
+            return probabilities(rows)
+
+    predict = Classifier().predict_proba
+    value = PredictFunction(table, predict, "dog")
+    assert value.output == 1
+    assert value.describe()["score"] == "dog of Classifier.predict_proba"
+    assert PredictFunction(table, predict).describe()["score"].startswith("eel of ")
+    named = PredictFunction(table, probabilities, "b", names=["a", "b", "c"])
+    assert (named.output, named.describe()["score"]) == (1, "b of probabilities")
+    # The classes are not those of another number of outputs.
+    Classifier.classes_ = ["cat", "dog"]
+    assert PredictFunction(table, predict).describe()["score"].startswith("output 2 of ")
+    for wrong, says in [
+        (dict(output="eagle"), "output='eagle' is no name of an output; it has no names"),
+        (dict(output="d", names="abc"), "give a different name for each"),
+        (dict(names=["a", "b", "a"]), "returns 3 numbers for an input"),
+        (dict(output="d", names=["a", "b", "c"]), "it has 'a', 'b', 'c'"),
+    ]:
+        with pytest.raises(ArgumentError, match=says):
+            PredictFunction(table, predict, **wrong)
+    with pytest.raises(ArgumentError, match="returns one number for an input"):
+        PredictFunction(table, total, names=["a"])
+
+
 def test_explained_with_labels():
     explanation = spex.explain(PredictFunction(Table(ROW, BACKGROUND), total), budget=8)
     assert explanation.features == ("column 0 = 1", "column 1 = 2", "column 2 = 4")

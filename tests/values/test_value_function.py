@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import spex
-from spex.errors import ArgumentError, BackendError
+from spex.errors import ArgumentError, BackendError, ValueFunctionError
 from spex.models import TableModel
 from spex.store import Store
 from spex.values import LogOdds, LogProb, Text, ValueFunction
@@ -116,8 +116,10 @@ def test_a_bare_string_is_no_masker():
 
 
 def test_what_is_no_language_model_belongs_elsewhere():
-    with pytest.raises(ArgumentError, match=r"spex\.PredictFunction\(masker, predict\)"):
+    with pytest.raises(ValueFunctionError, match=r"list, not the reply .* spex\.PredictFunction"):
         ValueFunction(TEXT, lambda texts: [0.0 for _ in texts])
+    with pytest.raises(ArgumentError, match="model is a int, no language model"):
+        ValueFunction(TEXT, 3)
     with pytest.raises(ArgumentError, match="a Table gives no prompts"):
         ValueFunction(Table([1, 2], [[0, 0]]), TableModel(length))
 

@@ -94,7 +94,19 @@ def explain(
     ] = None,
     image: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Or a picture, for a model that takes pictures."),
+        typer.Option(
+            metavar="FILE",
+            help="Or a picture, for a model that takes pictures; together with --text, the patches "
+            "of the picture and the units of the text side by side.",
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Or a row of a table, for --model predict:...: CSV with a header; the first row "
+            "is explained, the rows under it stand in for the cells left out.",
+        ),
     ] = None,
     prompt: Annotated[
         str | None,
@@ -112,9 +124,11 @@ def explain(
         str | None,
         typer.Option(
             metavar="M",
-            help="smollm2 (unless given), hf:FOLDER_OR_HUB_NAME, gguf:FILE, or "
+            help="smollm2 (unless given), hf:FOLDER_OR_HUB_NAME, gguf:FILE, "
             "openai:MODEL@BASE_URL for an OpenAI-compatible server (vLLM, llama.cpp and others; "
-            "the key is taken from OPENAI_API_KEY); for pictures efficientnet-lite0, a classifier.",
+            "the key is taken from OPENAI_API_KEY), or reply:MODULE:FUNCTION, a Python function "
+            "from a prompt to a reply. Not a language model: efficientnet-lite0 (pictures, unless "
+            "given), or predict:MODULE:FUNCTION, a Python function from inputs to numbers.",
         ),
     ] = None,
     price: Annotated[
@@ -157,22 +171,31 @@ def explain(
         ),
     ] = None,
     unit: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="U",
             help="word (word:zh, word:ja and word:th where no spaces separate words), sentence "
             "(sentence:de and so on), paragraph, line (of code), token (of the model), "
             "regex:PATTERN; document or message as well. Of a picture: grid:COLUMNSxROWS or "
-            "superpixels:N. Unless given: word, document, message or grid:8x8.",
+            "superpixels:N. Unless given: word, document, message or grid:8x8. For --image with "
+            "--text, give one for each.",
         ),
     ] = None,
     mask: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="OP",
             help="What becomes of a unit left out: delete (unless given), mask, mask:TOKEN, "
             "neutral or neutral:TEXT; in a picture mean (unless given), grey, blur, blur:SIGMA or "
             "inpaint.",
+        ),
+    ] = None,
+    zoom: Annotated[
+        str | None,
+        typer.Option(
+            metavar="U",
+            help="Explain these coarser units first, such as paragraph, document or message, with "
+            "half of the budget, then the units inside those that matter.",
         ),
     ] = None,
     score: Annotated[
@@ -190,7 +213,8 @@ def explain(
         typer.Option(
             metavar="A",
             help="The answer that logprob and probability explain and similarity compares with; of "
-            "a classifier the number of the class; the model's own unless given.",
+            "what predicts numbers, which one: its number, from 0, or its name; the model's own "
+            "answer, or the largest number, unless given.",
         ),
     ] = None,
     budget: Annotated[
@@ -250,7 +274,7 @@ def explain(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Explain a model's answer to a text, to documents, in a chat, or to a picture.
+    """Explain a model's answer to a text, to documents, in a chat, to a picture, or for a row.
 
     \b
     Examples:
@@ -263,6 +287,10 @@ def explain(
       spex explain --image cat.jpg --unit superpixels:40 --mask blur --html cat.html
       spex explain --image cat.jpg --prompt 'What is shown?' --html cat.html \\
         --model hf:llava-hf/llava-v1.6-mistral-7b-hf
+      spex explain --text report.txt --unit sentence --zoom paragraph --html report.html
+      spex explain --image cat.jpg --text question.txt --unit grid:6x6 --unit word \\
+        --model openai:my-vlm@http://127.0.0.1:8000/v1
+      spex explain --table rows.csv --model predict:my_models:forest.predict_proba
       spex explain --text review.txt --score similarity --budget 300 \\
         --model openai:gpt-4o-mini@https://api.openai.com/v1
     """  # noqa: D301 - typer wants the character \b
@@ -277,6 +305,7 @@ def explain(
             documents=documents,
             messages=messages,
             image=image,
+            table=table,
             prompt=prompt,
             system=system,
             model=model,
@@ -285,8 +314,9 @@ def explain(
             device_map=device_map,
             dtype=dtype,
             attn_implementation=attn_implementation,
-            unit=unit,
-            mask=mask,
+            unit=tuple(unit or ()),
+            mask=tuple(mask or ()),
+            zoom=zoom,
             score=score,
             answer=answer,
             budget=budget,

@@ -12,7 +12,7 @@ from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
     from spex.cli.functions import Function
-    from spex.cli.inputs import AnyMasker
+    from spex.values.masks import PromptMasker
     from spex.values.scores import Score
 
 # As many masks as some batches hold; of a slow model fewer are timed.
@@ -30,6 +30,8 @@ def unavailable(model: str) -> str | None:
     kind, _, name = model.partition(":")
     if kind == "openai":
         return "a server is not asked in a dry run"
+    if kind == "reply":
+        return "a function, whose calls may cost something, is not asked in a dry run"
     if kind == "hf" and not Path(name).expanduser().is_dir():
         try:
             from huggingface_hub import try_to_load_from_cache
@@ -77,7 +79,7 @@ def estimate(function: "Function", calls: int) -> list[str]:
 
 
 def guess(
-    masker: "AnyMasker", score: "Score", calls: int, price: tuple[float, float] | None
+    masker: "PromptMasker", score: "Score", calls: int, price: tuple[float, float] | None
 ) -> list[str]:
     """Sentences about the tokens and the cost of a model on a server, which is not asked."""
     rng = np.random.default_rng(0)

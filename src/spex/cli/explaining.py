@@ -5,19 +5,20 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spex.cli.functions import (
     Function,
-    check_classifier,
+    check_function,
     check_price,
     load_model,
     make_function,
     model_name,
+    predicts,
 )
-from spex.cli.inputs import AnyMasker, read_masker, source
+from spex.cli.inputs import AnyMasker, read_masker, sources
 from spex.cli.session import Session, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
 from spex.explanation import Explanation
@@ -29,14 +30,18 @@ from spex.progress import reporter
 from spex.report import facts
 from spex.sampling import Progress
 from spex.store import Store
+from spex.values.composite import Composite
 from spex.values.image import Image
 from spex.values.replies import JsonField, Matches, Similarity
 from spex.values.scores import LogOdds, LogProb, Probability
 from spex.values.segmentation import TOKEN
+from spex.values.table import Table
+from spex.zooming import Zoom, zoom
 
 if TYPE_CHECKING:
     from spex._typing import BoolArray
     from spex.models._endpoint import Usage
+    from spex.models.protocol import Message
     from spex.values.scores import Score
 
 _SHOWN_UNITS = 30
@@ -50,6 +55,7 @@ class Request:
     documents: str | None
     messages: str | None
     image: str | None
+    table: str | None
     prompt: str | None
     system: str | None
     model: str | None
@@ -58,8 +64,9 @@ class Request:
     device_map: str | None
     dtype: str | None
     attn_implementation: str | None
-    unit: str | None
-    mask: str | None
+    unit: tuple[str, ...]
+    mask: tuple[str, ...]
+    zoom: str | None
     score: str
     answer: str | None
     budget: int
@@ -86,15 +93,18 @@ class Request:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What `spex.explain` is called with, beside the value function."""
-        return {
+        """What `spex.explain` or `spex.zoom` is called with, beside the value function."""
+        settings = {
             "budget": self.budget,
             "method": self.method,
             "max_degree": self.max_degree,
-            "decoding": self.decoding,
             "seed": self.seed,
-            "target_r2": self.target_r2,
         }
+        if self.zoom is None:
+            return {**settings, "decoding": self.decoding, "target_r2": self.target_r2}
+        if self.target_r2 is not None or self.decoding != "auto":
+            raise ArgumentError("--target-r2 and --decoding do not go with --zoom; leave them out")
+        return settings
 
 
 def run(session: Session, request: Request) -> None:
@@ -107,10 +117,12 @@ def run(session: Session, request: Request) -> None:
     with session.interruptible():
         score = parse_score(request.score, request.answer)
         masker = read_masker(request)
-        check_classifier(request, masker)
+        check_function(request, masker)
         check_price(request)
         model = None
-        if request.unit == TOKEN and not isinstance(masker, Image):
+        if TOKEN in request.unit and not isinstance(masker, Image | Table):
+            if predicts(request):
+                raise ArgumentError("--unit token: the model predicts numbers and has no tokens")
             model = load_model(session, request)
             masker = masker.with_tokenizer(model)
         calls = _check(request, masker)
@@ -205,35 +217,59 @@ class _WouldEvaluateError(Exception):
 
 def _check(request: Request, masker: AnyMasker) -> int:
     """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
-    n = masker.n_features
-    interactions(Spectrum.from_mapping({(): 0.0}, n), request.index or "FBII", request.order)
     if request.top < 0:
         raise ArgumentError(f"--top {request.top} is negative; give 0 or more rows")
     _check_files(request)
+    if request.zoom is not None and isinstance(masker, Image | Table | Composite):
+        raise ArgumentError(
+            "--zoom: only the units of --text, --documents and --messages lie in coarser ones"
+        )
     total = 0
 
     def note(state: Progress) -> None:
         nonlocal total
         total = state.total
 
-    def stop(masks: "BoolArray") -> None:
+    # The pipeline itself says whether its arguments fit these features.
+    with suppress(_WouldEvaluateError):
+        _compute(_Probe(masker), request, None, note)
+    n = masker.n_features
+    if request.zoom is None:
+        interactions(Spectrum.from_mapping({(): 0.0}, n), request.index or "FBII", request.order)
+        return total
+    # A close-up has two units at least.
+    interactions(Spectrum.from_mapping({(): 0.0}, 2), request.index or "FBII", request.order)
+    return request.budget if n >= 26 else min(request.budget, total + (1 << n))
+
+
+class _Probe:
+    """Stands for the value function, with its features, until the first call."""
+
+    def __init__(self, masker: AnyMasker) -> None:
+        self.masker = masker
+        self.features = masker.features
+
+    def __call__(self, masks: "BoolArray") -> "BoolArray":
         raise _WouldEvaluateError
 
-    # The pipeline itself says whether its arguments fit these features.
-    try:
-        explain(stop, masker.features, progress=note, **request.settings)
-    except _WouldEvaluateError:
-        return total
-    raise AssertionError("explain made no evaluation")
+
+def _compute(
+    function: Callable[["BoolArray"], Any],
+    request: Request,
+    store: Store | None,
+    progress: Callable[[Progress], None],
+) -> Explanation | Zoom:
+    if request.zoom is None:
+        return explain(function, store=store, progress=progress, **request.settings)
+    return zoom(function, request.zoom, store=store, progress=progress, **request.settings)
 
 
 def _check_files(request: Request) -> None:
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     files = {"--out": request.out, "--html": request.html, "--store": request.store}
-    input_option, input_file = source(request)
-    if input_file != "-":
-        files[input_option] = Path(input_file)
+    inputs = {option: Path(file) for option, file in sources(request).items() if file != "-"}
+    files |= inputs
     named: dict[Path, str] = {}
     for option, path in files.items():
         if path is None:
@@ -241,7 +277,7 @@ def _check_files(request: Request) -> None:
         other = named.setdefault(path.resolve(), option)
         if other != option:
             raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
-        if option != input_option:
+        if option not in inputs:
             check_output(path, option)
 
 
@@ -249,6 +285,10 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     show = console()
     operator = masker.describe()["operator"]
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
+    if request.zoom is not None:
+        assert not isinstance(masker, Image | Table | Composite)  # as `_check` has it
+        coarse = len(set(masker.groups(request.zoom)[0]))
+        lines[0] += f" in {facts.counted(coarse, request.zoom.partition(':')[0])}"
     width = len(str(masker.n_features))
     for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
@@ -261,7 +301,10 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     kind = request.score.partition(":")[0]
     if kind in ("logprob", "probability", "similarity") and request.answer is None:
         lines.append("One more to learn the model's own answer, which is then explained")
-    messages = masker.render([True] * masker.n_features).messages
+    if isinstance(masker, Table):
+        messages: tuple[Message, ...] = ()
+    else:
+        messages = masker.render([True] * masker.n_features).messages
     if any(message.content for message in messages):
         lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
     for message in messages:
@@ -272,6 +315,8 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
 
 def _counted_units(masker: AnyMasker) -> str:
     unit = masker.describe()["unit"].partition(":")[0]
+    if isinstance(masker, Composite):
+        unit = "unit"
     noun = {"regex": "piece", "grid": "region", "superpixels": "region"}.get(unit, unit)
     return facts.counted(masker.n_features, noun)
 
@@ -294,7 +339,7 @@ def _print_estimate(
             reason = str(error)
     if reason is not None:
         lines = [f"Tokens and time are unknown: {reason}"]
-    if model_name(request).startswith("openai:"):
+    if model_name(request).startswith("openai:") and not isinstance(masker, Table):
         price = None if request.price is None else parse_price(request.price)
         lines += guess(masker, score, calls, price)
     console().print("\n".join(["", *lines]), soft_wrap=True)
@@ -302,7 +347,7 @@ def _print_estimate(
 
 def _explain(
     session: Session, request: Request, function: Callable[[Store | None], Function]
-) -> Explanation:
+) -> Explanation | Zoom:
     done = 0
     with ExitStack() as stack:
         place = ""
@@ -320,6 +365,12 @@ def _explain(
         if store is not None:
             place = str(store.path)
         made = function(store)
+        if made.identity is None and store is not None:
+            unnamed = "the function has no attribute 'identity' that changes with it"
+            if request.store is not None:
+                raise ArgumentError(f"--store: {unnamed}; set it, or leave --store out")
+            session.notice(f"evaluations are not kept: {unnamed}")
+            store, place = None, ""
         visible = sys.stderr.isatty() and not session.quiet
         show = stack.enter_context(reporter(visible))
 
@@ -328,12 +379,19 @@ def _explain(
             done = state.done
             show(state)
 
-        explanation = explain(made, store=store, progress=count_and_show, **request.settings)
+        explanation = _compute(made, request, store, count_and_show)
     usage = getattr(getattr(made, "model", None), "usage", None)
     if usage is not None:
         session.notice(_cost(usage))
-    context = {**explanation.context, "command": session.command}
-    return dataclasses.replace(explanation, context=context)
+
+    def with_command(one: Explanation) -> Explanation:
+        return dataclasses.replace(one, context={**one.context, "command": session.command})
+
+    if isinstance(explanation, Explanation):
+        return with_command(explanation)
+    return dataclasses.replace(
+        explanation, coarse=with_command(explanation.coarse), fine=with_command(explanation.fine)
+    )
 
 
 def _cost(usage: "Usage") -> str:
@@ -371,7 +429,7 @@ def _store(session: Session, request: Request) -> Iterator[Store | None]:
             yield opened
 
 
-def _deliver(session: Session, request: Request, explanation: Explanation) -> None:
+def _deliver(session: Session, request: Request, explanation: Explanation | Zoom) -> None:
     # The file first: it holds everything, whatever happens afterwards.
     if request.out is not None:
         explanation.save(request.out)
@@ -383,7 +441,11 @@ def _deliver(session: Session, request: Request, explanation: Explanation) -> No
 
 
 def write_page(
-    session: Session, explanation: Explanation, path: Path, index: str | None, order: int | None
+    session: Session,
+    explanation: Explanation | Zoom,
+    path: Path,
+    index: str | None,
+    order: int | None,
 ) -> None:
     """Write the HTML page of an explanation, and say where it is."""
     explanation.to_html(path, index, order)
@@ -391,9 +453,16 @@ def write_page(
 
 
 def print_explanation(
-    explanation: Explanation, index: str | None, order: int | None, top: int
+    explanation: Explanation | Zoom, index: str | None, order: int | None, top: int
 ) -> None:
     """Print an explanation on standard output."""
     from spex.report.terminal import view
 
-    console().print(view(explanation, index, order, top))
+    show = console()
+    if isinstance(explanation, Explanation):
+        show.print(view(explanation, index, order, top))
+        return
+    for title, level in (("Overview", explanation.coarse), ("Close up", explanation.fine)):
+        show.print(f"{title}\n")
+        show.print(view(level, index, order, top))
+        show.print()

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from spex.cli.inputs import AnyMasker
 from spex.errors import ArgumentError
 from spex.models import efficientnet
+from spex.models.function import import_function
 from spex.values.image import Image
 from spex.values.predict_function import PredictFunction
+from spex.values.table import Table
 from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
@@ -18,42 +20,62 @@ if TYPE_CHECKING:
 
 Function: TypeAlias = ValueFunction | PredictFunction
 
+_PREDICT = "predict:"
+
 
 def model_name(request: "Request") -> str:
     """The model asked for, or the demonstration model for this kind of input."""
     return request.model or ("smollm2" if request.image is None else efficientnet.NAME)
 
 
-def check_classifier(request: "Request", masker: AnyMasker) -> int | None:
-    """Of a classifier of pictures, the class that is explained; None for its most probable one.
+def predicts(request: "Request") -> bool:
+    """Whether the model is a function that predicts numbers, no language model."""
+    name = model_name(request)
+    return name == efficientnet.NAME or name.startswith(_PREDICT)
+
+
+def check_function(request: "Request", masker: AnyMasker) -> None:
+    """Refuse what makes no sense for the model.
 
     Raises:
-        ArgumentError: an option makes no sense for a classifier.
+        ArgumentError: an option or the input does not go with it.
     """
-    if model_name(request) != efficientnet.NAME:
-        return None
-    if not isinstance(masker, Image):
-        raise ArgumentError(f"--model {efficientnet.NAME} classifies pictures; give --image FILE")
+    if isinstance(masker, Table) and not model_name(request).startswith(_PREDICT):
+        raise ArgumentError(
+            "--table: give the function that predicts from rows, --model predict:MODULE:FUNCTION, "
+            "such as predict:my_models:forest.predict_proba"
+        )
+    if not predicts(request):
+        return
+    if model_name(request) == efficientnet.NAME:
+        if not isinstance(masker, Image):
+            raise ArgumentError(
+                f"--model {efficientnet.NAME} classifies pictures; give --image FILE alone, "
+                "or another --model"
+            )
+        _class_number(request.answer)
+    if isinstance(masker, Image) and request.prompt is not None:
+        raise ArgumentError("--prompt: a classifier of pictures takes no text")
+    if request.system is not None:
+        raise ArgumentError("--system: a function that predicts numbers takes no messages")
     if request.score != "logprob":
         raise ArgumentError(
-            f"--score {request.score!r}: of a classifier only logprob, that of a class, is known"
+            f"--score {request.score!r}: what is explained of {model_name(request)} is one of the "
+            "numbers that it predicts; choose it with --answer"
         )
-    for option, value in (("--prompt", request.prompt), ("--system", request.system)):
-        if value is not None:
-            raise ArgumentError(
-                f"{option}: a classifier of pictures takes no text; name a vision-language model "
-                "with --model"
-            )
     for name in request.model_options:
-        raise ArgumentError(f"--{name.replace('_', '-')}: {efficientnet.NAME} runs as it is")
-    if request.answer is None:
+        raise ArgumentError(f"--{name.replace('_', '-')}: {model_name(request)} runs as it is")
+
+
+def _class_number(answer: str | None) -> int | None:
+    if answer is None:
         return None
-    if not request.answer.isdecimal() or int(request.answer) >= efficientnet.N_CLASSES:
+    if not answer.isdecimal() or int(answer) >= efficientnet.N_CLASSES:
         raise ArgumentError(
-            f"--answer {request.answer!r}: give the number of a class of ImageNet, "
+            f"--answer {answer!r}: give the number of a class of ImageNet, "
             f"0 to {efficientnet.N_CLASSES - 1}"
         )
-    return int(request.answer)
+    return int(answer)
 
 
 def check_price(request: "Request") -> None:
@@ -88,8 +110,14 @@ def make_function(
     Raises:
         SpexError: the call is wrong, or the model failed.
     """
-    if model_name(request) == efficientnet.NAME and isinstance(masker, Image):
-        session.notice(f"loading the model {efficientnet.NAME}")
-        output = check_classifier(request, masker)
-        return PredictFunction(masker, efficientnet.EfficientNetLite0(), output)
+    name, answer = model_name(request), request.answer
+    if name == efficientnet.NAME:
+        session.notice(f"loading the model {name}")
+        return PredictFunction(masker, efficientnet.EfficientNetLite0(), _class_number(answer))
+    if name.startswith(_PREDICT):
+        predict = import_function(name.removeprefix(_PREDICT))
+        output = int(answer) if answer is not None and answer.isdecimal() else answer
+        return PredictFunction(masker, predict, output)
+    if isinstance(masker, Table):
+        raise AssertionError("check_function refuses it")
     return ValueFunction(masker, model or load_model(session, request), score, store=store)

@@ -1,38 +1,48 @@
 """What `spex explain` explains: from the options that name a file to a masker."""
 
+import io
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spex.errors import ArgumentError
+from spex.values.composite import Composite
 from spex.values.documents import Documents
 from spex.values.image import Image
 from spex.values.messages import Messages
+from spex.values.table import Table
 from spex.values.text import Text
 
 if TYPE_CHECKING:
     from spex.cli.explaining import Request
 
-AnyMasker: TypeAlias = Text | Documents | Messages | Image
+AnyMasker: TypeAlias = Text | Documents | Messages | Image | Table | Composite
+
+_OF_PICTURES = ("grid:", "superpixels:", "mean", "grey", "blur", "inpaint")
 
 
-def source(request: "Request") -> tuple[str, str]:
-    """The option that names the input, and the file; "-" is standard input.
+def sources(request: "Request") -> dict[str, str]:
+    """The options that name the input, and their files; "-" is standard input.
 
     Raises:
-        ArgumentError: none is given, or several.
+        ArgumentError: none is given, or several that do not go together.
     """
     files = {
         "--text": request.text,
         "--documents": request.documents,
         "--messages": request.messages,
         "--image": request.image,
+        "--table": request.table,
     }
-    given = [(option, file) for option, file in files.items() if file is not None]
-    if len(given) != 1:
-        raise ArgumentError("give exactly one of --text, --documents, --messages and --image")
-    return given[0]
+    given = {option: file for option, file in files.items() if file is not None}
+    if len(given) != 1 and set(given) != {"--text", "--image"}:
+        raise ArgumentError(
+            "give exactly one of --text, --documents, --messages, --image and --table, or --image "
+            "with --text"
+        )
+    return given
 
 
 def read_masker(request: "Request") -> AnyMasker:
@@ -42,22 +52,81 @@ def read_masker(request: "Request") -> AnyMasker:
         ArgumentError: the call is wrong, or the file cannot be read as what it should be.
         MissingExtraError: a library that the unit needs is not installed.
     """
-    option, file = source(request)
+    given = sources(request)
+    if "--table" in given:
+        for name, value in (
+            ("--unit", request.unit),
+            ("--mask", request.mask),
+            ("--prompt", request.prompt),
+            ("--system", request.system),
+        ):
+            if value:
+                raise ArgumentError(f"{name}: the cells of --table need none")
+        return _read_table(given["--table"])
+    if len(given) > 1:
+        image_unit, text_unit = _by_input("--unit", request.unit)
+        image_mask, text_mask = _by_input("--mask", request.mask)
+        image = Image(
+            given["--image"], unit=image_unit or "grid:8x8", operator=image_mask or "mean"
+        )
+        text = _read_text(request, "--text", given["--text"], text_unit, text_mask)
+        return Composite(image, text)
+    ((option, file),) = given.items()
+    unit, mask = _only("--unit", request.unit), _only("--mask", request.mask)
     if option == "--image":
         return Image(
             file,
-            unit=request.unit or "grid:8x8",
-            operator=request.mask or "mean",
+            unit=unit or "grid:8x8",
+            operator=mask or "mean",
             prompt=request.prompt or "",
             system=request.system,
         )
+    return _read_text(request, option, file, unit, mask)
+
+
+def _only(option: str, values: Sequence[str]) -> str | None:
+    if len(values) > 1:
+        raise ArgumentError(f"{option}: give it once; two are for --image with --text")
+    return values[0] if values else None
+
+
+def _by_input(option: str, values: Sequence[str]) -> tuple[str | None, str | None]:
+    """What is given for the picture and what for the text."""
+    found: dict[str, str] = {}
+    for value in values:
+        what = "picture" if value.startswith(_OF_PICTURES) else "text"
+        if what in found:
+            raise ArgumentError(f"{option}: {found[what]} and {value} are both for the {what}")
+        found[what] = value
+    return found.get("picture"), found.get("text")
+
+
+def _read_table(file: str) -> Table:
+    import pandas as pd
+
+    content = io.StringIO(_read("--table", file))
+    try:
+        frame = pd.read_csv(content)
+    except ValueError as error:  # those of the parser are of this kind
+        raise ArgumentError(f"--table {file}: is not CSV with a header ({error})") from None
+    if len(frame) < 2:
+        raise ArgumentError(
+            f"--table {file}: has {len(frame)} rows under its header; give the row to explain and, "
+            "under it, one or more whose cells stand in for its own"
+        )
+    return Table(frame.iloc[:1], frame.iloc[1:])
+
+
+def _read_text(
+    request: "Request", option: str, file: str, unit: str | None, mask: str | None
+) -> Text | Documents | Messages:
     content = _read(option, file)
-    operator = request.mask or "delete"
+    operator = mask or "delete"
     if option == "--text":
         # Files of text end with a line break that their author does not think of as text.
         return Text(
             content.removesuffix("\n").removesuffix("\r"),
-            unit=request.unit or "word",
+            unit=unit or "word",
             operator=operator,
             prompt=request.prompt,
             system=request.system,
@@ -67,7 +136,7 @@ def read_masker(request: "Request") -> AnyMasker:
         return Documents(
             documents,
             question=others.get("question"),
-            unit=request.unit or "document",
+            unit=unit or "document",
             operator=operator,
             prompt=request.prompt,
             system=request.system,
@@ -76,7 +145,7 @@ def read_masker(request: "Request") -> AnyMasker:
         if value is not None:
             raise ArgumentError(f"{name}: the messages of --messages are the whole prompt")
     messages, _ = _list_in(content, option, file, "messages", set())
-    return Messages(messages, unit=request.unit or "message", operator=operator)
+    return Messages(messages, unit=unit or "message", operator=operator)
 
 
 def _read(option: str, file: str) -> str:

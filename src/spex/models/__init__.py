@@ -5,14 +5,16 @@ from typing import Any
 
 from spex.errors import ArgumentError
 from spex.models._loading import Placement
+from spex.models.function import FunctionModel, import_function
 from spex.models.protocol import LanguageModel, Message, Prompt
 from spex.models.table import TableModel
 
-__all__ = ["LanguageModel", "Message", "Prompt", "TableModel", "load"]
+__all__ = ["FunctionModel", "LanguageModel", "Message", "Prompt", "TableModel", "load"]
 
 _HF_PREFIX = "hf:"
 _GGUF_PREFIX = "gguf:"
 _OPENAI_PREFIX = "openai:"
+_REPLY_PREFIX = "reply:"
 
 
 def load(
@@ -30,9 +32,10 @@ def load(
     Args:
         name: "smollm2", the demonstration model; "hf:NAME", where NAME is a folder or a name on
             the Hugging Face hub of a causal language model, a vision-language model, an
-            encoder-decoder such as T5, or a sequence classifier; "gguf:FILE", a GGUF file; or
+            encoder-decoder such as T5, or a sequence classifier; "gguf:FILE", a GGUF file;
             "openai:MODEL@BASE_URL", a model on an OpenAI-compatible server, with the key in the
-            environment variable OPENAI_API_KEY.
+            environment variable OPENAI_API_KEY; or "reply:MODULE:FUNCTION", a function from a
+            prompt to a reply; see `FunctionModel`.
         notice: is told what takes long, such as a download.
         device: of a model of transformers ("smollm2", "hf:..."): such as "cpu" or "cuda:1"; CUDA
             if there is any, unless given.
@@ -80,7 +83,9 @@ def load(
         from spex.models.openai_http import connect
 
         return connect(name, price)
+    if isinstance(name, str) and name.startswith(_REPLY_PREFIX):
+        return FunctionModel(import_function(name.removeprefix(_REPLY_PREFIX)), name=name)
     raise ArgumentError(
         f"model {name!r} is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
-        "'gguf:FILE' or 'openai:MODEL@BASE_URL'"
+        "'gguf:FILE', 'openai:MODEL@BASE_URL' or 'reply:MODULE:FUNCTION'"
     )

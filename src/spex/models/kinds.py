@@ -34,6 +34,11 @@ def load_transformers(
     """
     require("torch", "hf")
     files = locate(source, notice)
+    if not (files.folder / "config.json").is_file():
+        raise BackendError(
+            f"{files.folder} holds no model of transformers: there is no config.json in it; give a "
+            "folder that save_pretrained wrote"
+        )
     config = from_files("AutoConfig", files, name or source, "model of transformers")
     architectures = config.architectures or ()
     kind = HuggingFaceModel

@@ -75,8 +75,11 @@ class LanguageModel(Protocol):
         ...
 
     @property
-    def identity(self) -> str:
-        """Changes with the weights, the tokenizer, the precision or the revision of the model."""
+    def identity(self) -> str | None:
+        """Changes with the weights, the tokenizer, the precision or the revision of the model.
+
+        None where that cannot be told: nothing is stored then.
+        """
         ...
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:

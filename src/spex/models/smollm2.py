@@ -43,14 +43,19 @@ def load_smollm2(
         BackendError: the model cannot be read, or the cache folder cannot be written.
         ArgumentError: no such device or dtype.
     """
-    for module in ("torch", "transformers"):
-        require(module, "hf")
-    folder = converted(find_gguf(), cache_folder() / "models", notice=notice)
+    folder = smollm2_folder(notice)
     try:
         options = {"dtype": "float32", **(placement or Placement()).options}
         return HuggingFaceModel(folder, name="smollm2", **options)
     except BackendError as error:
         raise BackendError(f"{error}; if it is damaged, delete {folder} and try again") from error
+
+
+def smollm2_folder(notice: Callable[[str], None] | None = None) -> Path:
+    """The folder that transformers reads the model from; arguments and errors as `load_smollm2`."""
+    for module in ("torch", "transformers"):
+        require(module, "hf")
+    return converted(find_gguf(), cache_folder() / "models", notice=notice)
 
 
 def find_gguf() -> Path:

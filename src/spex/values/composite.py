@@ -98,10 +98,15 @@ class Composite:
         images: list[str] = []
         for masker, own in self._own(check_mask(mask, self.n_features)):
             if not hasattr(masker, "render"):
-                raise ArgumentError(f"a {type(masker).__name__} gives no prompts for a model")
+                raise ArgumentError(
+                    f"a {type(masker).__name__} gives no prompts for a model; explain a function "
+                    "of it with spex.PredictFunction(masker, predict)"
+                )
             *start, user = masker.render(own).messages
             if any(message.role != "system" for message in start):
-                raise ArgumentError("a chat of several turns cannot be one of several maskers")
+                raise ArgumentError(
+                    "a chat of several turns cannot be one of several maskers; explain it by itself"
+                )
             systems += start
             texts += [user.content] if user.content else []
             images += user.images

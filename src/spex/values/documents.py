@@ -105,10 +105,11 @@ class Documents:
         split_template(self.prompt)
         unit = parse_unit(self.unit, _DOCUMENT)
         if (unit != TOKEN or self.tokenizer is not None) and self.n_features < 2:
-            finer = "; give more documents, or use unit='sentence'" if unit == _DOCUMENT else ""
+            finer = "'sentence'" if unit == _DOCUMENT else "'word'"
             raise ArgumentError(
-                f"the documents have {self.n_features} units of kind {unit_name(unit)!r}; "
-                f"nothing to attribute{finer}"
+                f"the documents have {'one unit' if self.n_features else 'no unit'} of kind "
+                f"{unit_name(unit)!r}; nothing to attribute; give more documents, or use "
+                f"unit={finer}"
             )
 
     def with_tokenizer(self, tokenizer: Tokenizer) -> "Documents":
@@ -272,6 +273,8 @@ class Documents:
 def _check_question(question: object, prompt: object) -> None:
     if question is not None and (not isinstance(question, str) or not question.strip()):
         raise ArgumentError(f"question={question!r}; give a text, or None for no question")
+    if isinstance(question, str):
+        check_encodable(question, "question")
     if not isinstance(prompt, str):
         return
     if question is None and _QUESTION in prompt:

@@ -28,7 +28,7 @@ from spex.values.pixels import (
     read_pixels,
     to_pil,
 )
-from spex.values.templates import check_system
+from spex.values.templates import check_encodable, check_system
 
 _GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")
 _SUPERPIXELS = re.compile(r"superpixels:([0-9]+)")
@@ -81,6 +81,7 @@ class Image:
         check_system(self.system)
         if not isinstance(self.prompt, str):
             raise ArgumentError(f"prompt must be a str, not {type(self.prompt).__name__}")
+        check_encodable(self.prompt, "prompt")
         _parse_operator(self.operator)
         # Reads the picture now, also to find what is wrong with the unit.
         if self.n_features < 2:

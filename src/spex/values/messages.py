@@ -70,8 +70,9 @@ class Messages:
         if (unit != TOKEN or self.tokenizer is not None) and self.n_features < 2:
             finer = ", or use unit='word'" if unit == _MESSAGE else ""
             raise ArgumentError(
-                f"the messages that are not pinned have {self.n_features} units of kind "
-                f"{unit_name(unit)!r}; nothing to attribute; pin fewer messages{finer}"
+                f"the messages that are not pinned have "
+                f"{'one unit' if self.n_features else 'no unit'} of kind {unit_name(unit)!r}; "
+                f"nothing to attribute; pin fewer messages{finer}"
             )
 
     def with_tokenizer(self, tokenizer: Tokenizer) -> "Messages":

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from spex._typing import BoolArray, IntArray
 from spex.errors import ArgumentError
 from spex.extras import require
+from spex.models._hub import first_line
 
 # (height, width) or (height, width, channels), of uint8 or of floats in [0, 1]
 Pixels: TypeAlias = npt.NDArray[Any]
@@ -36,7 +37,11 @@ def read_pixels(image: object) -> Pixels:
             with pil.open(image) as file:
                 image = ops.exif_transpose(file)
         except Exception as error:  # decoders raise many kinds
-            raise ArgumentError(f"image {image}: cannot be read as a picture: {error}") from error
+            why = getattr(error, "strerror", None) or first_line(error)
+            raise ArgumentError(
+                f"image {image}: cannot be read as a picture: {why}; give a file such as PNG or "
+                "JPEG"
+            ) from error
     if not isinstance(image, pil.Image):
         raise ArgumentError(
             f"image is a {type(image).__name__}; give a path, a PIL image or an array"

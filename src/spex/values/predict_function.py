@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.arguments import whole_number
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.values.masks import InputMasker, check_masks
 
@@ -30,8 +31,9 @@ class PredictFunction:
             (m, k). Or a model as in scikit-learn, an object that cannot be called: of its methods
             `predict_proba`, `decision_function` and `predict`, the first that it has. An attribute
             `identity`, a string that changes with the weights, lets a store keep what is predicted.
-        output: which of k numbers is explained, from 0; the one that is the largest for the
-            unmasked input unless given.
+        output: which of k numbers is explained, from 0, or its name; the one that is the largest
+            for the unmasked input unless given.
+        names: of the k numbers, for reports; those of a scikit-learn classifier unless given.
 
     Attributes:
         masker: as given.
@@ -42,7 +44,14 @@ class PredictFunction:
         ValueFunctionError: the function returned something else than numbers.
     """
 
-    def __init__(self, masker: InputMasker, predict: Any, output: int | None = None) -> None:
+    def __init__(
+        self,
+        masker: InputMasker,
+        predict: Any,
+        output: int | str | None = None,
+        *,
+        names: Sequence[str] | None = None,
+    ) -> None:
         if not hasattr(masker, "apply"):
             raise ArgumentError(
                 f"masker is a {type(masker).__name__}; give a masker such as Table or Image"
@@ -52,9 +61,17 @@ class PredictFunction:
         self._identity = getattr(predict, "identity", None)
         whole = self._outputs(np.ones((1, masker.n_features), dtype=np.bool_))
         n_outputs = None if whole.ndim == 1 else whole.shape[1]
+        self._names = _names(predict, names, n_outputs)
         if n_outputs is not None and output is None:
             output = int(whole[0].argmax())
-        if output is not None and not 0 <= output < (n_outputs or 0):
+        if isinstance(output, str):
+            if output not in self._names:
+                known = ", ".join(map(repr, self._names[:10])) or "no names; give a number"
+                raise ArgumentError(f"output={output!r} is no name of an output; it has {known}")
+            output = self._names.index(output)
+        if output is not None:
+            output = whole_number("output", output, 0)
+        if output is not None and output >= (n_outputs or 0):
             has = "one number" if n_outputs is None else f"{n_outputs} numbers"
             raise ArgumentError(
                 f"output={output}, but the function returns {has} for an input; "
@@ -95,11 +112,14 @@ class PredictFunction:
 
     def describe(self) -> dict[str, Any]:
         """For reports, as JSON values. Keys: model, score, unit, operator, parts."""
-        name = _name(self._predict)
+        name = score = _name(self._predict)
+        if self.output is not None:
+            called = self._names[self.output] if self._names else f"output {self.output}"
+            score = f"{called} of {name}"
         masker = self.masker.describe()
         return {
             "model": name,
-            "score": name if self.output is None else f"output {self.output} of {name}",
+            "score": score,
             "unit": masker.get("unit"),
             "operator": masker.get("operator"),
             "parts": [part.to_json() for part in self.masker.parts],
@@ -174,6 +194,21 @@ def _function(predict: Any) -> Callable[..., Any]:
         f"predict is a {type(predict).__name__}, which cannot be called and has no predict_proba, "
         "decision_function or predict; give a function such as classifier.predict_proba"
     )
+
+
+def _names(predict: Any, names: Sequence[str] | None, n_outputs: int | None) -> tuple[str, ...]:
+    """The names of the outputs; none where they have none."""
+    if names is None:
+        model = getattr(predict, "__self__", predict)
+        classes = getattr(model, "classes_", ())
+        return tuple(map(str, classes)) if len(classes) == n_outputs else ()
+    if isinstance(names, str) or len(names) != n_outputs or len(set(names)) != n_outputs:
+        raise ArgumentError(
+            f"names={names!r}; the function returns {n_outputs or 'one'} "
+            f"{'numbers' if n_outputs else 'number'} for an input: give a different name for each "
+            "of several"
+        )
+    return tuple(map(str, names))
 
 
 def _name(function: Any) -> str:

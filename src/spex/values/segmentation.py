@@ -165,7 +165,12 @@ def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:
             "unit='token' needs the model's tokenizer: give the masker to a ValueFunction, "
             "which knows the model, or a model as tokenizer="
         )
-    return [start for start, _ in tokenizer.answer_tokens(text)]
+    try:
+        return [start for start, _ in tokenizer.answer_tokens(text)]
+    except ArgumentError as error:  # it speaks of an answer, which the text is not
+        raise ArgumentError(
+            "unit='token': this model does not tell the tokens of a text; use unit='word'"
+        ) from error
 
 
 def _word_starts(text: str, parser: str) -> list[int]:

@@ -51,7 +51,7 @@ class Table:
 
         if isinstance(self.background, pd.DataFrame):
             return self.background.reset_index(drop=True)
-        array = np.asarray(self.background)
+        array = _as_array(self.background, "background")
         if array.ndim != 2:
             raise ArgumentError(
                 f"background has shape {array.shape}; give (n_rows, n_columns), or a DataFrame"
@@ -85,7 +85,7 @@ class Table:
                 )
             row = row[columns]
         else:
-            array = np.asarray(row)
+            array = _as_array(row, "row")
             if array.shape != (len(columns),):
                 raise ArgumentError(
                     f"row has shape {array.shape}, but the background has {len(columns)} columns; "
@@ -171,6 +171,13 @@ class Table:
             "unit": "cell",
             "operator": f"mean over {len(self._background)} background rows",
         }
+
+
+def _as_array(rows: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(rows)
+    except ValueError as error:  # rows of different length
+        raise ArgumentError(f"{name} is no array: {error}; give rows of one length") from None
 
 
 def _readable(value: object) -> str:

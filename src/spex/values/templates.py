@@ -58,9 +58,12 @@ def check_units(text: str, unit: str | re.Pattern[str], n_units: int) -> None:
 
 
 def check_system(system: object) -> None:
-    """Raise ArgumentError for a system message that is neither a str nor None."""
-    if system is not None and not isinstance(system, str):
+    """Raise ArgumentError for a system message that is neither a text nor None."""
+    if system is None:
+        return
+    if not isinstance(system, str):
         raise ArgumentError(f"system must be a str or None, not {type(system).__name__}")
+    check_encodable(system, "system")
 
 
 def split_template(prompt: object) -> tuple[str, str]:
@@ -77,6 +80,7 @@ def split_template(prompt: object) -> tuple[str, str]:
         raise ArgumentError(
             f"prompt holds {SLOT} {count} times; write it exactly once, where the text goes"
         )
+    check_encodable(prompt, "prompt")
     before, after = prompt.split(SLOT)
     return before, after
 

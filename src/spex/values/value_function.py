@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
-from spex.models import load
+from spex.models import FunctionModel, load
 from spex.models.protocol import LanguageModel, Prompt
 from spex.models.wrappers import ScoredOnce, StoredAnswers
 from spex.store import Store
@@ -35,7 +35,8 @@ class ValueFunction:
 
     Args:
         masker: what the features are, and what the model is given when some are absent.
-        model: the model, or its name for `spex.models.load`.
+        model: the model, or its name for `spex.models.load`; or a function from a prompt to a
+            reply, both str, such as a chain or a client of an API; see `spex.models.FunctionModel`.
         score: what is measured; LogProb() of the model's own answer unless given. Or any function
             (text of the user's message, the model's reply) -> real number; see `ReplyScore`.
         store: a sample store, or its path, in which the model's own answer to the unmasked prompt
@@ -57,7 +58,7 @@ class ValueFunction:
     def __init__(
         self,
         masker: PromptMasker,
-        model: LanguageModel | str,
+        model: LanguageModel | str | Callable[[Any], str],
         score: Score | Callable[[str, str], float] | None = None,
         *,
         store: Store | str | Path | None = None,
@@ -69,12 +70,7 @@ class ValueFunction:
                 f"a {type(masker).__name__} gives no prompts; explain a function of it with "
                 "spex.PredictFunction(masker, predict)"
             )
-        if not isinstance(model, str) and not hasattr(model, "log_probs"):
-            raise ArgumentError(
-                f"model is a {type(model).__name__}, no language model; explain what a function "
-                "predicts with spex.PredictFunction(masker, predict)"
-            )
-        self.model: LanguageModel = load(model) if isinstance(model, str) else model
+        self.model: LanguageModel = _as_model(model)
         # What the model's own answer costs belongs to what the explanation costs.
         usage: Usage | None = getattr(self.model, "usage", None)
         self._usage_before = None if usage is None else replace(usage)
@@ -124,15 +120,15 @@ class ValueFunction:
         """Hash of all that determines the values: "sha256:" and 64 hexadecimal digits.
 
         Two value functions with the same identity have the same value for every mask, up to the
-        rounding of the model; samples can be stored under it. None where the score is a function
-        without a name: nothing can be stored then.
+        rounding of the model; samples can be stored under it. None where the model is a function
+        without an identity, or the score one without a name: nothing can be stored then.
         """
-        score = self.score.describe()
-        if score is None:
+        model, score = self.model.identity, self.score.describe()
+        if model is None or score is None:
             return None
         content = {
             "format": _IDENTITY_FORMAT,
-            "model": self.model.identity,
+            "model": model,
             "masker": self.masker.describe(),
             "score": score,
         }
@@ -254,6 +250,19 @@ class ValueFunction:
     ) -> Iterator[tuple[IntArray, FloatArray]]:
         for number, value in scored:
             yield np.asarray(rows[number], dtype=np.int64), np.full(len(rows[number]), value)
+
+
+def _as_model(model: object) -> LanguageModel:
+    if isinstance(model, str):
+        return load(model)
+    if hasattr(model, "log_probs"):
+        return model  # type: ignore[return-value]
+    if callable(model):
+        return FunctionModel(model)
+    raise ArgumentError(
+        f"model is a {type(model).__name__}, no language model; give a name such as 'smollm2', an "
+        "object with the methods of spex.models.LanguageModel, or a function from prompt to reply"
+    )
 
 
 def _as_score(score: object) -> Score:
