@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
@@ -58,7 +59,7 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
         name = candidate.name
         # Threads of linear algebra wait for each other on a machine that also runs a model, and
         # on small matrices they cost more than they win.
-        with threadpool_limits(1, "blas"):
+        with _libraries().limit(limits=1, user_api="blas"):
             fitted[name] = candidate.fit(samples, parts)
         predictions = fitted[name].predictions
         errors[name] = (values - predictions) ** 2
@@ -68,7 +69,8 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
 
     chosen: FloatArray = np.full(len(samples), np.nan)
     for rows in parts:
-        others = np.setdiff1d(uniform, rows)
+        others = samples.uniform.copy()
+        others[rows] = False
         best = min(errors, key=lambda name: float(errors[name][others].mean()))
         chosen[rows] = fitted[best].predictions[rows]
     best = min(errors, key=lambda name: float(errors[name][uniform].mean()))
@@ -79,3 +81,9 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
         scores,
         fitted[best].standard_errors,
     )
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries of linear algebra; to find them takes longer than many a fit."""
+    return ThreadpoolController()

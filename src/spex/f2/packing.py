@@ -93,6 +93,14 @@ class DistinctRows:
         return numbers
 
 
+def are_among(rows: WordArray, known: WordArray) -> BoolArray:
+    """Which rows are among known ones: (m, words) and (k, words) to (m,) bool."""
+    distinct = DistinctRows(known.shape[1])
+    distinct.add(known)
+    n_known = len(distinct)
+    return np.asarray(distinct.add(rows) < n_known)
+
+
 @nb.njit(cache=True)
 def _enter(table, kept, count, rows):  # type: ignore[no-untyped-def]
     """Number rows, and keep those that are new after the first `count` of `kept`."""

@@ -25,6 +25,7 @@ import numpy as np
 import scipy.linalg
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
+from spex.f2.packing import are_among
 from spex.fourier.design import Design
 from spex.fourier.evidence import (
     Geometry,
@@ -121,7 +122,7 @@ class _Decoder:
         self._weights = np.repeat(self._geometry.n_bins, self._geometry.n_bins).astype(np.float64)
         # The constant is always there.
         self._members = np.full((1, self._max_degree), -1, dtype=np.int64)
-        self._dropped: set[bytes] = set()
+        self._dropped = self._members[:0]
         # What the last enumeration of higher orders proposed: judged again before the next one.
         self._pending = np.zeros((0, self._max_degree), dtype=np.int64)
         self._estimate()
@@ -242,8 +243,8 @@ class _Decoder:
         return members[good[chosen[:room]]]
 
     def _are_new(self, members: IntArray) -> BoolArray:
-        known = {row.tobytes() for row in self._members} | self._dropped
-        return np.fromiter((row.tobytes() not in known for row in members), np.bool_, len(members))
+        known = np.concatenate([self._members, self._dropped])
+        return ~are_among(members.view(np.uint64), known.view(np.uint64))
 
     def _drop(self) -> bool:
         """Drop coefficients that the joint estimate does not support; whether there were any."""
@@ -258,7 +259,7 @@ class _Decoder:
         kept = (ratio > self._penalty(number)) | (orders == 0)
         if kept.all():
             return False
-        self._dropped |= {row.tobytes() for row in self._members[~kept]}
+        self._dropped = np.concatenate([self._dropped, self._members[~kept]])
         self._members = self._members[kept]
         self._estimate()
         return True

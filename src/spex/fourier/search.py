@@ -296,14 +296,47 @@ def _chase(
     # -2 a |entry| / v.
     scale = np.sqrt((words**2).mean(axis=1, keepdims=True) / (1 + snr[:, None] ** 2))
     doubt = 2 * snr[:, None] * np.take_along_axis(magnitude, doubtful, axis=1) / scale
-    tried, against = sums[:, None, :], np.zeros((n_words, 1))
-    for flip in range(doubted):
-        tried = np.concatenate([tried, tried ^ change[:, flip, None, :]], axis=1)
-        against = np.concatenate([against, against + doubt[:, flip, None]], axis=1)
-    word, pattern = np.nonzero(against <= _UNLIKELY)
-    batch = tried[word, pattern]
+    word, batch = _patterns(sums, change, doubt)
     weights = np.empty(len(batch), dtype=np.int64)
     positions = np.full((len(batch), code.t), -1, dtype=np.int64)
     decode_batch(batch, code.n, code.exp, code.log, weights, positions)
     good = weights > 0
     return word[good], positions[good]
+
+
+@nb.njit(cache=True)
+def _patterns(sums, change, doubt):  # type: ignore[no-untyped-def]
+    """Each word's power sums with its doubtful signs turned in every likely way.
+
+    Args:
+        sums: (w, t) int64 of the words as they stand.
+        change: (w, doubted, t) int64, what turning each doubtful sign adds to them.
+        doubt: (w, doubted) float64, the log-odds against its being wrong.
+
+    Returns:
+        The numbers of the words, and (k, t) power sums.
+    """
+    n_words, doubted = doubt.shape
+    t = sums.shape[1]
+    against = np.zeros(1 << doubted)
+    count = 0
+    for only_count in (True, False):
+        if not only_count:
+            word = np.empty(count, np.int64)
+            batch = np.empty((count, t), np.int64)
+            count = 0
+        for w in range(n_words):
+            for flip in range(doubted):
+                for pattern in range(1 << flip):
+                    against[pattern | 1 << flip] = against[pattern] + doubt[w, flip]
+            for pattern in range(1 << doubted):
+                if against[pattern] > _UNLIKELY:
+                    continue
+                if not only_count:
+                    word[count] = w
+                    batch[count] = sums[w]
+                    for flip in range(doubted):
+                        if pattern >> flip & 1:
+                            batch[count] ^= change[w, flip]
+                count += 1
+    return word, batch
