@@ -17,6 +17,7 @@ every round; the threshold follows from the noise and the number of frequencies 
 information criterion, Chen & Chen 2008), not from a constant.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -37,8 +38,10 @@ from spex.fourier.evidence import (
 )
 from spex.fourier.search import (
     Codewords,
+    count_neighbours,
     enumerable_order,
     enumerate_order,
+    enumerate_pairs,
     neighbours,
     normalised,
 )
@@ -172,10 +175,20 @@ class _Decoder:
             return self._enumerated(residual, range(1, low + 1))
 
         def near() -> tuple[IntArray, FloatArray]:
-            found = neighbours(self._members, n, self._max_degree)
             # Half of the prior is theirs: real functions have the subsets of what they have.
-            number = np.log(2 * max(len(found), 1))
-            return found, np.minimum(self._log_odds(orders_of(found)), number)
+            count = count_neighbours(self._members, n, self._max_degree)
+            number = np.log(2 * max(count, 1))
+
+            def log_odds(members: IntArray) -> FloatArray:
+                return np.minimum(self._log_odds(orders_of(members)), number)
+
+            found = []
+            for block in neighbours(self._members, n, self._max_degree):
+                # `_accept` judges these again; here they are so many that few can be kept.
+                ratio, _ = residual.evidence(block)
+                found.append(block[ratio > self._penalty(log_odds(block))])
+            members = np.concatenate(found)
+            return members, log_odds(members)
 
         def higher_orders() -> tuple[IntArray, FloatArray]:
             self._pending, log_odds = self._enumerated(
@@ -196,10 +209,14 @@ class _Decoder:
         found = [np.zeros((0, self._max_degree), dtype=np.int64)]
         for order in orders:
             least = float(self._threshold(np.array([order]))[0])
-            members = enumerate_order(residual, order, least)
-            found.append(self._filled(members))
+            found.append(self._filled(self._of_order(residual, order, least)))
         members = np.concatenate(found)
         return members, self._log_odds(orders_of(members))
+
+    def _of_order(self, residual: Residual, order: int, least: float) -> IntArray:
+        if order == 2:
+            return enumerate_pairs(residual, least)
+        return enumerate_order(residual, order, least)
 
     def _filled(self, members: IntArray) -> IntArray:
         filled = np.full((len(members), self._max_degree), -1, dtype=np.int64)
@@ -323,18 +340,20 @@ class _Decoder:
         n = self._geometry.n_features
         if count == 0 or self._energy() <= self._rounding:
             return np.zeros((0, self._design.offsets.shape[1]), dtype=np.uint64)
-        near = neighbours(self._members, n, self._max_degree)
-        low = [
-            self._filled(enumerate_order(self._residual, order, 1.0))
-            for order in range(1, min(2 if n <= _MANY_PAIRS else 1, self._enumerable) + 1)
-        ]
-        members = normalised(np.concatenate([near, *low]))
-        members = members[self._are_new(members)]
-        ratio, _ = self._residual.evidence(members)
-        # The higher the order, the more frequencies there are that could look like this by chance.
-        surplus = ratio - 0.5 * log_count(n, orders_of(members))
-        best = np.argsort(-surplus, kind="stable")[:count]
-        return frequencies_of(members[best], n)
+        low = range(1, min(2 if n <= _MANY_PAIRS else 1, self._enumerable) + 1)
+        blocks = itertools.chain(
+            neighbours(self._members, n, self._max_degree),
+            (self._filled(self._of_order(self._residual, order, 1.0)) for order in low),
+        )
+        best = np.zeros((0, self._max_degree), dtype=np.int64)
+        for block in blocks:
+            members = normalised(np.concatenate([best, block]))
+            members = members[self._are_new(members)]
+            ratio, _ = self._residual.evidence(members)
+            # The higher the order, the more frequencies could look like this by chance.
+            surplus = ratio - 0.5 * log_count(n, orders_of(members))
+            best = members[np.argsort(-surplus, kind="stable")[:count]]
+        return frequencies_of(best, n)
 
     def _outcome(self, unexplained: float, rounds: int) -> str:
         if unexplained < 1e-9:
