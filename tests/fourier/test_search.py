@@ -16,6 +16,7 @@ from spex.fourier.search import (
     count_neighbours,
     enumerate_order,
     enumerate_pairs,
+    extended,
     neighbours,
     normalised,
 )
@@ -82,6 +83,24 @@ def test_enumeration_misses_nothing_above_its_threshold(order, noise):
         above = {tuple(row) for row in candidates[ratio > least].tolist()}
         assert above <= found
         assert len(found) < len(candidates) or order == 1
+
+
+def test_extensions_miss_nothing_above_their_threshold():
+    n = 14
+    coefficients = {(1,): 1.0, (2, 5): -0.8, (0, 7, 9): 0.6, (3, 4, 8): 0.5}
+    _, residual = residual_of(n, 400, 2, coefficients, noise=0.5, seed=2)
+    members = np.array([[-1, -1, -1], [2, -1, -1], [0, 9, -1], [3, 4, -1], [6, 10, 13]])
+    least = np.array([5.0, 0.5, 5.0, 1.0, 0.1])
+    found = {tuple(row) for row in extended(residual, members, least).tolist()}
+    wanted = set()
+    for row, needed in zip(members, least, strict=True):
+        features = row[row >= 0].tolist()
+        longer = [sorted([*features, other]) for other in range(n) if other not in features]
+        filled = np.array([[*one, *[-1] * (4 - len(one))] for one in longer])
+        ratio, _ = residual.evidence(filled)
+        wanted |= {tuple(one) for one in filled[ratio > needed].tolist()}
+    assert {(1, -1, -1, -1), (2, 5, -1, -1), (0, 7, 9, -1), (3, 4, 8, -1)} <= wanted <= found
+    assert len(found) < 5 * n // 2
 
 
 @pytest.mark.parametrize("all_pairs", [7, 4, 1])

@@ -42,8 +42,10 @@ from spex.fourier.search import (
     enumerable_order,
     enumerate_order,
     enumerate_pairs,
+    extended,
     neighbours,
     normalised,
+    shortened,
 )
 from spex.fourier.spectrum import Spectrum
 
@@ -179,16 +181,14 @@ class _Decoder:
             count = count_neighbours(self._members, n, self._max_degree)
             number = np.log(2 * max(count, 1))
 
-            def log_odds(members: IntArray) -> FloatArray:
-                return np.minimum(self._log_odds(orders_of(members)), number)
+            def log_odds(orders: IntArray) -> FloatArray:
+                return np.minimum(self._log_odds(orders), number)
 
-            found = []
-            for block in neighbours(self._members, n, self._max_degree):
-                # `_accept` judges these again; here they are so many that few can be kept.
-                ratio, _ = residual.evidence(block)
-                found.append(block[ratio > self._penalty(log_odds(block))])
-            members = np.concatenate(found)
-            return members, log_odds(members)
+            short = self._members[orders_of(self._members) < self._max_degree]
+            least = self._penalty(log_odds(orders_of(short) + 1))
+            longer = self._filled(extended(residual, short, least))
+            found = np.concatenate([longer, shortened(self._members, self._max_degree)])
+            return found, log_odds(orders_of(found))
 
         def higher_orders() -> tuple[IntArray, FloatArray]:
             self._pending, log_odds = self._enumerated(

@@ -5,6 +5,7 @@ the same measure. A search may propose too much, never too little to its best kn
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numba as nb
 import numpy as np
@@ -13,6 +14,8 @@ from scipy.special import ndtr
 from spex._typing import Float32Array, FloatArray, IntArray
 from spex.f2.bch import BCHCode, decode_batch
 from spex.fourier.evidence import Geometry, Residual, log_count, orders_of
+
+_Number = TypeVar("_Number", float, FloatArray)
 
 # All frequencies of an order above two are tried if there are no more than this: about half a
 # second.
@@ -64,15 +67,15 @@ def enumerate_order(residual: Residual, order: int, least: float) -> IntArray:
 
 
 def _prepared(
-    residual: Residual, least: float
-) -> tuple[Float32Array, Float32Array, Float32Array, float]:
+    residual: Residual, least: _Number
+) -> tuple[Float32Array, Float32Array, Float32Array, _Number]:
     """Signs and bins up to whole vectors, what makes a sum a share of energy, and the least share.
 
     With shares rho_c of the bins' energy explained, the evidence is at most
     -weight ln(1 - sum rho_c), whatever the amplitude.
     """
     geometry = residual.geometry
-    needed = 1.0 - np.exp(-least / residual.weight)
+    needed: _Number = 1.0 - np.exp(-least / residual.weight)
     scale = 1.0 / (np.maximum(residual.energy, residual.floor) * geometry.n_offsets**2)
     # Zeros up to whole vectors of the processor: the rest of a loop costs as much as a vector each.
     padding = ((0, 0), (0, -geometry.n_offsets % _VECTOR))
@@ -233,6 +236,42 @@ def _enumerate_pairs(  # type: ignore[no-untyped-def]
     return count, needed
 
 
+@nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _extend(  # type: ignore[no-untyped-def]
+    signs, numbers, start, rows, scale, potential, members, member_signs, member_numbers, least,
+    needed, found, shares,
+):  # fmt: skip
+    n, n_offsets = signs.shape
+    n_groups, capacity = len(start), len(found)
+    row = np.zeros(n_groups, np.int64)
+    count, raised = 0, 0.0
+    for member in range(len(members)):
+        own = member_signs[member]
+        for feature in range(n):
+            possible = 0.0
+            for c in range(n_groups):
+                row[c] = start[c] + (member_numbers[member, c] ^ numbers[c, feature])
+                possible += potential[row[c]]
+            if possible < least[member]:
+                continue
+            share = np.float32(0)
+            for c in range(n_groups):
+                total = np.float32(0)
+                for i in range(n_offsets):
+                    total += own[i] * signs[feature, i] * rows[row[c], i]
+                share += total * total * scale[row[c]]
+            if share < max(needed[member], raised) or (members[member] == feature).any():
+                continue
+            if count == capacity:
+                count, raised = _better_half(found, shares)
+                if share <= raised or count == capacity:
+                    continue
+            found[count, 0], found[count, 1] = member, feature
+            shares[count] = share
+            count += 1
+    return count
+
+
 def neighbours(members: IntArray, n: int, max_degree: int) -> Iterator[IntArray]:
     """Frequencies that differ in one feature from given ones.
 
@@ -249,23 +288,51 @@ def neighbours(members: IntArray, n: int, max_degree: int) -> Iterator[IntArray]
     features = np.arange(n)
     # All that have one feature more.
     step = max(1, _BLOCK_CELLS // (n * (max_degree + 1)))
-    extended = members[orders < max_degree]
-    for begin in range(0, len(extended), step):
-        short = extended[begin : begin + step]
+    narrow = members[orders < max_degree]
+    for begin in range(0, len(narrow), step):
+        short = narrow[begin : begin + step]
         longer = np.full((len(short), n, max_degree + 1), -1, dtype=np.int64)
         longer[:, :, 1 : 1 + short.shape[1]] = short[:, None]
         longer[:, :, 0] = features
         is_new = (short[:, :, None] != features).all(axis=1)
         yield _sorted(longer[is_new])[:, :max_degree]
-    # All that have one feature less, but not none.
-    wide = members[orders > 1]
+    yield shortened(members, max_degree)
+
+
+def shortened(members: IntArray, max_degree: int) -> IntArray:
+    """All frequencies with one feature less than given ones, but not none."""
+    wide = members[orders_of(members) > 1]
     shorter = np.repeat(wide[:, None], wide.shape[1], axis=1)
     each = np.arange(wide.shape[1])
     shorter[:, each, each] = -1
     shorter = shorter[wide >= 0]
     found = np.full((len(shorter), max_degree + 1), -1, dtype=np.int64)
     found[:, : shorter.shape[1]] = shorter
-    yield _sorted(found)[:, :max_degree]
+    return _sorted(found)[:, :max_degree]
+
+
+def extended(residual: Residual, members: IntArray, least: FloatArray) -> IntArray:
+    """Frequencies with one feature more than given ones whose evidence may exceed a threshold.
+
+    Args:
+        residual: The bins.
+        members: (k, d) int64 features, filled with -1.
+        least: (k,) the log-likelihood ratio that is asked for.
+
+    Returns:
+        (j, d + 1) int64 features, sorted and filled with -1.
+    """
+    geometry = residual.geometry
+    found, shares = np.empty((_CAPACITY, 2), dtype=np.int64), np.empty(_CAPACITY)
+    signs, rows, scale, needed = _prepared(residual, least)
+    member_signs = np.zeros((len(members), signs.shape[1]), dtype=np.float32)
+    member_signs[:, : geometry.n_offsets] = geometry.signs_of(members)
+    count = _extend(
+        signs, geometry.numbers, geometry.start, rows, scale, residual.potential, members,
+        member_signs, geometry.rows_of(members) - geometry.start, least, needed, found, shares,
+    )  # fmt: skip
+    of, feature = found[:count].T
+    return _sorted(np.concatenate([members[of], feature[:, None]], axis=1))
 
 
 def count_neighbours(members: IntArray, n: int, max_degree: int) -> int:
