@@ -19,8 +19,9 @@ signs of k are taken off, and v_c(F) = E_c - 2 F t_c + F^2, it is accepted when
     sum over c of P/2 ln(E_c / v_c(F))  >  ln(binom(n, d) / (1 + found of order d)) + ln(C N) / 2,
 
 the evidence of all groups against the description length of one candidate out of its order and of
-its value, no variance being believed below a part of what the emptier bins show. Where candidates are not enumerated, some bin, or the bins of several groups averaged,
-must besides show the syndrome of k with no more wrong signs than soft decoding repairs.
+its value, no variance being believed below a part of what the emptier bins show. Where candidates
+are not enumerated, some bin, or the bins of several groups averaged, must besides show the syndrome
+of k with no more wrong signs than soft decoding repairs.
 
 The densities have no closed form, so they are represented by a sample (population dynamics): some
 thousand coefficients, each with a random neighbourhood that is drawn once, so that every round only
