@@ -7,8 +7,8 @@ takes minutes a cell; --panels leaves it out.
 
     python benchmarks/phase_diagram.py --out out/phase_diagram.csv --plot out/phase_diagram.png
 
-Cells are appended to --out as they are measured, and a second run goes on from there. A grey cell
-is a budget that the method refuses.
+Cells are appended to --out as they are measured, and a second run goes on from there. A light grey
+cell is a budget that the method refuses, a dark grey one did not end within --limit.
 """
 
 import argparse
@@ -36,6 +36,11 @@ TITLES = {
 }
 
 
+# What stands for the recall of a cell that has none.
+REFUSED, LATE = -1.0, -2.0
+WITHOUT = {REFUSED: "-", LATE: "late"}
+
+
 def case(share: float, seed: int) -> Synthetic:
     return Synthetic(N, N_COEFFICIENTS, Noise("white", share), seed, ORDER, "equal")
 
@@ -43,7 +48,7 @@ def case(share: float, seed: int) -> Synthetic:
 def predicted_recall(
     n: int, n_coefficients: int, order: int, budget: int, noise_share: float
 ) -> float:
-    """Recall that density evolution predicts for method `spex`; NaN where it has no coded design.
+    """Recall that density evolution predicts for `spex`; REFUSED where it has no coded design.
 
     Raises:
         ImportError: this version of spex has no density evolution.
@@ -54,7 +59,7 @@ def predicted_recall(
 
     design = coded_design("spex", n, budget, 0, order, 0)
     if design is None:
-        return float("nan")
+        return REFUSED
     graph = Graph(
         n_features=n,
         log2_bins=design.log2_bins,
@@ -81,21 +86,24 @@ def show(name, shares, budgets, recall, console) -> None:
     for budget in budgets:
         table.add_column(str(budget), justify="right")
     for i in reversed(range(len(shares))):
-        cells = ("-" if np.isnan(value) else f"{value:.2f}" for value in recall[i])
+        cells = (WITHOUT.get(value, f"{value:.2f}") for value in recall[i].tolist())
         table.add_row(f"{shares[i]:.0%}", *cells)
     console.print(table)
 
 
-def plot(path: Path, shares, budgets, panels) -> None:
+def plot(path: Path, shares, budgets, panels, limit: float) -> None:
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     figure = Figure(figsize=(5 * len(panels), 4.2), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (name, recall) in zip(axes, panels.items(), strict=True):
-        axis.set_facecolor("lightgrey")
-        image = axis.imshow(recall, origin="lower", aspect="auto", vmin=0, vmax=1, cmap="viridis")
+        shown = np.ma.masked_less(recall, 0)
+        grey = np.where(recall == LATE, 0.5, 0.85)
+        axis.imshow(grey, origin="lower", aspect="auto", vmin=0, vmax=1, cmap="gray")
+        image = axis.imshow(shown, origin="lower", aspect="auto", vmin=0, vmax=1, cmap="viridis")
         for (i, j), value in np.ndenumerate(recall):
-            if not np.isnan(value):
+            if value >= 0:
                 colour = "black" if value > 0.6 else "white"
                 axis.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
         axis.set_title(TITLES[name])
@@ -104,6 +112,10 @@ def plot(path: Path, shares, budgets, panels) -> None:
     axes[0].set_yticks(range(len(shares)), [f"{share:.0%}" for share in shares])
     axes[0].set_ylabel("noise, share of the variance")
     figure.colorbar(image, ax=axes, label="recall")
+    keys = [Patch(color="0.85", label="refused")]
+    if any((recall == LATE).any() for recall in panels.values()):
+        keys.append(Patch(color="0.5", label=f"not within {limit:.0f} s"))
+    figure.legend(handles=keys, loc="outside lower left", ncols=len(keys), frameon=False)
     figure.suptitle(f"n = {N}, {N_COEFFICIENTS} equal coefficients of order up to {ORDER}")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
@@ -138,20 +150,21 @@ def main() -> None:
                     if name == "predicted":
                         recall = predicted_recall(N, N_COEFFICIENTS, ORDER, budget, share)
                     else:
-                        recall = mean(measured(workers[name], results, arguments, share, budget))
+                        recall = measured(workers[name], results, arguments, share, budget)
                     panels[name][i, j] = recall
-                    console.print(f"noise {share:.0%}, budget {budget}, {name}: {recall:.2f}")
+                    told = WITHOUT.get(recall, f"{recall:.2f}")
+                    console.print(f"noise {share:.0%}, budget {budget}, {name}: {told}")
     finally:
         for worker in workers.values():
             worker.stop()
     for name, recall in panels.items():
         show(name, shares, budgets, recall, console)
     if arguments.plot:
-        plot(arguments.plot, shares, budgets, panels)
+        plot(arguments.plot, shares, budgets, panels, arguments.limit)
 
 
-def measured(worker, results, arguments, share, budget) -> list[float]:
-    """Recall for each seed; nothing where the method refuses the budget."""
+def measured(worker, results, arguments, share, budget) -> float:
+    """Mean recall over the seeds, or why there is none."""
     recalls = []
     for seed in range(arguments.seeds):
         job = Job(case(share, seed), budget, ORDER, seed)
@@ -159,11 +172,10 @@ def measured(worker, results, arguments, share, budget) -> list[float]:
         if one is None:
             one = worker.run(job)
             results.add(one)
-        if one.status == "refused":
-            return []
-        # What fails or takes too long has found nothing.
-        recalls.append(one.recall if one.status == "ok" else 0.0)
-    return recalls
+        if one.status in ("refused", "time-out"):
+            return REFUSED if one.status == "refused" else LATE
+        recalls.append(one.recall if one.status == "ok" else 0.0)  # what fails has found nothing
+    return mean(recalls)
 
 
 if __name__ == "__main__":

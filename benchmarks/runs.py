@@ -20,6 +20,8 @@ from functions import Case, evaluate, explained, uniform
 from peers import METHODS, OURS, RefusedError, installed_version, warm_up
 
 N_TEST = 2000
+# Seconds that compiling may take; no method is charged with it.
+_COMPILING = 900
 
 
 @dataclass(frozen=True)
@@ -145,14 +147,14 @@ class Worker:
             theirs.close()
         try:
             self._connection.send(job)
-            # The first answer says that compiling is over; it may take as long as the job.
-            for _ in range(2):
-                if not self._connection.poll(self._limit):
+            # The first answer says that compiling is over.
+            for limit in (max(self._limit, _COMPILING), self._limit):
+                if not self._connection.poll(limit):
                     self.stop()
                     return Measured(
                         **_head(job, self.method),
                         status="time-out",
-                        reason=f"more than {self._limit:.0f} s",
+                        reason=f"more than {limit:.0f} s",
                     )
                 answer = self._connection.recv()
                 if isinstance(answer, Measured):

@@ -3,6 +3,7 @@ import pytest
 
 from spex.f2.packing import pack
 from spex.fidelity import fidelity, folds
+from spex.surrogates import refit
 from spex.surrogates.base import Samples
 from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.gaussian_process import GaussianProcess
@@ -69,6 +70,19 @@ def test_a_cross_fitted_prediction_has_not_seen_its_value(fit, fold):
     assert np.allclose(predicted[own], again[own], rtol=0, atol=1e-10)
     assert not np.allclose(predicted[other], again[other], rtol=0, atol=1e-3)
     assert np.isnan(predicted[:10]).all()
+
+
+@pytest.mark.parametrize(("values", "lengths"), [("sparse", 1), ("noisy", 4)])
+def test_no_longer_support_is_fitted_where_the_error_is_rounding(monkeypatch, values, lengths):
+    given = samples()
+    if values == "sparse":
+        masks = given.masks
+        given = Samples(given.words, 6, masks[:, :1].sum(axis=1) * 2.0 - 1.0, given.uniform)
+    fitted = []
+    advance = refit._Path.advance
+    monkeypatch.setattr(refit._Path, "advance", lambda path: (fitted.append(1), advance(path)))
+    fit_path(given, folds(given))
+    assert len(fitted) == lengths
 
 
 def test_standard_errors_are_those_of_regression():

@@ -70,20 +70,23 @@ def _least_uniform(method: str, budget: int) -> int:
 
 
 def uniform_masks(n: int, seed: int) -> Iterator[WordArray]:
-    """An endless stream (for small n: one random order) of uniform masks, a row at a time.
+    """An endless stream (for small n: one random order) of uniform masks, a block at a time.
 
     Rows may repeat; the caller skips what it has.
+
+    Yields:
+        (m, n_words) uint64.
     """
     rng = np.random.default_rng([seed, _UNIFORM_STREAM])
     if n <= 16:
-        yield from rng.permutation(1 << n).astype(np.uint64)[:, None]
+        yield rng.permutation(1 << n).astype(np.uint64)[:, None]
         return
     words = n_words(n)
     tail = np.uint64((1 << (n % 64)) - 1) if n % 64 else np.uint64(0xFFFFFFFFFFFFFFFF)
     while True:
         block = rng.integers(0, 1 << 64, size=(256, words), dtype=np.uint64)
         block[:, -1] &= tail
-        yield from block
+        yield block
 
 
 def all_masks(n: int) -> WordArray:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from spex._typing import BoolArray, FloatArray, WordArray
+from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whole_number
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
-from spex.f2.packing import n_words, row_keys
+from spex.f2.packing import DistinctRows, n_words
 from spex.fidelity import PERFECT, Fidelity
 from spex.fourier.design import Design
 from spex.fourier.peeling import DECODINGS
@@ -164,8 +164,8 @@ class _Run:
         self._seed = seed
         self._is_sequence = is_sequence
         self._stream = uniform_masks(n, seed)
-        self._rows: dict[bytes, int] = {}
-        self._masks: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)
+        self._drawn: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)  # and not yet used
+        self._masks = DistinctRows(n_words(n))
         self._values: FloatArray = np.zeros(0)
         self._uniform: BoolArray = np.zeros(0, dtype=np.bool_)
         self.notes: tuple[str, ...] = ()
@@ -174,20 +174,18 @@ class _Run:
     def fit(self, budget: int) -> Fit:
         """Grow the sample to a budget and fit it."""
         design = coded_design(
-            self._method, self._n, budget, len(self._rows), self._max_degree, self._seed
+            self._method, self._n, budget, len(self._masks), self._max_degree, self._seed
         )
         if self._method == "spex":
             self._note_design(design, budget)
-        coded_masks = self._masks[:0] if design is None else design.masks
-        self._grow(coded_masks, budget)
+        rows = self._grow(None if design is None else design.masks, budget)
         coded, designed = None, np.zeros(len(self._values), dtype=np.bool_)
         if design is not None:
-            rows = [self._rows[key] for key in row_keys(coded_masks)]
             designed[rows] = True
             self._uniform[rows] = False  # decoding has seen them
             coded = CodedValues(design, self._values[rows], self._max_degree, self._decoding)
         samples = Samples(
-            self._masks, self._n, self._values, self._uniform.copy(), coded, designed,
+            self._masks.rows, self._n, self._values, self._uniform.copy(), coded, designed,
             self._is_sequence,
         )  # fmt: skip
         return fit_best(self._candidates(coded is not None), samples)
@@ -195,9 +193,7 @@ class _Run:
     def fit_exhaustively(self) -> Fit:
         """Evaluate all 2^n masks; their transform is the spectrum."""
         masks = all_masks(self._n)
-        known = np.fromiter(
-            (int.from_bytes(key, "little") for key in self._rows), np.int64, len(self._rows)
-        )
+        known = self._masks.rows[:, 0].astype(np.int64)
         values = np.empty(len(masks))
         values[known] = self._values
         missing = np.ones(len(masks), dtype=np.bool_)
@@ -220,27 +216,26 @@ class _Run:
         errors = np.zeros(len(linear.coefficients))
         return Fit("linear", linear, Fidelity(r2, (r2, r2)), {"linear": r2}, errors)
 
-    def _grow(self, coded: WordArray, budget: int) -> None:
-        """Evaluate the coded masks that are new, and uniform ones up to the budget."""
-        before = len(self._rows)
-        new = coded[[number for number, key in enumerate(row_keys(coded)) if self._is_new(key)]]
-        uniform = []
-        while len(self._rows) < budget:
-            mask = next(self._stream)
-            if self._is_new(mask.tobytes()):
-                uniform.append(mask)
-        if len(self._rows) > before:
-            masks = np.concatenate([new, np.reshape(uniform, (-1, new.shape[1])).astype(np.uint64)])
-            self._masks = np.concatenate([self._masks, masks])
-            self._values = np.concatenate([self._values, self._evaluate(masks)])
-            drawn = np.arange(len(masks)) >= len(new)
+    def _grow(self, coded: WordArray | None, budget: int) -> IntArray:
+        """Evaluate the coded masks that are new, and uniform ones up to the budget.
+
+        Returns:
+            The row numbers of the coded masks.
+        """
+        before = len(self._masks)
+        coded_rows = self._masks.add(self._drawn[:0] if coded is None else coded)
+        n_designed = len(self._masks)
+        while (missing := budget - len(self._masks)) > 0:
+            if not len(self._drawn):
+                self._drawn = next(self._stream)
+            self._masks.add(self._drawn[:missing])
+            self._drawn = self._drawn[missing:]
+        if len(self._masks) > before:
+            self._values = np.concatenate([self._values, self._evaluate(self._masks.rows[before:])])
+            drawn = np.arange(before, len(self._masks)) >= n_designed
             self._uniform = np.concatenate([self._uniform, drawn])
         self.n_evaluations = len(self._values)
-
-    def _is_new(self, key: bytes) -> bool:
-        """Whether a mask has no row yet; then it gets one."""
-        number = len(self._rows)
-        return self._rows.setdefault(key, number) == number
+        return coded_rows
 
     def _candidates(self, coded: bool) -> list[Surrogate]:
         if self._method == "linear":

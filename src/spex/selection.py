@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import scipy.optimize
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError
@@ -66,7 +67,7 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
     for candidate in candidates:
         # Threads of linear algebra wait for each other on a machine that also runs a model, and
         # on small matrices they cost more than they win.
-        with threadpool_limits(1, "blas"):
+        with _libraries().limit(limits=1, user_api="blas"):
             fit = candidate.fit(samples, parts)
         fitted[candidate.name] = fit
         scores[candidate.name] = fidelity(values[uniform], fit.predictions[uniform]).r2
@@ -131,3 +132,9 @@ def _needed(spectrum: Spectrum, dispensable: float) -> IntArray:
     smallest = np.argsort(energies, kind="stable")
     dropped = int(np.searchsorted(np.cumsum(energies[smallest]), dispensable, side="right"))
     return np.sort(smallest[dropped:])
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries of linear algebra; to find them takes longer than many a fit."""
+    return ThreadpoolController()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from spex.f2.packing import n_words, pack, parity, unpack
+from spex.f2.packing import DistinctRows, n_words, pack, parity, unpack
 
 BOUNDARIES = [1, 63, 64, 65, 128, 129]
 
@@ -36,3 +36,30 @@ def test_unpack_undoes_pack(bits):
 def test_parity_is_the_inner_product_modulo_two(n, seed):
     a, b = np.random.default_rng(seed).random((2, 7, n)) < 0.5
     assert np.array_equal(parity(pack(a), pack(b)), (a & b).sum(axis=1) % 2 == 1)
+
+
+@given(st.data(), st.integers(1, 3))
+def test_distinct_rows_are_numbered_as_by_a_dictionary(data, words):
+    # Few different words, so that most rows come several times, also differing in one word alone.
+    values = st.sampled_from([0, 1, 2, 1 << 63, (1 << 64) - 1])
+    batches = data.draw(st.lists(hnp.arrays(np.uint64, (9, words), elements=values), max_size=5))
+    distinct, numbers = DistinctRows(words), {}
+    for batch in batches:
+        expected = [numbers.setdefault(row.tobytes(), len(numbers)) for row in batch]
+        assert distinct.add(batch).tolist() == expected
+        assert [row.tobytes() for row in distinct.rows] == list(numbers)
+        assert len(distinct) == len(numbers)
+
+
+def test_distinct_rows_stay_when_more_come():
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 1 << 64, size=(20_000, 2), dtype=np.uint64)
+    distinct = DistinctRows(2)
+    distinct.add(rows[:300])
+    few = distinct.rows
+    for start in range(0, len(rows), 700):
+        distinct.add(rows[start : start + 700])
+    assert np.array_equal(few, rows[:300])
+    assert distinct.add(rows[::-1]).tolist() == list(range(len(rows)))[::-1]
+    assert np.array_equal(distinct.rows, rows)
+    assert distinct.add(rows[:0]).shape == (0,)

@@ -1,6 +1,7 @@
 """Searches against exhaustive definitions on small designs."""
 
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ from hypothesis import strategies as st
 from spex.f2.packing import pack, unpack
 from spex.fourier.design import plan_design
 from spex.fourier.evidence import Geometry, Residual, frequencies_of
-from spex.fourier.search import Codewords, enumerate_order, neighbours, normalised
+from spex.fourier.search import (
+    Codewords,
+    count_neighbours,
+    enumerate_order,
+    enumerate_pairs,
+    extended,
+    neighbours,
+    normalised,
+)
 
 
 def residual_of(n, budget, t, coefficients, noise, seed=0):
@@ -76,6 +85,46 @@ def test_enumeration_misses_nothing_above_its_threshold(order, noise):
         assert len(found) < len(candidates) or order == 1
 
 
+def test_extensions_miss_nothing_above_their_threshold():
+    n = 14
+    coefficients = {(1,): 1.0, (2, 5): -0.8, (0, 7, 9): 0.6, (3, 4, 8): 0.5}
+    _, residual = residual_of(n, 400, 2, coefficients, noise=0.5, seed=2)
+    members = np.array([[-1, -1, -1], [2, -1, -1], [0, 9, -1], [3, 4, -1], [6, 10, 13]])
+    least = np.array([5.0, 0.5, 5.0, 1.0, 0.1])
+    found = {tuple(row) for row in extended(residual, members, least).tolist()}
+    wanted = set()
+    for row, needed in zip(members, least, strict=True):
+        features = row[row >= 0].tolist()
+        longer = [sorted([*features, other]) for other in range(n) if other not in features]
+        filled = np.array([[*one, *[-1] * (4 - len(one))] for one in longer])
+        ratio, _ = residual.evidence(filled)
+        wanted |= {tuple(one) for one in filled[ratio > needed].tolist()}
+    assert {(1, -1, -1, -1), (2, 5, -1, -1), (0, 7, 9, -1), (3, 4, 8, -1)} <= wanted <= found
+    assert len(found) < 5 * n // 2
+
+
+@pytest.mark.parametrize("all_pairs", [7, 4, 1])
+def test_pairs_of_the_hottest_bins(all_pairs):
+    """With a bound on their number, the pairs tried are those with a bin among the hottest."""
+    n, least = 14, 1.0
+    coefficients = {(1,): 1.0, (2, 5): -0.8, (0, 7): 0.6, (3, 13): 0.5}
+    _, residual = residual_of(n, 400, 2, coefficients, noise=0.3, seed=1)
+    pairs = {tuple(row) for row in enumerate_order(residual, 2, least).tolist()}
+    with mock.patch("spex.fourier.search.ALL_PAIRS", all_pairs):
+        found = [tuple(row) for row in enumerate_pairs(residual, least).tolist()]
+    per_bin = n**2 / 2 / np.repeat(residual.geometry.n_bins, residual.geometry.n_bins)
+    hottest = np.argsort(-residual.potential, kind="stable")
+    tried = set(hottest[np.cumsum(per_bin[hottest]) < n * all_pairs / 2].tolist())
+    rows = residual.geometry.rows_of(np.array(sorted(pairs)))
+    expected = {
+        pair for pair, of in zip(sorted(pairs), rows, strict=True) if tried & {*of.tolist()}
+    }
+    assert len(found) == len(set(found))  # no pair twice, whatever groups it is tried in
+    assert set(found) == expected
+    assert 0 < len(expected) < len(pairs)
+    assert enumerate_pairs(residual, least).shape == (len(pairs), 2)  # few features: all
+
+
 def test_evidence_is_highest_for_the_truth():
     """Maximum likelihood over every frequency of order <= 4 finds the one that is there."""
     n = 12
@@ -128,7 +177,11 @@ def test_neighbours_by_the_definition(sets):
     members = np.full((len(sets), 4), -1, dtype=np.int64)
     for row, features in zip(members, sets, strict=True):
         row[: len(features)] = sorted(features)
-    found = {tuple(row[row >= 0].tolist()) for row in neighbours(members, 9, 4)}
+    with mock.patch("spex.fourier.search._BLOCK_CELLS", 9 * 5 * 2):  # two members to a block
+        blocks = list(neighbours(members, 9, 4))
+    assert all(len(block) <= 2 * 9 for block in blocks[:-1])
+    assert sum(map(len, blocks)) == count_neighbours(members, 9, 4)
+    found = {tuple(row[row >= 0].tolist()) for row in np.concatenate(blocks)}
     expected = set()
     for features in sets:
         for other in range(9):

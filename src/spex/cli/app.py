@@ -229,7 +229,9 @@ def explain(
     method: Annotated[
         str,
         typer.Option(
-            metavar="M", help="auto (the best that the budget allows), exact, linear, spex or gp."
+            metavar="M",
+            help="auto (the best that the budget allows, or several joined), exact, linear, spex, gp "
+            "or proxyspex.",
         ),
     ] = "auto",
     max_degree: Annotated[

@@ -3,7 +3,7 @@
 import numpy as np
 
 from spex._typing import BoolArray, IntArray, WordArray
-from spex.f2.packing import n_words, parity, row_keys
+from spex.f2.packing import DistinctRows, n_words, parity
 
 
 def random_independent_rows(n: int, count: int, rng: np.random.Generator) -> WordArray:
@@ -108,13 +108,9 @@ def distinct_rows(rows: WordArray) -> tuple[WordArray, IntArray]:
         distinct: (d, n_words).
         number: (m,) with rows = distinct[number].
     """
-    # A dictionary is several times faster than sorting rows of many words.
-    numbers: dict[bytes, int] = {}
-    number = np.fromiter(
-        (numbers.setdefault(key, len(numbers)) for key in row_keys(rows)), np.int64, len(rows)
-    )
-    _, first = np.unique(number, return_index=True)
-    return rows[first], number
+    different = DistinctRows(rows.shape[1])
+    number = different.add(rows)
+    return different.rows, number
 
 
 def _as_int(row: WordArray) -> int:

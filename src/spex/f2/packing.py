@@ -4,9 +4,10 @@ Feature j is bit j % 64 of word j // 64. Bits past the last feature are always z
 equality of words is equality of vectors and a population count counts features.
 """
 
+import numba as nb
 import numpy as np
 
-from spex._typing import BoolArray, WordArray
+from spex._typing import BoolArray, IntArray, WordArray
 
 
 def n_words(n: int) -> int:
@@ -46,8 +47,86 @@ def parity(a: WordArray, b: WordArray) -> BoolArray:
     return (np.bitwise_count(folded) & 1).astype(np.bool_)
 
 
-def row_keys(words: WordArray) -> list[bytes]:
-    """Each row as bytes, for sets and dictionaries: (m, n_words) to m keys."""
-    rows = np.ascontiguousarray(words)
-    whole = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))
-    return list(map(bytes, whole.ravel().tolist()))
+class DistinctRows:
+    """Packed rows, each kept once, numbered in the order in which they came.
+
+    A hash table with linear probing: what a dictionary of bytes does, without an object for each
+    row.
+
+    Args:
+        words: Number of 64-bit words in a row.
+    """
+
+    def __init__(self, words: int) -> None:
+        self._table = np.full(1 << 8, -1, dtype=np.int64)  # numbers of rows, -1 where free
+        self._rows = np.zeros((0, words), dtype=np.uint64)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def rows(self) -> WordArray:
+        """(len, words) uint64; stays as it is when more are added."""
+        return self._rows[: self._count]
+
+    def add(self, rows: WordArray) -> IntArray:
+        """Keep the rows that are new.
+
+        Args:
+            rows: (m, words) uint64.
+
+        Returns:
+            (m,) int64, the number of each row, those kept before included.
+        """
+        room = self._count + len(rows)
+        if room > len(self._rows):
+            larger = np.empty((max(room, 3 * self._count // 2), rows.shape[1]), dtype=np.uint64)
+            larger[: self._count] = self.rows
+            self._rows = larger
+        if 2 * room > len(self._table):
+            self._table = np.full(4 << room.bit_length(), -1, dtype=np.int64)
+            _enter(self._table, self._rows, 0, self.rows)
+        numbers, self._count = _enter(
+            self._table, self._rows, self._count, np.ascontiguousarray(rows)
+        )
+        return numbers
+
+
+def are_among(rows: WordArray, known: WordArray) -> BoolArray:
+    """Which rows are among known ones: (m, words) and (k, words) to (m,) bool."""
+    distinct = DistinctRows(known.shape[1])
+    distinct.add(known)
+    n_known = len(distinct)
+    return np.asarray(distinct.add(rows) < n_known)
+
+
+@nb.njit(cache=True)
+def _enter(table, kept, count, rows):  # type: ignore[no-untyped-def]
+    """Number rows, and keep those that are new after the first `count` of `kept`."""
+    numbers = np.empty(len(rows), np.int64)
+    last = np.uint64(len(table) - 1)  # a power of two less one
+    for i in range(len(rows)):
+        # The step of splitmix64 on each word (Steele, Lea, Flood 2014).
+        state = np.uint64(0)
+        for word in rows[i]:
+            state = (state ^ word) + np.uint64(0x9E3779B97F4A7C15)
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            state ^= state >> np.uint64(31)
+        place = state & last
+        while True:
+            number = table[place]
+            if number < 0:
+                number = table[place] = count
+                kept[count] = rows[i]
+                count += 1
+                break
+            same = True
+            for j in range(rows.shape[1]):
+                same &= kept[number, j] == rows[i, j]
+            if same:
+                break
+            place = (place + np.uint64(1)) & last
+        numbers[i] = number
+    return numbers, count

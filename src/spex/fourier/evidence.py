@@ -111,11 +111,7 @@ class Residual:
             rounding: Variance of a sample below which it is rounding error.
         """
         energy = (rows**2).mean(axis=1) * np.repeat(geometry.n_bins, geometry.n_bins)
-        # The lower quartile: up to three bins in four may hold a frequency. That of chi-squared
-        # over its mean is (1 - 2/(9 P) - 0.674 sqrt(2/(9 P)))^3 (Wilson & Hilferty).
-        p = geometry.n_offsets
-        quartile = (1 - 2 / (9 * p) - 0.6745 * np.sqrt(2 / (9 * p))) ** 3
-        noise = float(np.quantile(energy, 0.25)) / quartile
+        noise = noise_of_bins(energy, geometry.n_offsets)
         return cls(geometry, rows.astype(np.float32), max(noise, rounding))
 
     @cached_property
@@ -154,6 +150,17 @@ class Residual:
             geometry.start, self.rows, self.energy, self.floor, ratio, amplitude,
         )  # fmt: skip
         return self.weight * ratio, amplitude
+
+
+def noise_of_bins(energy: FloatArray, n_offsets: int) -> float:
+    """The variance of the noise of one sample, from the mean energy of each bin times 2^b_c.
+
+    From the lower quartile: up to three bins in four may hold a frequency. That of chi-squared over
+    its mean is (1 - 2/(9 P) - 0.674 sqrt(2/(9 P)))^3 (Wilson & Hilferty).
+    """
+    p = n_offsets
+    quartile = (1 - 2 / (9 * p) - 0.6745 * np.sqrt(2 / (9 * p))) ** 3
+    return float(np.quantile(energy, 0.25)) / float(quartile)
 
 
 @nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})

@@ -17,6 +17,7 @@ every round; the threshold follows from the noise and the number of frequencies 
 information criterion, Chen & Chen 2008), not from a constant.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -25,6 +26,7 @@ import numpy as np
 import scipy.linalg
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
+from spex.f2.packing import are_among
 from spex.fourier.design import Design
 from spex.fourier.evidence import (
     Geometry,
@@ -36,10 +38,14 @@ from spex.fourier.evidence import (
 )
 from spex.fourier.search import (
     Codewords,
+    count_neighbours,
     enumerable_order,
     enumerate_order,
+    enumerate_pairs,
+    extended,
     neighbours,
     normalised,
+    shortened,
 )
 from spex.fourier.spectrum import Spectrum
 
@@ -121,7 +127,7 @@ class _Decoder:
         self._weights = np.repeat(self._geometry.n_bins, self._geometry.n_bins).astype(np.float64)
         # The constant is always there.
         self._members = np.full((1, self._max_degree), -1, dtype=np.int64)
-        self._dropped: set[bytes] = set()
+        self._dropped = self._members[:0]
         # What the last enumeration of higher orders proposed: judged again before the next one.
         self._pending = np.zeros((0, self._max_degree), dtype=np.int64)
         self._estimate()
@@ -171,10 +177,18 @@ class _Decoder:
             return self._enumerated(residual, range(1, low + 1))
 
         def near() -> tuple[IntArray, FloatArray]:
-            found = neighbours(self._members, n, self._max_degree)
             # Half of the prior is theirs: real functions have the subsets of what they have.
-            number = np.log(2 * max(len(found), 1))
-            return found, np.minimum(self._log_odds(orders_of(found)), number)
+            count = count_neighbours(self._members, n, self._max_degree)
+            number = np.log(2 * max(count, 1))
+
+            def log_odds(orders: IntArray) -> FloatArray:
+                return np.minimum(self._log_odds(orders), number)
+
+            short = self._members[orders_of(self._members) < self._max_degree]
+            least = self._penalty(log_odds(orders_of(short) + 1))
+            longer = self._filled(extended(residual, short, least))
+            found = np.concatenate([longer, shortened(self._members, self._max_degree)])
+            return found, log_odds(orders_of(found))
 
         def higher_orders() -> tuple[IntArray, FloatArray]:
             self._pending, log_odds = self._enumerated(
@@ -195,10 +209,14 @@ class _Decoder:
         found = [np.zeros((0, self._max_degree), dtype=np.int64)]
         for order in orders:
             least = float(self._threshold(np.array([order]))[0])
-            members = enumerate_order(residual, order, least)
-            found.append(self._filled(members))
+            found.append(self._filled(self._of_order(residual, order, least)))
         members = np.concatenate(found)
         return members, self._log_odds(orders_of(members))
+
+    def _of_order(self, residual: Residual, order: int, least: float) -> IntArray:
+        if order == 2:
+            return enumerate_pairs(residual, least)
+        return enumerate_order(residual, order, least)
 
     def _filled(self, members: IntArray) -> IntArray:
         filled = np.full((len(members), self._max_degree), -1, dtype=np.int64)
@@ -242,8 +260,8 @@ class _Decoder:
         return members[good[chosen[:room]]]
 
     def _are_new(self, members: IntArray) -> BoolArray:
-        known = {row.tobytes() for row in self._members} | self._dropped
-        return np.fromiter((row.tobytes() not in known for row in members), np.bool_, len(members))
+        known = np.concatenate([self._members, self._dropped])
+        return ~are_among(members.view(np.uint64), known.view(np.uint64))
 
     def _drop(self) -> bool:
         """Drop coefficients that the joint estimate does not support; whether there were any."""
@@ -258,7 +276,7 @@ class _Decoder:
         kept = (ratio > self._penalty(number)) | (orders == 0)
         if kept.all():
             return False
-        self._dropped |= {row.tobytes() for row in self._members[~kept]}
+        self._dropped = np.concatenate([self._dropped, self._members[~kept]])
         self._members = self._members[kept]
         self._estimate()
         return True
@@ -322,18 +340,20 @@ class _Decoder:
         n = self._geometry.n_features
         if count == 0 or self._energy() <= self._rounding:
             return np.zeros((0, self._design.offsets.shape[1]), dtype=np.uint64)
-        near = neighbours(self._members, n, self._max_degree)
-        low = [
-            self._filled(enumerate_order(self._residual, order, 1.0))
-            for order in range(1, min(2 if n <= _MANY_PAIRS else 1, self._enumerable) + 1)
-        ]
-        members = normalised(np.concatenate([near, *low]))
-        members = members[self._are_new(members)]
-        ratio, _ = self._residual.evidence(members)
-        # The higher the order, the more frequencies there are that could look like this by chance.
-        surplus = ratio - 0.5 * log_count(n, orders_of(members))
-        best = np.argsort(-surplus, kind="stable")[:count]
-        return frequencies_of(members[best], n)
+        low = range(1, min(2 if n <= _MANY_PAIRS else 1, self._enumerable) + 1)
+        blocks = itertools.chain(
+            neighbours(self._members, n, self._max_degree),
+            (self._filled(self._of_order(self._residual, order, 1.0)) for order in low),
+        )
+        best = np.zeros((0, self._max_degree), dtype=np.int64)
+        for block in blocks:
+            members = normalised(np.concatenate([best, block]))
+            members = members[self._are_new(members)]
+            ratio, _ = self._residual.evidence(members)
+            # The higher the order, the more frequencies could look like this by chance.
+            surplus = ratio - 0.5 * log_count(n, orders_of(members))
+            best = members[np.argsort(-surplus, kind="stable")[:count]]
+        return frequencies_of(best, n)
 
     def _outcome(self, unexplained: float, rounds: int) -> str:
         if unexplained < 1e-9:

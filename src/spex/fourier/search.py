@@ -4,20 +4,28 @@ Each search proposes frequencies as rows of features, filled with -1; `evidence`
 the same measure. A search may propose too much, never too little to its best knowledge.
 """
 
+from collections.abc import Iterator
+from typing import TypeVar
+
 import numba as nb
 import numpy as np
 from scipy.special import ndtr
 
-from spex._typing import FloatArray, IntArray
+from spex._typing import Float32Array, FloatArray, IntArray
 from spex.f2.bch import BCHCode, decode_batch
 from spex.fourier.evidence import Geometry, Residual, log_count, orders_of
 
+_Number = TypeVar("_Number", float, FloatArray)
+
 # All frequencies of an order above two are tried if there are no more than this: about half a
-# second. All pairs always are: 2 s for 10,000 features.
+# second.
 MAX_ENUMERATED = 5_000_000
+# Up to so many features every pair is tried; beyond, half so many pairs for each feature.
+ALL_PAIRS = 4000
 # Proposals of one search; more than are ever right.
 _CAPACITY = 20_000
 _VECTOR = 16
+_BLOCK_CELLS = 1 << 22  # numbers in a block of neighbours: 32 MB
 # Signs that soft decoding may doubt: 2^this hard decodings of a bin.
 _DOUBTED = 6
 # Patterns of wrong signs are not tried whose log-odds against none are beyond this.
@@ -49,19 +57,71 @@ def enumerate_order(residual: Residual, order: int, least: float) -> IntArray:
         (k, d) int64 features.
     """
     geometry = residual.geometry
-    found = np.empty((_CAPACITY, order), dtype=np.int64)
-    shares = np.empty(_CAPACITY)
-    # With shares rho_c of the bins' energy explained, the evidence is at most
-    # -weight ln(1 - sum rho_c), whatever the amplitude.
-    needed = 1.0 - np.exp(-least / residual.weight)
+    found, shares = np.empty((_CAPACITY, order), dtype=np.int64), np.empty(_CAPACITY)
+    signs, rows, scale, needed = _prepared(residual, least)
+    count = _enumerate(
+        signs, geometry.numbers, geometry.start, rows, scale, residual.potential, least, needed,
+        found, shares,
+    )  # fmt: skip
+    return found[:count].copy()
+
+
+def _prepared(
+    residual: Residual, least: _Number
+) -> tuple[Float32Array, Float32Array, Float32Array, _Number]:
+    """Signs and bins up to whole vectors, what makes a sum a share of energy, and the least share.
+
+    With shares rho_c of the bins' energy explained, the evidence is at most
+    -weight ln(1 - sum rho_c), whatever the amplitude.
+    """
+    geometry = residual.geometry
+    needed: _Number = 1.0 - np.exp(-least / residual.weight)
     scale = 1.0 / (np.maximum(residual.energy, residual.floor) * geometry.n_offsets**2)
     # Zeros up to whole vectors of the processor: the rest of a loop costs as much as a vector each.
     padding = ((0, 0), (0, -geometry.n_offsets % _VECTOR))
-    count = _enumerate(
-        np.pad(geometry.signs, padding), geometry.numbers, geometry.start,
-        np.pad(residual.rows, padding), scale.astype(np.float32), residual.potential,
-        least, needed, found, shares,
-    )  # fmt: skip
+    signs, rows = np.pad(geometry.signs, padding), np.pad(residual.rows, padding)
+    return signs, rows, scale.astype(np.float32), needed
+
+
+def enumerate_pairs(residual: Residual, least: float) -> IntArray:
+    """Pairs whose evidence may exceed a threshold: up to `ALL_PAIRS` features, all of them.
+
+    Beyond, n^2 / 2 are too many. A pair is then tried if one of its bins in the groups is among
+    those of most energy beyond the noise, of so many bins that the pairs grow with n. What a pair
+    adds to the energy shows in each of its bins, so that one is missed only if it hardly shows in
+    any of them; were it found, its evidence would be little above the threshold.
+
+    Args:
+        residual: The bins.
+        least: The log-likelihood ratio that is asked for.
+
+    Returns:
+        (k, 2) int64 features.
+    """
+    geometry = residual.geometry
+    n = geometry.n_features
+    if n <= ALL_PAIRS:
+        return enumerate_order(residual, 2, least)
+    # A bin of group c holds n^2 / 2 / 2^b_c pairs, give or take.
+    per_bin = np.repeat(n**2 / 2 / geometry.n_bins, geometry.n_bins)
+    hottest = np.argsort(-residual.potential, kind="stable")
+    n_tried = int(np.searchsorted(np.cumsum(per_bin[hottest]), n * ALL_PAIRS / 2))
+    tried = np.zeros(len(per_bin), dtype=np.bool_)
+    tried[hottest[: max(n_tried, 1)]] = True
+
+    found, shares = np.empty((_CAPACITY, 2), dtype=np.int64), np.empty(_CAPACITY)
+    signs, rows, scale, needed = _prepared(residual, least)
+    count = 0
+    for group, start in enumerate(geometry.start):
+        n_bins = geometry.n_bins[group]
+        # The features of each bin number: those of bin j are by_number[first[j] : first[j + 1]].
+        by_number = np.argsort(geometry.numbers[group], kind="stable")
+        first = np.searchsorted(geometry.numbers[group][by_number], np.arange(n_bins + 1))
+        count, needed = _enumerate_pairs(
+            signs, geometry.numbers, geometry.start, rows, scale, residual.potential, tried,
+            group, np.nonzero(tried[start : start + n_bins])[0], by_number, first, least, needed,
+            found, shares, count,
+        )  # fmt: skip
     return found[:count].copy()
 
 
@@ -102,15 +162,7 @@ def _enumerate(  # type: ignore[no-untyped-def]
             if share < needed:
                 continue
             if count == capacity:
-                # Too many: go on with the better half, and ask for more from now on.
-                needed = np.median(shares)
-                kept = 0
-                for k in range(count):
-                    if shares[k] > needed:
-                        found[kept] = found[k]
-                        shares[kept] = shares[k]
-                        kept += 1
-                count = kept
+                count, needed = _better_half(found, shares)
                 if share <= needed or count == capacity:
                     continue
             found[count, : order - 1] = chosen[: order - 1]
@@ -128,36 +180,165 @@ def _enumerate(  # type: ignore[no-untyped-def]
             chosen[d] = chosen[d - 1] + 1
 
 
-def neighbours(members: IntArray, n: int, max_degree: int) -> IntArray:
-    """Frequencies that differ in one feature from given ones, or are two of them joined.
+@nb.njit(cache=True)
+def _better_half(found, shares):  # type: ignore[no-untyped-def]
+    """Too many are found: keep the better half, and ask for more from now on."""
+    needed = np.median(shares)
+    kept = 0
+    for k in range(len(shares)):
+        if shares[k] > needed:
+            found[kept] = found[k]
+            shares[kept] = shares[k]
+            kept += 1
+    return kept, needed
+
+
+@nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _enumerate_pairs(  # type: ignore[no-untyped-def]
+    signs, numbers, start, rows, scale, potential, tried, group, bins, by_number, first, least,
+    needed, found, shares, count,
+):  # fmt: skip
+    """Go through the pairs in some bins of a group, less those tried in a group before."""
+    n_offsets = signs.shape[1]
+    n_groups, capacity = len(start), len(found)
+    row = np.zeros(n_groups, np.int64)
+    for number in bins:
+        for low in range(len(first) - 1):
+            high = low ^ number  # two features with these numbers fall into the bin
+            if high < low:
+                continue
+            for i in range(first[low], first[low + 1]):
+                a = by_number[i]
+                for j in range(max(first[high], i + 1), first[high + 1]):
+                    b = by_number[j]
+                    possible, before = 0.0, False
+                    for c in range(n_groups):
+                        row[c] = start[c] + (numbers[c, a] ^ numbers[c, b])
+                        possible += potential[row[c]]
+                        before |= c < group and tried[row[c]]
+                    if before or possible < least:
+                        continue
+                    share = np.float32(0)
+                    for c in range(n_groups):
+                        total = np.float32(0)
+                        for k in range(n_offsets):
+                            total += signs[a, k] * signs[b, k] * rows[row[c], k]
+                        share += total * total * scale[row[c]]
+                    if share < needed:
+                        continue
+                    if count == capacity:
+                        count, needed = _better_half(found, shares)
+                        if share <= needed or count == capacity:
+                            continue
+                    found[count, 0], found[count, 1] = min(a, b), max(a, b)
+                    shares[count] = share
+                    count += 1
+    return count, needed
+
+
+@nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _extend(  # type: ignore[no-untyped-def]
+    signs, numbers, start, rows, scale, potential, members, member_signs, member_numbers, least,
+    needed, found, shares,
+):  # fmt: skip
+    n, n_offsets = signs.shape
+    n_groups, capacity = len(start), len(found)
+    row = np.zeros(n_groups, np.int64)
+    count, raised = 0, 0.0
+    for member in range(len(members)):
+        own = member_signs[member]
+        for feature in range(n):
+            possible = 0.0
+            for c in range(n_groups):
+                row[c] = start[c] + (member_numbers[member, c] ^ numbers[c, feature])
+                possible += potential[row[c]]
+            if possible < least[member]:
+                continue
+            share = np.float32(0)
+            for c in range(n_groups):
+                total = np.float32(0)
+                for i in range(n_offsets):
+                    total += own[i] * signs[feature, i] * rows[row[c], i]
+                share += total * total * scale[row[c]]
+            if share < max(needed[member], raised) or (members[member] == feature).any():
+                continue
+            if count == capacity:
+                count, raised = _better_half(found, shares)
+                if share <= raised or count == capacity:
+                    continue
+            found[count, 0], found[count, 1] = member, feature
+            shares[count] = share
+            count += 1
+    return count
+
+
+def neighbours(members: IntArray, n: int, max_degree: int) -> Iterator[IntArray]:
+    """Frequencies that differ in one feature from given ones.
 
     Args:
         members: (k, d) int64 features, filled with -1.
         n: Number of features.
         max_degree: Highest order returned.
 
-    Returns:
-        (j, max_degree) int64 features, sorted and filled with -1; a neighbour of several is
-        repeated.
+    Yields:
+        (j, max_degree) int64 features, sorted and filled with -1, in blocks of bounded size; a
+        neighbour of several is repeated. `count_neighbours` tells how many there are in all.
     """
     orders = orders_of(members)
     features = np.arange(n)
     # All that have one feature more.
-    short = members[orders < max_degree]
-    longer = np.full((len(short), n, max_degree + 1), -1, dtype=np.int64)
-    longer[:, :, 1 : 1 + short.shape[1]] = short[:, None]
-    longer[:, :, 0] = features
-    is_new = (short[:, :, None] != features).all(axis=1)
-    longer = longer[is_new]
-    # All that have one feature less, but not none.
-    wide = members[orders > 1]
+    step = max(1, _BLOCK_CELLS // (n * (max_degree + 1)))
+    narrow = members[orders < max_degree]
+    for begin in range(0, len(narrow), step):
+        short = narrow[begin : begin + step]
+        longer = np.full((len(short), n, max_degree + 1), -1, dtype=np.int64)
+        longer[:, :, 1 : 1 + short.shape[1]] = short[:, None]
+        longer[:, :, 0] = features
+        is_new = (short[:, :, None] != features).all(axis=1)
+        yield _sorted(longer[is_new])[:, :max_degree]
+    yield shortened(members, max_degree)
+
+
+def shortened(members: IntArray, max_degree: int) -> IntArray:
+    """All frequencies with one feature less than given ones, but not none."""
+    wide = members[orders_of(members) > 1]
     shorter = np.repeat(wide[:, None], wide.shape[1], axis=1)
     each = np.arange(wide.shape[1])
     shorter[:, each, each] = -1
     shorter = shorter[wide >= 0]
     found = np.full((len(shorter), max_degree + 1), -1, dtype=np.int64)
     found[:, : shorter.shape[1]] = shorter
-    return _sorted(np.concatenate([longer, found]))[:, :max_degree]
+    return _sorted(found)[:, :max_degree]
+
+
+def extended(residual: Residual, members: IntArray, least: FloatArray) -> IntArray:
+    """Frequencies with one feature more than given ones whose evidence may exceed a threshold.
+
+    Args:
+        residual: The bins.
+        members: (k, d) int64 features, filled with -1.
+        least: (k,) the log-likelihood ratio that is asked for.
+
+    Returns:
+        (j, d + 1) int64 features, sorted and filled with -1.
+    """
+    geometry = residual.geometry
+    found, shares = np.empty((_CAPACITY, 2), dtype=np.int64), np.empty(_CAPACITY)
+    signs, rows, scale, needed = _prepared(residual, least)
+    member_signs = np.zeros((len(members), signs.shape[1]), dtype=np.float32)
+    member_signs[:, : geometry.n_offsets] = geometry.signs_of(members)
+    count = _extend(
+        signs, geometry.numbers, geometry.start, rows, scale, residual.potential, members,
+        member_signs, geometry.rows_of(members) - geometry.start, least, needed, found, shares,
+    )  # fmt: skip
+    of, feature = found[:count].T
+    return _sorted(np.concatenate([members[of], feature[:, None]], axis=1))
+
+
+def count_neighbours(members: IntArray, n: int, max_degree: int) -> int:
+    """How many rows `neighbours` yields."""
+    orders = orders_of(members)
+    return int((n - orders[orders < max_degree]).sum() + orders[orders > 1].sum())
 
 
 def normalised(members: IntArray) -> IntArray:
@@ -296,14 +477,47 @@ def _chase(
     # -2 a |entry| / v.
     scale = np.sqrt((words**2).mean(axis=1, keepdims=True) / (1 + snr[:, None] ** 2))
     doubt = 2 * snr[:, None] * np.take_along_axis(magnitude, doubtful, axis=1) / scale
-    tried, against = sums[:, None, :], np.zeros((n_words, 1))
-    for flip in range(doubted):
-        tried = np.concatenate([tried, tried ^ change[:, flip, None, :]], axis=1)
-        against = np.concatenate([against, against + doubt[:, flip, None]], axis=1)
-    word, pattern = np.nonzero(against <= _UNLIKELY)
-    batch = tried[word, pattern]
+    word, batch = _patterns(sums, change, doubt)
     weights = np.empty(len(batch), dtype=np.int64)
     positions = np.full((len(batch), code.t), -1, dtype=np.int64)
     decode_batch(batch, code.n, code.exp, code.log, weights, positions)
     good = weights > 0
     return word[good], positions[good]
+
+
+@nb.njit(cache=True)
+def _patterns(sums, change, doubt):  # type: ignore[no-untyped-def]
+    """Each word's power sums with its doubtful signs turned in every likely way.
+
+    Args:
+        sums: (w, t) int64 of the words as they stand.
+        change: (w, doubted, t) int64, what turning each doubtful sign adds to them.
+        doubt: (w, doubted) float64, the log-odds against its being wrong.
+
+    Returns:
+        The numbers of the words, and (k, t) power sums.
+    """
+    n_words, doubted = doubt.shape
+    t = sums.shape[1]
+    against = np.zeros(1 << doubted)
+    count = 0
+    for only_count in (True, False):
+        if not only_count:
+            word = np.empty(count, np.int64)
+            batch = np.empty((count, t), np.int64)
+            count = 0
+        for w in range(n_words):
+            for flip in range(doubted):
+                for pattern in range(1 << flip):
+                    against[pattern | 1 << flip] = against[pattern] + doubt[w, flip]
+            for pattern in range(1 << doubted):
+                if against[pattern] > _UNLIKELY:
+                    continue
+                if not only_count:
+                    word[count] = w
+                    batch[count] = sums[w]
+                    for flip in range(doubted):
+                        if pattern >> flip & 1:
+                            batch[count] ^= change[w, flip]
+                count += 1
+    return word, batch

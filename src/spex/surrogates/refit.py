@@ -14,7 +14,7 @@ import numpy as np
 import scipy.linalg
 
 from spex._typing import Float32Array, FloatArray, IntArray, WordArray
-from spex.f2.packing import n_words, pack
+from spex.f2.packing import are_among, n_words, pack
 from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Fitted, Samples
 
@@ -57,9 +57,7 @@ def singletons(n: int) -> WordArray:
 
 def without(support: WordArray, known: WordArray) -> WordArray:
     """The rows of a support that are not among known ones, in their order."""
-    there = {row.tobytes() for row in known}
-    keep = [row.tobytes() not in there for row in support]
-    return support[np.array(keep, dtype=np.bool_)]
+    return support[~are_among(support, known)]
 
 
 def ridge_path(
@@ -166,7 +164,7 @@ class _Path:
         if tried == len(self._lengths):
             return False
         everyone = [self.errors(), *(self.inner_errors(fold) for fold in range(len(self._folds)))]
-        return tried == 0 or any(_considered(errors) == tried for errors in everyone)
+        return tried == 0 or not all(_considered(errors)[1] for errors in everyone)
 
     def advance(self) -> None:
         """Fit the next length."""
@@ -314,18 +312,21 @@ def _factor(gram: FloatArray) -> FloatArray:
     return np.asarray(lower)
 
 
-def _considered(errors: FloatArray) -> int:
-    """How many lengths are considered: until some in a row have not lowered the error."""
+def _considered(errors: FloatArray) -> tuple[int, bool]:
+    """How many lengths are considered, and whether more would not be.
+
+    That is so where the error is nothing but rounding, or was not lowered by some in a row.
+    """
     means = errors.mean(axis=0).min(axis=1)
     best = 0
     for number, mean in enumerate(means):
         if mean < _PERFECT:
-            return number + 1
+            return number + 1, True
         if mean < means[best]:
             best = number
         elif number - best >= _PATIENCE:
-            return number + 1
-    return len(means)
+            return number + 1, True
+    return len(means), False
 
 
 def _best(errors: FloatArray) -> tuple[int, int]:
@@ -335,7 +336,7 @@ def _best(errors: FloatArray) -> tuple[int, int]:
     least by more than the standard error of their difference (Hastie et al., section 7.10), or by
     a hundredth of it, for on a sparse function the decoded support alone is exact.
     """
-    errors = errors[:, : _considered(errors)]
+    errors = errors[:, : _considered(errors)[0]]
     means = errors.mean(axis=0)
     penalties = means.argmin(axis=1)
     of_length = errors[:, np.arange(len(penalties)), penalties]
