@@ -113,7 +113,10 @@ def make_function(
     name, answer = model_name(request), request.answer
     if name == efficientnet.NAME:
         session.notice(f"loading the model {name}")
-        return PredictFunction(masker, efficientnet.EfficientNetLite0(), _class_number(answer))
+        names = [f"log P(class {number})" for number in range(efficientnet.N_CLASSES)]
+        return PredictFunction(
+            masker, efficientnet.EfficientNetLite0(), _class_number(answer), names=names
+        )
     if name.startswith(_PREDICT):
         predict = import_function(name.removeprefix(_PREDICT))
         output = int(answer) if answer is not None and answer.isdecimal() else answer
