@@ -9,10 +9,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import spex
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -184,6 +187,52 @@ class Review:
         return Function(self.n, values, None)
 
 
+@dataclass(frozen=True)
+class Prompted:
+    """What a language model makes of a text or of documents, values kept in a sample store.
+
+    Args:
+        title: Name of the case.
+        masker: A masker of spex.
+        score: A score of spex.
+        store: Path of the sample store.
+        model: Name of the model.
+    """
+
+    title: str
+    masker: "spex.Text | spex.Documents"
+    score: object
+    store: Path
+    model: str = "smollm2"
+    noise: str = "natural"
+
+    @property
+    def name(self) -> str:
+        return self.title
+
+    @property
+    def n(self) -> int:
+        return self.masker.n_features
+
+    def build(self) -> Function:
+        import spex
+        from spex.f2.packing import pack
+
+        function = spex.ValueFunction(self.masker, self.model, self.score, store=self.store)
+        store = spex.Store(self.store)
+
+        def values(masks: BoolArray) -> FloatArray:
+            words = pack(masks)
+            known = store.get(function.identity, words)
+            missing = np.flatnonzero(np.isnan(known))
+            for rows, found in function.stream(masks[missing]):
+                store.put(function.identity, words[missing[rows]], found)
+                known[missing[rows]] = found
+            return known
+
+        return Function(self.n, values, None)
+
+
 def published(path: Path, added: Noise, seed: int) -> list[Published]:
     """Cases from a JSON list of objects with name, n and coefficients [[features], value]."""
     return [
@@ -217,6 +266,49 @@ def reviews(path: Path | None, least: int, most: int, count: int) -> list[Review
     cases = sorted((case for case in cases if least <= case.n <= most), key=lambda case: case.n)
     count = min(count, len(cases))
     return [cases[(2 * i + 1) * len(cases) // (2 * count)] for i in range(count)]
+
+
+def language_model_cases(data: Path, store: Path) -> list[Prompted]:
+    """SmolLM2 on reviews and retrieved passages: log-odds and long answers, deleted and masked.
+
+    Args:
+        data: Folder with the reviews and the questions of HotpotQA.
+        store: Path of the sample store in which values stay between runs.
+    """
+    import spex
+
+    with (data / "sentiment_reviews_dev80.jsonl").open(encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in lines]
+    with (data / "hotpotqa_distractor_dev50.jsonl").open(encoding="utf-8") as lines:
+        question = [json.loads(line) for line in lines][48]
+    odds = spex.LogOdds("positive", "negative")
+    ask = "Is the sentiment of this review positive or negative? Review: {input}\nAnswer with one word."
+    reason = "Say in one sentence what this review thinks of the film, and why. Review: {input}"
+    context = question["context"]
+    documents = [
+        {"title": title, "text": sentences}
+        for title, sentences in zip(context["title"], context["sentences"], strict=True)
+    ][:7]
+    return [
+        Prompted("smol 28 words, odds", spex.Text(texts[16], prompt=ask), odds, store),
+        Prompted("smol 55 words, odds", spex.Text(texts[20], prompt=ask), odds, store),
+        Prompted(
+            "smol 42 words, odds, mask token",
+            spex.Text(texts[29], prompt=ask, operator="mask"),
+            odds,
+            store,
+        ),
+        Prompted(
+            "smol 32 words, answer", spex.Text(texts[21], prompt=reason), spex.LogProb(), store
+        ),
+        Prompted(
+            "smol sentences, answer",
+            spex.Documents(documents, question["question"], unit="sentence"),
+            spex.LogProb(),
+            store,
+        ),
+        Prompted("smol 89 words, odds", spex.Text(texts[34], prompt=ask), odds, store),
+    ]
 
 
 def evaluate(spectrum: Mapping[Interaction, float], masks: BoolArray) -> FloatArray:
