@@ -37,11 +37,12 @@ format: .venv/.complete  ## let ruff rewrite the files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-peers: .venv/.complete  ## install what the decoding benchmark compares with
+peers: .venv/.complete  ## install what the benchmarks compare with
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --requirement benchmarks/requirements.txt
 
-bench: peers  ## the benchmark tables (a quarter of an hour; each script takes options for more)
+bench: peers  ## the benchmark tables (half an hour; each script takes options for more)
 	$(BIN)/python benchmarks/decoding.py --preset quick
+	$(BIN)/python benchmarks/surrogates.py --preset quick
 	$(BIN)/python benchmarks/faithfulness.py
 
 lock: .venv/.complete  ## resolve the newest versions into requirements.lock

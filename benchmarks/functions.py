@@ -5,11 +5,13 @@ function. A function takes bool masks (m, n), True = present, and its spectrum i
 `spex` defines: f(m) = sum_k F(k) (-1)^<k,m>, an interaction k being a sorted tuple of features.
 """
 
+import functools
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +43,13 @@ class Function:
         n: Number of features.
         values: From bool masks (m, n) to (m,) float64; equal masks have equal values.
         truth: The coefficients to be found, the constant included; None where unknown.
+        is_sequence: Whether features stand in a row and close up where some are left out.
     """
 
     n: int
     values: Callable[[BoolArray], FloatArray]
     truth: Mapping[Interaction, float] | None
+    is_sequence: bool = False
 
 
 class Case(Protocol):
@@ -65,8 +69,9 @@ class Noise:
     """What a function has beside its sparse spectrum.
 
     Args:
-        kind: `white` (a normal number for every mask, always the same one) or `tail` (a random
-            two-layer network without its part of order 1: a dense spectrum of small coefficients).
+        kind: `white` (a normal number for every mask, always the same one), `network` (a random
+            two-layer network: most of it is of order 1, the rest a dense spectrum of small
+            coefficients) or `tail` (the same without its part of order 1, which is harder).
         share: Its share of the variance of the whole function, 0 to below 1.
     """
 
@@ -83,7 +88,7 @@ class Noise:
         if not self.share:
             return sparse
         variance *= self.share / (1 - self.share)
-        make = {"white": white_noise, "tail": tail}[self.kind]
+        make = {"white": white_noise, "network": network, "tail": tail}[self.kind]
         noise = make(n, variance, seed)
         return lambda masks: sparse(masks) + noise(masks)
 
@@ -184,7 +189,135 @@ class Review:
             texts = (masker.mask_text(mask) for mask in masks)
             return np.array([analyzer.polarity_scores(text)["compound"] for text in texts])
 
+        return Function(self.n, values, None, is_sequence=True)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The probability of the predicted class; absent features have the training data's mean.
+
+    Args:
+        kind: `forest` (random forest, breast cancer) or `mlp` (multi-layer perceptron, digits).
+        n: Number of features.
+    """
+
+    kind: str
+    n: int
+    noise: str = "natural"
+
+    @property
+    def name(self) -> str:
+        return {"forest": "forest, breast cancer", "mlp": "mlp, digits"}[self.kind]
+
+    def build(self) -> Function:
+        model, row, mean = _classifier(self.kind)
+        label = int(model.predict_proba(row[None])[0].argmax())
+
+        def values(masks: BoolArray) -> FloatArray:
+            return model.predict_proba(np.where(masks, row, mean))[:, label]
+
         return Function(self.n, values, None)
+
+
+@functools.cache
+def _classifier(kind: str) -> tuple[Any, FloatArray, FloatArray]:
+    """A fitted model, a row that it was not fitted to, and the mean of those it was."""
+    from sklearn.datasets import load_breast_cancer, load_digits
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import train_test_split
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    load, model = {
+        "forest": (load_breast_cancer, RandomForestClassifier(200, random_state=0)),
+        "mlp": (
+            load_digits,
+            make_pipeline(StandardScaler(), MLPClassifier((64,), max_iter=500, random_state=0)),
+        ),
+    }[kind]
+    x, y = load(return_X_y=True)
+    train, test, labels, _ = train_test_split(x, y, random_state=0)
+    # One whose probability varies: of many digits the model stays sure whatever is masked.
+    return model.fit(train, labels), test[4], train.mean(axis=0)
+
+
+class _Kept:
+    """Values of a function of spex from a sample store; it is made when one of them is missing.
+
+    Args:
+        path: Of the store.
+        description: Whatever determines the function: its identity, which only the loaded model
+            knows, is kept under a hash of that.
+        make: Makes the function.
+    """
+
+    def __init__(self, path: Path, description: object, make: Callable[[], Any]) -> None:
+        text = json.dumps(description, sort_keys=True)
+        self._path = path
+        self._key = f"identity of {hashlib.sha256(text.encode()).hexdigest()}"
+        self._make = make
+
+    @functools.cached_property
+    def _function(self) -> Any:
+        return self._make()
+
+    def __call__(self, masks: BoolArray) -> FloatArray:
+        import spex
+        from spex.f2.packing import pack
+
+        words = pack(masks)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with spex.Store(self._path) as store:
+            identity = store.get_answer(self._key)
+            if identity is None:
+                identity = self._function.identity
+                store.put_answer(self._key, identity)
+            known = store.get(identity, words)
+            missing = np.flatnonzero(np.isnan(known))
+            if len(missing):
+                for rows, found in self._function.stream(masks[missing]):
+                    store.put(identity, words[missing[rows]], found)
+                    known[missing[rows]] = found
+        return known
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """EfficientNet-Lite0's log-probability of the class that it sees in a picture of 8 x 6 patches.
+
+    Args:
+        path: The picture; None for the cat of scikit-image.
+        store: Path of the sample store.
+    """
+
+    path: Path | None
+    store: Path
+    n: int = 48
+    noise: str = "natural"
+
+    @property
+    def name(self) -> str:
+        return f"photograph, {'cat' if self.path is None else self.path.stem}"
+
+    def build(self) -> Function:
+        import spex
+
+        # A PIL image and a path are both given to the network as PIL images.
+        picture: Any = self.path
+        if self.path is None:
+            from PIL import Image
+            from skimage.data import chelsea
+
+            picture = Image.fromarray(chelsea())
+        masker = spex.Image(picture, unit="grid:8x6")
+
+        def make() -> Any:
+            from spex.models.efficientnet import EfficientNetLite0
+
+            return spex.PredictFunction(masker, EfficientNetLite0())
+
+        return Function(self.n, _Kept(self.store, ["efficientnet", masker.describe()], make), None)
 
 
 @dataclass(frozen=True)
@@ -216,21 +349,13 @@ class Prompted:
 
     def build(self) -> Function:
         import spex
-        from spex.f2.packing import pack
 
-        function = spex.ValueFunction(self.masker, self.model, self.score, store=self.store)
-        store = spex.Store(self.store)
+        description = [self.model, self.masker.describe(), repr(self.score)]
 
-        def values(masks: BoolArray) -> FloatArray:
-            words = pack(masks)
-            known = store.get(function.identity, words)
-            missing = np.flatnonzero(np.isnan(known))
-            for rows, found in function.stream(masks[missing]):
-                store.put(function.identity, words[missing[rows]], found)
-                known[missing[rows]] = found
-            return known
+        def make() -> spex.ValueFunction:
+            return spex.ValueFunction(self.masker, self.model, self.score, store=self.store)
 
-        return Function(self.n, values, None)
+        return Function(self.n, _Kept(self.store, description, make), None, is_sequence=True)
 
 
 def published(path: Path, added: Noise, seed: int) -> list[Published]:
@@ -360,32 +485,27 @@ def white_noise(n: int, variance: float, seed: int) -> Callable[[BoolArray], Flo
     return values
 
 
-def tail(n: int, variance: float, seed: int) -> Callable[[BoolArray], FloatArray]:
-    """A dense function: sum_h a_h tanh(<w_h, s> + b_h) with s = 2 m - 1, scaled to a variance.
+def network(n: int, variance: float, seed: int) -> Callable[[BoolArray], FloatArray]:
+    """A dense function: sum_h a_h tanh(<w_h, s> + b_h) with s = 2 m - 1, scaled to a variance."""
+    rng = np.random.default_rng([seed, n, 77])
+    return _scaled(_network(n, rng), n, variance, rng)
 
-    Its part of order 1 is taken out. That is three quarters of such a network, in n coefficients as
-    large as those to be found, and a method that found them would be told that they are false.
+
+def tail(n: int, variance: float, seed: int) -> Callable[[BoolArray], FloatArray]:
+    """The network without its part of order 1, scaled to a variance.
+
+    That is three quarters of such a network, in n coefficients as large as those to be found, and a
+    method that found them would be told that they are false.
     """
     rng = np.random.default_rng([seed, n, 77])
-    inner = rng.normal(scale=2 / np.sqrt(n), size=(n, _HIDDEN))
-    shift = rng.normal(size=_HIDDEN)
-    outer = rng.normal(size=_HIDDEN)
-    linear = np.zeros(n + 1)
-
-    def raw(masks: BoolArray) -> FloatArray:
-        found = np.empty(len(masks))
-        for start in range(0, len(masks), _BLOCK):
-            signs = 2.0 * masks[start : start + _BLOCK] - 1.0
-            network = np.tanh(signs @ inner + shift) @ outer
-            found[start : start + _BLOCK] = network - (linear[0] + signs @ linear[1:])
-        return found
-
+    values = _network(n, rng)
     masks = rng.random((max(8192, 8 * n), n)) < 0.5
     columns = np.concatenate([np.ones((len(masks), 1)), 2.0 * masks - 1.0], axis=1)
-    linear = np.linalg.solve(columns.T @ columns, columns.T @ raw(masks))
-    # Masks that the fit has not seen, for on those it saw the rest looks smaller than it is.
-    scale = np.sqrt(variance / raw(rng.random((8192, n)) < 0.5).var())
-    return lambda masks: scale * raw(masks)
+    linear = np.linalg.solve(columns.T @ columns, columns.T @ values(masks))
+    # Scaled on masks that this fit has not seen, for on those it saw the rest looks smaller.
+    return _scaled(
+        lambda masks: values(masks) - linear[0] - (2.0 * masks - 1.0) @ linear[1:], n, variance, rng
+    )
 
 
 def explained(values: FloatArray, predicted: FloatArray) -> float:
@@ -396,6 +516,28 @@ def explained(values: FloatArray, predicted: FloatArray) -> float:
 def uniform(n: int, count: int, seed: Sequence[int]) -> BoolArray:
     """Uniformly random masks (count, n)."""
     return np.random.default_rng(seed).random((count, n)) < 0.5
+
+
+def _network(n: int, rng: np.random.Generator) -> Callable[[BoolArray], FloatArray]:
+    inner = rng.normal(scale=2 / np.sqrt(n), size=(n, _HIDDEN))
+    shift = rng.normal(size=_HIDDEN)
+    outer = rng.normal(size=_HIDDEN)
+
+    def values(masks: BoolArray) -> FloatArray:
+        found = np.empty(len(masks))
+        for start in range(0, len(masks), _BLOCK):
+            signs = 2.0 * masks[start : start + _BLOCK] - 1.0
+            found[start : start + _BLOCK] = np.tanh(signs @ inner + shift) @ outer
+        return found
+
+    return values
+
+
+def _scaled(
+    values: Callable[[BoolArray], FloatArray], n: int, variance: float, rng: np.random.Generator
+) -> Callable[[BoolArray], FloatArray]:
+    scale = np.sqrt(variance / values(rng.random((8192, n)) < 0.5).var())
+    return lambda masks: scale * values(masks)
 
 
 def _with_noise(spectrum: dict[Interaction, float], n: int, added: Noise, seed: int) -> Function:

@@ -1,12 +1,27 @@
-"""The methods compared: `spex`, and the SPEX authors' packages behind thin wrappers.
+"""The methods compared: those of `spex`, and others behind thin wrappers.
 
-    spex                    spex.explain(method="spex")
-    auto                    spex.explain(method="auto")
-    spectralexplain-soft    spectralexplain.Explainer, as its README calls it
-    spectralexplain-hard    the same with its other decoder, which `Explainer` offers no option for
-    sparse-transform-soft   sparse_transform.qsft.transform, which spectralexplain is built on, with
-    sparse-transform-hard   the largest design that the budget buys and its lasso regression on the
-                            decoded support: both packages ask for it, only `report=True` reaches it
+    auto, gp, linear, spex, ..  spex.explain(method=..), all that it has but `exact`
+    spectralexplain-soft        spectralexplain.Explainer, as its README calls it
+    spectralexplain-hard        the same with its other decoder, which `Explainer` has no option for
+    spectralexplain-proxyspex   spectralexplain.Explainer(algorithm="proxyspex")
+    sparse-transform-soft       sparse_transform.qsft.transform, which spectralexplain is built on,
+    sparse-transform-hard       with the largest design that the budget buys and its lasso
+                                regression on the decoded support: both packages ask for it, only
+                                `report=True` reaches it
+    shapiq-spex, -proxyspex     the approximators of shapiq; the surrogate is the transform that
+                                they convert to an index
+    shapiq-fbii                 shapiq.approximator.RegressionFBII of order 2 on uniform masks
+    faith-banzhaf-2             the same least squares (the best fit of order 2 on uniform masks) as
+                                ridge regression, its penalty by cross-validation: without one it
+                                has no solution where pairs outnumber masks
+    ridge, lasso                RidgeCV and LassoCV of scikit-learn on the features, uniform masks
+    lightgbm                    LGBMRegressor as it comes, as a black box, on uniform masks
+    lightgbm-1000               1,000 trees of depth 5, learning rate .05, half of the features each
+    lime                        LimeTabularExplainer on n features of 0 and 1, all of them kept
+    kernelshap                  shap.KernelExplainer from nothing to everything present, all kept
+
+The surrogate of LIME is its regression, that of KernelSHAP f(nothing) plus the Shapley values of
+the features present. Methods on uniform masks see those that `spex` draws with the same seed.
 
 Facts about the authors' code (spectralexplain 0.0.4, sparse_transform 0.2.1), read and run:
 
@@ -19,18 +34,22 @@ Facts about the authors' code (spectralexplain 0.0.4, sparse_transform 0.2.1), r
   to learn those numbers it first samples a dummy function on the design of b = 12.
 - The random matrices M_c need not have full rank, so some masks are asked for several times.
 - Random numbers come from the global state of numpy.
+- ProxySPEX searches 12 sets of hyperparameters of LightGBM by five-fold cross-validation.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
 
 from functions import BoolArray, FloatArray, Function, Interaction, Noise, Synthetic, evaluate
+from spex.pipeline import METHODS as EXPLAIN_METHODS
 
 
 class RefusedError(Exception):
@@ -50,6 +69,9 @@ class Recovered:
         cpu_seconds: The same in seconds of processor time of all threads.
         decoding_seconds: The part of `seconds` in transform and message passing alone, where the
             method can be called for that part; NaN elsewhere.
+        chosen: The method that `auto` chose.
+        r2: What the method itself says of its R2; NaN where it does not.
+        r2_interval: Its 90 % interval.
     """
 
     coefficients: dict[Interaction, float]
@@ -59,12 +81,16 @@ class Recovered:
     seconds: float
     cpu_seconds: float
     decoding_seconds: float = float("nan")
+    chosen: str = ""
+    r2: float = float("nan")
+    r2_interval: tuple[float, float] = (float("nan"), float("nan"))
 
 
 class Counted:
     """A value function that counts its masks and the time spent in it."""
 
     def __init__(self, function: Function) -> None:
+        self.is_sequence = function.is_sequence
         self._values = function.values
         self._packed: list[Any] = []
         self._inside = np.zeros(2)
@@ -72,8 +98,8 @@ class Counted:
 
     def __call__(self, masks: Any) -> FloatArray:
         start = _clocks()
-        # The peers pass transposed integers.
-        present = np.ascontiguousarray(np.asarray(masks) != 0)
+        # The peers pass transposed integers, a data frame, or a single row.
+        present = np.ascontiguousarray(np.atleast_2d(np.asarray(masks)) != 0)
         values = self._values(present)
         self._packed.append(np.packbits(present, axis=1))
         self._inside += _clocks() - start
@@ -107,7 +133,129 @@ def spex_explain(
         )
     except spex.ArgumentError as error:
         raise RefusedError(str(error)) from error
-    return counted.recovered(dict(explanation.spectrum.items()), explanation.predict)
+    return replace(
+        counted.recovered(dict(explanation.spectrum.items()), explanation.predict),
+        chosen=explanation.method,
+        r2=explanation.r2,
+        r2_interval=explanation.r2_interval,
+    )
+
+
+def lime(function: Function, budget: int, max_order: int, seed: int) -> Recovered:
+    from lime.lime_tabular import LimeTabularExplainer
+
+    n = function.n
+    counted = Counted(function)
+    explainer = LimeTabularExplainer(
+        np.array([np.zeros(n), np.ones(n)]),
+        mode="regression",
+        categorical_features=list(range(n)),
+        random_state=seed,
+    )
+    found = explainer.explain_instance(np.ones(n), counted, num_features=n, num_samples=budget)
+    return _additive(counted, float(found.intercept[1]), dict(found.local_exp[1]))
+
+
+def kernelshap(function: Function, budget: int, max_order: int, seed: int) -> Recovered:
+    import shap
+
+    _seed(seed)
+    n = function.n
+    counted = Counted(function)
+    explainer = shap.KernelExplainer(counted, np.zeros((1, n)))
+    # The two evaluations more are those of nothing and of everything.
+    values = explainer.shap_values(np.ones((1, n)), nsamples=budget - 2, l1_reg=0, silent=True)[0]
+    return _additive(counted, float(explainer.expected_value), dict(enumerate(values)))
+
+
+def regression(
+    function: Function, budget: int, max_order: int, seed: int, kind: str, order: int
+) -> Recovered:
+    from sklearn.linear_model import LassoCV, RidgeCV
+
+    counted = Counted(function)
+    masks = _uniform(function.n, budget, seed)
+    support = [k for size in range(1, order + 1) for k in combinations(range(function.n), size)]
+    signs = 1.0 - 2.0 * masks
+    columns = np.stack([signs[:, k].prod(axis=1) for k in support], axis=1)
+    model = (
+        RidgeCV(np.logspace(-2, 6, 33))
+        if kind == "ridge"
+        else LassoCV(random_state=seed, max_iter=10_000)
+    )
+    model.fit(columns, counted(masks))
+    coefficients = {(): float(model.intercept_)} | dict(
+        zip(support, model.coef_.tolist(), strict=True)
+    )
+    return counted.recovered(coefficients, partial(evaluate, coefficients))
+
+
+def lightgbm(
+    function: Function, budget: int, max_order: int, seed: int, **parameters: Any
+) -> Recovered:
+    from lightgbm import LGBMRegressor
+
+    counted = Counted(function)
+    masks = _uniform(function.n, budget, seed)
+    # More threads only wait for one another with so few rows.
+    model = LGBMRegressor(random_state=seed, verbose=-1, n_jobs=1, **parameters)
+    model.fit(masks.astype(float), counted(masks))
+    return counted.recovered({}, lambda masks: model.predict(masks.astype(float)))
+
+
+def shapiq_sparse(
+    function: Function, budget: int, max_order: int, seed: int, decoder: str
+) -> Recovered:
+    import shapiq
+
+    base = {"spex": shapiq.SPEX, "proxyspex": shapiq.ProxySPEX}[decoder]
+    moebius: dict[Interaction, float] = {}
+
+    class Approximator(base):
+        """The class of the package, which else keeps its transform to itself."""
+
+        def _process_moebius(self, moebius_transform):
+            moebius.update(moebius_transform)
+            return super()._process_moebius(moebius_transform)
+
+    _seed(seed)
+    counted = Counted(function)
+    own = {"degree_parameter": max_order} if decoder == "spex" else {}
+    approximator = Approximator(n=function.n, index="FBII", max_order=2, random_state=seed, **own)
+    try:
+        approximator.approximate(budget, counted)
+    except ValueError as error:
+        if "Insufficient budget" in str(error):
+            raise RefusedError(str(error)) from error
+        raise
+    coefficients = _from_moebius(moebius)
+    return counted.recovered(coefficients, partial(evaluate, coefficients))
+
+
+def shapiq_fbii(function: Function, budget: int, max_order: int, seed: int) -> Recovered:
+    from shapiq.approximator import RegressionFBII
+
+    counted = Counted(function)
+    sizes = np.array([comb(function.n, size) for size in range(function.n + 1)], dtype=float)
+    approximator = RegressionFBII(function.n, 2, sampling_weights=sizes, random_state=seed)
+    found = approximator.approximate(budget, counted)
+    moebius = {k: float(found.values[at]) for k, at in found.interaction_lookup.items()}
+    coefficients = _from_moebius(moebius)
+    return counted.recovered(coefficients, partial(evaluate, coefficients))
+
+
+def spectralexplain_proxyspex(
+    function: Function, budget: int, max_order: int, seed: int
+) -> Recovered:
+    import spectralexplain
+
+    _seed(seed)
+    counted = Counted(function)
+    explainer = spectralexplain.Explainer(
+        counted, function.n, sample_budget=budget, max_order=max_order, algorithm="proxyspex"
+    )
+    coefficients = _by_interaction(explainer.fourier_transform)
+    return counted.recovered(coefficients, partial(evaluate, coefficients))
 
 
 def spectralexplain_spex(
@@ -191,23 +339,45 @@ def sparse_transform_qsft(
     return counted.recovered(coefficients, partial(evaluate, coefficients), float(found["runtime"]))
 
 
+# Those of spex, whatever they are; `exact` evaluates all 2^n masks.
+OURS = tuple(method for method in EXPLAIN_METHODS if method != "exact")
 # Each takes a function, a budget, the highest order searched for and a seed.
 METHODS: dict[str, Callable[[Function, int, int, int], Recovered]] = {
-    "spex": partial(spex_explain, method="spex"),
-    "auto": partial(spex_explain, method="auto"),
+    **{method: partial(spex_explain, method=method) for method in OURS},
+    "lime": lime,
+    "kernelshap": kernelshap,
+    "ridge": partial(regression, kind="ridge", order=1),
+    "lasso": partial(regression, kind="lasso", order=1),
+    "faith-banzhaf-2": partial(regression, kind="ridge", order=2),
+    "shapiq-fbii": shapiq_fbii,
+    "lightgbm": lightgbm,
+    "lightgbm-1000": partial(
+        lightgbm, n_estimators=1000, max_depth=5, learning_rate=0.05, colsample_bytree=0.5
+    ),
     "spectralexplain-soft": partial(spectralexplain_spex, decoding="soft"),
     "spectralexplain-hard": partial(spectralexplain_spex, decoding="hard"),
+    "spectralexplain-proxyspex": spectralexplain_proxyspex,
     "sparse-transform-soft": partial(sparse_transform_qsft, decoding="soft"),
     "sparse-transform-hard": partial(sparse_transform_qsft, decoding="hard"),
+    "shapiq-spex": partial(shapiq_sparse, decoder="spex"),
+    "shapiq-proxyspex": partial(shapiq_sparse, decoder="proxyspex"),
 }
-OURS = ("spex", "auto")
-_PACKAGE = {name: "spex-explain" if name in OURS else name.rsplit("-", 1)[0] for name in METHODS}
+_PACKAGE = dict.fromkeys(OURS, "spex-explain") | {
+    "lime": "lime",
+    "kernelshap": "shap",
+    "ridge": "scikit-learn",
+    "lasso": "scikit-learn",
+    "faith-banzhaf-2": "scikit-learn",
+    "lightgbm": "lightgbm",
+    "lightgbm-1000": "lightgbm",
+}
 
 
 def installed_version(method: str) -> str | None:
     """Version of the package behind a method; None where it is not installed."""
     try:
-        return version(_PACKAGE[method])
+        # The others begin with the name of theirs.
+        return version(_PACKAGE.get(method, method.rsplit("-", 1)[0]))
     except PackageNotFoundError:
         return None
 
@@ -215,18 +385,27 @@ def installed_version(method: str) -> str | None:
 def warm_up(method: str, n: int, max_order: int) -> None:
     """Compile what a method compiles, so that no measurement contains it.
 
-    numba compiles for all, galois (which the peers use) anew for every size of the field. The
-    function is noisy so that bins that cannot be decoded are met as well. Soft decoding compiles
-    nothing that hard decoding does not.
+    numba compiles for ours once, galois (which decoders of BCH codes use) anew for every size of
+    the field. The function is noisy so that bins that cannot be decoded are met as well. Soft
+    decoding compiles nothing that hard decoding does not.
     """
-    function = Synthetic(n, 10, Noise("white", 0.3), max_order=max_order).build()
     if method in OURS:
-        METHODS[method](function, 2000, max_order, 0)
+        _warm_up_ours(method)
         return
-    import spectralexplain
+    function = Synthetic(n, 10, Noise("white", 0.3), max_order=max_order).build()
+    if method == "shapiq-spex":
+        METHODS[method](function, 4000, max_order, 0)
+    elif method.startswith(("spectralexplain", "sparse-transform")):
+        import spectralexplain
 
-    signal, _ = spectralexplain.sampling_strategy(Counted(function), 3, 3, n, None, t=max_order)
-    spectralexplain.support_recovery("hard", signal, 3, max_order)
+        signal, _ = spectralexplain.sampling_strategy(Counted(function), 3, 3, n, None, t=max_order)
+        spectralexplain.support_recovery("hard", signal, 3, max_order)
+
+
+@cache
+def _warm_up_ours(method: str) -> None:
+    function = Synthetic(24, 10, Noise("white", 0.3)).build()
+    METHODS[method](replace(function, is_sequence=True), 200, 5, 0)
 
 
 def _clocks() -> FloatArray:
@@ -236,6 +415,38 @@ def _clocks() -> FloatArray:
 def _seed(seed: int) -> None:
     """Make the peers' results repeatable: they read the global random state."""
     np.random.seed(seed)  # noqa: NPY002
+
+
+def _uniform(n: int, count: int, seed: int) -> BoolArray:
+    """The first masks (count, n) of those that spex draws, each once."""
+    from spex.f2.packing import unpack
+    from spex.masks import uniform_masks
+
+    rows: dict[bytes, Any] = {}
+    for row in uniform_masks(n, seed):
+        rows.setdefault(row.tobytes(), row)
+        if len(rows) == count:
+            break
+    return unpack(np.stack(list(rows.values())), n)
+
+
+def _additive(counted: Counted, constant: float, weights: dict[Any, Any]) -> Recovered:
+    """The surrogate: a constant and the weights of the features that are present."""
+    coefficients = _from_moebius(
+        {(): constant} | {(int(feature),): float(weight) for feature, weight in weights.items()}
+    )
+    return counted.recovered(coefficients, partial(evaluate, coefficients))
+
+
+def _from_moebius(moebius: dict[Interaction, float]) -> dict[Interaction, float]:
+    """Fourier coefficients of sum_T a(T) prod_{i in T} m_i; m_i = (1 - (-1)^m_i) / 2."""
+    coefficients: dict[Interaction, float] = {}
+    for interaction, value in moebius.items():
+        part = float(value) / 2 ** len(interaction)
+        for size in range(len(interaction) + 1):
+            for subset in combinations(sorted(interaction), size):
+                coefficients[subset] = coefficients.get(subset, 0.0) + (-1) ** size * part
+    return coefficients
 
 
 def _by_interaction(transform) -> dict[Interaction, float]:

@@ -26,12 +26,13 @@ _COMPILING = 900
 
 @dataclass(frozen=True)
 class Job:
-    """One cell of a table: a case, a budget, and how it is to be run."""
+    """One cell of a table: a case, a budget, and how it is to be run; R2 is on `n_test` masks."""
 
     case: Case
     budget: int
     max_order: int = 5
     seed: int = 0
+    n_test: int = 2000
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class Measured:
         recall: Share of the true ones found.
         recall_energy: Share of their sum of squares found.
         found: Coefficients found, without the constant.
+        chosen: Method that `auto` chose.
+        r2_reported: R2 that the method itself reports, where it does.
+        r2_low: Lower end of its 90 % interval.
+        r2_high: Upper end.
         version: Of the package.
     """
 
@@ -80,6 +85,10 @@ class Measured:
     recall: float = float("nan")
     recall_energy: float = float("nan")
     found: int = 0
+    chosen: str = ""
+    r2_reported: float = float("nan")
+    r2_low: float = float("nan")
+    r2_high: float = float("nan")
     version: str = ""
 
     @property
@@ -94,7 +103,7 @@ FIELDS = [field.name for field in fields(Measured)]
 def measure(job: Job, method: str) -> Measured:
     """Run a method on a job in this process."""
     function = job.case.build()
-    masks = uniform(function.n, N_TEST, [job.seed, 12345])
+    masks = uniform(function.n, job.n_test, [job.seed, 12345])
     values = function.values(masks)
     result = METHODS[method](function, job.budget, job.max_order, job.seed)
     found = {k for k, value in result.coefficients.items() if k and value != 0.0}
@@ -119,6 +128,10 @@ def measure(job: Job, method: str) -> Measured:
         decoding_seconds=result.decoding_seconds,
         r2=explained(values, result.predict(masks)),
         found=len(found),
+        chosen=result.chosen,
+        r2_reported=result.r2,
+        r2_low=result.r2_interval[0],
+        r2_high=result.r2_interval[1],
         **scores,
     )
 

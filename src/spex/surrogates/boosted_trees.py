@@ -6,6 +6,7 @@ estimates them from all masks, which removes what boosting leaves of its learnin
 variables drawn by chance.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,8 +34,9 @@ _MOST_ROUNDS, _PATIENCE = 2000, 50
 _SIZE = 1000
 # Ridge penalties, relative to the mean energy of the weighted columns.
 _PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
-# Parts of the folds that are predicted one after the other, each by its own trees.
-_PARTS = 5
+# Folds are predicted together as long as that leaves out no larger a share of all masks: a fit to
+# fewer would do worse than the one that is measured.
+_SHARE_LEFT_OUT = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class BoostedTrees:
         """
         if np.ptp(samples.values) == 0.0 or len(samples) < _LEAST_SAMPLES:
             return constant_fit(samples, folds)
-        n_parts = min(_PARTS, len(folds))
+        left_out = sum(len(rows) for rows in folds) / len(samples)
+        n_parts = min(max(2, math.ceil(left_out / _SHARE_LEFT_OUT)), len(folds))
         parts = [np.concatenate(folds[start::n_parts]) for start in range(n_parts)]
         data = _Data(samples, self.max_degree)
 

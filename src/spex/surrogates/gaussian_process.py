@@ -29,13 +29,13 @@ from spex.surrogates.neighbours import NeighbourTransform, neighbour_indicators,
 from spex.surrogates.refit import signs
 
 # Marginal likelihood costs the cube of the sample: hyperparameters come from this many masks at
-# most (fewer where they are searched for again without a fold), the posterior from that many, and
-# the refit of the chosen coefficients from all.
-_LIKELIHOOD_SAMPLES, _LIKELIHOOD_SAMPLES_OF_FOLD = 1200, 800
+# most, the posterior from that many, and the refit of the chosen coefficients from all.
+_LIKELIHOOD_SAMPLES = 1000
 _POSTERIOR_SAMPLES = 3000
 _LEAST_SAMPLES = 20
-# Folds that share hyperparameters, found without any of them, where a search takes long.
-_SHARING, _SHARED_FROM = 2, 300
+# Folds share hyperparameters, found without any of them, as long as that leaves out no larger a
+# share of all masks: a fit to fewer would do worse than the one that is measured.
+_SHARE_LEFT_OUT = 0.1
 # Beyond, the indicators of neighbours take too much memory.
 _NEIGHBOUR_FEATURES = 2000
 
@@ -63,7 +63,7 @@ class GaussianProcess:
             return constant_fit(samples, folds)
         data = _Data(samples, self.max_degree)
         sizes = [size for size in _SIZES if size <= max(_SIZES[0], len(samples))]
-        sharing = _SHARING if len(samples) > _SHARED_FROM else 1
+        sharing = max(1, int(_SHARE_LEFT_OUT * len(samples) / len(folds[0])))
         groups = [list(folds[start : start + sharing]) for start in range(0, len(folds), sharing)]
         # What runs side by side is the folds, not the linear algebra inside them.
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -170,7 +170,7 @@ class _Data:
 
     def posterior(self) -> _Posterior:
         """The process given all samples."""
-        return self._posteriors([np.zeros(0, dtype=np.int64)], _LIKELIHOOD_SAMPLES)[0]
+        return self._posteriors([np.zeros(0, dtype=np.int64)])[0]
 
     def predict(self, folds: Sequence[IntArray], sizes: Sequence[int]) -> list[FloatArray]:
         """For each fold (rows, sizes): predictions by fits to all other masks.
@@ -178,7 +178,7 @@ class _Data:
         Hyperparameters see no mask of any of the folds, the rest none of the fold predicted.
         """
         guesses = []
-        posteriors = self._posteriors(folds, _LIKELIHOOD_SAMPLES_OF_FOLD)
+        posteriors = self._posteriors(folds)
         for fold, posterior in zip(folds, posteriors, strict=True):
             chosen = self.largest(posterior, sizes[-1])
             others = np.setdiff1d(np.arange(len(self._values)), fold)
@@ -189,7 +189,7 @@ class _Data:
             )
         return guesses
 
-    def _posteriors(self, folds: Sequence[IntArray], most: int) -> list[_Posterior]:
+    def _posteriors(self, folds: Sequence[IntArray]) -> list[_Posterior]:
         """For each fold the process given all others, hyperparameters found without any.
 
         One inverse serves them all: without the rows B, alpha is
@@ -198,7 +198,8 @@ class _Data:
         K^-1_AB (K^-1_BB)^-1 K^-1_BA.
         """
         m = len(self._points)
-        rows = np.setdiff1d(np.arange(m), np.concatenate(folds))[:most]
+        rows = np.setdiff1d(np.arange(m), np.concatenate(folds))
+        rows = rows[:_LIKELIHOOD_SAMPLES]
         centre, spread = float(self._values[rows].mean()), float(self._values[rows].std()) or 1.0
         values = (self._values[:m] - centre) / spread
         hyper = most_likely(self._points[rows], values[rows])
