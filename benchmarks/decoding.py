@@ -16,7 +16,6 @@ on where the first one stopped. The peers are in benchmarks/requirements.txt.
 
 import argparse
 import re
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from rich.table import Table
 
 from functions import Case, Noise, Synthetic, published, reviews
 from peers import OURS
-from runs import Job, Measured, Results, Worker, check_installed
+from runs import Job, Measured, Results, check_installed, run_all
 
 # P + 1 of the reference's design for order 5; it evaluates 3 (P + 1) 2^b masks (see peers.py).
 REFERENCE_OFFSETS = {32: 28, 64: 36, 128: 41, 256: 46, 1000: 56}
@@ -228,33 +227,14 @@ def main() -> None:
     check_installed(methods)
     results = Results(arguments.out)
     selected = [
-        (case, budget)
+        Job(case, budget, seed=arguments.seed)
         for case, budget in PRESETS[arguments.preset](arguments)
         if re.search(arguments.only, f"{case.name} | {case.noise} | {budget}")
     ]
     console = Console(width=None if Console().is_terminal else 140)
-    deadline = time.monotonic() + 3600 * (arguments.hours or float("inf"))
-    shown = []
-    workers = {method: Worker(method, arguments.limit) for method in methods}
-    try:
-        for number, (case, budget) in enumerate(selected):
-            if time.monotonic() > deadline:
-                console.print(f"time is up, {len(selected) - number} rows are left")
-                break
-            job = Job(case, budget, seed=arguments.seed)
-            for method in methods:
-                measured = results.get(job, method)
-                if measured is None:
-                    with console.status(f"{number + 1}/{len(selected)} {case.name}: {method}"):
-                        measured = workers[method].run(job)
-                    results.add(measured)
-                    console.print(line(measured), highlight=False, markup=False, soft_wrap=True)
-                shown.append(measured)
-    except KeyboardInterrupt:
-        console.print("interrupted; what was measured:")
-    finally:
-        for worker in workers.values():
-            worker.stop()
+    shown = run_all(
+        selected, methods, results, console, line, limit=arguments.limit, hours=arguments.hours
+    )
     console.print(table(shown))
     for ours in OURS:
         if ours in methods:

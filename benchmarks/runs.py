@@ -8,18 +8,19 @@ clock starts.
 import csv
 import multiprocessing
 import signal
+import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from functions import Case, evaluate, explained, uniform
 from peers import METHODS, OURS, RefusedError, installed_version, warm_up
 
-N_TEST = 2000
 # Seconds that compiling may take; no method is charged with it.
 _COMPILING = 900
 
@@ -266,6 +267,54 @@ class Results:
 
     def _keep(self, measured: Measured) -> None:
         self._done[(*measured.row, measured.method)] = measured
+
+
+def run_all(
+    jobs: Sequence[Job],
+    methods: Sequence[str],
+    results: Results,
+    console: Console,
+    line: Callable[[Measured], str],
+    *,
+    limit: float,
+    hours: float | None,
+) -> list[Measured]:
+    """Run every method on every job that has no result yet, until time is up or Ctrl-C.
+
+    Args:
+        jobs: Cells of the table.
+        methods: Names of the methods.
+        results: What is there, and where what is measured goes.
+        console: Where each measurement is told.
+        line: How it is told.
+        limit: Seconds for one method on one job.
+        hours: After so many no further job is begun; None for no end.
+
+    Returns:
+        The measurements of the jobs that were reached, old and new.
+    """
+    deadline = time.monotonic() + 3600 * (hours or float("inf"))
+    shown = []
+    workers = {method: Worker(method, limit) for method in methods}
+    try:
+        for number, job in enumerate(jobs):
+            if time.monotonic() > deadline:
+                console.print(f"time is up, {len(jobs) - number} rows are left")
+                break
+            for method in methods:
+                measured = results.get(job, method)
+                if measured is None:
+                    with console.status(f"{number + 1}/{len(jobs)} {job.case.name}: {method}"):
+                        measured = workers[method].run(job)
+                    results.add(measured)
+                    console.print(line(measured), highlight=False, markup=False, soft_wrap=True)
+                shown.append(measured)
+    except KeyboardInterrupt:
+        console.print("interrupted; what was measured:")
+    finally:
+        for worker in workers.values():
+            worker.stop()
+    return shown
 
 
 def check_installed(methods: Sequence[str]) -> None:

@@ -16,7 +16,6 @@ the first one stopped. The peers are in benchmarks/requirements.txt.
 
 import argparse
 import re
-import time
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +36,7 @@ from functions import (
     reviews,
 )
 from peers import METHODS, OURS
-from runs import Job, Measured, Results, Worker, check_installed, mean
+from runs import Job, Measured, Results, check_installed, mean, run_all
 
 PEERS = tuple(
     method
@@ -317,27 +316,9 @@ def main() -> None:
         )
     )
     console = Console(width=None if Console().is_terminal else 200)
-    deadline = time.monotonic() + 3600 * (arguments.hours or float("inf"))
-    shown = []
-    workers = {method: Worker(method, arguments.limit) for method in methods}
-    try:
-        for number, job in enumerate(jobs):
-            if time.monotonic() > deadline:
-                console.print(f"time is up, {len(jobs) - number} rows are left")
-                break
-            for method in methods:
-                measured = results.get(job, method)
-                if measured is None:
-                    with console.status(f"{number + 1}/{len(jobs)} {job.case.name}: {method}"):
-                        measured = workers[method].run(job)
-                    results.add(measured)
-                    console.print(line(measured), highlight=False, markup=False, soft_wrap=True)
-                shown.append(measured)
-    except KeyboardInterrupt:
-        console.print("interrupted; what was measured:")
-    finally:
-        for worker in workers.values():
-            worker.stop()
+    shown = run_all(
+        jobs, methods, results, console, line, limit=arguments.limit, hours=arguments.hours
+    )
     grid = Grid(shown)
     for budget in grid.budgets:
         console.print(table(grid, budget))

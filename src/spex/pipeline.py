@@ -33,6 +33,8 @@ from spex.surrogates.linear import Linear
 
 METHODS = ("auto", "exact", "gp", "linear", "proxyspex", "spex")
 _LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
+# Masks times features beyond which `auto` grows no trees: they would take many minutes.
+_TREE_CELLS = 1 << 21
 # With target_r2 the first fit sees at least this many masks, and each next one twice as many.
 _FIRST_STAGE = 64
 
@@ -60,9 +62,10 @@ def explain(
         budget: Cap on the number of distinct masks evaluated, those that measure R2 included. At
             2^n or above, all 2^n are evaluated and the spectrum is exact.
         method: `auto` (the best of the others that the budget allows, or several joined, by
-            cross-validation), `exact` (all 2^n masks), `gp` (Gaussian process on the hypercube),
-            `linear` (order 1), `proxyspex` (boosted trees, their exact Fourier transform), `spex`
-            (coded masks, decoded by message passing).
+            cross-validation; boosted trees up to 2 million masks times features), `exact` (all 2^n
+            masks), `gp` (Gaussian process on the hypercube), `linear` (order 1), `proxyspex`
+            (boosted trees, their exact Fourier transform), `spex` (coded masks, decoded by message
+            passing).
         max_degree: Highest order of interaction that is searched for. An exact spectrum has all
             orders, whatever this says.
         decoding: Where message passing looks for coefficients: `hard` (codewords of the bins'
@@ -246,9 +249,12 @@ class _Run:
             return [GaussianProcess(self._max_degree)]
         if self._method == "proxyspex":
             return [BoostedTrees(self._max_degree)]
-        decoders: list[Surrogate] = [Spex()] if coded else []
         degree = self._max_degree
-        return [Linear(), *decoders, GaussianProcess(degree), BoostedTrees(degree)]
+        candidates: list[Surrogate] = [Linear(), *([Spex()] if coded else [])]
+        candidates.append(GaussianProcess(degree))
+        if len(self._masks) * self._n <= _TREE_CELLS:
+            candidates.append(BoostedTrees(degree))
+        return candidates
 
     def _note_design(self, design: Design | None, budget: int) -> None:
         if design is None:

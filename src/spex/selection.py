@@ -31,7 +31,7 @@ class Fit:
 
     Args:
         method: Name of the surrogate chosen, or of those joined, the weightiest first.
-        spectrum: Its fit to all samples, less what prediction does not need.
+        spectrum: Its fit to all samples; of several joined, less what prediction does not need.
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
         scores: Cross-fitted R2 of every candidate.
         standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
@@ -86,11 +86,13 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
     unexplained = float(((values - of_fold)[uniform] ** 2).mean())
     errors = fitted[names[used[0]]].standard_errors
-    if len(used) > 1 or errors is None:
+    if len(used) > 1:
+        # What only one of them has comes with a small weight; a single one has chosen its support.
+        spectrum = spectrum.keep(_needed(spectrum, _DISPENSABLE * unexplained))
+        errors = None
+    if errors is None:
         errors = coefficient_errors(samples, spectrum, unexplained)
-    needed = _needed(spectrum, _DISPENSABLE * unexplained)
-    method = " + ".join(names[i] for i in used)
-    return Fit(method, spectrum.keep(needed), measured, scores, errors[needed])
+    return Fit(" + ".join(names[i] for i in used), spectrum, measured, scores, errors)
 
 
 def _weights(predictions: FloatArray, values: FloatArray) -> FloatArray:
@@ -103,6 +105,8 @@ def _weights(predictions: FloatArray, values: FloatArray) -> FloatArray:
     best = int(squared.argmin())
     single = np.zeros(len(squared))
     single[best] = 1.0
+    if squared[best] == 0.0:
+        return single
     weights = _convex(predictions, values, np.ones(len(squared), dtype=np.bool_))
     weights = _convex(predictions, values, weights >= _LEAST_WEIGHT)
     joined = float(((predictions @ weights - values) ** 2).mean())
@@ -118,7 +122,7 @@ def _convex(predictions: FloatArray, values: FloatArray, used: BoolArray) -> Flo
     off = predictions[:, used] - values[:, None]
     # As the weights sum to one, their error is a combination of the errors; a heavy row asks that
     # they do, and the scale then makes it exact.
-    heavy = 1e3 * max(float(np.abs(off).max()), 1e-300) * np.ones((1, int(used.sum())))
+    heavy = 1e3 * float(np.abs(off).max()) * np.ones((1, int(used.sum())))
     found, _ = scipy.optimize.nnls(
         np.concatenate([off, heavy]), np.concatenate([np.zeros(len(off)), heavy[0, :1]])
     )

@@ -49,8 +49,9 @@ def locate(name: str, notice: Callable[[str], None] | None = None) -> ModelFiles
         return ModelFiles(name, folder, None)
     hub = require("huggingface_hub", "hf")
     errors = require("huggingface_hub.errors", "hf")
+    utils = require("huggingface_hub.utils", "hf")
     try:
-        hub.utils.validate_repo_id(name)
+        utils.validate_repo_id(name)
     except errors.HFValidationError:
         raise BackendError(
             f"{name!r} is neither a folder nor a name on the Hugging Face hub ('owner/model')"

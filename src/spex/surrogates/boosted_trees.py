@@ -102,7 +102,7 @@ class _Data:
 
     def __init__(self, samples: Samples, max_degree: int) -> None:
         self._samples = samples
-        self._features = unpack(samples.words, samples.n_features).astype(np.float64)
+        self._features = unpack(samples.words, samples.n_features).astype(np.float32)
         self._max_degree = max_degree
 
     def choose(self, rows: IntArray, judge: IntArray) -> _Setting:
@@ -112,7 +112,8 @@ class _Data:
         for depth in _DEPTHS:
             booster = self._boost(rows, depth, _MOST_ROUNDS, judge)
             rounds = max(booster.best_iteration, 1)
-            for penalty, found in self._refits(booster, rows, _PENALTIES):
+            fits = self._refits(booster, rows, _PENALTIES)
+            for penalty, found in zip(_PENALTIES, fits, strict=True):
                 error = ((found.evaluate(self._samples.words[judge]) - values) ** 2).mean()
                 if error < least:
                     best, least = _Setting(depth, rounds, penalty), error
@@ -121,7 +122,7 @@ class _Data:
     def spectrum(self, rows: IntArray, setting: _Setting) -> Spectrum:
         """A fit to some rows."""
         booster = self._boost(rows, setting.depth, setting.rounds, None)
-        return self._refits(booster, rows, [setting.penalty])[0][1]
+        return self._refits(booster, rows, [setting.penalty])[0]
 
     def _boost(
         self, rows: IntArray, depth: int, rounds: int, judge: IntArray | None
@@ -160,7 +161,7 @@ class _Data:
 
     def _refits(
         self, booster: "lightgbm.Booster", rows: IntArray, penalties: Sequence[float]
-    ) -> list[tuple[float, Spectrum]]:
+    ) -> list[Spectrum]:
         """Ridge regression on the trees' largest coefficients, weighted by their size."""
         n = self._samples.n_features
         values = self._samples.values[rows]
@@ -172,7 +173,7 @@ class _Data:
         centre = float(values.mean())
         if not len(largest) or sizes[largest[0]] == 0.0:
             alone = Spectrum(n, support[:1], np.array([centre]))
-            return [(penalty, alone) for penalty in penalties]
+            return [alone] * len(penalties)
         design = signs(self._samples.words[rows], support[1:]).astype(np.float64)
         means = design.mean(axis=0)
         weights = sizes[largest] / np.sqrt((sizes[largest] ** 2).mean())
@@ -185,8 +186,7 @@ class _Data:
             system[np.diag_indices(len(system))] += penalty * energy
             coefficients = weights * scipy.linalg.solve(system, cross, assume_a="pos")
             intercept = centre - float(means @ coefficients)
-            fit = Spectrum(n, support.copy(), np.concatenate([[intercept], coefficients]))
-            found.append((penalty, fit))
+            found.append(Spectrum(n, support, np.concatenate([[intercept], coefficients])))
         return found
 
 

@@ -286,22 +286,29 @@ class _ProductPart:
 
     def variances(self, members: BoolArray) -> FloatArray:
         """(k,) for frequencies (k, n), none of them the constant."""
-        product = self.base * np.exp(members @ np.log(self.rho))
-        single = members.sum(axis=1) == 1
-        product[single] += members[single] @ self.linear
-        return np.asarray(product)
+        # Member by member: a product of matrices would make (k, n) numbers of 8 bytes each.
+        rows, features = np.nonzero(members)
+        logs = np.bincount(rows, np.log(self.rho)[features], len(members))
+        sums = np.bincount(rows, self.linear[features], len(members))
+        alone = np.bincount(rows, minlength=len(members)) == 1
+        return np.asarray(self.base * np.exp(logs) + np.where(alone, sums, 0.0))
 
 
 def _best_of_product(
     points: FloatArray, alpha: FloatArray, product: _ProductPart, max_degree: int, size: int
 ) -> BoolArray:
-    """(k, n) bool: frequencies that may be among the largest, those of order 1 all."""
+    """(k, n) bool: frequencies that may be among the largest."""
     n = points.shape[1]
     rho = product.rho
-    found = [np.eye(n, dtype=np.bool_)]
-    if max_degree < 2 or n < 2:
-        return found[0]
     most = max(size, _BEAM_SETS)
+    # All of order 1, as far as there is room for: (n, n) would not do for very many features.
+    strength = (product.base * rho + product.linear) * np.abs(points.T @ alpha)
+    best = np.sort(np.argsort(-strength, kind="stable")[:most])
+    singles = np.zeros((len(best), n), dtype=np.bool_)
+    singles[np.arange(len(best)), best] = True
+    found = [singles]
+    if max_degree < 2 or n < 2:
+        return singles
     # All pairs; of very many features, those of the most relevant ones.
     often = np.sort(np.argsort(-rho, kind="stable")[:_PAIR_FEATURES])
     sums = (points[:, often] * alpha[:, None]).T @ points[:, often]

@@ -108,9 +108,8 @@ def most_likely(points: Points, values: FloatArray) -> Hyperparameters:
         values: (m,) float64, of mean about 0 and variance about 1.
     """
     n = points.signs.shape[1]
-    start = np.log([0.5, 1.0, 0.5, 0.3, 0.1])
-    start[-1] = _NOISE_MEAN
-    prior = np.concatenate([np.zeros(n), start])
+    scales = np.log([0.5, 1.0, 0.5, 0.3])
+    prior = np.concatenate([np.zeros(n), scales, [_NOISE_MEAN]])
     shared = None
     if points.neighbours is not None:
         shared = (points.neighbours @ points.neighbours.T).astype(np.float64) / n
