@@ -174,13 +174,15 @@ def _locate(power_sums, exp, log, sigma, previous, kept):  # type: ignore[no-unt
         scale -= order if scale >= order else 0
         longer = 2 * length <= r
         if longer:
-            kept[: length + 1] = sigma[: length + 1]
+            for i in range(length + 1):  # numba compiles the copy of a slice for seconds
+                kept[i] = sigma[i]
         for i in range(min(reach, count - gap) + 1):
             if previous[i]:
                 sigma[i + gap] ^= exp[scale + log[previous[i]]]
         gap += 2
         if longer:
-            previous[: length + 1] = kept[: length + 1]
+            for i in range(length + 1):
+                previous[i] = kept[i]
             reach = length
             length = r + 1 - length
             last = discrepancy
@@ -227,7 +229,8 @@ def _splits(sigma, length, m, exp, log, power, square, squares):  # type: ignore
                 for j in range(length):
                     if squares[i, j] >= 0:
                         square[j] ^= exp[factor + squares[i, j]]
-        power[:length] = square[:length]
+        for i in range(length):
+            power[i] = square[i]
     for i in range(length):
         if power[i] != (1 if i == 1 else 0):
             return False

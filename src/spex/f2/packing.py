@@ -104,13 +104,14 @@ def are_among(rows: WordArray, known: WordArray) -> BoolArray:
 @nb.njit(cache=True)
 def _enter(table, kept, count, rows):  # type: ignore[no-untyped-def]
     """Number rows, and keep those that are new after the first `count` of `kept`."""
+    # Elements are copied one by one: numba compiles a slice for seconds.
     numbers = np.empty(len(rows), np.int64)
     last = np.uint64(len(table) - 1)  # a power of two less one
     for i in range(len(rows)):
         # The step of splitmix64 on each word (Steele, Lea, Flood 2014).
         state = np.uint64(0)
-        for word in rows[i]:
-            state = (state ^ word) + np.uint64(0x9E3779B97F4A7C15)
+        for j in range(rows.shape[1]):
+            state = (state ^ rows[i, j]) + np.uint64(0x9E3779B97F4A7C15)
             state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             state ^= state >> np.uint64(31)
@@ -119,7 +120,8 @@ def _enter(table, kept, count, rows):  # type: ignore[no-untyped-def]
             number = table[place]
             if number < 0:
                 number = table[place] = count
-                kept[count] = rows[i]
+                for j in range(rows.shape[1]):
+                    kept[count, j] = rows[i, j]
                 count += 1
                 break
             same = True

@@ -173,7 +173,8 @@ def _evidence(  # type: ignore[no-untyped-def]
     row = np.empty(n_groups, np.int64)
     for k in range(len(members)):
         of_all[:] = 1
-        row[:] = start
+        for c in range(n_groups):
+            row[c] = start[c]
         number = np.zeros(n_groups, np.int64)
         for feature in members[k]:
             if feature >= 0:

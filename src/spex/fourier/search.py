@@ -165,7 +165,8 @@ def _enumerate(  # type: ignore[no-untyped-def]
                 count, needed = _better_half(found, shares)
                 if share <= needed or count == capacity:
                     continue
-            found[count, : order - 1] = chosen[: order - 1]
+            for d in range(order - 1):
+                found[count, d] = chosen[d]
             found[count, order - 1] = feature
             shares[count] = share
             count += 1
@@ -183,11 +184,15 @@ def _enumerate(  # type: ignore[no-untyped-def]
 @nb.njit(cache=True)
 def _better_half(found, shares):  # type: ignore[no-untyped-def]
     """Too many are found: keep the better half, and ask for more from now on."""
-    needed = np.median(shares)
+    # The median; that of numba, and slices, take seconds to compile.
+    ascending = np.sort(shares)
+    half = len(shares) // 2
+    needed = (ascending[half - 1] + ascending[half]) / 2
     kept = 0
     for k in range(len(shares)):
         if shares[k] > needed:
-            found[kept] = found[k]
+            for d in range(found.shape[1]):
+                found[kept, d] = found[k, d]
             shares[kept] = shares[k]
             kept += 1
     return kept, needed
@@ -246,7 +251,6 @@ def _extend(  # type: ignore[no-untyped-def]
     row = np.zeros(n_groups, np.int64)
     count, raised = 0, 0.0
     for member in range(len(members)):
-        own = member_signs[member]
         for feature in range(n):
             possible = 0.0
             for c in range(n_groups):
@@ -258,9 +262,12 @@ def _extend(  # type: ignore[no-untyped-def]
             for c in range(n_groups):
                 total = np.float32(0)
                 for i in range(n_offsets):
-                    total += own[i] * signs[feature, i] * rows[row[c], i]
+                    total += member_signs[member, i] * signs[feature, i] * rows[row[c], i]
                 share += total * total * scale[row[c]]
-            if share < max(needed[member], raised) or (members[member] == feature).any():
+            known = False
+            for d in range(members.shape[1]):
+                known |= members[member, d] == feature
+            if known or share < max(needed[member], raised):
                 continue
             if count == capacity:
                 count, raised = _better_half(found, shares)
@@ -515,9 +522,10 @@ def _patterns(sums, change, doubt):  # type: ignore[no-untyped-def]
                     continue
                 if not only_count:
                     word[count] = w
-                    batch[count] = sums[w]
-                    for flip in range(doubted):
-                        if pattern >> flip & 1:
-                            batch[count] ^= change[w, flip]
+                    for i in range(t):
+                        batch[count, i] = sums[w, i]
+                        for flip in range(doubted):
+                            if pattern >> flip & 1:
+                                batch[count, i] ^= change[w, flip, i]
                 count += 1
     return word, batch
