@@ -508,6 +508,8 @@ def test_the_table() -> None:
             "features": [("x",), ("x", "z")],
             "order": [1, 2],
             "value": [2.0, 2.0],
+            "low": [np.nan, np.nan],
+            "high": [np.nan, np.nan],
         }
     )
     pd.testing.assert_frame_equal(frame, expected)

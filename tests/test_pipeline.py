@@ -89,7 +89,7 @@ def test_linear_over_all_masks_is_the_part_of_order_one():
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "exact"])
-@pytest.mark.parametrize(("n", "budget"), [(11, 150), (11, 2047), (20, 333), (40, 700), (70, 1500)])
+@pytest.mark.parametrize(("n", "budget"), [(9, 150), (9, 511), (20, 333), (40, 500), (70, 600)])
 def test_budget_is_a_cap_and_no_mask_is_evaluated_twice(method, n, budget):
     function = Recorder(bumpy)
     explanation = spex.explain(function, n, budget=budget, method=method)
@@ -100,7 +100,7 @@ def test_budget_is_a_cap_and_no_mask_is_evaluated_twice(method, n, budget):
 
 @pytest.mark.parametrize("n", [2, 5, 13])
 def test_every_small_budget_works(n):
-    for budget in range(max(4, 2 * n), 2 * n + 60, 1 if n < 10 else 7):
+    for budget in range(max(4, 2 * n), 2 * n + 60, 1 if n < 5 else 7):
         function = Recorder(bumpy)
         explanation = spex.explain(function, n, budget=budget)
         assert len(function.asked) == len(set(function.asked)) == min(budget, 1 << n)

@@ -14,6 +14,7 @@ from spex._version import __version__
 from spex.errors import ArgumentError, FileFormatError
 from spex.fourier.spectrum import Spectrum
 from spex.interactions import InteractionIndex, InteractionValues, interactions
+from spex.uncertainty import spectrum_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,11 @@ class Explanation:
         scores: Cross-fitted R2 of every candidate, by method.
         standard_errors: (k,) of the spectrum's coefficients in its order, given the support, in the
             unit of the value function; zero when exact, None where the method does not tell.
+        unexplained: Mean squared error over uniform masks, from evaluations that the predicting fit
+            has not seen, in the squared unit of the value function; zero when exact, None where
+            unknown.
+        forecast: {evaluations: R2 to expect} at two and four times `n_evaluations`, from how R2 has
+            grown over parts of the sample; empty where it cannot be said, or nothing is to be won.
         notes: What a user should know about this result, a sentence each.
         context: What was explained: model, prompt, answer, score, text and its segments, as far
             as the value function tells; JSON content.
@@ -59,6 +65,8 @@ class Explanation:
     seed: int
     scores: Mapping[str, float] = field(default_factory=dict)
     standard_errors: FloatArray | None = None
+    unexplained: float | None = None
+    forecast: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     version: str = __version__
@@ -96,8 +104,15 @@ class Explanation:
         Args:
             index: SV, BV, SII, k-SII, BII, STII, FSII, FBII, Moebius or Fourier.
             order: Highest order; None for the spectrum's degree (1 for SV and BV).
+
+        Returns:
+            A mapping from interaction to value, with `top(k)`, `to_frame()`, `interval(...)` for
+            each value and `stability(k)`.
         """
-        return interactions(self.spectrum, index, order, self.features)
+        errors = None
+        if self.standard_errors is not None and self.unexplained is not None:
+            errors = spectrum_errors(self.spectrum, self.standard_errors, self.unexplained)
+        return interactions(self.spectrum, index, order, self.features, errors)
 
     def to_frame(self) -> "pd.DataFrame":
         """The spectrum as a table, the largest coefficient first.
@@ -108,8 +123,8 @@ class Explanation:
             where they are not known), both in the unit of the value function. The row of `()` is
             the mean over all masks.
         """
-        frame = self.interactions(InteractionIndex.FOURIER).to_frame()
-        frame = frame.rename(columns={"value": "coefficient"})
+        frame = interactions(self.spectrum, "Fourier", None, self.features).to_frame()
+        frame = frame.drop(columns=["low", "high"]).rename(columns={"value": "coefficient"})
         errors: dict[Interaction, float] = {}
         if self.standard_errors is not None:
             pairs = zip(self.spectrum.interactions, self.standard_errors.tolist(), strict=True)
@@ -177,6 +192,8 @@ class Explanation:
             "standard_errors": None
             if self.standard_errors is None
             else self.standard_errors.tolist(),
+            "unexplained": self.unexplained,
+            "forecast": [[size, r2] for size, r2 in self.forecast.items()],
             "notes": list(self.notes),
             "context": dict(self.context),
         }
@@ -213,6 +230,8 @@ class Explanation:
                 seed=int(content["seed"]),
                 scores={str(k): float(v) for k, v in content["scores"].items()},
                 standard_errors=_errors(content.get("standard_errors"), len(coefficients)),
+                unexplained=_not_negative(content.get("unexplained")),
+                forecast={int(m): float(r2) for m, r2 in content.get("forecast", [])},
                 notes=tuple(str(note) for note in content["notes"]),
                 context=dict(content["context"]),
                 version=str(content["version"]),
@@ -293,6 +312,15 @@ def _errors(given: object, count: int) -> FloatArray | None:
     if errors.shape != (count,) or not (errors >= 0).all():
         raise ValueError(f"standard errors of shape {errors.shape} for {count} coefficients")
     return errors
+
+
+def _not_negative(given: object) -> float | None:
+    """An unexplained variance from a file; files of spex 0.1 have none."""
+    if given is None:
+        return None
+    if not isinstance(given, int | float) or not 0 <= given < math.inf:
+        raise ValueError(f"an unexplained variance of {given!r}")
+    return float(given)
 
 
 def checked_masks(masks: object, n: int) -> BoolArray:

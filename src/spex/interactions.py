@@ -28,7 +28,7 @@ weighted mean of f.
 import enum
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, combinations
@@ -36,11 +36,13 @@ from operator import lt
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from scipy.special import ndtri
 
 from spex._typing import FloatArray, IntArray, Interaction
 from spex.errors import ArgumentError
-from spex.f2.packing import unpack
+from spex.f2.packing import pack, unpack
 from spex.fourier.spectrum import Spectrum
+from spex.uncertainty import SpectrumErrors, share_containing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,7 @@ _DENSE_FEATURES = 20
 _DENSE_ADVANTAGE = 4
 # Values this far below the largest that one coefficient could cause are rounding errors.
 _DUST = 1e-12
+_DRAWS = 1000
 
 # Interactions of one order, one row each, and their values.
 _Block: TypeAlias = tuple[IntArray, FloatArray]
@@ -122,6 +125,7 @@ class InteractionValues(Mapping[Interaction, float]):
         order: the highest order that was asked for.
         features: the labels, one for each feature.
         baseline: the value of the empty set.
+        standard_error: gives that of any interaction up to the order; None where it is not known.
 
     Raises:
         ArgumentError: an interaction is not a sorted tuple of at most `order` different features.
@@ -134,19 +138,10 @@ class InteractionValues(Mapping[Interaction, float]):
         order: int,
         features: Sequence[str],
         baseline: float,
+        standard_error: Callable[[Interaction], float] | None = None,
     ) -> None:
-        n_features = len(features)
         for interaction in values:
-            if interaction and not (
-                interaction[0] >= 0
-                and interaction[-1] < n_features
-                and len(interaction) <= order
-                and all(map(lt, interaction, interaction[1:]))
-            ):
-                raise ArgumentError(
-                    f"{interaction} is not a sorted tuple of at most {order} different features "
-                    f"between 0 and {n_features - 1}"
-                )
+            _check_interaction(interaction, order, len(features))
         # Three stable sorts, the least important key first: a million values need no million keys.
         tied = sorted(values)
         tied.sort(key=len)
@@ -157,6 +152,7 @@ class InteractionValues(Mapping[Interaction, float]):
         self._order = order
         self._features = tuple(features)
         self._baseline = float(baseline)
+        self._standard_error = standard_error
 
     @property
     def index(self) -> InteractionIndex:
@@ -217,23 +213,81 @@ class InteractionValues(Mapping[Interaction, float]):
                 found.append((interaction, value))
         return found
 
+    def standard_error(self, interaction: Interaction) -> float:
+        """The standard error of a value, of interactions that are not listed (zero) as well.
+
+        See `spex.uncertainty`: it counts the errors of the coefficients found and what those not
+        found may add. Zero where all masks were evaluated, NaN where errors are not known.
+
+        Raises:
+            ArgumentError: no interaction of this order.
+        """
+        _check_interaction(interaction, self._order, len(self._features))
+        return math.nan if self._standard_error is None else self._standard_error(interaction)
+
+    def interval(self, interaction: Interaction, level: float = 0.9) -> tuple[float, float]:
+        """Lower and upper bound of a confidence interval for the value function's own value.
+
+        Args:
+            interaction: sorted tuple of feature numbers, listed or not.
+            level: its confidence, above 0 and below 1.
+
+        Raises:
+            ArgumentError: the level, or no interaction of this order.
+        """
+        if not 0 < level < 1:
+            raise ArgumentError(f"level={level}; it must be above 0 and below 1, such as 0.9")
+        width = float(ndtri((1 + level) / 2)) * self.standard_error(interaction)
+        value = self.get(interaction, 0.0)
+        return value - width, value + width
+
+    def stability(self, k: int = 10) -> dict[Interaction, float]:
+        """How surely each of the k largest interactions is among them.
+
+        Returns:
+            {interaction: share of 1,000 draws in which it is one of the k largest}, the largest
+            value first; a draw moves every listed value by its standard error, independently. NaN
+            where errors are not known.
+
+        Raises:
+            ArgumentError: k is negative.
+        """
+        top = [interaction for interaction, _ in self.top(k)]
+        if self._standard_error is None:
+            return dict.fromkeys(top, math.nan)
+        listed = [interaction for interaction in self._values if interaction]
+        if len(listed) <= k:
+            return dict.fromkeys(top, 1.0)
+        values = np.array([self._values[interaction] for interaction in listed])
+        errors = np.array([self._standard_error(interaction) for interaction in listed])
+        rng = np.random.default_rng(0)
+        stayed = np.zeros(len(top))
+        for _ in range(_DRAWS):
+            drawn = np.abs(values + errors * rng.normal(size=len(values)))
+            stayed += drawn[: len(top)] >= np.partition(drawn, -k)[-k]
+        return dict(zip(top, (stayed / _DRAWS).tolist(), strict=True))
+
     def to_frame(self) -> "pd.DataFrame":
         """What is listed as a table, ranked.
 
         Returns:
             One row for each interaction: `interaction` (tuple of feature numbers), `features`
-            (tuple of labels), `order`, `value`.
+            (tuple of labels), `order`, `value`, and `low` and `high`, the bounds of its 90 %
+            interval (NaN where not known).
         """
         # Most calls never ask for a table, and pandas takes half a second to load.
         import pandas as pd
 
         listed = list(self._values)
+        bounds = np.array([self.interval(each) for each in listed]).reshape(-1, 2)
         return pd.DataFrame(
             {
                 "interaction": pd.Series(listed, dtype=object),
                 "features": pd.Series([self._labels(each) for each in listed], dtype=object),
                 "order": np.fromiter(map(len, listed), dtype=np.int64, count=len(listed)),
                 "value": np.fromiter(self._values.values(), dtype=np.float64, count=len(listed)),
+                "low": bounds[:, 0],
+                "high": bounds[:, 1],
             }
         )
 
@@ -259,6 +313,7 @@ def interactions(
     index: str | InteractionIndex = "FBII",
     order: int | None = None,
     features: Sequence[str] | None = None,
+    errors: SpectrumErrors | None = None,
 ) -> InteractionValues:
     """Read interactions from a spectrum, by equation (2) of this module.
 
@@ -269,6 +324,7 @@ def interactions(
             merely cut there; STII, FSII, FBII and k-SII are other values for each order. By
             default 1 for SV and BV and the spectrum's degree for the others.
         features: n labels; by default the feature numbers.
+        errors: of the spectrum, where they are known.
 
     Returns:
         The interactions of orders 1 to `order`, for Fourier and Moebius also the empty set's
@@ -311,7 +367,59 @@ def interactions(
     baseline = _baseline(spectrum, index, order)
     if index.is_transform and abs(baseline) > _DUST * largest:
         values[()] = baseline
-    return InteractionValues(values, index, order, features, baseline)
+    known = None if errors is None else _ErrorsOfValues(spectrum, errors, index, order)
+    return InteractionValues(values, index, order, features, baseline, known)
+
+
+class _ErrorsOfValues:
+    """Standard errors of interaction values: by equation (2) a sum of independent errors."""
+
+    def __init__(
+        self, spectrum: Spectrum, errors: SpectrumErrors, index: InteractionIndex, order: int
+    ) -> None:
+        self._spectrum, self._errors = spectrum, errors
+        self._index, self._order = index, order
+        self._orders = np.union1d(spectrum.orders, np.flatnonzero(errors.left_out)).tolist()
+        self._squared: dict[int, FloatArray] = {}
+
+    def __call__(self, interaction: Interaction) -> float:
+        squared = self._weights(len(interaction))
+        member = np.zeros((1, self._spectrum.n_features), dtype=np.bool_)
+        member[0, list(interaction)] = True
+        word = pack(member)
+        rows = ((self._spectrum.support & word) == word).all(axis=1)
+        of_support = squared[self._spectrum.orders[rows]] * self._errors.standard_errors[rows] ** 2
+        outside = squared * self._errors.left_out * share_containing(self._errors, interaction)
+        return math.sqrt(float(of_support.sum() + outside.sum()))
+
+    def _weights(self, s: int) -> FloatArray:
+        """(d + 1,) squared weights of coefficients of each order, zero where none is needed."""
+        if s not in self._squared:
+            weights = np.zeros(len(self._errors.left_out))
+            for d in self._orders:
+                weights[d] = self._weight(s, d)
+            self._squared[s] = weights**2
+        return self._squared[s]
+
+    def _weight(self, s: int, d: int) -> float:
+        if s > d:
+            return 0.0
+        if s:
+            return float(_weight(self._index, self._order, s, d))
+        return float(d <= _highest_of_baseline(self._index, self._order, self._spectrum.n_features))
+
+
+def _check_interaction(interaction: Interaction, order: int, n_features: int) -> None:
+    if interaction and not (
+        interaction[0] >= 0
+        and interaction[-1] < n_features
+        and len(interaction) <= order
+        and all(map(lt, interaction, interaction[1:]))
+    ):
+        raise ArgumentError(
+            f"{interaction} is not a sorted tuple of at most {order} different features "
+            f"between 0 and {n_features - 1}"
+        )
 
 
 def _short(label: str) -> str:
@@ -343,13 +451,15 @@ def _resolved_order(index: InteractionIndex, order: int | None, spectrum: Spectr
 
 
 def _baseline(spectrum: Spectrum, index: InteractionIndex, order: int) -> float:
-    if index is InteractionIndex.FOURIER:
-        highest = 0
-    elif index is InteractionIndex.FBII:
-        highest = order
-    else:
-        highest = spectrum.degree
+    highest = _highest_of_baseline(index, order, spectrum.degree)
     return math.fsum(spectrum.coefficients[spectrum.orders <= highest].tolist())
+
+
+def _highest_of_baseline(index: InteractionIndex, order: int, degree: int) -> int:
+    """The highest order of the coefficients whose sum is the baseline."""
+    if index is InteractionIndex.FOURIER:
+        return 0
+    return order if index is InteractionIndex.FBII else degree
 
 
 # --- the weights ---------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from spex.fourier.peeling import DECODINGS
 from spex.fourier.search import enumerable_order
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
+from spex.learning_curve import expected_r2, fall
 from spex.masks import all_masks, coded_design, least_budget, uniform_masks
 from spex.sampling import Evaluator, Progress
 from spex.selection import Fit, fit_best
@@ -30,8 +31,9 @@ from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
 from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
+from spex.surrogates.pairwise import Pairwise
 
-METHODS = ("auto", "exact", "gp", "linear", "proxyspex", "spex")
+METHODS = ("auto", "exact", "gp", "linear", "pairwise", "proxyspex", "spex")
 _LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
 # Masks times features beyond which `auto` grows no trees: they would take many minutes.
 _TREE_CELLS = 1 << 21
@@ -63,9 +65,9 @@ def explain(
             2^n or above, all 2^n are evaluated and the spectrum is exact.
         method: `auto` (the best of the others that the budget allows, or several joined, by
             cross-validation; boosted trees up to 2 million masks times features), `exact` (all 2^n
-            masks), `gp` (Gaussian process on the hypercube), `linear` (order 1), `proxyspex`
-            (boosted trees, their exact Fourier transform), `spex` (coded masks, decoded by message
-            passing).
+            masks), `gp` (Gaussian process on the hypercube), `linear` (order 1), `pairwise` (order
+            1 and screened pairs), `proxyspex` (boosted trees, their exact Fourier transform),
+            `spex` (coded masks, decoded by message passing).
         max_degree: Highest order of interaction that is searched for. An exact spectrum has all
             orders, whatever this says.
         decoding: Where message passing looks for coefficients: `hard` (codewords of the bins'
@@ -128,6 +130,7 @@ def explain(
             evaluate.tell_r2(fit.fidelity.r2)
             if target_r2 is not None and fit.fidelity.interval[0] >= target_r2:
                 break
+        forecast = run.forecast(fit)
 
     describe = getattr(f, "describe", None)
     return Explanation(
@@ -141,6 +144,8 @@ def explain(
         seed=seed,
         scores=fit.scores,
         standard_errors=fit.standard_errors,
+        unexplained=fit.unexplained,
+        forecast=forecast,
         notes=run.notes,
         context=dict(describe()) if callable(describe) else {},
     )
@@ -171,6 +176,7 @@ class _Run:
         self._masks = DistinctRows(n_words(n))
         self._values: FloatArray = np.zeros(0)
         self._uniform: BoolArray = np.zeros(0, dtype=np.bool_)
+        self._samples: Samples | None = None  # of the last fit; none where all masks were evaluated
         self.notes: tuple[str, ...] = ()
         self.n_evaluations = 0
 
@@ -182,16 +188,64 @@ class _Run:
         if self._method == "spex":
             self._note_design(design, budget)
         rows = self._grow(None if design is None else design.masks, budget)
-        coded, designed = None, np.zeros(len(self._values), dtype=np.bool_)
         if design is not None:
-            designed[rows] = True
             self._uniform[rows] = False  # decoding has seen them
-            coded = CodedValues(design, self._values[rows], self._max_degree, self._decoding)
-        samples = Samples(
-            self._masks.rows, self._n, self._values, self._uniform.copy(), coded, designed,
-            self._is_sequence,
-        )  # fmt: skip
-        return fit_best(self._candidates(coded is not None), samples)
+        self._samples = self._sampled(np.arange(len(self._masks)), design, rows)
+        return fit_best(self._candidates(self._samples), self._samples)
+
+    def forecast(self, fit: Fit) -> dict[int, float]:
+        """The R2 to expect at two and four times the evaluations, {evaluations: R2}."""
+        if self._samples is None or not 0 < 1 - fit.fidelity.r2 < np.inf:
+            return {}
+        m = len(self._samples)
+        falls = []
+        for size in (m // 4, m // 2):
+            part = self._part(size, "spex" in fit.weights)
+            if part is not None:
+                measured = fall(fit, self._candidates(part[0]), self._samples, *part)
+                falls += [] if measured is None else [measured]
+        if not falls:
+            return {}
+        return {
+            times * m: 1.0
+            if is_exhaustive(self._n, times * m)
+            else expected_r2(fit.fidelity.r2, falls, float(np.log2(times)))
+            for times in (2, 4)
+        }
+
+    def _part(self, size: int, decodes: bool) -> tuple[Samples, IntArray] | None:
+        """A smaller sample within the one that there is, and its rows; None where there is none.
+
+        Args:
+            size: How many masks.
+            decodes: Whether it must have a coded design; its masks may not all be there.
+        """
+        m = len(self._masks)
+        if not decodes:
+            rows = np.sort(np.random.default_rng([self._seed, size]).permutation(m)[:size])
+            return self._sampled(rows, None, rows[:0]), rows
+        design = coded_design(self._method, self._n, size, 0, self._max_degree, self._seed)
+        if design is None:
+            return None
+        known = DistinctRows(n_words(self._n))
+        known.add(self._masks.rows)
+        coded = known.add(design.masks)
+        if coded.max() >= m:
+            return None
+        uniform = np.flatnonzero(self._uniform)[: max(size - len(np.unique(coded)), 0)]
+        rows = np.union1d(coded, uniform)
+        return self._sampled(rows, design, np.searchsorted(rows, coded)), rows
+
+    def _sampled(self, rows: IntArray, design: Design | None, coded: IntArray) -> Samples:
+        """Some of the evaluated masks; `coded` are the places among them of a design's masks."""
+        words, values = self._masks.rows[rows], self._values[rows]
+        designed = np.zeros(len(rows), dtype=np.bool_)
+        of_design = None
+        if design is not None:
+            designed[coded] = True
+            of_design = CodedValues(design, values[coded], self._max_degree, self._decoding)
+        uniform = self._uniform[rows] & ~designed
+        return Samples(words, self._n, values, uniform, of_design, designed, self._is_sequence)
 
     def fit_exhaustively(self) -> Fit:
         """Evaluate all 2^n masks; their transform is the spectrum."""
@@ -204,20 +258,22 @@ class _Run:
         values[missing] = self._evaluate(masks[missing])
         self.n_evaluations = len(masks)
         self.notes = ()
+        self._samples = None
         coefficients = walsh_hadamard(values)
         # What rounding leaves of a coefficient that is zero.
         kept = np.abs(coefficients) > 1e-14 * float(np.abs(values).max(initial=0.0))
         kept[0] = True
         spectrum = Spectrum(self._n, masks[kept], coefficients[kept])
         if self._method != "linear":
-            return Fit("exact", spectrum, PERFECT, {"exact": 1.0}, np.zeros(kept.sum()))
+            return Fit("exact", spectrum, PERFECT, {"exact": 1.0}, np.zeros(kept.sum()), 0.0)
         # The best surrogate of order 1 is the part of order 1, and over all masks its R2 is known.
         linear = spectrum.keep(spectrum.orders <= 1)
         total = float((spectrum.coefficients[spectrum.orders > 0] ** 2).sum())
         part = float((linear.coefficients[linear.orders > 0] ** 2).sum())
         r2 = part / total if total > 0 else 1.0
         errors = np.zeros(len(linear.coefficients))
-        return Fit("linear", linear, Fidelity(r2, (r2, r2)), {"linear": r2}, errors)
+        fidelity = Fidelity(r2, (r2, r2))
+        return Fit("linear", linear, fidelity, {"linear": r2}, errors, max(total - part, 0.0))
 
     def _grow(self, coded: WordArray | None, budget: int) -> IntArray:
         """Evaluate the coded masks that are new, and uniform ones up to the budget.
@@ -240,19 +296,22 @@ class _Run:
         self.n_evaluations = len(self._values)
         return coded_rows
 
-    def _candidates(self, coded: bool) -> list[Surrogate]:
+    def _candidates(self, samples: Samples) -> list[Surrogate]:
         if self._method == "linear":
             return [Linear()]
         if self._method == "spex":
             return [Spex()]
         if self._method == "gp":
             return [GaussianProcess(self._max_degree)]
+        if self._method == "pairwise":
+            return [Pairwise()]
         if self._method == "proxyspex":
             return [BoostedTrees(self._max_degree)]
         degree = self._max_degree
-        candidates: list[Surrogate] = [Linear(), *([Spex()] if coded else [])]
+        decodes = samples.coded is not None
+        candidates: list[Surrogate] = [Linear(), *([Spex()] if decodes else [])]
         candidates.append(GaussianProcess(degree))
-        if len(self._masks) * self._n <= _TREE_CELLS:
+        if len(samples) * self._n <= _TREE_CELLS:
             candidates.append(BoostedTrees(degree))
         return candidates
 

@@ -1,7 +1,7 @@
 """Choose among surrogates, or join them, by cross-validation on the same evaluated masks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -12,7 +12,7 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError
 from spex.fidelity import Fidelity, fidelity, folds
 from spex.fourier.spectrum import Spectrum, weighted_sum
-from spex.surrogates.base import Samples, Surrogate
+from spex.surrogates.base import Fitted, Samples, Surrogate
 from spex.surrogates.refit import coefficient_errors
 
 # An R2 that no other candidate could improve on visibly.
@@ -35,6 +35,9 @@ class Fit:
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
         scores: Cross-fitted R2 of every candidate.
         standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
+        unexplained: Mean squared error at uniform masks, cross-fitted; None where unknown.
+        weights: Of the surrogates chosen or joined.
+        predictions: (m,) cross-fitted, of the uniform masks; NaN elsewhere.
     """
 
     method: str
@@ -42,6 +45,19 @@ class Fit:
     fidelity: Fidelity
     scores: Mapping[str, float]
     standard_errors: FloatArray | None = None
+    unexplained: float | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    predictions: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+
+def fit_candidate(candidate: Surrogate, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
+    """Fit one surrogate.
+
+    Threads of linear algebra wait for each other on a machine that also runs a model, and on small
+    matrices they cost more than they win.
+    """
+    with _libraries().limit(limits=1, user_api="blas"):
+        return candidate.fit(samples, folds)
 
 
 def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
@@ -56,25 +72,33 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
             it are not tried.
         samples: Evaluated masks, at least two of them uniform.
     """
+    return join(fit_all(candidates, samples), samples)
+
+
+def fit_all(candidates: Sequence[Surrogate], samples: Samples) -> dict[str, Fitted]:
+    """Fit one candidate after the other, by name, until one leaves nothing to gain."""
     uniform = np.nonzero(samples.uniform)[0]
     if len(uniform) < 2:
         raise ArgumentError(
             f"{len(uniform)} uniform masks are too few to measure R2; raise the budget"
         )
-    values = samples.values
     parts = folds(samples)
-    fitted, scores = {}, {}
+    fitted = {}
     for candidate in candidates:
-        # Threads of linear algebra wait for each other on a machine that also runs a model, and
-        # on small matrices they cost more than they win.
-        with _libraries().limit(limits=1, user_api="blas"):
-            fit = candidate.fit(samples, parts)
-        fitted[candidate.name] = fit
-        scores[candidate.name] = fidelity(values[uniform], fit.predictions[uniform]).r2
-        if scores[candidate.name] > _NOTHING_TO_GAIN:
+        fit = fitted[candidate.name] = fit_candidate(candidate, samples, parts)
+        if fidelity(samples.values[uniform], fit.predictions[uniform]).r2 > _NOTHING_TO_GAIN:
             break
+    return fitted
 
+
+def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
+    """The best of several surrogates fitted to the same samples, or a combination of them."""
+    values, parts = samples.values, folds(samples)
+    uniform = np.nonzero(samples.uniform)[0]
     names = list(fitted)
+    scores = {
+        name: fidelity(values[uniform], fit.predictions[uniform]).r2 for name, fit in fitted.items()
+    }
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
     of_fold = np.full(len(samples), np.nan)
     for rows in parts:
@@ -92,7 +116,9 @@ def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
         errors = None
     if errors is None:
         errors = coefficient_errors(samples, spectrum, unexplained)
-    return Fit(" + ".join(names[i] for i in used), spectrum, measured, scores, errors)
+    name = " + ".join(names[i] for i in used)
+    used_weights = {names[i]: float(weights[i]) for i in used}
+    return Fit(name, spectrum, measured, scores, errors, unexplained, used_weights, of_fold)
 
 
 def _weights(predictions: FloatArray, values: FloatArray) -> FloatArray:

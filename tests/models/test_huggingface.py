@@ -458,3 +458,38 @@ def test_masked_chats_suit_templates_that_want_the_roles_to_alternate(tiny):
     assert np.isfinite(value(masks)).all()
     with pytest.raises(ArgumentError, match="roles must alternate"):
         ValueFunction(Messages([dict(role="user", content=c) for c in "ab"]), tiny, LogProb("yes"))
+
+
+@pytest.mark.parametrize("kv_heads", [6, 2])
+def test_attention_in_blocks_is_attention(kv_heads):
+    torch = pytest.importorskip("torch")
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    from spex.models import _blockwise
+    from spex.models.prefix_tree import plan_tree
+
+    rng = np.random.default_rng(0)
+    tree = plan_tree(rng.integers(0, 2, size=(60, 9)).tolist(), [[1, 2]])
+    nodes = range(20, len(tree.tokens))
+    visible = torch.from_numpy(tree.visible(nodes))
+    assert len(nodes) > 200
+    bias = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min)
+    torch.manual_seed(0)
+    query = torch.randn(1, 6, visible.shape[0], 8)
+    key, value = torch.randn(2, 1, kv_heads, visible.shape[1], 8)
+    module = torch.nn.Module()
+    module.num_key_value_groups = 6 // kv_heads
+    found, expected = (
+        ALL_ATTENTION_FUNCTIONS[name](module, query, key, value, bias[None, None], scaling=0.3)[0]
+        for name in (_blockwise.register(), "sdpa")
+    )
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_prefix_tree_on_a_cpu_is_attended_to_in_blocks(tiny_folder):
+    model = HuggingFaceModel(tiny_folder)
+    assert model.shares_prefixes
+    assert model._model.config._attn_implementation == "spex_blockwise"
+    asked = HuggingFaceModel(tiny_folder, attn_implementation="sdpa")
+    assert asked.shares_prefixes
+    assert asked._model.config._attn_implementation == "sdpa"

@@ -58,7 +58,7 @@ def test_small_samples_work(m):
 
 
 def test_the_same_samples_give_the_same_fit():
-    given = samples(12, 150, bumpy)
+    given = samples(6, 80, bumpy)
     first, second = (BoostedTrees().fit(given, folds(given)) for _ in range(2))
     assert np.array_equal(first.spectrum.coefficients, second.spectrum.coefficients)
     assert np.array_equal(first.predictions, second.predictions)

@@ -35,12 +35,15 @@ _METHODS = {
     "linear": "linear (features one by one)",
     "spex": "spex (coded masks, sparse Fourier transform)",
     "proxyspex": "proxyspex (boosted trees, their largest Fourier coefficients)",
+    "pairwise": "pairwise (features and screened pairs)",
     "gp": "gp (Gaussian process, its largest Fourier coefficients)",
 }
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
 _NEARLY_ALL = 0.95
+# Four times the evaluations are worth it for so much more R2.
+_WORTHWHILE_GAIN = 0.1
 
 
 def visible(text: str) -> str:
@@ -87,6 +90,13 @@ def signed(value: float) -> str:
     if decimals > 6 or decimals < -6:
         return f"{value:+.2e}"
     return f"{round(value, decimals):+.{max(decimals, 0)}f}"
+
+
+def margin(values: InteractionValues, interaction: Interaction) -> str | None:
+    """Half the width of the 90 % interval of a value; None where all is exact or unknown."""
+    low, high = values.interval(interaction)
+    half = (high - low) / 2
+    return signed(half).removeprefix("+") if half > 0 else None
 
 
 def percent(share: float) -> str:
@@ -201,9 +211,30 @@ def _is_exhaustive(explanation: "Explanation") -> bool:
 
 def caution(explanation: "Explanation") -> str | None:
     """What to do about a poor fit, in one sentence; None for a good one."""
-    if math.isnan(explanation.r2) or explanation.r2 >= _DOUBTFUL_R2:
+    r2 = explanation.r2
+    if math.isnan(r2) or r2 >= _DOUBTFUL_R2:
         return None
-    return "Much of the variation is left unexplained: raise the budget, or use coarser units."
+    told = "Much of the variation is left unexplained"
+    gain = max(explanation.forecast.values(), default=math.nan) - r2
+    if math.isnan(gain):
+        return f"{told}: raise the budget, or use coarser units."
+    if gain >= _WORTHWHILE_GAIN:
+        return f"{told}: raise the budget, use coarser units, or trust only what is explained."
+    return (
+        f"{told}, and more evaluations would hardly help: use coarser units, or trust only what is "
+        "explained."
+    )
+
+
+def forecast(explanation: "Explanation") -> str | None:
+    """What more evaluations would buy, in one sentence; None where that is not known."""
+    if not explanation.forecast:
+        return None
+    parts = [
+        f"{percent(max(r2, 0.0))} with {counted(size, 'evaluation')}"
+        for size, r2 in sorted(explanation.forecast.items())
+    ]
+    return f"To expect: {', '.join(parts)}."
 
 
 def fidelity_short(explanation: "Explanation") -> str:

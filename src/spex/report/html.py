@@ -74,6 +74,8 @@ class Row:
         bar_start: Where its bar starts, in percent of the width; zero is at 50.
         bar_width: How wide its bar is, in percent of the width.
         colour: CSS class of its bar: `pos`, `neg`, or `flat` where the sign has no such meaning.
+        whisker: Where the 90 % interval starts and ends, in percent of the bar's width and within
+            it; None where there is none.
         says: The row in words.
     """
 
@@ -86,6 +88,7 @@ class Row:
     bar_start: float
     bar_width: float
     colour: str
+    whisker: tuple[float, float] | None
     says: str
 
 
@@ -317,6 +320,13 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
         width = 50 * abs(value) / largest if largest else 0.0
         words = facts.joined(labels)
         says = f"{words}: {_with_unit(_typeset(facts.signed(value)), unit)}"
+        whisker = None
+        if facts.margin(values, interaction) is not None:
+            bounds = values.interval(interaction)
+            low, high = (_typeset(facts.signed(bound)) for bound in bounds)
+            says += f" (90 % interval {low} to {high})"
+            start, end = (50 + 50 * bound / largest for bound in bounds)
+            whisker = round(max(start, 0.0), 2), round(min(end, 100.0), 2)
         if share is not None:
             says += f", {facts.percent(share)} of the variance"
         rows.append(
@@ -330,6 +340,7 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
                 bar_start=round(50.0 if value > 0 else 50 - width, 2),
                 bar_width=round(width, 2),
                 colour=("pos" if value > 0 else "neg") if coloured else "flat",
+                whisker=whisker,
                 says=says,
             )
         )
@@ -371,6 +382,7 @@ def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
         ("Predicted score", _predicted(everything, nothing, unit), False),
         ("Method", _method(explanation), False),
         ("Evaluations", f"{explanation.n_evaluations:,} (budget {explanation.budget:,})", False),
+        ("More evaluations", facts.forecast(explanation), False),
         ("Server", facts.usage(explanation), False),
         ("Seed", str(explanation.seed), False),
         ("Made by", f"spex {facts.one_line(explanation.version)}", False),

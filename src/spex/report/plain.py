@@ -24,6 +24,9 @@ def describe(explanation: "Explanation") -> str:
     usage = facts.usage(explanation)
     if usage is not None:
         lines.append(f"server: {usage}")
+    forecast = facts.forecast(explanation)
+    if forecast is not None:
+        lines.append(f"{forecast[0].lower()}{forecast[1:].removesuffix('.')}")
     lines += [f"note: {facts.one_line(note)}" for note in explanation.notes]
 
     values = facts.shown_interactions(explanation, None, None)

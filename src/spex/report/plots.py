@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from spex.errors import ArgumentError, MissingExtraError
 from spex.interactions import InteractionIndex
 from spex.report import facts
@@ -57,10 +59,14 @@ def interaction_figure(
             facts.short(facts.joined((explanation.features[i] for i in members), 24), 60)
             for members, _ in top
         ]
+        bounds = np.array([values.interval(members) for members, _ in top])
         bars = axes.barh(
             range(len(top)),
             sizes,
             height=0.68,
+            # Where errors are not known, NaN, nothing is drawn.
+            xerr=(bounds[:, 1] - bounds[:, 0]) / 2,
+            error_kw={"elinewidth": 1, "ecolor": "0.35"},
             color=[_colour(size, values.index) for size in sizes],
         )
         axes.bar_label(bars, [facts.signed(size) for size in sizes], padding=3, fontsize=9)

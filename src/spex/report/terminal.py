@@ -52,11 +52,14 @@ def view(
 
 
 def summary(explanation: "Explanation") -> Text:
-    """R2, cost, method and model, and the notes."""
+    """R2 now and to expect, cost, method and model, and the notes."""
     lines = [Text(facts.fidelity(explanation))]
     caution = facts.caution(explanation)
     if caution is not None:
         lines.append(Text(caution, style="yellow"))
+    forecast = facts.forecast(explanation)
+    if forecast is not None:
+        lines.append(Text(forecast))
     parts = [facts.cost(explanation), f"method {facts.one_line(explanation.method)}"]
     for key in ("model", "score", "answer"):
         value = facts.context_text(explanation, key)
@@ -174,10 +177,17 @@ class InteractionTable:
         rest = facts.remainder(self._values, len(self._top))
         if rest is not None:
             yield Text(rest, style="dim")
+        if any(facts.margin(self._values, interaction) for interaction, _ in self._top):
+            sign = "+-" if options.ascii_only else "\N{PLUS-MINUS SIGN}"
+            yield Text(f"{sign}: half the width of a 90 % interval", style="dim")
 
     def _table(self, narrow: bool, ascii_only: bool) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("value", justify="right", no_wrap=True)
+        margins = [facts.margin(self._values, interaction) for interaction, _ in self._top]
+        told = any(margin is not None for margin in margins)
+        if told:
+            table.add_column("+-" if ascii_only else "\N{PLUS-MINUS SIGN}", no_wrap=True)
         if not narrow:
             table.add_column("", no_wrap=True, width=_BAR_WIDTH)
             table.add_column("share", justify="right", no_wrap=True)
@@ -186,10 +196,12 @@ class InteractionTable:
         shares = facts.variance_shares(self._explanation)
         largest = abs(self._top[0][1])
         coloured = facts.has_direction(self._values.index)
-        for interaction, value in self._top:
+        for (interaction, value), margin in zip(self._top, margins, strict=True):
             style = (_POSITIVE if value > 0 else _NEGATIVE)[1] if coloured else ""
             words = facts.joined(self._explanation.features[member] for member in interaction)
             cells: list[RenderableType] = [Text(facts.signed(value), style=style)]
+            if told:
+                cells.append(Text(margin or "", style="dim"))
             if not narrow:
                 share = shares.get(interaction)
                 cells += [

@@ -1,9 +1,10 @@
 """ProxySPEX: gradient-boosted trees, their exact Fourier transform, and a refit on its support.
 
-The trees (Butler, Agarwal et al., ProxySPEX, NeurIPS 2025) say which coefficients there are and
-about how large; ridge regression with the square of the trees' coefficient as prior variance then
-estimates them from all masks, which removes what boosting leaves of its learning rate and of
-variables drawn by chance.
+Boosted trees need few masks, and their Fourier transform is exact (`spex.fourier.trees`; Butler,
+Agarwal et al., ProxySPEX, NeurIPS 2025). Trees of three shapes are grown in cross-validation with
+early stopping. What they agree on says which coefficients there are and about how large: ridge
+regression with their mean square as prior variance, and with the trees' error at masks left out as
+noise, then estimates them from all masks. That removes what boosting leaves of its learning rate.
 """
 
 import math
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.linalg
 
-from spex._typing import FloatArray, IntArray
-from spex.f2.packing import unpack
+from spex._typing import FloatArray, IntArray, WordArray
+from spex.f2.packing import n_words, unpack
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.trees import Trees, tree_spectrum
 from spex.surrogates.base import Fitted, Samples, constant_fit
@@ -27,25 +28,40 @@ if TYPE_CHECKING:
     import lightgbm
 
 _LEAST_SAMPLES = 20
-_DEPTHS = (3, 5)
-_LEARNING_RATE = 0.05
-_MOST_ROUNDS, _PATIENCE = 2000, 50
+# Orders up to two, three and five.
+_SHAPES: tuple[dict[str, Any], ...] = (
+    {"max_depth": 2, "num_leaves": 4},
+    {"max_depth": 3, "num_leaves": 8},
+    {"max_depth": 5, "num_leaves": 16, "lambda_l2": 1.0},
+)
+# A shape's coefficients count by this power of its error: one tenth worse, a third of the weight.
+_SHARPNESS = 10
+_FOLDS = 4
+# Half the learning rate and twice the rounds do no better after the refit, in twice the time.
+_LEARNING_RATE, _ROUNDS, _PATIENCE = 0.2, 200, 20
+_OPTIONS = {
+    "objective": "l2",
+    "metric": "l2",
+    "learning_rate": _LEARNING_RATE,
+    "min_sum_hessian_in_leaf": 0.0,
+    # The features are 0 and 1, however seldom.
+    "max_bin": 2,
+    "min_data_in_bin": 1,
+    "feature_pre_filter": False,
+    # The same result on every run. One thread: fits run side by side, and the data are small.
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "seed": 0,
+    "verbosity": -1,
+}
 # Coefficients kept for the refit.
 _SIZE = 1000
-# Ridge penalties, relative to the mean energy of the weighted columns.
-_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
+# Mean squared error, in units of the variance, that no fit is trusted to stay below.
+_LEAST_NOISE = 1e-9
 # Folds are predicted together as long as that leaves out no larger a share of all masks: a fit to
 # fewer would do worse than the one that is measured.
 _SHARE_LEFT_OUT = 0.1
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """What cross-validation chooses."""
-
-    depth: int
-    rounds: int
-    penalty: float
 
 
 @dataclass(frozen=True)
@@ -60,134 +76,131 @@ class BoostedTrees:
     name: str = "proxyspex"
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
-        """Fit all samples; a part of the folds is predicted by trees that have seen none of it.
-
-        Depth, number of trees and penalty are chosen for each part on another one, and for all
-        samples by what was best over the parts.
-        """
+        """Fit all samples; the folds are predicted by trees that have seen none of them."""
         if np.ptp(samples.values) == 0.0 or len(samples) < _LEAST_SAMPLES:
             return constant_fit(samples, folds)
         left_out = sum(len(rows) for rows in folds) / len(samples)
         n_parts = min(max(2, math.ceil(left_out / _SHARE_LEFT_OUT)), len(folds))
         parts = [np.concatenate(folds[start::n_parts]) for start in range(n_parts)]
-        data = _Data(samples, self.max_degree)
 
-        def predict(number: int) -> tuple[_Setting, FloatArray]:
-            out, judge = parts[number], parts[(number + 1) % n_parts]
-            seen = np.setdiff1d(np.arange(len(samples)), out)
-            setting = data.choose(np.setdiff1d(seen, judge), judge)
-            return setting, data.spectrum(seen, setting).evaluate(samples.words[out])
+        def predict(rows: IntArray) -> FloatArray:
+            return self._spectrum(samples.without(rows)).evaluate(samples.words[rows])
 
         predictions = np.full(len(samples), np.nan)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            results = list(pool.map(predict, range(n_parts)))
-        for rows, (_, found) in zip(parts, results, strict=True):
-            predictions[rows] = found
-        spectrum = data.spectrum(np.arange(len(samples)), _usual([s for s, _ in results]))
-        return Fitted(spectrum, predictions)
+            whole = pool.submit(self._spectrum, samples)
+            for rows, found in zip(parts, pool.map(predict, parts), strict=True):
+                predictions[rows] = found
+        return Fitted(whole.result(), predictions)
+
+    def _spectrum(self, samples: Samples) -> Spectrum:
+        n = samples.n_features
+        centre, spread = float(samples.values.mean()), float(samples.values.std())
+        constant = np.zeros((1, n_words(n)), dtype=np.uint64)
+        alone = Spectrum(n, constant, np.array([centre]))
+        if spread == 0.0:
+            return alone
+        values = (samples.values - centre) / spread
+        boosters, left = _boosted(samples, values)
+        noise = float(left.min())
+        if noise >= 1.0:  # no trees do better than the mean on masks left out
+            return alone
+        spectra = [
+            [tree_spectrum(read_trees(booster, n), self.max_degree) for booster in row]
+            for row in boosters
+        ]
+        support, prior = _largest_energies(spectra, (noise / left) ** _SHARPNESS)
+        if not len(support):  # what the trees have found is of higher order
+            return alone
+        coefficients = _weighted_ridge(samples.words, values, support, prior, noise)
+        coefficients *= spread
+        coefficients[0] += centre
+        return Spectrum(n, np.concatenate([constant, support]), coefficients)
 
 
-def _usual(settings: Sequence[_Setting]) -> _Setting:
-    """The depth chosen most often, with the median of what was chosen along with it."""
-    depths = [setting.depth for setting in settings]
-    depth = max(_DEPTHS, key=depths.count)
-    same = [setting for setting in settings if setting.depth == depth]
-    penalties = sorted(setting.penalty for setting in same)
-    rounds = int(np.median([setting.rounds for setting in same]))
-    return _Setting(depth, rounds, penalties[len(penalties) // 2])
+def _boosted(
+    samples: Samples, values: FloatArray
+) -> tuple[list[list["lightgbm.Booster"]], FloatArray]:
+    """Trees of every shape, fitted to the training sets of cross-validation.
 
+    Returns:
+        For each shape the boosters of all folds, and (shapes,) their mean squared error there.
+    """
+    import lightgbm
 
-class _Data:
-    """Evaluated masks, and fits to some of them."""
-
-    def __init__(self, samples: Samples, max_degree: int) -> None:
-        self._samples = samples
-        self._features = unpack(samples.words, samples.n_features).astype(np.float32)
-        self._max_degree = max_degree
-
-    def choose(self, rows: IntArray, judge: IntArray) -> _Setting:
-        """The setting with which a fit to some rows predicts others best."""
-        best, least = _Setting(_DEPTHS[0], 1, _PENALTIES[-1]), np.inf
-        values = self._samples.values[judge]
-        for depth in _DEPTHS:
-            booster = self._boost(rows, depth, _MOST_ROUNDS, judge)
-            rounds = max(booster.best_iteration, 1)
-            fits = self._refits(booster, rows, _PENALTIES)
-            for penalty, found in zip(_PENALTIES, fits, strict=True):
-                error = ((found.evaluate(self._samples.words[judge]) - values) ** 2).mean()
-                if error < least:
-                    best, least = _Setting(depth, rounds, penalty), error
-        return best
-
-    def spectrum(self, rows: IntArray, setting: _Setting) -> Spectrum:
-        """A fit to some rows."""
-        booster = self._boost(rows, setting.depth, setting.rounds, None)
-        return self._refits(booster, rows, [setting.penalty])[0]
-
-    def _boost(
-        self, rows: IntArray, depth: int, rounds: int, judge: IntArray | None
-    ) -> "lightgbm.Booster":
-        import lightgbm
-
-        values = self._samples.values
-        centre, spread = float(values[rows].mean()), float(values[rows].std()) or 1.0
-        options: dict[str, Any] = {
-            "objective": "l2",
-            "max_depth": depth,
-            "num_leaves": 2**depth - 1,
-            "learning_rate": _LEARNING_RATE,
-            "min_data_in_leaf": max(2, min(20, len(rows) // 40)),
-            "feature_fraction": 0.5,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
-            "lambda_l2": 1.0,
-            "min_data_in_bin": 1,
-            "feature_pre_filter": False,
-            "seed": 0,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,
-            "verbose": -1,
-        }
-        train = lightgbm.Dataset(
-            self._features[rows], (values[rows] - centre) / spread, params=options
+    m = len(values)
+    order = np.random.default_rng(0).permutation(m)
+    tests = [np.sort(order[fold::_FOLDS]) for fold in range(_FOLDS)]
+    splits = [(np.setdiff1d(order, rows), rows) for rows in tests]
+    features = unpack(samples.words, samples.n_features).astype(np.float32)
+    boosters, errors = [], []
+    for shape in _SHAPES:
+        options = _OPTIONS | shape | {"min_data_in_leaf": max(2, m // 100)}
+        found: dict[str, Any] = lightgbm.cv(
+            options,
+            lightgbm.Dataset(features, values, params=options),
+            _ROUNDS,
+            splits,
+            callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
+            return_cvbooster=True,
         )
-        if judge is None:
-            return lightgbm.train(options, train, rounds)
-        target = (values[judge] - centre) / spread
-        held_out = lightgbm.Dataset(self._features[judge], target, reference=train)
-        stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
-        return lightgbm.train(options, train, rounds, valid_sets=[held_out], callbacks=[stop])
+        boosters.append(found["cvbooster"].boosters)
+        errors.append(max(found["valid l2-mean"][-1], _LEAST_NOISE))
+    return boosters, np.array(errors)
 
-    def _refits(
-        self, booster: "lightgbm.Booster", rows: IntArray, penalties: Sequence[float]
-    ) -> list[Spectrum]:
-        """Ridge regression on the trees' largest coefficients, weighted by their size."""
-        n = self._samples.n_features
-        values = self._samples.values[rows]
-        trees = tree_spectrum(read_trees(booster, n), self._max_degree)
-        sizes = np.where(trees.orders > 0, np.abs(trees.coefficients), 0.0)
-        largest = np.argsort(-sizes, kind="stable")[: min(_SIZE, len(sizes) - 1)]
-        constant = np.flatnonzero(trees.orders == 0)
-        support = trees.support[np.concatenate([constant, largest])]
-        centre = float(values.mean())
-        if not len(largest) or sizes[largest[0]] == 0.0:
-            alone = Spectrum(n, support[:1], np.array([centre]))
-            return [alone] * len(penalties)
-        design = signs(self._samples.words[rows], support[1:]).astype(np.float64)
-        means = design.mean(axis=0)
-        weights = sizes[largest] / np.sqrt((sizes[largest] ** 2).mean())
-        scaled = (design - means) * weights
-        gram, cross = scaled.T @ scaled, scaled.T @ (values - centre)
-        energy = max(float(np.trace(gram)) / len(gram), 1e-300)
-        found = []
-        for penalty in penalties:
-            system = gram.copy()
-            system[np.diag_indices(len(system))] += penalty * energy
-            coefficients = weights * scipy.linalg.solve(system, cross, assume_a="pos")
-            intercept = centre - float(means @ coefficients)
-            found.append(Spectrum(n, support, np.concatenate([[intercept], coefficients])))
-        return found
+
+def _largest_energies(
+    spectra: Sequence[Sequence[Spectrum]], weights: FloatArray
+) -> tuple[WordArray, FloatArray]:
+    """The frequencies of largest mean square coefficient, and these means over their sum.
+
+    Args:
+        spectra: A row for each shape.
+        weights: What the squares of each row are multiplied by.
+
+    Returns:
+        (k, n_words) frequencies without the constant, the largest first, and (k,).
+    """
+    words, energies = [], []
+    for row, weight in zip(spectra, weights, strict=True):
+        for spectrum in row:
+            squares = np.where(spectrum.orders > 0, weight * spectrum.coefficients**2, 0.0)
+            # Ensembles agree on what is large, so that some more of each are enough.
+            largest = np.argsort(-squares, kind="stable")[: 4 * _SIZE]
+            largest = largest[squares[largest] > 0]
+            words.append(spectrum.support[largest])
+            energies.append(squares[largest])
+    support, number = np.unique(np.concatenate(words), axis=0, return_inverse=True)
+    total = np.bincount(number.ravel(), np.concatenate(energies), minlength=len(support))
+    best = np.argsort(-total, kind="stable")[:_SIZE]
+    return support[best], total[best] / max(float(total[best].sum()), 1e-300)
+
+
+def _weighted_ridge(
+    words: WordArray, values: FloatArray, support: WordArray, prior: FloatArray, noise: float
+) -> FloatArray:
+    """(k + 1,) coefficients by ridge regression, a prior variance for each, the constant first.
+
+    Args:
+        words: (m, n_words) masks.
+        values: (m,) of mean zero.
+        support: (k, n_words) frequencies.
+        prior: (k,).
+        noise: Variance.
+    """
+    scale = np.sqrt(prior)
+    design = signs(words, support) * scale
+    means = design.mean(axis=0)
+    design -= means
+    # With more columns than masks the system of the masks is the smaller one.
+    wide = len(words) < len(support)
+    gram = design @ design.T if wide else design.T @ design
+    gram[np.diag_indices_from(gram)] += noise
+    right = values if wide else design.T @ values
+    solved = scipy.linalg.solve(gram, right, assume_a="pos", overwrite_a=True, check_finite=False)
+    if wide:
+        solved = design.T @ solved
+    return np.concatenate([[-float(means @ solved)], scale * solved])
 
 
 def read_trees(booster: "lightgbm.Booster", n_features: int) -> Trees:

@@ -5,6 +5,7 @@ F(k) is w_k sum_j alpha_j (-1)^<k,m_j> with alpha = (K + noise I)^-1 y, plus wha
 neighbours add. The largest of these coefficients are kept and refitted on all masks.
 """
 
+import itertools
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,10 +66,14 @@ class GaussianProcess:
         sizes = [size for size in _SIZES if size <= max(_SIZES[0], len(samples))]
         sharing = max(1, int(_SHARE_LEFT_OUT * len(samples) / len(folds[0])))
         groups = [list(folds[start : start + sharing]) for start in range(0, len(folds), sharing)]
+        # The search for hyperparameters starts where one without half of the folds has ended.
+        halves = [list(itertools.chain(*half)) for half in (groups[::2], groups[1::2]) if half]
         # What runs side by side is the folds, not the linear algebra inside them.
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            whole = pool.submit(data.posterior)
-            parts = list(pool.map(lambda group: data.predict(group, sizes), groups))
+            starts = list(pool.map(data.start, halves))
+            whole = pool.submit(data.posterior, starts[0])
+            jobs = [(group, starts[number % len(starts)]) for number, group in enumerate(groups)]
+            parts = list(pool.map(lambda job: data.predict(job[0], job[1], sizes), jobs))
             posterior = whole.result()
         guesses = np.full((len(samples), len(sizes)), np.nan)
         for group, part in zip(groups, parts, strict=True):
@@ -109,7 +114,7 @@ class _Posterior:
         hyper: Of its kernel.
         centre: What is taken from the values.
         spread: The unit of the values that the process sees.
-        rows: (p,) the samples.
+        rows: (p,) positions of the samples among the points.
         alpha: (p,) (K + noise I)^-1 y.
         error: Mean squared leave-one-out error.
     """
@@ -160,7 +165,10 @@ class _Data:
         self._words = samples.words
         self._n = samples.n_features
         self._max_degree = min(max_degree, self._n)
-        masks = unpack(samples.words[:_POSTERIOR_SAMPLES], self._n)
+        # In random order, for the first masks may be those of one group of a coded design.
+        order = np.random.default_rng(0).permutation(len(samples))
+        self._rows = order[:_POSTERIOR_SAMPLES]
+        masks = unpack(samples.words[self._rows], self._n)
         self._near: NeighbourTransform | None = None
         indicators = None
         if samples.is_sequence and self._n <= _NEIGHBOUR_FEATURES:
@@ -168,17 +176,31 @@ class _Data:
             self._near = neighbour_transform(self._n, self._max_degree)
         self._points = Points(np.where(masks, 1.0, -1.0), indicators)
 
-    def posterior(self) -> _Posterior:
-        """The process given all samples."""
-        return self._posteriors([np.zeros(0, dtype=np.int64)])[0]
+    def start(self, folds: Sequence[IntArray]) -> Hyperparameters:
+        """Hyperparameters found without some folds: where the search for better ones starts."""
+        rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
+        values = self._values[self._rows[rows]]
+        spread = float(values.std()) or 1.0
+        return most_likely(self._points[rows], (values - values.mean()) / spread)
 
-    def predict(self, folds: Sequence[IntArray], sizes: Sequence[int]) -> list[FloatArray]:
+    def posterior(self, start: Hyperparameters) -> _Posterior:
+        """The process given all samples."""
+        return self._posteriors([np.zeros(0, dtype=np.int64)], start)[0]
+
+    def predict(
+        self, folds: Sequence[IntArray], start: Hyperparameters, sizes: Sequence[int]
+    ) -> list[FloatArray]:
         """For each fold (rows, sizes): predictions by fits to all other masks.
 
         Hyperparameters see no mask of any of the folds, the rest none of the fold predicted.
+
+        Args:
+            folds: Row numbers.
+            start: Hyperparameters found without any of the folds.
+            sizes: Numbers of coefficients.
         """
         guesses = []
-        posteriors = self._posteriors(folds)
+        posteriors = self._posteriors(folds, start)
         for fold, posterior in zip(folds, posteriors, strict=True):
             chosen = self.largest(posterior, sizes[-1])
             others = np.setdiff1d(np.arange(len(self._values)), fold)
@@ -189,7 +211,11 @@ class _Data:
             )
         return guesses
 
-    def _posteriors(self, folds: Sequence[IntArray]) -> list[_Posterior]:
+    def _positions_outside(self, folds: Sequence[IntArray]) -> IntArray:
+        """Positions among the points of those that are in none of the folds."""
+        return np.flatnonzero(~np.isin(self._rows, np.concatenate(folds)))
+
+    def _posteriors(self, folds: Sequence[IntArray], start: Hyperparameters) -> list[_Posterior]:
         """For each fold the process given all others, hyperparameters found without any.
 
         One inverse serves them all: without the rows B, alpha is
@@ -198,19 +224,19 @@ class _Data:
         K^-1_AB (K^-1_BB)^-1 K^-1_BA.
         """
         m = len(self._points)
-        rows = np.setdiff1d(np.arange(m), np.concatenate(folds))
-        rows = rows[:_LIKELIHOOD_SAMPLES]
-        centre, spread = float(self._values[rows].mean()), float(self._values[rows].std()) or 1.0
-        values = (self._values[:m] - centre) / spread
-        hyper = most_likely(self._points[rows], values[rows])
+        rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
+        values = self._values[self._rows]
+        centre, spread = float(values[rows].mean()), float(values[rows].std()) or 1.0
+        values = (values - centre) / spread
+        hyper = most_likely(self._points[rows], values[rows], start)
         kernel = kernel_matrix(self._points, hyper)
         kernel[np.diag_indices(m)] += hyper.noise
         _, inverse = factor_and_inverse(kernel)
         alpha, diagonal = inverse @ values, inverse.diagonal()
         found = []
         for fold in folds:
-            out = fold[fold < m]
-            kept = np.setdiff1d(np.arange(m), out)
+            outside = ~np.isin(self._rows, fold)
+            kept, out = np.flatnonzero(outside), np.flatnonzero(~outside)
             lower = scipy.linalg.cholesky(inverse[np.ix_(out, out)], lower=True)
             half = scipy.linalg.solve_triangular(lower, inverse[np.ix_(out, kept)], lower=True)
             moved = scipy.linalg.solve_triangular(lower, alpha[out], lower=True)
@@ -238,7 +264,7 @@ class _Data:
             local = np.argsort(-sums, kind="stable")[: 2 * size]
             members = np.unique(np.concatenate([members, self._near.frequencies(local)]), axis=0)
         prior = product.variances(members)
-        columns = signs(self._words[posterior.rows], pack(members))
+        columns = signs(self._words[self._rows[posterior.rows]], pack(members))
         means = prior * (columns.T @ alpha)
         shared = None
         if self._near is not None:

@@ -30,7 +30,7 @@ _NOISE_MEAN, _NOISE_SD = np.log(0.1), 1.0
 _SCALE_SD = 2.0  # of v, c2, c1 and u: weak
 _LEAST_LOG_NOISE = -10.0  # below, noiseless functions make the kernel matrix singular
 # More steps raise the marginal likelihood a little and R2 not at all.
-_STEPS = 25
+_STEPS, _STEPS_FROM_START = 25, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +100,15 @@ def kernel_matrix(points: Points, hyper: Hyperparameters) -> FloatArray:
     return np.asarray(matrix)
 
 
-def most_likely(points: Points, values: FloatArray) -> Hyperparameters:
+def most_likely(
+    points: Points, values: FloatArray, start: Hyperparameters | None = None
+) -> Hyperparameters:
     """The hyperparameters of largest posterior density: marginal likelihood times prior.
 
     Args:
         points: Where the function was evaluated.
         values: (m,) float64, of mean about 0 and variance about 1.
+        start: Those of largest posterior density for a part of the points, if they are known.
     """
     n = points.signs.shape[1]
     scales = np.log([0.5, 1.0, 0.5, 0.3])
@@ -115,12 +118,12 @@ def most_likely(points: Points, values: FloatArray) -> Hyperparameters:
         shared = (points.neighbours @ points.neighbours.T).astype(np.float64) / n
     found = scipy.optimize.minimize(
         _negative_log_posterior,
-        prior,
+        prior if start is None else start.logs,
         args=(points.signs, values, prior, shared),
         jac=True,
         method="L-BFGS-B",
         bounds=[(-8.0, 8.0)] * n + [(-10.0, 6.0)] * 4 + [(_LEAST_LOG_NOISE, 2.0)],
-        options={"maxiter": _STEPS},
+        options={"maxiter": _STEPS if start is None else _STEPS_FROM_START},
     )
     return Hyperparameters(found.x)
 
@@ -183,6 +186,4 @@ def factor_and_inverse(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     lower = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
     inverse, _ = scipy.linalg.lapack.dpotri(lower, lower=1)
-    upper = np.triu_indices(len(inverse), 1)
-    inverse[upper] = inverse.T[upper]
-    return np.asarray(lower), np.asarray(inverse)
+    return np.asarray(lower), np.tril(inverse) + np.tril(inverse, -1).T

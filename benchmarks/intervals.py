@@ -1,0 +1,152 @@
+"""Do intervals hold what they promise? Coverage of R2's and of the interactions' over many runs.
+
+Every function has a known spectrum: up to 14 features all masks are evaluated (forests, networks,
+VADER on short reviews), the others are sparse (published spectra, random ones). A run is right
+where the interval of R2 holds the R2 over all masks, and the interval of an interaction holds the
+value function's own; the TOP largest interactions of each run count. All intervals are of 90 %.
+
+    python benchmarks/intervals.py --data ../shared/data --seeds 4
+"""
+
+import argparse
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import spex
+from functions import (
+    BoolArray,
+    Classifier,
+    FloatArray,
+    Function,
+    Noise,
+    Synthetic,
+    published,
+    reviews,
+)
+from spex.fourier.spectrum import Spectrum
+from spex.fourier.wht import walsh_hadamard
+from spex.interactions import interactions
+from spex.masks import all_masks
+
+MOST_EXACT = 14
+TOP = 20
+INDICES = ("SV", "BII", "SII", "k-SII", "STII", "FSII", "FBII", "Fourier")
+
+
+def restricted(function: Function, n: int, seed: int) -> Function:
+    """A function of some of the features, the others present."""
+    chosen = np.random.default_rng(seed).choice(function.n, size=n, replace=False)
+
+    def values(masks: BoolArray) -> FloatArray:
+        everyone = np.ones((len(masks), function.n), dtype=np.bool_)
+        everyone[:, chosen] = masks
+        return function.values(everyone)
+
+    return Function(n, values, None)
+
+
+def functions(data: Path | None) -> Iterator[tuple[str, Function]]:
+    """Functions whose spectrum is known or can be computed."""
+    for kind, n in (("forest", 30), ("mlp", 64)):
+        for seed in range(3):
+            yield f"{kind}, 13 features {seed}", restricted(Classifier(kind, n).build(), 13, seed)
+    path = data and data / "sentiment_reviews_dev80.jsonl"
+    for case in reviews(path, 8, MOST_EXACT, 5):
+        yield case.name, case.build()
+    for seed, share in itertools.product(range(2), (0.15, 0.4)):
+        case = Synthetic(13, 20, Noise("network", share), seed)
+        yield f"{case.name}, {case.noise} {seed}", replace(case.build(), truth=None)
+    for seed in range(2):
+        yield f"sparse, 40 features {seed}", Synthetic(40, 60, seed=seed).build()
+    if data is not None:
+        for case in published(data / "llm_spectra_dev.json", Noise(), 0):
+            yield case.name, case.build()
+
+
+def true_spectrum(function: Function) -> Spectrum:
+    if function.truth is not None:
+        return Spectrum.from_mapping(function.truth, function.n)
+    masks = all_masks(function.n)
+    from spex.f2.packing import unpack
+
+    return Spectrum(function.n, masks, walsh_hadamard(function.values(unpack(masks, function.n))))
+
+
+def true_r2(truth: Spectrum, found: Spectrum) -> float:
+    """R2 over all masks, by Parseval's theorem."""
+    exact, guess = (
+        {key: value for key, value in spectrum.items() if key} for spectrum in (truth, found)
+    )
+    total = sum(value**2 for value in exact.values())
+    keys = exact.keys() | guess.keys()
+    return 1 - sum((exact.get(k, 0.0) - guess.get(k, 0.0)) ** 2 for k in keys) / total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder with reviews and published spectra")
+    parser.add_argument("--budgets", default="100,300,1000")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--method", default="auto")
+    arguments = parser.parse_args()
+    console = Console(width=150)
+    table = Table(
+        "budget", "runs", "R2 covered", *INDICES, "stable, of top 10",
+        title=f"{arguments.method}: share of 90 % intervals that hold the truth; top {TOP} of each",
+    )  # fmt: skip
+    cases = list(functions(arguments.data))
+    started = time.perf_counter()
+    for budget in map(int, arguments.budgets.split(",")):
+        r2_covered, stable = [], []
+        covered: dict[str, list[bool]] = {index: [] for index in INDICES}
+        for (name, function), seed in itertools.product(cases, range(arguments.seeds)):
+
+            def values(masks: BoolArray, function: Function = function) -> FloatArray:
+                return function.values(masks)
+
+            if np.ptp(values(np.random.default_rng(0).random((200, function.n)) < 0.5)) == 0:
+                continue
+            values.is_sequence = function.is_sequence  # type: ignore[attr-defined]
+            found = spex.explain(
+                values, function.n, budget=budget, seed=seed, method=arguments.method
+            )
+            truth = true_spectrum(function)
+            low, high = found.r2_interval
+            r2_covered.append(low - 1e-9 <= true_r2(truth, found.spectrum) <= high + 1e-9)
+            shares = []
+            for index in INDICES:
+                listed = found.interactions(index)
+                exact = interactions(truth, index, listed.order)
+                for key, _ in listed.top(TOP):
+                    low, high = listed.interval(key)
+                    slack = 1e-9 * abs(listed[key])
+                    shares.append(low - slack <= exact.get(key, 0.0) <= high + slack)
+                    covered[index].append(shares[-1])
+            exact = interactions(truth, "FBII", found.interactions("FBII").order)
+            top = {key for key, _ in exact.top(10)}
+            for key, share in found.interactions("FBII").stability(10).items():
+                stable.append((share, key in top))
+            console.print(
+                f"{budget} {name} {seed}: {found.method}, R2 {found.r2:.3f} {found.r2_interval}, "
+                f"true {true_r2(truth, found.spectrum):.3f}, covered {np.mean(shares):.2f}",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
+        promised, kept = np.mean([s for s, _ in stable]), np.mean([k for _, k in stable])
+        table.add_row(
+            str(budget), str(len(r2_covered)), f"{np.mean(r2_covered):.2f}",
+            *(f"{np.mean(covered[index]):.2f}" for index in INDICES),
+            f"{promised:.2f} said, {kept:.2f} true",
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"{time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

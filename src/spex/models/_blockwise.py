@@ -1,0 +1,73 @@
+"""Attention in blocks of queries, each with the keys alone that one of them may see.
+
+Along a prefix tree laid out in a row a token sees its ancestors, a small part of a piece, but an
+attention kernel that is given a mask compares it with all of the piece. Registered with
+transformers' AttentionInterface; whatever it is not made for goes to `sdpa`.
+"""
+
+import functools
+from typing import Any
+
+from spex.extras import require
+
+NAME = "spex_blockwise"
+# Smaller blocks see fewer keys in vain, larger ones have fewer calls: 32 and 64 are alike.
+_BLOCK = 64
+
+
+@functools.cache
+def register() -> str:
+    """Make the attention known to transformers, and say its name there."""
+    torch = require("torch", "hf")
+    transformers = require("transformers", "hf")
+    masking_utils = require("transformers.masking_utils", "hf")
+    attentions = require("transformers.modeling_utils", "hf").ALL_ATTENTION_FUNCTIONS
+    whole = attentions["sdpa"]
+
+    def blockwise(
+        module: Any,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any,
+        dropout: float = 0.0,
+        scaling: float | None = None,
+        **others: Any,
+    ) -> tuple[Any, None]:
+        batch, heads, length, _ = query.shape
+        special = dropout or any(
+            others.get(name) is not None for name in ("position_bias", "softcap", "s_aux")
+        )
+        if (
+            special
+            or batch > 1
+            or length <= _BLOCK
+            or attention_mask is None
+            or not attention_mask.is_floating_point()
+            or attention_mask.shape[1] != 1
+        ):
+            result: tuple[Any, None] = whole(
+                module, query, key, value, attention_mask,
+                dropout=dropout, scaling=scaling, **others,
+            )  # fmt: skip
+            return result
+        bias = attention_mask[0, 0]
+        seen = bias > torch.finfo(bias.dtype).min
+        found = query.new_empty(batch, heads, length, value.shape[-1])
+        for start in range(0, length, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            columns = seen[rows].any(dim=0).nonzero()[:, 0]
+            found[:, :, rows] = torch.nn.functional.scaled_dot_product_attention(
+                query[:, :, rows],
+                key[:, :, columns],
+                value[:, :, columns],
+                attn_mask=bias[rows][:, columns][None, None],
+                scale=scaling,
+                enable_gqa=key.shape[1] != heads,
+            )
+        return found.transpose(1, 2).contiguous(), None
+
+    transformers.AttentionInterface.register(NAME, blockwise)
+    # Masks are made as for sdpa.
+    masking_utils.AttentionMaskInterface.register(NAME, masking_utils.sdpa_mask)
+    return NAME

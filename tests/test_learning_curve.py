@@ -1,0 +1,58 @@
+"""What more evaluations would buy, against what they do buy."""
+
+import numpy as np
+import pytest
+
+import spex
+from spex.learning_curve import Fall, expected_r2
+
+
+def test_a_power_law_that_is_seen_clearly_goes_on():
+    falls = [Fall(2.0, 1.6, 0.01), Fall(1.0, 0.8, 0.01)]
+    assert 1 - expected_r2(0.8, falls, 1.0) == pytest.approx(0.2 * 2**-0.8, rel=0.02)
+    assert 1 - expected_r2(0.8, falls, 2.0) == pytest.approx(0.2 * 2**-1.6, rel=0.03)
+
+
+def test_what_is_not_seen_clearly_is_as_usual():
+    usual = expected_r2(0.8, [], 1.0)
+    assert 0.8 < usual < 0.9
+    assert expected_r2(0.8, [Fall(1.0, 3.0, 100.0)], 1.0) == pytest.approx(usual, abs=0.01)
+
+
+def test_more_never_promises_less():
+    assert expected_r2(0.5, [Fall(1.0, -2.0, 0.01)], 2.0) == 0.5
+
+
+def bumpy(masks):
+    signs = np.where(masks, 1.0, -1.0)
+    weights = np.random.default_rng(0).normal(size=(signs.shape[1], 8))
+    return np.tanh(0.5 * signs @ weights).sum(axis=1)
+
+
+@pytest.mark.parametrize("method", ["linear", "pairwise", "gp"])
+def test_the_forecast_is_about_what_comes(method):
+    said = spex.explain(bumpy, 16, budget=200, method=method)
+    assert list(said.forecast) == [400, 800]
+    for budget, expected in said.forecast.items():
+        fresh = np.random.default_rng(7).random((3000, 16)) < 0.5
+        values = bumpy(fresh)
+        found = spex.explain(bumpy, 16, budget=budget, method=method).predict(fresh)
+        came = 1 - ((values - found) ** 2).mean() / values.var()
+        assert expected == pytest.approx(came, abs=0.08)
+
+
+def test_all_masks_are_promised_where_that_is_what_comes_next():
+    said = spex.explain(bumpy, 9, budget=200, method="gp")
+    assert said.forecast[800] == 1.0 and said.forecast[400] < 1.0
+
+
+def test_where_nothing_is_to_be_won_nothing_is_said():
+    assert spex.explain(bumpy, 5, budget=100).forecast == {}
+    assert spex.explain(lambda masks: np.ones(len(masks)), 30, budget=100).forecast == {}
+
+
+def test_forecasts_are_told_and_saved(tmp_path):
+    said = spex.explain(bumpy, 16, budget=200, method="gp")
+    assert "to expect: " in repr(said) and "with 800 evaluations" in repr(said)
+    said.save(tmp_path / "e.json")
+    assert spex.Explanation.load(tmp_path / "e.json").forecast == said.forecast
