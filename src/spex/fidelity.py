@@ -10,6 +10,13 @@ from spex.surrogates.base import Samples
 
 CONFIDENCE = 0.9
 _FOLDS = 10  # a fit to 9 in 10 masks is nearly as good as the one to all
+# Unexplained variance falls about as this power of the number of masks.
+FALL = 0.7
+# Errors in different folds share most of the masks that they were fitted to, so that they say less
+# than as many independent ones (Bates, Hastie & Tibshirani, Cross-validation: what does it estimate
+# and how well does it do it?, 2021). Over 60 runs of `auto` with a known R2 the deviation was 1.3
+# to 1.7 times what independent errors would have.
+_SHARED_MASKS = 1.4
 
 
 @dataclass(frozen=True)
@@ -42,8 +49,26 @@ def fidelity(values: FloatArray, predictions: FloatArray) -> Fidelity:
 
     Args:
         values: (m,) float64, m >= 2.
-        predictions: (m,) float64 from fits that have not seen these values.
+        predictions: (m,) float64 of one fit that has not seen these values.
     """
+    return _fidelity(values, predictions, 1.0, 1.0)
+
+
+def cross_fitted_fidelity(values: FloatArray, predictions: FloatArray, left_out: float) -> Fidelity:
+    """R2 and its interval of a fit to all masks, from fits that left out some of them in turn.
+
+    Args:
+        values: (m,) float64, m >= 2.
+        predictions: (m,) float64, each of a fit that has not seen this value.
+        left_out: Share of all masks that such a fit has not seen: it leaves a little more
+            unexplained, which is taken off.
+    """
+    return _fidelity(values, predictions, (1 - left_out) ** FALL, _SHARED_MASKS)
+
+
+def _fidelity(
+    values: FloatArray, predictions: FloatArray, factor: float, widening: float
+) -> Fidelity:
     m = len(values)
     deviation = (values - values.mean()) ** 2 * (m / (m - 1))
     error = (values - predictions) ** 2
@@ -51,11 +76,11 @@ def fidelity(values: FloatArray, predictions: FloatArray) -> Fidelity:
     scale = float(np.abs(values).max(initial=0.0))
     if spread <= (1e-12 * scale) ** 2:  # constant, up to rounding
         return PERFECT
-    unexplained = float(error.mean()) / spread
+    unexplained = factor * float(error.mean()) / spread
     if unexplained <= 1e-20:
         return PERFECT
     influence = error / error.mean() - deviation / spread
-    standard_error = float(np.sqrt((influence**2).sum() / (m * (m - 1))))
+    standard_error = widening * float(np.sqrt((influence**2).sum() / (m * (m - 1))))
     width = float(stdtrit(m - 1, 0.5 + CONFIDENCE / 2)) * standard_error
     worst = unexplained * float(np.exp(min(width, 50.0)))
     return Fidelity(1 - unexplained, (1 - worst, 1 - unexplained * float(np.exp(-width))))

@@ -42,7 +42,7 @@ from spex._typing import FloatArray, IntArray, Interaction
 from spex.errors import ArgumentError
 from spex.f2.packing import pack, unpack
 from spex.fourier.spectrum import Spectrum
-from spex.uncertainty import SpectrumErrors, share_containing
+from spex.uncertainty import SpectrumErrors, error_of_sum, share_containing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -372,7 +372,7 @@ def interactions(
 
 
 class _ErrorsOfValues:
-    """Standard errors of interaction values: by equation (2) a sum of independent errors."""
+    """Standard errors of interaction values: by equation (2) sums of errors of coefficients."""
 
     def __init__(
         self, spectrum: Spectrum, errors: SpectrumErrors, index: InteractionIndex, order: int
@@ -380,26 +380,26 @@ class _ErrorsOfValues:
         self._spectrum, self._errors = spectrum, errors
         self._index, self._order = index, order
         self._orders = np.union1d(spectrum.orders, np.flatnonzero(errors.left_out)).tolist()
-        self._squared: dict[int, FloatArray] = {}
+        self._of_size: dict[int, FloatArray] = {}
 
     def __call__(self, interaction: Interaction) -> float:
-        squared = self._weights(len(interaction))
+        weights = self._weights(len(interaction))
         member = np.zeros((1, self._spectrum.n_features), dtype=np.bool_)
         member[0, list(interaction)] = True
         word = pack(member)
         rows = ((self._spectrum.support & word) == word).all(axis=1)
-        of_support = squared[self._spectrum.orders[rows]] * self._errors.standard_errors[rows] ** 2
-        outside = squared * self._errors.left_out * share_containing(self._errors, interaction)
-        return math.sqrt(float(of_support.sum() + outside.sum()))
+        inside = weights[self._spectrum.orders[rows]] * self._errors.standard_errors[rows]
+        left_out = self._errors.left_out * share_containing(self._errors, interaction)
+        return math.hypot(error_of_sum(inside), error_of_sum(weights * np.sqrt(left_out)))
 
     def _weights(self, s: int) -> FloatArray:
-        """(d + 1,) squared weights of coefficients of each order, zero where none is needed."""
-        if s not in self._squared:
+        """(d + 1,) absolute weights of coefficients of each order, zero where none is needed."""
+        if s not in self._of_size:
             weights = np.zeros(len(self._errors.left_out))
             for d in self._orders:
                 weights[d] = self._weight(s, d)
-            self._squared[s] = weights**2
-        return self._squared[s]
+            self._of_size[s] = np.abs(weights)
+        return self._of_size[s]
 
     def _weight(self, s: int, d: int) -> float:
         if s > d:

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from spex._typing import IntArray
-from spex.fidelity import folds
+from spex.fidelity import FALL, folds
 from spex.fourier.spectrum import weighted_sum
 from spex.selection import Fit, fit_candidate
 from spex.surrogates.base import Samples, Surrogate
 
 # Fewer masks say nothing of how errors compare.
 _LEAST_TEST_MASKS = 8
-# By how much the logarithm (to base 2) of the unexplained variance falls when the sample doubles,
-# and the standard deviation of that: measured on forests, networks, VADER and LLM spectra.
-_USUAL_FALL, _FALL_SD = 0.5, 0.3
+# The standard deviation of the power with which unexplained variance falls, from one function to
+# another.
+_FALL_SD = 0.3
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def expected_r2(r2: float, falls: Sequence[Fall], doublings: float) -> float:
         doublings: log2 of the sizes' ratio.
     """
     # Bayes with a normal prior for the fall per doubling.
-    precision, total = _FALL_SD**-2, _USUAL_FALL * _FALL_SD**-2
+    precision, total = _FALL_SD**-2, FALL * _FALL_SD**-2
     for each in falls:
         weight = each.doublings**2 / max(each.deviation, 0.05) ** 2
         precision += weight

@@ -10,7 +10,7 @@ from threadpoolctl import ThreadpoolController
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError
-from spex.fidelity import Fidelity, fidelity, folds
+from spex.fidelity import Fidelity, cross_fitted_fidelity, fidelity, folds
 from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.surrogates.base import Fitted, Samples, Surrogate
 from spex.surrogates.refit import coefficient_errors
@@ -97,25 +97,24 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     uniform = np.nonzero(samples.uniform)[0]
     names = list(fitted)
     scores = {
-        name: fidelity(values[uniform], fit.predictions[uniform]).r2 for name, fit in fitted.items()
+        name: cross_fitted_fidelity(values[uniform], fit.predictions[uniform], fit.left_out).r2
+        for name, fit in fitted.items()
     }
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
     of_fold = np.full(len(samples), np.nan)
     for rows in parts:
         others = np.setdiff1d(uniform, rows)
         of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
-    measured = fidelity(values[uniform], of_fold[uniform])
     weights = _weights(predictions[uniform], values[uniform])
+    left_out = sum(w * fitted[name].left_out for w, name in zip(weights, names, strict=True))
+    measured = cross_fitted_fidelity(values[uniform], of_fold[uniform], left_out)
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
-    unexplained = float(((values - of_fold)[uniform] ** 2).mean())
-    errors = fitted[names[used[0]]].standard_errors
+    unexplained = (1 - measured.r2) * float(values[uniform].var(ddof=1))
     if len(used) > 1:
         # What only one of them has comes with a small weight; a single one has chosen its support.
         spectrum = spectrum.keep(_needed(spectrum, _DISPENSABLE * unexplained))
-        errors = None
-    if errors is None:
-        errors = coefficient_errors(samples, spectrum, unexplained)
+    errors = coefficient_errors(samples, spectrum, unexplained)
     name = " + ".join(names[i] for i in used)
     used_weights = {names[i]: float(weights[i]) for i in used}
     return Fit(name, spectrum, measured, scores, errors, unexplained, used_weights, of_fold)

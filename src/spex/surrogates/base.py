@@ -94,13 +94,12 @@ class Fitted:
         spectrum: The fit to all samples.
         predictions: (m,) float64, of each mask in a fold by a fit that has seen no mask of that
             fold, the whole choice of support and penalties repeated; NaN elsewhere.
-        standard_errors: (k,) of the spectrum's coefficients, in the unit of the value function,
-            given the support; None where the surrogate does not tell.
+        left_out: Share of all masks that the fit behind a prediction has not seen.
     """
 
     spectrum: Spectrum
     predictions: FloatArray
-    standard_errors: FloatArray | None = None
+    left_out: float
 
 
 class Surrogate(Protocol):
@@ -152,4 +151,5 @@ def constant_fit(samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         support = np.zeros((1, n_words(of.n_features)), dtype=np.uint64)
         return Spectrum(of.n_features, support, np.array([of.values.mean()]))
 
-    return Fitted(mean(samples), predict_folds(mean, samples, folds))
+    left_out = len(folds[0]) / len(samples)
+    return Fitted(mean(samples), predict_folds(mean, samples, folds), left_out)

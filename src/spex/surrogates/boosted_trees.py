@@ -91,7 +91,7 @@ class BoostedTrees:
             whole = pool.submit(self._spectrum, samples)
             for rows, found in zip(parts, pool.map(predict, parts), strict=True):
                 predictions[rows] = found
-        return Fitted(whole.result(), predictions)
+        return Fitted(whole.result(), predictions, len(parts[0]) / len(samples))
 
     def _spectrum(self, samples: Samples) -> Spectrum:
         n = samples.n_features

@@ -84,7 +84,9 @@ class GaussianProcess:
         fit = data.refit(chosen, np.arange(len(samples)), posterior, [sizes[size]])[0]
         constant = np.zeros((1, n_words(samples.n_features)), dtype=np.uint64)
         support = np.concatenate([constant, pack(chosen.members)])
-        return Fitted(Spectrum(samples.n_features, support, fit), predictions)
+        spectrum = Spectrum(samples.n_features, support, fit)
+        left_out = sum(len(rows) for rows in groups[0]) / len(samples)
+        return Fitted(spectrum, predictions, left_out)
 
 
 def _choose(

@@ -27,7 +27,8 @@ class Linear:
         n = samples.n_features
         if n <= _GRAM_FEATURES:
             return ridge_path(samples, singletons(n), [n], folds)
-        return Fitted(_wide(samples), predict_folds(_wide, samples, folds))
+        left_out = len(folds[0]) / len(samples)
+        return Fitted(_wide(samples), predict_folds(_wide, samples, folds), left_out)
 
 
 def _wide(samples: Samples) -> Spectrum:

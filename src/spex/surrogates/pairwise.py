@@ -81,7 +81,8 @@ class Pairwise:
             predictions[rows] = found
         errors = np.sum([errors for errors, _ in results], axis=0)
         best = settings[int(errors.argmin())]
-        return Fitted(_fits(samples, everything, [best])[0], predictions)
+        whole = _fits(samples, everything, [best])[0]
+        return Fitted(whole, predictions, len(parts[0]) / len(samples))
 
 
 def _settings(n: int) -> list[_Setting]:
