@@ -3,8 +3,9 @@
 Boosted trees need few masks, and their Fourier transform is exact (`spex.fourier.trees`; Butler,
 Agarwal et al., ProxySPEX, NeurIPS 2025). Trees of three shapes are grown in cross-validation with
 early stopping. What they agree on says which coefficients there are and about how large: ridge
-regression with their mean square as prior variance, and with the trees' error at masks left out as
-noise, then estimates them from all masks. That removes what boosting leaves of its learning rate.
+regression with their mean square as prior variance then estimates them from all masks. Its noise is
+a part of the trees' error at masks left out, the part that predicts such masks best. That removes
+what boosting leaves of its learning rate.
 """
 
 import math
@@ -57,6 +58,9 @@ _OPTIONS = {
 }
 # Coefficients kept for the refit.
 _SIZE = 1000
+# Parts of the trees' error that are tried as noise of the refit, and the folds that judge them.
+_NOISES = (0.01, 0.03, 0.1, 0.3, 1.0)
+_JUDGES = 2
 # Mean squared error, in units of the variance, that no fit is trusted to stay below.
 _LEAST_NOISE = 1e-9
 # Folds are predicted together as long as that leaves out no larger a share of all masks: a fit to
@@ -101,7 +105,7 @@ class BoostedTrees:
         if spread == 0.0:
             return alone
         values = (samples.values - centre) / spread
-        boosters, left = _boosted(samples, values)
+        boosters, left, tests = _boosted(samples, values)
         noise = float(left.min())
         if noise >= 1.0:  # no trees do better than the mean on masks left out
             return alone
@@ -109,22 +113,35 @@ class BoostedTrees:
             [tree_spectrum(read_trees(booster, n), self.max_degree) for booster in row]
             for row in boosters
         ]
-        support, prior = _largest_energies(spectra, (noise / left) ** _SHARPNESS)
+        weights = (noise / left) ** _SHARPNESS
+        support, prior = _largest_energies(spectra, weights)
         if not len(support):  # what the trees have found is of higher order
             return alone
-        coefficients = _weighted_ridge(samples.words, values, support, prior, noise)
-        coefficients *= spread
+        noises = noise * np.array(_NOISES)
+        errors = np.zeros(len(noises))
+        for fold, rows in enumerate(tests[:_JUDGES]):
+            of_others = [[row[fold]] for row in spectra]
+            known, expected = _largest_energies(of_others, weights)
+            others = np.setdiff1d(np.arange(len(values)), rows)
+            fits = _weighted_ridge(samples.words[others], values[others], known, expected, noises)
+            columns = signs(samples.words[rows], known)
+            for number, fit in enumerate(fits):
+                found = fit[0] + columns @ fit[1:]
+                errors[number] += float(((found - values[rows]) ** 2).sum())
+        best = noises[[int(errors.argmin())]]
+        coefficients = spread * _weighted_ridge(samples.words, values, support, prior, best)[0]
         coefficients[0] += centre
         return Spectrum(n, np.concatenate([constant, support]), coefficients)
 
 
 def _boosted(
     samples: Samples, values: FloatArray
-) -> tuple[list[list["lightgbm.Booster"]], FloatArray]:
+) -> tuple[list[list["lightgbm.Booster"]], FloatArray, list[IntArray]]:
     """Trees of every shape, fitted to the training sets of cross-validation.
 
     Returns:
-        For each shape the boosters of all folds, and (shapes,) their mean squared error there.
+        For each shape the boosters of all folds; (shapes,) their mean squared error there; and the
+        row numbers of each fold.
     """
     import lightgbm
 
@@ -146,7 +163,7 @@ def _boosted(
         )
         boosters.append(found["cvbooster"].boosters)
         errors.append(max(found["valid l2-mean"][-1], _LEAST_NOISE))
-    return boosters, np.array(errors)
+    return boosters, np.array(errors), tests
 
 
 def _largest_energies(
@@ -177,30 +194,39 @@ def _largest_energies(
 
 
 def _weighted_ridge(
-    words: WordArray, values: FloatArray, support: WordArray, prior: FloatArray, noise: float
-) -> FloatArray:
-    """(k + 1,) coefficients by ridge regression, a prior variance for each, the constant first.
+    words: WordArray, values: FloatArray, support: WordArray, prior: FloatArray, noises: FloatArray
+) -> list[FloatArray]:
+    """For each noise (k + 1,): the constant, and coefficients by ridge regression.
 
     Args:
         words: (m, n_words) masks.
-        values: (m,) of mean zero.
+        values: (m,).
         support: (k, n_words) frequencies.
-        prior: (k,).
-        noise: Variance.
+        prior: (k,) prior variances of their coefficients.
+        noises: Variances.
     """
-    scale = np.sqrt(prior)
+    scale = np.sqrt(prior).astype(np.float32)
     design = signs(words, support) * scale
     means = design.mean(axis=0)
     design -= means
+    centre = float(values.mean())
     # With more columns than masks the system of the masks is the smaller one.
     wide = len(words) < len(support)
-    gram = design @ design.T if wide else design.T @ design
-    gram[np.diag_indices_from(gram)] += noise
-    right = values if wide else design.T @ values
-    solved = scipy.linalg.solve(gram, right, assume_a="pos", overwrite_a=True, check_finite=False)
-    if wide:
-        solved = design.T @ solved
-    return np.concatenate([[-float(means @ solved)], scale * solved])
+    gram = (design @ design.T if wide else design.T @ design).astype(np.float64)
+    right = values - centre if wide else design.T @ (values - centre)
+    # Rounding of the products must not make the system singular.
+    least = 1e-7 * float(np.trace(gram)) / len(gram)
+    fits = []
+    for noise in noises:
+        system = gram.copy()
+        system[np.diag_indices_from(system)] += max(noise, least)
+        solved = scipy.linalg.solve(
+            system, right, assume_a="pos", overwrite_a=True, check_finite=False
+        )
+        if wide:
+            solved = design.T @ solved
+        fits.append(np.concatenate([[centre - float(means @ solved)], scale * solved]))
+    return fits
 
 
 def read_trees(booster: "lightgbm.Booster", n_features: int) -> Trees:

@@ -30,7 +30,7 @@ _NOISE_MEAN, _NOISE_SD = np.log(0.1), 1.0
 _SCALE_SD = 2.0  # of v, c2, c1 and u: weak
 _LEAST_LOG_NOISE = -10.0  # below, noiseless functions make the kernel matrix singular
 # More steps raise the marginal likelihood a little and R2 not at all.
-_STEPS, _STEPS_FROM_START = 25, 8
+_STEPS, _STEPS_FROM_START = 25, 12
 
 
 @dataclass(frozen=True, eq=False)
