@@ -205,17 +205,17 @@ def _weighted_ridge(
         prior: (k,) prior variances of their coefficients.
         noises: Variances.
     """
-    scale = np.sqrt(prior).astype(np.float32)
+    scale = np.sqrt(prior)
     design = signs(words, support) * scale
     means = design.mean(axis=0)
     design -= means
     centre = float(values.mean())
     # With more columns than masks the system of the masks is the smaller one.
     wide = len(words) < len(support)
-    gram = (design @ design.T if wide else design.T @ design).astype(np.float64)
+    gram = design @ design.T if wide else design.T @ design
     right = values - centre if wide else design.T @ (values - centre)
-    # Rounding of the products must not make the system singular.
-    least = 1e-7 * float(np.trace(gram)) / len(gram)
+    # Rounding must not make the system singular.
+    least = 1e-12 * float(np.trace(gram))
     fits = []
     for noise in noises:
         system = gram.copy()
