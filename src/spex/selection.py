@@ -106,7 +106,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         others = np.setdiff1d(uniform, rows)
         of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
     weights = _weights(predictions[uniform], values[uniform])
-    left_out = sum(w * fitted[name].left_out for w, name in zip(weights, names, strict=True))
+    left_out = float(weights @ [fitted[name].left_out for name in names])
     measured = cross_fitted_fidelity(values[uniform], of_fold[uniform], left_out)
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
