@@ -1,9 +1,10 @@
-"""Do intervals hold what they promise? Coverage of R2's and of the interactions' over many runs.
+"""Do intervals and forecasts hold what they promise, over many runs?
 
 Every function has a known spectrum: up to 14 features all masks are evaluated (forests, networks,
 VADER on short reviews), the others are sparse (published spectra, random ones). A run is right
 where the interval of R2 holds the R2 over all masks, and the interval of an interaction holds the
-value function's own; the TOP largest interactions of each run count. All intervals are of 90 %.
+value function's own; the TOP largest interactions of each run count. All intervals are of 90 %. A
+forecast of R2 at two and four times the budget is held against the R2 of the run at that budget.
 
     python benchmarks/intervals.py --data ../shared/data --seeds 4
 """
@@ -89,22 +90,52 @@ def true_r2(truth: Spectrum, found: Spectrum) -> float:
     return 1 - sum((exact.get(k, 0.0) - guess.get(k, 0.0)) ** 2 for k in keys) / total
 
 
+def judged(
+    forecasts: dict[tuple[str, int, int], dict[int, float]],
+    reached: dict[tuple[str, int, int], float],
+) -> Table:
+    """Forecasts beside what came; and what had been missed by saying that R2 stays as it is."""
+    table = Table(
+        "budget", "forecast for", "runs", "mean R2 forecast", "mean R2 reached", "mean |error|",
+        "within .05", "mean |gain|",
+        title="R2 forecast, and R2 reached with that budget",
+    )  # fmt: skip
+    rows: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
+    for (name, seed, budget), forecast in forecasts.items():
+        for larger, expected in forecast.items():
+            if (name, seed, larger) in reached:
+                truth = reached[name, seed, larger]
+                now = reached[name, seed, budget]
+                rows.setdefault((budget, larger), []).append((expected, truth, now))
+    for (budget, larger), row in sorted(rows.items()):
+        expected, truth, now = np.array(row).T
+        error = np.abs(expected - truth)
+        table.add_row(
+            *map(str, (budget, larger, len(row))),
+            *(f"{x:.3f}" for x in (expected.mean(), truth.mean(), error.mean())),
+            f"{(error <= 0.05).mean():.2f}", f"{np.abs(truth - now).mean():.3f}",
+        )  # fmt: skip
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with reviews and published spectra")
-    parser.add_argument("--budgets", default="100,300,1000")
+    parser.add_argument("--budgets", default="100,200,400,800")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--method", default="auto")
     arguments = parser.parse_args()
     console = Console(width=150)
     table = Table(
-        "budget", "runs", "R2 covered", *INDICES, "stable, of top 10",
+        "budget", "runs", "R2 covered", "R2 said - true", *INDICES, "stable, of top 10",
         title=f"{arguments.method}: share of 90 % intervals that hold the truth; top {TOP} of each",
     )  # fmt: skip
     cases = list(functions(arguments.data))
+    reached: dict[tuple[str, int, int], float] = {}
+    forecasts: dict[tuple[str, int, int], dict[int, float]] = {}
     started = time.perf_counter()
     for budget in map(int, arguments.budgets.split(",")):
-        r2_covered, stable = [], []
+        r2_covered, r2_errors, stable = [], [], []
         covered: dict[str, list[bool]] = {index: [] for index in INDICES}
         for (name, function), seed in itertools.product(cases, range(arguments.seeds)):
 
@@ -119,7 +150,11 @@ def main() -> None:
             )
             truth = true_spectrum(function)
             low, high = found.r2_interval
-            r2_covered.append(low - 1e-9 <= true_r2(truth, found.spectrum) <= high + 1e-9)
+            true = true_r2(truth, found.spectrum)
+            r2_covered.append(low - 1e-9 <= true <= high + 1e-9)
+            r2_errors.append(found.r2 - true)
+            reached[name, seed, budget] = true
+            forecasts[name, seed, budget] = found.forecast
             shares = []
             for index in INDICES:
                 listed = found.interactions(index)
@@ -135,16 +170,18 @@ def main() -> None:
                 stable.append((share, key in top))
             console.print(
                 f"{budget} {name} {seed}: {found.method}, R2 {found.r2:.3f} {found.r2_interval}, "
-                f"true {true_r2(truth, found.spectrum):.3f}, covered {np.mean(shares):.2f}",
+                f"true {true:.3f}, covered {np.mean(shares):.2f}",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
         promised, kept = np.mean([s for s, _ in stable]), np.mean([k for _, k in stable])
         table.add_row(
-            str(budget), str(len(r2_covered)), f"{np.mean(r2_covered):.2f}",
+            str(budget), str(len(r2_covered)),
+            f"{np.mean(r2_covered):.2f}", f"{np.mean(r2_errors):+.3f}",
             *(f"{np.mean(covered[index]):.2f}" for index in INDICES),
             f"{promised:.2f} said, {kept:.2f} true",
         )  # fmt: skip
     console.print(table)
+    console.print(judged(forecasts, reached))
     console.print(f"{time.perf_counter() - started:.0f} s")
 
 

@@ -4,7 +4,7 @@ Everything of spex.explain(method="spex") but the value function is counted: mas
 refit. Each point is a process of its own that makes the same explanation twice. The second call is
 the time; what the first one takes beyond that is loading what numba has compiled before. How long
 compiling takes is measured once, with an empty cache. Memory is the peak of the process, that of
-Python and its packages (`idle`) included.
+Python and its packages (`idle`) included. Recall is of the coefficients, energy of their squares.
 
     python benchmarks/scaling.py --plot out/scaling.png
 
@@ -46,14 +46,16 @@ def point(n: int, b: int, k: int, noise: float, seed: int) -> dict[str, float]:
     budget = 3 * (ORDER * n.bit_length() + 1) << b
     first = METHODS["spex"](function, budget, ORDER, seed)
     second = METHODS["spex"](function, budget, ORDER, seed)
-    truth = {interaction for interaction in function.truth if interaction}
+    energies = {key: value**2 for key, value in function.truth.items() if key}
+    found = energies.keys() & second.coefficients.keys()
     return {
         "calls": second.n_evaluations,
         "first": first.seconds,
         "second": second.seconds,
         "idle": idle,
         "peak": peak_memory(),
-        "recall": len(truth & second.coefficients.keys()) / len(truth),
+        "recall": len(found) / len(energies),
+        "energy": sum(energies[key] for key in found) / sum(energies.values()),
         "version": spex.__version__,
     }
 
@@ -86,7 +88,7 @@ def show(rows: list[tuple[str, dict, dict | None]], console: Console) -> None:
     table = Table(title="spex.explain(method='spex'), everything but the value function")
     for title in ("varied", "n", "b", "k"):
         table.add_column(title, justify="left" if title == "varied" else "right")
-    for title in ("calls", "s first call", "s", "GB idle", "GB peak", "recall"):
+    for title in ("calls", "s first call", "s", "GB idle", "GB peak", "recall", "energy"):
         table.add_column(title, justify="right")
     before = rows[0][0]
     for varied, chosen, found in rows:
@@ -100,6 +102,7 @@ def show(rows: list[tuple[str, dict, dict | None]], console: Console) -> None:
         table.add_row(
             *head, str(found["calls"]), f"{found['first']:.2f}", f"{found['second']:.2f}",
             f"{found['idle']:.2f}", f"{found['peak']:.2f}", f"{found['recall']:.2f}",
+            f"{found['energy']:.4f}",
         )  # fmt: skip
     console.print(table)
 

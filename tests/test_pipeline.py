@@ -89,7 +89,7 @@ def test_linear_over_all_masks_is_the_part_of_order_one():
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "exact"])
-@pytest.mark.parametrize(("n", "budget"), [(9, 150), (9, 511), (20, 333), (40, 500), (70, 600)])
+@pytest.mark.parametrize(("n", "budget"), [(9, 150), (9, 511), (20, 333), (70, 400)])
 def test_budget_is_a_cap_and_no_mask_is_evaluated_twice(method, n, budget):
     function = Recorder(bumpy)
     explanation = spex.explain(function, n, budget=budget, method=method)
@@ -108,7 +108,7 @@ def test_every_small_budget_works(n):
         assert np.isfinite(explanation.r2)
 
 
-@pytest.mark.parametrize(("n", "step"), [(3, 1), (5, 1), (13, 1), (40, 1), (65, 7)])
+@pytest.mark.parametrize(("n", "step"), [(3, 1), (5, 1), (13, 1), (40, 5), (65, 9)])
 def test_spex_takes_every_budget_from_twice_the_features(n, step):
     for budget in range(2 * n, 2 * n + 300 if n > 5 else 1 << n, step):
         function = Recorder(bumpy)
@@ -197,9 +197,9 @@ def test_target_r2_with_spex_keeps_the_cap():
 
 @pytest.mark.parametrize("method", ["linear", "gp", "proxyspex", "spex", "auto"])
 def test_same_seed_same_bits(method):
-    runs = [spex.explain(bumpy, 30, budget=600, method=method, seed=3) for _ in range(2)]
+    runs = [spex.explain(bumpy, 20, budget=200, method=method, seed=3) for _ in range(2)]
     assert json.dumps(runs[0].to_dict()) == json.dumps(runs[1].to_dict())
-    other = spex.explain(bumpy, 30, budget=600, method=method, seed=4)
+    other = spex.explain(bumpy, 20, budget=200, method=method, seed=4)
     assert other.to_dict() != runs[0].to_dict()
 
 
@@ -265,7 +265,7 @@ def test_shift_and_scale(seed, shift, scale):
         ({"budget": 10.5}, "budget=10.5"),
         ({"budget": True}, "budget=True"),
         ({"budget": 3}, "too small"),
-        ({"method": "magic"}, "auto, exact, gp, linear, proxyspex, spex"),
+        ({"method": "magic"}, "auto, exact, gp, linear, pairwise, proxyspex, spex"),
         ({"max_degree": 0}, "max_degree=0"),
         ({"seed": -1}, "seed=-1"),
         ({"target_r2": 0.0}, "target_r2"),

@@ -10,7 +10,7 @@ from spex.surrogates.base import Samples
 
 CONFIDENCE = 0.9
 _FOLDS = 10  # a fit to 9 in 10 masks is nearly as good as the one to all
-# Unexplained variance falls about as this power of the number of masks.
+# Unexplained variance falls about as this power of the number of masks where little is left of it.
 FALL = 0.7
 # Errors in different folds share most of the masks that they were fitted to, so that they say less
 # than as many independent ones (Bates, Hastie & Tibshirani, Cross-validation: what does it estimate
@@ -51,7 +51,7 @@ def fidelity(values: FloatArray, predictions: FloatArray) -> Fidelity:
         values: (m,) float64, m >= 2.
         predictions: (m,) float64 of one fit that has not seen these values.
     """
-    return _fidelity(values, predictions, 1.0, 1.0)
+    return _fidelity(values, predictions, 0.0, 1.0)
 
 
 def cross_fitted_fidelity(values: FloatArray, predictions: FloatArray, left_out: float) -> Fidelity:
@@ -61,13 +61,13 @@ def cross_fitted_fidelity(values: FloatArray, predictions: FloatArray, left_out:
         values: (m,) float64, m >= 2.
         predictions: (m,) float64, each of a fit that has not seen this value.
         left_out: Share of all masks that such a fit has not seen: it leaves a little more
-            unexplained, which is taken off.
+            unexplained, which is taken off. Where nothing is explained, nothing is.
     """
-    return _fidelity(values, predictions, (1 - left_out) ** FALL, _SHARED_MASKS)
+    return _fidelity(values, predictions, left_out, _SHARED_MASKS)
 
 
 def _fidelity(
-    values: FloatArray, predictions: FloatArray, factor: float, widening: float
+    values: FloatArray, predictions: FloatArray, left_out: float, widening: float
 ) -> Fidelity:
     m = len(values)
     deviation = (values - values.mean()) ** 2 * (m / (m - 1))
@@ -76,7 +76,8 @@ def _fidelity(
     scale = float(np.abs(values).max(initial=0.0))
     if spread <= (1e-12 * scale) ** 2:  # constant, up to rounding
         return PERFECT
-    unexplained = factor * float(error.mean()) / spread
+    unexplained = float(error.mean()) / spread
+    unexplained *= (1 - left_out) ** (FALL * max(1 - unexplained, 0.0))
     if unexplained <= 1e-20:
         return PERFECT
     influence = error / error.mean() - deviation / spread

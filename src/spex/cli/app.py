@@ -230,8 +230,8 @@ def explain(
         str,
         typer.Option(
             metavar="M",
-            help="auto (the best that the budget allows, or several joined), exact, linear, spex, "
-            "gp or proxyspex.",
+            help="auto (the best that the budget allows, or several joined), exact, linear, "
+            "pairwise, spex, gp or proxyspex.",
         ),
     ] = "auto",
     max_degree: Annotated[

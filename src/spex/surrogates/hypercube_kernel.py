@@ -18,6 +18,7 @@ and l_i = c1 r_i / n, under a shrinking prior: separate rates overfit small samp
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import scipy.linalg
 import scipy.optimize
@@ -60,7 +61,8 @@ class Hyperparameters:
     logs: FloatArray
 
     @property
-    def _relevances(self) -> FloatArray:
+    def relevances(self) -> FloatArray:
+        """(n,) relevances r_i / n."""
         return np.asarray(np.exp(self.logs[:-5]) / (len(self.logs) - 5))
 
     @property
@@ -71,12 +73,12 @@ class Hyperparameters:
     @property
     def rates(self) -> FloatArray:
         """(n,) rates b_i of the product part."""
-        return np.asarray(np.exp(self.logs[-4]) * self._relevances)
+        return np.asarray(np.exp(self.logs[-4]) * self.relevances)
 
     @property
     def linear(self) -> FloatArray:
         """(n,) prior variances l_i of the linear part."""
-        return np.asarray(np.exp(self.logs[-3]) * self._relevances)
+        return np.asarray(np.exp(self.logs[-3]) * self.relevances)
 
     @property
     def neighbours(self) -> float:
@@ -113,7 +115,7 @@ def most_likely(
     n = points.signs.shape[1]
     scales = np.log([0.5, 1.0, 0.5, 0.3])
     prior = np.concatenate([np.zeros(n), scales, [_NOISE_MEAN]])
-    shared = None
+    shared = np.zeros((0, 0))
     if points.neighbours is not None:
         shared = (points.neighbours @ points.neighbours.T).astype(np.float64) / n
     found = scipy.optimize.minimize(
@@ -133,42 +135,43 @@ def _negative_log_posterior(
     signs: FloatArray,
     values: FloatArray,
     prior: FloatArray,
-    shared: FloatArray | None,
+    shared: FloatArray,
 ) -> tuple[float, FloatArray]:
     """Negative log marginal likelihood and log prior, and their gradient by the logarithms.
 
-    The derivative by every rate b_i comes from one matrix product: with
-    W = (alpha alpha^T - K^-1) o K it is (s_i^T W s_i - sum W) / 2.
+    With A = sum_i r_i s_i s_i^T / n, r the relevances, the product part of the kernel is
+    P = v exp(c2 (A - sum r / n)) and the linear part c1 A. With W = alpha alpha^T - K^-1 the
+    derivatives by every r_i come from one matrix product, as s_i^T (c2 P o W + c1 W) s_i.
     """
     hyper = Hyperparameters(logs)
-    m, n = signs.shape
-    rates, linear = hyper.rates, hyper.linear
-    product = hyper.variance * np.exp((signs * rates) @ signs.T - rates.sum())
-    kernel = product + (signs * linear) @ signs.T
-    if shared is not None:
-        kernel += np.exp(logs[-2]) * shared
-    kernel[np.diag_indices(m)] += hyper.noise + 1e-8
-    try:
-        lower, inverse = factor_and_inverse(kernel)
-    except scipy.linalg.LinAlgError:
+    n = signs.shape[1]
+    relevances = hyper.relevances
+    total_rate = float(relevances.sum())
+    product_scale, linear_scale, shared_scale = np.exp(logs[-4:-1])
+    inner = (signs * relevances) @ signs.T
+    kernel, product = _kernel_and_product(
+        inner, shared, total_rate, hyper.variance,
+        product_scale, linear_scale, shared_scale, hyper.noise + 1e-8,
+    )  # fmt: skip
+    # What is the lower triangle here is the upper one of LAPACK, which stores columns.
+    factor, failed = scipy.linalg.lapack.dpotrf(kernel.T, lower=0, clean=0, overwrite_a=1)
+    if failed:
         return 1e25, np.zeros_like(logs)
-    alpha = inverse @ values
-    weights = np.outer(alpha, alpha)
-    weights -= inverse
-    product *= weights
-    total = float(product.sum())
-    by_rate = 0.5 * (np.einsum("ij,ij->j", signs, product @ signs) - total)
-    by_linear = 0.5 * np.einsum("ij,ij->j", signs, weights @ signs)
-
+    alpha, _ = scipy.linalg.lapack.dpotrs(factor, values, lower=0)
+    log_determinant = 2 * float(np.log(np.diag(factor)).sum())
+    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=0, overwrite_c=1)
+    both, total, by_product, by_linear, by_shared, trace = _gradient_sums(
+        inverse.T, alpha, inner, product, shared, product_scale, linear_scale
+    )
     gradient = np.zeros(n + 5)
-    gradient[:n] = by_rate * rates + by_linear * linear
+    by_relevance = np.einsum("ij,ij->j", signs, both @ signs)
+    gradient[:n] = 0.5 * relevances * (by_relevance - product_scale * total)
     gradient[n] = 0.5 * total
-    gradient[n + 1] = by_rate @ rates
-    gradient[n + 2] = by_linear @ linear
-    if shared is not None:
-        gradient[n + 3] = 0.5 * np.exp(logs[-2]) * float(np.vdot(weights, shared))
-    gradient[n + 4] = 0.5 * hyper.noise * float(np.trace(weights))
-    log_likelihood = -0.5 * float(values @ alpha) - float(np.log(np.diag(lower)).sum())
+    gradient[n + 1] = 0.5 * product_scale * (by_product - total_rate * total)
+    gradient[n + 2] = 0.5 * linear_scale * by_linear
+    gradient[n + 3] = 0.5 * shared_scale * by_shared
+    gradient[n + 4] = 0.5 * hyper.noise * trace
+    log_likelihood = -0.5 * (float(values @ alpha) + log_determinant)
 
     precision = np.full(n + 5, _RELEVANCE_PRECISION)
     precision[n : n + 4] = _SCALE_SD**-2
@@ -176,6 +179,74 @@ def _negative_log_posterior(
     away = logs - prior
     log_prior = -0.5 * float(precision @ away**2)
     return -(log_likelihood + log_prior), -(gradient - precision * away)
+
+
+@nb.njit(cache=True, nogil=True)
+def _kernel_and_product(
+    inner: FloatArray,
+    shared: FloatArray,
+    total_rate: float,
+    variance: float,
+    product_scale: float,
+    linear_scale: float,
+    shared_scale: float,
+    noise: float,
+) -> tuple[FloatArray, FloatArray]:
+    """The kernel matrix with noise, and its product part; of both the lower triangles."""
+    m = len(inner)
+    kernel = np.empty((m, m))
+    product = np.empty((m, m))
+    near = shared.shape[0] > 0
+    for i in range(m):
+        for j in range(i + 1):
+            product[i, j] = variance * np.exp(product_scale * (inner[i, j] - total_rate))
+            kernel[i, j] = product[i, j] + linear_scale * inner[i, j]
+        if near:
+            for j in range(i + 1):
+                kernel[i, j] += shared_scale * shared[i, j]
+        kernel[i, i] += noise
+    return kernel, product
+
+
+@nb.njit(cache=True, nogil=True)
+def _gradient_sums(
+    inverse: FloatArray,
+    alpha: FloatArray,
+    inner: FloatArray,
+    product: FloatArray,
+    shared: FloatArray,
+    product_scale: float,
+    linear_scale: float,
+) -> tuple[FloatArray, float, float, float, float, float]:
+    """(m, m) c2 P o W + c1 W, and the sums over P o W, A o P o W, A o W, shared o W, and W's trace.
+
+    Of the inverse and of P only the lower triangles are read. Without neighbours shared is (0, 0).
+    """
+    m = len(inner)
+    both = np.empty((m, m))
+    near = shared.shape[0] > 0
+    total = by_product = by_linear = by_shared = trace = 0.0
+    for i in range(m):
+        row_total = row_product = row_linear = row_shared = 0.0
+        for j in range(i):
+            weight = alpha[i] * alpha[j] - inverse[i, j]
+            part = product[i, j] * weight
+            row_total += part
+            row_product += part * inner[i, j]
+            row_linear += weight * inner[i, j]
+            if near:
+                row_shared += weight * shared[i, j]
+            both[i, j] = both[j, i] = product_scale * part + linear_scale * weight
+        weight = alpha[i] * alpha[i] - inverse[i, i]
+        part = product[i, i] * weight
+        both[i, i] = product_scale * part + linear_scale * weight
+        trace += weight
+        total += 2 * row_total + part
+        by_product += 2 * row_product + part * inner[i, i]
+        by_linear += 2 * row_linear + weight * inner[i, i]
+        if near:
+            by_shared += 2 * row_shared + weight * shared[i, i]
+    return both, total, by_product, by_linear, by_shared, trace
 
 
 def factor_and_inverse(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
