@@ -103,7 +103,8 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
     of_fold = np.full(len(samples), np.nan)
     for rows in parts:
-        others = np.setdiff1d(uniform, rows)
+        others = samples.uniform.copy()
+        others[rows] = False
         of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
     weights = _weights(predictions[uniform], values[uniform])
     left_out = float(weights @ [fitted[name].left_out for name in names])

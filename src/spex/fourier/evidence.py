@@ -220,6 +220,41 @@ def subtract(rows, numbers, signs, coefficients):  # type: ignore[no-untyped-def
                 rows[row, i] -= coefficients[k] * signs[k, i]
 
 
+@nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+def normal_equations(rows, n_bins, numbers, signs):  # type: ignore[no-untyped-def]
+    """Those of least squares of the bins on some frequencies.
+
+    Args:
+        rows: (sum of 2^b_c, P + 1) float64 bins.
+        n_bins: (C,) the weight of each group.
+        numbers: (k, C) rows of each frequency, of `Geometry.rows_of`.
+        signs: (k, P + 1) float64, of `Geometry.signs_of`.
+
+    Returns:
+        (k, k) float64 symmetric matrix and (k,) right side.
+    """
+    n_frequencies, n_offsets = signs.shape
+    gram = np.zeros((n_frequencies, n_frequencies))
+    moment = np.zeros(n_frequencies)
+    for k in range(n_frequencies):
+        for c in range(len(n_bins)):
+            total = 0.0
+            for i in range(n_offsets):
+                total += signs[k, i] * rows[numbers[k, c], i]
+            moment[k] += n_bins[c] * total
+        for j in range(k + 1):
+            weight = 0
+            for c in range(len(n_bins)):
+                if numbers[j, c] == numbers[k, c]:
+                    weight += n_bins[c]
+            if weight:
+                total = 0.0
+                for i in range(n_offsets):
+                    total += signs[k, i] * signs[j, i]
+                gram[k, j] = gram[j, k] = weight * total
+    return gram, moment
+
+
 def log_count(n: int, orders: IntArray) -> FloatArray:
     """Ln of the number of frequencies of each order among n features, binom(n, d)."""
     d = np.asarray(orders, dtype=np.float64)

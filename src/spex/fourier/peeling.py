@@ -33,6 +33,7 @@ from spex.fourier.evidence import (
     Residual,
     frequencies_of,
     log_count,
+    normal_equations,
     orders_of,
     subtract,
 )
@@ -292,12 +293,7 @@ class _Decoder:
         geometry = self._geometry
         signs = geometry.signs_of(self._members).astype(np.float64)
         rows = geometry.rows_of(self._members)
-        products = signs @ signs.T
-        gram = np.zeros_like(products)
-        moment = np.zeros(len(signs))
-        for of_group, n_bins in zip(rows.T, geometry.n_bins, strict=True):
-            gram += n_bins * products * (of_group[:, None] == of_group[None, :])
-            moment += n_bins * (signs * self._bins[of_group]).sum(axis=1)
+        gram, moment = normal_equations(self._bins, geometry.n_bins, rows, signs)
         # Frequencies that these masks cannot tell apart share their coefficient (a tiny ridge).
         gram[np.diag_indices_from(gram)] *= 1.0 + 1e-14
         try:

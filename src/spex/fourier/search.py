@@ -24,7 +24,7 @@ MAX_ENUMERATED = 5_000_000
 ALL_PAIRS = 4000
 # Proposals of one search; more than are ever right.
 _CAPACITY = 20_000
-_VECTOR = 16
+_VECTOR = 8
 _BLOCK_CELLS = 1 << 22  # numbers in a block of neighbours: 32 MB
 # Signs that soft decoding may doubt: 2^this hard decodings of a bin.
 _DOUBTED = 6

@@ -107,10 +107,9 @@ def ridge_path(
     while path.worthwhile():
         path.advance()
     for fold, rows in enumerate(folds):
-        number, penalty = _best(path.inner_errors(fold))
-        predictions[rows] = centre + spread * path.guesses[number][rows, penalty]
-    errors = path.errors()
-    number, penalty = _best(errors)
+        number, penalty = _best(path.errors(fold))
+        predictions[rows] = centre + spread * path.prediction(fold, number, _PENALTIES[penalty])
+    number, penalty = _best(path.errors())
     fit = spread * path.final(number, _PENALTIES[penalty])
     fit[0] += centre
     found = Spectrum(n, path.columns[: len(fit)], fit)
@@ -118,12 +117,10 @@ def ridge_path(
 
 
 class _Path:
-    """Fits of ever longer beginnings of a support, for all penalties, with folds left out.
+    """Fits of ever longer beginnings of a support, for all penalties, with two folds left out.
 
     Attributes:
         columns: (k, n_words) the constant and the support.
-        guesses: For each length tried so far, (m, penalties) predictions of each mask in a fold by
-            the fit without this fold; infinite for penalties that were not tried.
     """
 
     def __init__(
@@ -136,8 +133,7 @@ class _Path:
         folds: Sequence[IntArray],
     ) -> None:
         self.columns = columns
-        self.guesses: list[FloatArray] = []
-        # For each length, the penalties that each fold may choose from.
+        # For each length tried so far, the penalties that each fold may choose from.
         self._windows: list[list[slice]] = []
         self._words = samples.words
         centre, spread = scale
@@ -162,37 +158,34 @@ class _Path:
 
     def worthwhile(self) -> bool:
         """Whether any choice could still fall on a longer support."""
-        tried = len(self.guesses)
+        tried = len(self._windows)
         if tried == len(self._lengths):
             return False
-        everyone = [self.errors(), *(self.inner_errors(fold) for fold in range(len(self._folds)))]
-        return tried == 0 or not all(_considered(errors)[1] for errors in everyone)
+        return tried == 0 or not all(
+            _considered(self.errors(fold))[1] for fold in (None, *range(len(self._folds)))
+        )
 
     def advance(self) -> None:
         """Fit the next length."""
-        length = self._lengths[len(self.guesses)] + 1
+        length = self._lengths[len(self._windows)] + 1
         self._grow(length)
         weights = self._weights[:length]
         total = _sum(self._moments)
         m = len(self._words)
-        guesses = np.full((m, len(_PENALTIES)), np.inf)
         windows = self._windows_for_next()
         tried = slice(min(w.start for w in windows), max(w.stop for w in windows))
         signs_of = [signs(self._words[rows], self.columns[:length]) for rows in self._folds]
-        for fold, rows in enumerate(self._folds):
-            fits = _ridge(_less(total, self._moments[fold]), (m - len(rows)) * weights, tried)
-            guesses[rows, tried] = signs_of[fold] @ fits
         for (a, b), errors in self._pairs.items():
-            left = _less(_less(total, self._moments[a]), self._moments[b])
-            rows_a, rows_b = self._folds[a], self._folds[b]
-            fits = _ridge(left, (m - len(rows_a) - len(rows_b)) * weights, tried)
+            left = _less(_less(total, self._moments[a], length), self._moments[b], length)
+            n_left = m - len(self._folds[a]) - len(self._folds[b])
+            fits = _ridge(left, n_left * weights, _PENALTIES[tried])
             both = []
-            for fold, rows in ((a, rows_a), (b, rows_b)):
+            for fold in (a, b):
+                rows = self._folds[fold]
                 squared = np.full((len(rows), len(_PENALTIES)), np.inf)
                 squared[:, tried] = (self._values[rows, None] - signs_of[fold] @ fits) ** 2
                 both.append(squared)
             errors.append((both[0], both[1]))
-        self.guesses.append(guesses)
         self._windows.append(windows)
 
     def _windows_for_next(self) -> list[slice]:
@@ -200,46 +193,47 @@ class _Path:
 
         Which is best is judged without the fold, whose values must have no part in its prediction.
         """
-        if not self.guesses:
+        if not self._windows:
             return [slice(0, len(_PENALTIES))] * len(self._folds)
         windows = []
         for fold in range(len(self._folds)):
-            best = int(self.inner_errors(fold)[:, -1].mean(axis=0).argmin())
+            best = int(self.errors(fold)[:, -1].mean(axis=0).argmin())
             windows.append(slice(max(best - 1, 0), min(best + 2, len(_PENALTIES))))
         return windows
 
-    def errors(self) -> FloatArray:
-        """(masks in folds, lengths, penalties) squared errors of the fits without one fold."""
-        rows = np.concatenate(self._folds)
-        found = [(self._values[rows, None] - guess[rows]) ** 2 for guess in self.guesses]
-        return np.stack(found, axis=1) if found else np.zeros((0, 0, len(_PENALTIES)))
+    def errors(self, fold: int | None = None) -> FloatArray:
+        """(masks, lengths, penalties) squared errors of the fits without two folds.
 
-    def inner_errors(self, fold: int) -> FloatArray:
-        """(masks in other folds, lengths, penalties) squared errors of fits without that fold.
-
-        Infinite for penalties that this fold does not consider.
+        Args:
+            fold: One of the two, whose own errors are not among them; infinite for penalties that
+                it does not consider. Unless given, the errors of all pairs in both.
         """
         found = []
-        for (a, b), errors in self._pairs.items():
-            if fold in (a, b) and errors:
-                found.append(np.stack([pair[1 if a == fold else 0] for pair in errors], axis=1))
-        if not found:
-            return np.zeros((0, 0, len(_PENALTIES)))
-        of_fold = np.concatenate(found)
-        for number, windows in enumerate(self._windows):
-            of_fold[:, number, : windows[fold].start] = np.inf
-            of_fold[:, number, windows[fold].stop :] = np.inf
-        return of_fold
+        for pair, errors in self._pairs.items():
+            judges = [side for side in (0, 1) if fold is None or pair[1 - side] == fold]
+            found += [np.stack([both[side] for both in errors], axis=1) for side in judges]
+        joined = np.concatenate(found)
+        if fold is not None:
+            for number, windows in enumerate(self._windows):
+                joined[:, number, : windows[fold].start] = np.inf
+                joined[:, number, windows[fold].stop :] = np.inf
+        return joined
+
+    def prediction(self, fold: int, number: int, penalty: float) -> FloatArray:
+        """Of a fold, by the fit of a length to all other masks."""
+        length, rows = self._lengths[number] + 1, self._folds[fold]
+        left = _less(_sum(self._moments), self._moments[fold], length)
+        weights = (len(self._words) - len(rows)) * self._weights[:length]
+        fit = _ridge(left, weights, np.array([penalty]))[:, 0]
+        return np.asarray(signs(self._words[rows], self.columns[:length]) @ fit)
 
     def final(self, number: int, penalty: float) -> FloatArray:
         """Coefficients from all masks."""
-        size = self._lengths[number] + 1
+        length = self._lengths[number] + 1
         total = _sum(self._moments)
-        gram = total.gram[:size, :size].copy()
-        gram[np.diag_indices(size)] += penalty * len(self._words) * self._weights[:size]
-        factor = _factor(gram), True
-        fit = scipy.linalg.cho_solve(factor, total.cross[:size], check_finite=False)
-        return np.asarray(fit)
+        moments = _Moments(total.gram[:length, :length], total.cross[:length])
+        weights = len(self._words) * self._weights[:length]
+        return _ridge(moments, weights, np.array([penalty]))[:, 0]
 
     def _grow(self, length: int) -> None:
         if length <= self._size:
@@ -280,20 +274,20 @@ def _sum(parts: Sequence[_Moments]) -> _Moments:
     )
 
 
-def _less(total: _Moments, part: _Moments) -> _Moments:
-    return _Moments(total.gram - part.gram, total.cross - part.cross)
+def _less(total: _Moments, part: _Moments, size: int) -> _Moments:
+    """Those of the first columns without a part of the masks."""
+    gram = total.gram[:size, :size] - part.gram[:size, :size]
+    return _Moments(gram, total.cross[:size] - part.cross[:size])
 
 
-def _ridge(moments: _Moments, weights: FloatArray, tried: slice) -> FloatArray:
-    """(k, tried) coefficients of the first k columns, for penalties that times (k,) weights."""
-    size = len(weights)
-    penalties = _PENALTIES[tried]
-    fits = np.empty((size, len(penalties)))
+def _ridge(moments: _Moments, weights: FloatArray, penalties: FloatArray) -> FloatArray:
+    """(k, penalties) coefficients, for penalties that times (k,) weights."""
+    fits = np.empty((len(weights), len(penalties)))
     for number, penalty in enumerate(penalties):
-        gram = moments.gram[:size, :size].copy()
-        gram[np.diag_indices(size)] += penalty * weights
+        gram = moments.gram.copy()
+        gram[np.diag_indices(len(gram))] += penalty * weights
         factor = _factor(gram), True
-        fits[:, number] = scipy.linalg.cho_solve(factor, moments.cross[:size], check_finite=False)
+        fits[:, number] = scipy.linalg.cho_solve(factor, moments.cross, check_finite=False)
     return fits
 
 
