@@ -284,26 +284,34 @@ def _ridge(moments: _Moments, weights: FloatArray, penalties: FloatArray) -> Flo
     """(k, penalties) coefficients, for penalties that times (k,) weights."""
     fits = np.empty((len(weights), len(penalties)))
     for number, penalty in enumerate(penalties):
-        gram = moments.gram.copy()
-        gram[np.diag_indices(len(gram))] += penalty * weights
-        factor = _factor(gram), True
-        fits[:, number] = scipy.linalg.cho_solve(factor, moments.cross, check_finite=False)
+        _, fits[:, number] = _solved(moments.gram, penalty * weights, moments.cross)
     return fits
 
 
-def _factor(gram: FloatArray) -> FloatArray:
-    """The lower Cholesky factor; of a singular matrix, that of one a little larger.
+def _solved(
+    gram: FloatArray, diagonal: FloatArray, right: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The Cholesky factor of a symmetric matrix with an addition to its diagonal, and a solution.
 
-    With more columns than masks and no penalty to speak of, the fit goes through every value; the
-    masks left out must judge that fit and no other, for it is the one that would be made.
+    Of a singular matrix they are those of one a little larger. With more columns than masks and no
+    penalty to speak of, the fit then goes through every value; the masks left out must judge that
+    fit and no other, for it is the one that would be made.
+
+    Returns:
+        (k, k) the lower factor, with the matrix above it, in the order of LAPACK; (k,).
     """
-    try:
-        lower = scipy.linalg.cholesky(gram, lower=True, check_finite=False)
-    except scipy.linalg.LinAlgError:
-        raised = gram.copy()
-        raised[np.diag_indices_from(raised)] += 1e-8 * gram.diagonal().max() + 1e-300
-        lower = scipy.linalg.cholesky(raised, lower=True, check_finite=False)
-    return np.asarray(lower)
+    for raised in (0.0, 1e-8 * float(gram.diagonal().max()) + 1e-300):
+        system = gram.copy()
+        system[np.diag_indices(len(gram))] += diagonal + raised
+        # The transpose of a symmetric matrix is itself, and is stored as LAPACK wants it.
+        factor, solution, failed = scipy.linalg.lapack.dposv(
+            system.T, right, lower=1, overwrite_a=1
+        )
+        if not failed:
+            break
+    else:
+        raise scipy.linalg.LinAlgError(f"the matrix is not positive definite in row {failed}")
+    return np.asarray(factor), np.asarray(solution)
 
 
 def _considered(errors: FloatArray) -> tuple[int, bool]:
@@ -362,10 +370,10 @@ def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float)
         return np.zeros(len(spectrum))
     prior = spectrum.coefficients**2 + _NOISE_IN_PRIOR * unexplained / len(samples)
     gram = _gram(samples, spectrum.support)
-    gram[np.diag_indices(len(gram))] += np.where(spectrum.orders > 0, unexplained / prior, 0.0)
-    lower = _factor(gram)
-    inverse = scipy.linalg.solve_triangular(lower, np.eye(len(spectrum)), lower=True)
-    return np.asarray(np.sqrt(unexplained * (inverse**2).sum(axis=0)))
+    penalties = np.where(spectrum.orders > 0, unexplained / prior, 0.0)
+    factor, _ = _solved(gram, penalties, np.zeros(len(gram)))
+    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    return np.asarray(np.sqrt(unexplained * inverse.diagonal()))
 
 
 def _gram(samples: Samples, columns: WordArray) -> FloatArray:
