@@ -42,7 +42,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from itertools import combinations
+from itertools import chain, combinations
 from math import comb
 from typing import Any
 
@@ -423,7 +423,7 @@ def _uniform(n: int, count: int, seed: int) -> BoolArray:
     from spex.masks import uniform_masks
 
     rows: dict[bytes, Any] = {}
-    for row in uniform_masks(n, seed):
+    for row in chain.from_iterable(uniform_masks(n, seed)):
         rows.setdefault(row.tobytes(), row)
         if len(rows) == count:
             break

@@ -307,6 +307,8 @@ def test_documents_without_a_question(run):
     status, out, _ = run("explain", "--documents", "docs.json", "--dry-run", *ODDS)
     assert status == 0
     assert out.startswith("2 documents (mask: delete)\n  1  Her acting never tires.")
+    asked = run("explain", "--documents", "docs.json", "--question", "So?", "--dry-run", *ODDS)
+    assert asked[0] == 0 and "\n\nQuestion: So?" in asked[1]
 
 
 @pytest.mark.parametrize("content", [CHAT, {"messages": CHAT}])
@@ -625,6 +627,11 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--price", "1,-1"), "--price '1,-1': write dollars per million tokens"),
         (explain("--price", "1,2"), "--price: smollm2 is on no server; only openai:MODEL@BASE_URL"),
         (["explain"], "give exactly one of --text, --documents, --messages, --image and --table"),
+        (explain("--question", "Why?"), "--question: is about --documents"),
+        (
+            ["explain", "--documents", "asking.json", "--question", "Why?"],
+            "--question: asking.json holds a question; leave one of the two out",
+        ),
         (explain("--messages", "chat.json"), "give exactly one of --text, --documents, "),
         (["explain", "--documents", "missing.json"], "--documents missing.json: cannot be read"),
         (["explain", "--documents", "review.txt"], "--documents review.txt: is not JSON"),
@@ -700,6 +707,7 @@ def test_wrong_call(run, loader, arguments, says):
     Path("latin1.txt").write_bytes("na\xefve film".encode("latin-1"))
     Path("empty.txt").write_bytes(b" \n")
     Path("foreign.json").write_text("[1, 2]")
+    Path("asking.json").write_text('{"documents": ["One.", "Two."], "question": "So?"}')
     Path("number.json").write_text("3")
     Path("rows.csv").write_text(TABLE)
     Path("ragged.csv").write_text("a,b\n1,2\n1,2,3,4\n")

@@ -84,6 +84,13 @@ def explain(
             '"question", which goes where the prompt says {question}.',
         ),
     ] = None,
+    question: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="What is asked about --documents, if their file has no question of its own.",
+        ),
+    ] = None,
     messages: Annotated[
         str | None,
         typer.Option(
@@ -305,6 +312,7 @@ def explain(
         Request(
             text=text,
             documents=documents,
+            question=question,
             messages=messages,
             image=image,
             table=table,

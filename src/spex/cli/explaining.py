@@ -53,6 +53,7 @@ class Request:
 
     text: str | None
     documents: str | None
+    question: str | None
     messages: str | None
     image: str | None
     table: str | None

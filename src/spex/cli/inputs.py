@@ -42,6 +42,8 @@ def sources(request: "Request") -> dict[str, str]:
             "give exactly one of --text, --documents, --messages, --image and --table, or --image "
             "with --text"
         )
+    if request.question is not None and "--documents" not in given:
+        raise ArgumentError("--question: is about --documents; write it into --prompt")
     return given
 
 
@@ -133,9 +135,12 @@ def _read_text(
         )
     if option == "--documents":
         documents, others = _list_in(content, option, file, "documents", {"question"})
+        question = others.get("question")
+        if question is not None and request.question is not None:
+            raise ArgumentError(f"--question: {file} holds a question; leave one of the two out")
         return Documents(
             documents,
-            question=others.get("question"),
+            question=request.question if question is None else question,
             unit=unit or "document",
             operator=operator,
             prompt=request.prompt,
