@@ -61,7 +61,7 @@ _MAX_ROUNDS = 100
 # Up to so many features all pairs are tried in every round, beyond only when nothing else helps.
 _MANY_PAIRS = 2000
 # Share of the best evidence that others accepted in the same round must have.
-_SURE = 0.05
+_SURE = 0.1
 # Energy below this share of the whole is rounding error of float32 bins.
 _ROUNDING = 1e-12
 
