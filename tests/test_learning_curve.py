@@ -41,6 +41,18 @@ def test_the_forecast_is_about_what_comes(method):
         assert expected == pytest.approx(came, abs=0.08)
 
 
+def test_the_forecast_of_many_masks_rests_on_one_half():
+    """Noise holds a tenth of the variance, so that there is nothing more to find."""
+
+    def noisy(masks):
+        noise = np.random.default_rng(masks.sum()).normal(size=len(masks))
+        return np.where(masks, 1.0, -1.0)[:, :9].sum(axis=1) + noise
+
+    said = spex.explain(noisy, 40, budget=4100, method="spex")
+    assert list(said.forecast) == [8200, 16400]
+    assert all(abs(r2 - 0.9) < 0.03 for r2 in said.forecast.values())
+
+
 def test_all_masks_are_promised_where_that_is_what_comes_next():
     said = spex.explain(bumpy, 9, budget=200, method="gp")
     assert said.forecast[800] == 1.0 and said.forecast[400] < 1.0

@@ -22,9 +22,9 @@ from spex.surrogates.base import Fitted, Samples, constant_fit
 from spex.surrogates.hypercube_kernel import (
     Hyperparameters,
     Points,
-    factor_and_inverse,
     kernel_matrix,
     most_likely,
+    positive_definite_inverse,
 )
 from spex.surrogates.neighbours import NeighbourTransform, neighbour_indicators, neighbour_transform
 from spex.surrogates.refit import signs
@@ -233,7 +233,7 @@ class _Data:
         hyper = most_likely(self._points[rows], values[rows], start)
         kernel = kernel_matrix(self._points, hyper)
         kernel[np.diag_indices(m)] += hyper.noise
-        _, inverse = factor_and_inverse(kernel)
+        inverse = positive_definite_inverse(kernel)
         alpha, diagonal = inverse @ values, inverse.diagonal()
         found = []
         for fold in folds:

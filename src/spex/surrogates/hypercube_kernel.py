@@ -249,12 +249,12 @@ def _gradient_sums(
     return both, total, by_product, by_linear, by_shared, trace
 
 
-def factor_and_inverse(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The lower Cholesky factor and the inverse of a positive definite matrix.
+def positive_definite_inverse(matrix: FloatArray) -> FloatArray:
+    """The inverse of a positive definite matrix.
 
     Raises:
         scipy.linalg.LinAlgError: it is not positive definite.
     """
     lower = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
     inverse, _ = scipy.linalg.lapack.dpotri(lower, lower=1)
-    return np.asarray(lower), np.tril(inverse) + np.tril(inverse, -1).T
+    return np.asarray(np.tril(inverse) + np.tril(inverse, -1).T)

@@ -170,13 +170,12 @@ class _Path:
         length = self._lengths[len(self._windows)] + 1
         self._grow(length)
         weights = self._weights[:length]
-        total = _sum(self._moments)
         m = len(self._words)
         windows = self._windows_for_next()
         tried = slice(min(w.start for w in windows), max(w.stop for w in windows))
         signs_of = [signs(self._words[rows], self.columns[:length]) for rows in self._folds]
         for (a, b), errors in self._pairs.items():
-            left = _less(_less(total, self._moments[a], length), self._moments[b], length)
+            left = _less(_less(self._total, self._moments[a], length), self._moments[b], length)
             n_left = m - len(self._folds[a]) - len(self._folds[b])
             fits = _ridge(left, n_left * weights, _PENALTIES[tried])
             both = []
@@ -222,7 +221,7 @@ class _Path:
     def prediction(self, fold: int, number: int, penalty: float) -> FloatArray:
         """Of a fold, by the fit of a length to all other masks."""
         length, rows = self._lengths[number] + 1, self._folds[fold]
-        left = _less(_sum(self._moments), self._moments[fold], length)
+        left = _less(self._total, self._moments[fold], length)
         weights = (len(self._words) - len(rows)) * self._weights[:length]
         fit = _ridge(left, weights, np.array([penalty]))[:, 0]
         return np.asarray(signs(self._words[rows], self.columns[:length]) @ fit)
@@ -230,8 +229,7 @@ class _Path:
     def final(self, number: int, penalty: float) -> FloatArray:
         """Coefficients from all masks."""
         length = self._lengths[number] + 1
-        total = _sum(self._moments)
-        moments = _Moments(total.gram[:length, :length], total.cross[:length])
+        moments = _Moments(self._total.gram[:length, :length], self._total.cross[:length])
         weights = len(self._words) * self._weights[:length]
         return _ridge(moments, weights, np.array([penalty]))[:, 0]
 
@@ -245,6 +243,7 @@ class _Path:
         self._moments = [_moments(self._words[r], columns, self._values[r]) for r in parts]
         if self._design is not None:
             self._moments.append(_Moments(*self._design.moments(columns, self._designed_values)))
+        self._total = _sum(self._moments)
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +292,7 @@ def _solved(
 ) -> tuple[FloatArray, FloatArray]:
     """The Cholesky factor of a symmetric matrix with an addition to its diagonal, and a solution.
 
-    Of a singular matrix they are those of one a little larger. With more columns than masks and no
+    A singular matrix is raised a little. With more columns than masks and no
     penalty to speak of, the fit then goes through every value; the masks left out must judge that
     fit and no other, for it is the one that would be made.
 
