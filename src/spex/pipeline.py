@@ -37,7 +37,7 @@ METHODS = ("auto", "exact", "gp", "linear", "pairwise", "proxyspex", "spex")
 _LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
 # Masks times features beyond which `auto` grows no trees: they would take many minutes.
 _TREE_CELLS = 1 << 21
-# Of so many masks the half that a smaller fit leaves tells enough of how R2 grows.
+# Of so many masks a fit to a quarter tells enough of how R2 grows.
 _MANY_SAMPLES = 4000
 # With target_r2 the first fit sees at least this many masks, and each next one twice as many.
 _FIRST_STAGE = 64
@@ -201,7 +201,7 @@ class _Run:
             return {}
         m = len(self._samples)
         falls = []
-        for size in (m // 2,) if m >= _MANY_SAMPLES else (m // 4, m // 2):
+        for size in (m // 4,) if m >= _MANY_SAMPLES else (m // 4, m // 2):
             part = self._part(size, "spex" in fit.weights)
             if part is not None:
                 measured = fall(fit, self._candidates(part[0]), self._samples, *part)

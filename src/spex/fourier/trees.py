@@ -96,7 +96,7 @@ def tree_spectrum(trees: Trees, max_degree: int | None = None) -> Spectrum:
     return Spectrum(n, support, np.concatenate([[constant], values[found]]))
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _preorder(roots, feature, left, right):  # type: ignore[no-untyped-def]
     """What is met on the way through all trees, the left side of a node before the right.
 
@@ -142,7 +142,7 @@ def _preorder(roots, feature, left, right):  # type: ignore[no-untyped-def]
     return visits[:count]
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _half_differences(visits, value, depth):  # type: ignore[no-untyped-def]
     """The sum of the trees' means, and D_v of each visit; 0 at leaves."""
     constant = 0.0
@@ -160,7 +160,7 @@ def _half_differences(visits, value, depth):  # type: ignore[no-untyped-def]
     return constant, halves
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _multiplied_out(  # type: ignore[no-untyped-def]
     visits, halves, feature, n_words, depth, degree, n_subsets
 ):
@@ -217,7 +217,7 @@ def _multiplied_out(  # type: ignore[no-untyped-def]
     return table
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _twice_as_large(table):  # type: ignore[no-untyped-def]
     larger = np.zeros((2 * len(table), table.shape[1]), dtype=np.uint64)
     for row in table:
@@ -226,7 +226,7 @@ def _twice_as_large(table):  # type: ignore[no-untyped-def]
     return larger
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _slot(table, frequency):  # type: ignore[no-untyped-def]
     """The row of a frequency, and whether it is an empty one, where the frequency belongs."""
     last = len(table) - 1
@@ -245,7 +245,7 @@ def _slot(table, frequency):  # type: ignore[no-untyped-def]
         slot = (slot + 1) & last
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _bit(feature):  # type: ignore[no-untyped-def]
     """The word and the bit of a feature."""
     return feature >> 6, np.uint64(1) << np.uint64(feature & 63)

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.linalg
 
 from spex._typing import FloatArray, IntArray, WordArray
 from spex.f2.packing import n_words, unpack
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.trees import Trees, tree_spectrum
+from spex.surrogates import positive_definite
 from spex.surrogates.base import Fitted, Samples, constant_fit
 from spex.surrogates.refit import signs
 
@@ -65,7 +65,7 @@ _JUDGES = 2
 _LEAST_NOISE = 1e-9
 # Folds are predicted together as long as that leaves out no larger a share of all masks: a fit to
 # fewer would do worse than the one that is measured.
-_SHARE_LEFT_OUT = 0.1
+_SHARE_LEFT_OUT = 0.15
 
 
 @dataclass(frozen=True)
@@ -218,11 +218,9 @@ def _weighted_ridge(
     least = 1e-12 * float(np.trace(gram))
     fits = []
     for noise in noises:
-        system = gram.copy()
+        system = np.array(gram, dtype=np.float64, order="C")
         system[np.diag_indices_from(system)] += max(noise, least)
-        solved = scipy.linalg.solve(
-            system, right, assume_a="pos", overwrite_a=True, check_finite=False
-        )
+        solved = positive_definite.solve(positive_definite.cholesky(system), right)
         if wide:
             solved = design.T @ solved
         fits.append(np.concatenate([[centre - float(means @ solved)], scale * solved]))
@@ -234,30 +232,31 @@ def read_trees(booster: "lightgbm.Booster", n_features: int) -> Trees:
 
     Read from its text form, whose numbers are exact; `dump_model` takes ten times as long.
     """
-    roots: list[int] = []
-    columns: dict[str, list[Any]] = {
+    lines: dict[str, list[str]] = {
         key: [] for key in ("split_feature", "left_child", "right_child", "leaf_value")
     }
-    nodes = leaves = 0
-    for block in booster.model_to_string().split("\nTree=")[1:]:
-        lines = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
-        value = np.array(lines["leaf_value"].split(), dtype=np.float64)
-        if len(value) == 1:
-            roots.append(~leaves)
-        else:
-            roots.append(nodes)
-            feature = np.array(lines["split_feature"].split(), dtype=np.int64)
-            columns["split_feature"].append(feature)
-            for side in ("left_child", "right_child"):
-                child = np.array(lines[side].split(), dtype=np.int64)
-                columns[side].append(np.where(child >= 0, child + nodes, child - leaves))
-            nodes += len(feature)
-        columns["leaf_value"].append(value)
-        leaves += len(value)
-    none = np.zeros(0, dtype=np.int64)
-    feature, left, right = (
-        np.concatenate([none, *columns[key]])
-        for key in ("split_feature", "left_child", "right_child")
+    for line in booster.model_to_string().split("\n"):
+        key, _, numbers = line.partition("=")
+        if key in lines:
+            lines[key].append(numbers)
+
+    def joined(key: str, kind: type) -> Any:
+        return np.array(" ".join(lines[key]).split(), dtype=kind)
+
+    # A tree's nodes and leaves are numbered from 0; it has one leaf more than nodes.
+    n_leaves = np.array([numbers.count(" ") + 1 for numbers in lines["leaf_value"]], dtype=np.int64)
+    n_nodes = n_leaves - 1
+    first_node, first_leaf = np.cumsum(n_nodes) - n_nodes, np.cumsum(n_leaves) - n_leaves
+
+    def numbered_through(child: IntArray) -> IntArray:
+        node, leaf = np.repeat(first_node, n_nodes), np.repeat(first_leaf, n_nodes)
+        return child + np.where(child >= 0, node, -leaf)
+
+    return Trees(
+        n_features,
+        np.where(n_nodes > 0, first_node, ~first_leaf),
+        joined("split_feature", np.int64),
+        numbered_through(joined("left_child", np.int64)),
+        numbered_through(joined("right_child", np.int64)),
+        joined("leaf_value", np.float64),
     )
-    value = np.concatenate([np.zeros(0), *columns["leaf_value"]])
-    return Trees(n_features, np.array(roots, dtype=np.int64), feature, left, right, value)

@@ -18,13 +18,13 @@ import scipy.sparse
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.f2.packing import n_words, pack, unpack
 from spex.fourier.spectrum import Spectrum
+from spex.surrogates import positive_definite
 from spex.surrogates.base import Fitted, Samples, constant_fit
 from spex.surrogates.hypercube_kernel import (
     Hyperparameters,
     Points,
     kernel_matrix,
     most_likely,
-    positive_definite_inverse,
 )
 from spex.surrogates.neighbours import NeighbourTransform, neighbour_indicators, neighbour_transform
 from spex.surrogates.refit import signs
@@ -36,7 +36,7 @@ _POSTERIOR_SAMPLES = 3000
 _LEAST_SAMPLES = 20
 # Folds share hyperparameters, found without any of them, as long as that leaves out no larger a
 # share of all masks: a fit to fewer would do worse than the one that is measured.
-_SHARE_LEFT_OUT = 0.1
+_SHARE_LEFT_OUT = 0.15
 # Beyond, the indicators of neighbours take too much memory.
 _NEIGHBOUR_FEATURES = 2000
 
@@ -151,7 +151,7 @@ class _Chosen:
         part = self.shared[:size]
         covariance = (part @ part.T).toarray()
         covariance[np.diag_indices(size)] += self.prior[:size]
-        return np.asarray(scipy.linalg.cholesky(covariance, lower=True, check_finite=False))
+        return np.tril(positive_definite.cholesky(covariance))
 
 
 class _Data:
@@ -233,7 +233,8 @@ class _Data:
         hyper = most_likely(self._points[rows], values[rows], start)
         kernel = kernel_matrix(self._points, hyper)
         kernel[np.diag_indices(m)] += hyper.noise
-        inverse = positive_definite_inverse(kernel)
+        lower = np.tril(positive_definite.inverse(positive_definite.cholesky(kernel)))
+        inverse = lower + np.tril(lower, -1).T
         alpha, diagonal = inverse @ values, inverse.diagonal()
         found = []
         for fold in folds:
@@ -295,7 +296,9 @@ class _Data:
             k = len(factor)
             system = factor.T @ gram[:k, :k] @ factor
             system[np.diag_indices(k)] += posterior.error + 1e-12 * np.trace(system) / k
-            solved = scipy.linalg.solve(system, factor.T @ cross[:k], assume_a="pos")
+            solved = positive_definite.solve(
+                positive_definite.cholesky(system), factor.T @ cross[:k]
+            )
             coefficients = factor @ solved
             constant = values.mean() - float(means[:k] @ coefficients)
             fit = posterior.spread * np.concatenate([[constant], coefficients])

@@ -24,6 +24,7 @@ import scipy.linalg
 import scipy.optimize
 
 from spex._typing import Float32Array, FloatArray, IntArray
+from spex.surrogates import positive_definite
 
 # Priors on the logarithms, in units of the variance of the values.
 _RELEVANCE_PRECISION = 1.0
@@ -153,15 +154,15 @@ def _negative_log_posterior(
         inner, shared, total_rate, hyper.variance,
         product_scale, linear_scale, shared_scale, hyper.noise + 1e-8,
     )  # fmt: skip
-    # What is the lower triangle here is the upper one of LAPACK, which stores columns.
-    factor, failed = scipy.linalg.lapack.dpotrf(kernel.T, lower=0, clean=0, overwrite_a=1)
-    if failed:
+    try:
+        factor = positive_definite.cholesky(kernel)
+    except scipy.linalg.LinAlgError:
         return 1e25, np.zeros_like(logs)
-    alpha, _ = scipy.linalg.lapack.dpotrs(factor, values, lower=0)
+    alpha = positive_definite.solve(factor, values)
     log_determinant = 2 * float(np.log(np.diag(factor)).sum())
-    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=0, overwrite_c=1)
+    inverse = positive_definite.inverse(factor)
     both, total, by_product, by_linear, by_shared, trace = _gradient_sums(
-        inverse.T, alpha, inner, product, shared, product_scale, linear_scale
+        inverse, alpha, inner, product, shared, product_scale, linear_scale
     )
     gradient = np.zeros(n + 5)
     by_relevance = np.einsum("ij,ij->j", signs, both @ signs)
@@ -247,14 +248,3 @@ def _gradient_sums(
         if near:
             by_shared += 2 * row_shared + weight * shared[i, i]
     return both, total, by_product, by_linear, by_shared, trace
-
-
-def positive_definite_inverse(matrix: FloatArray) -> FloatArray:
-    """The inverse of a positive definite matrix.
-
-    Raises:
-        scipy.linalg.LinAlgError: it is not positive definite.
-    """
-    lower = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
-    inverse, _ = scipy.linalg.lapack.dpotri(lower, lower=1)
-    return np.asarray(np.tril(inverse) + np.tril(inverse, -1).T)

@@ -16,6 +16,7 @@ import scipy.linalg
 from spex._typing import Float32Array, FloatArray, IntArray, WordArray
 from spex.f2.packing import are_among, n_words, pack
 from spex.fourier.spectrum import Spectrum
+from spex.surrogates import positive_definite
 from spex.surrogates.base import Fitted, Samples
 
 # Ridge penalties tried, as multiples of the number of masks. Signs have unit variance and the
@@ -40,7 +41,7 @@ def signs(masks: WordArray, support: WordArray) -> Float32Array:
     return out
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _signs(masks, support, out):  # type: ignore[no-untyped-def]
     n_words = masks.shape[1]
     for row in range(len(masks)):
@@ -283,34 +284,28 @@ def _ridge(moments: _Moments, weights: FloatArray, penalties: FloatArray) -> Flo
     """(k, penalties) coefficients, for penalties that times (k,) weights."""
     fits = np.empty((len(weights), len(penalties)))
     for number, penalty in enumerate(penalties):
-        _, fits[:, number] = _solved(moments.gram, penalty * weights, moments.cross)
+        factor = _factor(moments.gram, penalty * weights)
+        fits[:, number] = positive_definite.solve(factor, moments.cross)
     return fits
 
 
-def _solved(
-    gram: FloatArray, diagonal: FloatArray, right: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """The Cholesky factor of a symmetric matrix with an addition to its diagonal, and a solution.
+def _factor(gram: FloatArray, diagonal: FloatArray) -> FloatArray:
+    """(k, k) the Cholesky factor of a symmetric matrix with an addition to its diagonal.
 
     A singular matrix is raised a little. With more columns than masks and no
     penalty to speak of, the fit then goes through every value; the masks left out must judge that
     fit and no other, for it is the one that would be made.
-
-    Returns:
-        (k, k) the lower factor, with the matrix above it, in the order of LAPACK; (k,).
     """
-    for raised in (0.0, 1e-8 * float(gram.diagonal().max()) + 1e-300):
+
+    def factor(raised: float) -> FloatArray:
         system = gram.copy()
         system[np.diag_indices(len(gram))] += diagonal + raised
-        # The transpose of a symmetric matrix is itself, and is stored as LAPACK wants it.
-        factor, solution, failed = scipy.linalg.lapack.dposv(
-            system.T, right, lower=1, overwrite_a=1
-        )
-        if not failed:
-            break
-    else:
-        raise scipy.linalg.LinAlgError(f"the matrix is not positive definite in row {failed}")
-    return np.asarray(factor), np.asarray(solution)
+        return positive_definite.cholesky(system)
+
+    try:
+        return factor(0.0)
+    except scipy.linalg.LinAlgError:
+        return factor(1e-8 * float(gram.diagonal().max()) + 1e-300)
 
 
 def _considered(errors: FloatArray) -> tuple[int, bool]:
@@ -370,8 +365,7 @@ def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float)
     prior = spectrum.coefficients**2 + _NOISE_IN_PRIOR * unexplained / len(samples)
     gram = _gram(samples, spectrum.support)
     penalties = np.where(spectrum.orders > 0, unexplained / prior, 0.0)
-    factor, _ = _solved(gram, penalties, np.zeros(len(gram)))
-    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    inverse = positive_definite.inverse(_factor(gram, penalties))
     return np.asarray(np.sqrt(unexplained * inverse.diagonal()))
 
 

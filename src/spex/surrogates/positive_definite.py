@@ -1,0 +1,77 @@
+"""Linear algebra of positive definite matrices that lets other threads run.
+
+Folds are fitted in threads, and SciPy's own wrappers of LAPACK keep Python's global lock, so that
+two such threads take longer than one. The same functions of LAPACK are called here by ctypes, which
+gives the lock back, through the pointers that SciPy publishes for Cython.
+
+Matrices are C-contiguous float64 of which the lower triangle counts: LAPACK, which stores columns,
+sees it as the upper one.
+"""
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numba.extending import get_cython_function_address
+
+from spex._typing import FloatArray
+
+
+def cholesky(matrix: FloatArray) -> FloatArray:
+    """The lower factor L of L L^T, written over the lower triangle; the upper one is left as it is.
+
+    Raises:
+        scipy.linalg.LinAlgError: the matrix is not positive definite.
+    """
+    _call("dpotrf", matrix, _size(matrix))
+    return matrix
+
+
+def solve(factor: FloatArray, right: FloatArray) -> FloatArray:
+    """L L^T x = b for each row b: (k, k) and (k,) or (r, k) to the shape of the right side."""
+    found = np.array(right, dtype=np.float64, order="C")
+    rows = ctypes.c_int(found.size // max(len(factor), 1))
+    _call("dpotrs", factor, _size(factor), rows, found)
+    return found
+
+
+def inverse(factor: FloatArray) -> FloatArray:
+    """(L L^T)^-1, its lower triangle written over the factor."""
+    _call("dpotri", factor, _size(factor))
+    return factor
+
+
+def _size(matrix: FloatArray) -> ctypes.c_int:
+    return ctypes.c_int(len(matrix))
+
+
+def _call(
+    name: str,
+    matrix: FloatArray,
+    size: ctypes.c_int,
+    rows: ctypes.c_int | None = None,
+    right: FloatArray | None = None,
+) -> None:
+    """A function of LAPACK: UPLO, N, [NRHS,] A, LDA, [B, LDB,] INFO, all of them by reference."""
+    assert matrix.flags.c_contiguous and matrix.dtype == np.float64
+    failed = ctypes.c_int(0)
+    leading = ctypes.c_int(max(len(matrix), 1))
+    arguments: list[Any] = [ctypes.c_char_p(b"U"), ctypes.byref(size)]
+    if rows is not None:
+        arguments.append(ctypes.byref(rows))
+    arguments += [ctypes.c_void_p(matrix.ctypes.data), ctypes.byref(leading)]
+    if right is not None:
+        arguments += [ctypes.c_void_p(right.ctypes.data), ctypes.byref(leading)]
+    _function(name)(*arguments, ctypes.byref(failed))
+    if failed.value:
+        raise scipy.linalg.LinAlgError(
+            f"{name}: the matrix is not positive definite in row {failed.value}"
+        )
+
+
+@cache
+def _function(name: str) -> Any:
+    address = get_cython_function_address("scipy.linalg.cython_lapack", name)
+    return ctypes.CFUNCTYPE(None)(address)
