@@ -42,6 +42,14 @@ def folds(samples: Samples) -> list[IntArray]:
     return [rows[part::parts] for part in range(parts)]
 
 
+def same_folds(fewer: Samples, samples: Samples) -> bool:
+    """Whether samples begin with fewer, and these are in the same folds by themselves."""
+    uniform = np.nonzero(fewer.uniform)[0]
+    return len(uniform) >= _FOLDS and np.array_equal(
+        uniform, np.nonzero(samples.uniform)[0][: len(uniform)]
+    )
+
+
 def fidelity(values: FloatArray, predictions: FloatArray) -> Fidelity:
     """R2 and its interval from values and predictions at uniform masks.
 

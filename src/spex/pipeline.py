@@ -5,6 +5,7 @@ This is the only module that joins all stages.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from spex.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whol
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.f2.packing import DistinctRows, n_words
-from spex.fidelity import PERFECT, Fidelity
+from spex.fidelity import PERFECT, Fidelity, same_folds
 from spex.fourier.design import Design
 from spex.fourier.peeling import DECODINGS
 from spex.fourier.search import enumerable_order
@@ -24,9 +25,9 @@ from spex.fourier.wht import walsh_hadamard
 from spex.learning_curve import expected_r2, fall
 from spex.masks import all_masks, coded_design, least_budget, uniform_masks
 from spex.sampling import Evaluator, Progress
-from spex.selection import Fit, fit_best
+from spex.selection import Fit, fit_all, join
 from spex.store import Store
-from spex.surrogates.base import CodedValues, Samples, Surrogate
+from spex.surrogates.base import CodedValues, Fitted, Samples, Surrogate
 from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
 from spex.surrogates.gaussian_process import GaussianProcess
@@ -37,7 +38,7 @@ METHODS = ("auto", "exact", "gp", "linear", "pairwise", "proxyspex", "spex")
 _LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
 # Masks times features beyond which `auto` grows no trees: they would take many minutes.
 _TREE_CELLS = 1 << 21
-# Of so many masks a fit to a quarter tells enough of how R2 grows.
+# Of so many masks the half that a smaller fit leaves tells enough of how R2 grows.
 _MANY_SAMPLES = 4000
 # With target_r2 the first fit sees at least this many masks, and each next one twice as many.
 _FIRST_STAGE = 64
@@ -179,6 +180,7 @@ class _Run:
         self._values: FloatArray = np.zeros(0)
         self._uniform: BoolArray = np.zeros(0, dtype=np.bool_)
         self._samples: Samples | None = None  # of the last fit; none where all masks were evaluated
+        self._fitted: dict[str, Fitted] = {}  # to them
         self.notes: tuple[str, ...] = ()
         self.n_evaluations = 0
 
@@ -192,8 +194,13 @@ class _Run:
         rows = self._grow(None if design is None else design.masks, budget)
         if design is not None:
             self._uniform[rows] = False  # decoding has seen them
-        self._samples = self._sampled(np.arange(len(self._masks)), design, rows)
-        return fit_best(self._candidates(self._samples), self._samples)
+        fewer = self._samples
+        samples = self._sampled(np.arange(len(self._masks)), design, rows)
+        if fewer is not None and same_folds(fewer, samples):
+            samples = replace(samples, earlier=self._fitted)
+        self._samples = samples
+        self._fitted = fit_all(self._candidates(samples), samples)
+        return join(self._fitted, samples)
 
     def forecast(self, fit: Fit) -> dict[int, float]:
         """The R2 to expect at two and four times the evaluations, {evaluations: R2}."""
@@ -201,7 +208,7 @@ class _Run:
             return {}
         m = len(self._samples)
         falls = []
-        for size in (m // 4,) if m >= _MANY_SAMPLES else (m // 4, m // 2):
+        for size in (m // 2,) if m >= _MANY_SAMPLES else (m // 4, m // 2):
             part = self._part(size, "spex" in fit.weights)
             if part is not None:
                 measured = fall(fit, self._candidates(part[0]), self._samples, *part)

@@ -60,23 +60,13 @@ def fit_candidate(candidate: Surrogate, samples: Samples, folds: Sequence[IntArr
         return candidate.fit(samples, folds)
 
 
-def fit_best(candidates: Sequence[Surrogate], samples: Samples) -> Fit:
-    """Fit the candidate, or the convex combination, whose predictions of masks left out are best.
-
-    Spectra add, so that a combination is one spectrum as well. R2 is measured on predictions that
-    have seen neither the fitting nor the choice: each fold is predicted as the *other* folds
-    prefer.
+def fit_all(candidates: Sequence[Surrogate], samples: Samples) -> dict[str, Fitted]:
+    """Fit one candidate after the other, by name, until one leaves nothing to gain.
 
     Args:
-        candidates: At least one, the cheapest first: once one leaves nothing to gain, those after
-            it are not tried.
+        candidates: At least one, the cheapest first.
         samples: Evaluated masks, at least two of them uniform.
     """
-    return join(fit_all(candidates, samples), samples)
-
-
-def fit_all(candidates: Sequence[Surrogate], samples: Samples) -> dict[str, Fitted]:
-    """Fit one candidate after the other, by name, until one leaves nothing to gain."""
     uniform = np.nonzero(samples.uniform)[0]
     if len(uniform) < 2:
         raise ArgumentError(
@@ -92,7 +82,16 @@ def fit_all(candidates: Sequence[Surrogate], samples: Samples) -> dict[str, Fitt
 
 
 def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
-    """The best of several surrogates fitted to the same samples, or a combination of them."""
+    """The surrogate, or the convex combination, whose predictions of masks left out are best.
+
+    Spectra add, so that a combination is one spectrum as well. R2 is measured on predictions that
+    have seen neither the fitting nor the choice: each fold is predicted as the *other* folds
+    prefer.
+
+    Args:
+        fitted: Fits to the same samples, by name.
+        samples: These samples.
+    """
     values, parts = samples.values, folds(samples)
     uniform = np.nonzero(samples.uniform)[0]
     names = list(fitted)

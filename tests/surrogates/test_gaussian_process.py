@@ -1,11 +1,14 @@
 """The kernel against its Walsh transform, its gradient, and what the process makes of samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.optimize
 
+import spex
 from spex.f2.packing import pack, unpack
-from spex.fidelity import fidelity, folds
+from spex.fidelity import fidelity, folds, same_folds
 from spex.fourier.spectrum import Spectrum
 from spex.masks import all_masks
 from spex.surrogates import gaussian_process, hypercube_kernel
@@ -138,3 +141,59 @@ def test_the_same_samples_give_the_same_fit():
     first, second = (GaussianProcess().fit(given, folds(given)) for _ in range(2))
     assert np.array_equal(first.spectrum.coefficients, second.spectrum.coefficients)
     assert np.array_equal(first.predictions, second.predictions)
+
+
+def three_pairs(masks):
+    signs = np.where(masks, 1.0, -1.0)
+    return signs[:, 0] + signs[:, 1] * signs[:, 2] + 0.5 * signs[:, 3] * signs[:, 4]
+
+
+@pytest.mark.parametrize("fold", [0, 7])
+def test_an_earlier_fit_does_not_tell_a_fold_its_values(fold):
+    def predicted(changed):
+        everyone = uniform_samples(12, 120, three_pairs)
+        values = everyone.values.copy()
+        values[folds(everyone)[fold]] += changed
+        everyone = replace(everyone, values=values)
+        first = replace(
+            everyone.without(np.arange(60, 120)), uniform=np.ones(60, dtype=bool)
+        )  # the beginning
+        assert same_folds(first, everyone)
+        earlier = GaussianProcess().fit(first, folds(first))
+        assert len(earlier.begin) == 2
+        everyone = replace(everyone, earlier={"gp": earlier})
+        fit = GaussianProcess().fit(everyone, folds(everyone))
+        return fit.predictions[folds(everyone)[fold]]
+
+    noise = np.random.default_rng(5).normal(size=12)
+    np.testing.assert_allclose(predicted(noise), predicted(0.0), rtol=1e-9)
+
+
+def test_a_larger_sample_begins_where_the_smaller_one_ended(monkeypatch):
+    from_nothing = []
+
+    def watched(points, values, start=None):
+        from_nothing.append(start is None)
+        return most_likely(points, values, start)
+
+    monkeypatch.setattr(gaussian_process, "most_likely", watched)
+    explanation = spex.explain(three_pairs, 30, budget=256, target_r2=1.0, method="gp")
+    assert explanation.n_evaluations == 256
+    assert from_nothing[:2] == [True, True]
+    # The forecast's fits to parts of the sample begin from nothing, two each.
+    assert sum(from_nothing) <= 6
+    assert explanation.r2 > 0.99
+
+
+def test_folds_stay_when_the_sample_grows():
+    samples = uniform_samples(9, 200, three_pairs)
+    fewer = replace(samples.without(np.arange(50, 200)))
+    assert same_folds(fewer, samples)
+    number = {row: at for at, rows in enumerate(folds(samples)) for row in rows.tolist()}
+    for at, rows in enumerate(folds(fewer)):
+        assert all(number[row] == at for row in rows.tolist())
+    # One that is no longer uniform moves all that come after it.
+    uniform = samples.uniform.copy()
+    uniform[3] = False
+    assert not same_folds(fewer, replace(samples, uniform=uniform))
+    assert not same_folds(samples.without(np.arange(5, 200)), samples)

@@ -1,9 +1,9 @@
 """What a surrogate is given, and what it must do."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -55,6 +55,8 @@ class Samples:
         designed: (m,) bool, which masks are those of the design; all of them are there.
         is_sequence: Whether the features stand in a row and close up where some are absent, as
             words of a text do when others are deleted.
+        earlier: Fits to a beginning of these samples, each of its masks in the same fold as now, by
+            name of the surrogate.
     """
 
     words: WordArray
@@ -64,6 +66,7 @@ class Samples:
     coded: CodedValues | None = None
     designed: BoolArray | None = None
     is_sequence: bool = False
+    earlier: Mapping[str, "Fitted"] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -95,11 +98,14 @@ class Fitted:
         predictions: (m,) float64, of each mask in a fold by a fit that has seen no mask of that
             fold, the whole choice of support and penalties repeated; NaN elsewhere.
         left_out: Share of all masks that the fit behind a prediction has not seen.
+        begin: Where the search for parameters may begin once there are more samples: found without
+            the first half of the folds, and without the other; or one set, without any fold.
     """
 
     spectrum: Spectrum
     predictions: FloatArray
     left_out: float
+    begin: Sequence[FloatArray] = ()
 
 
 class Surrogate(Protocol):
@@ -137,8 +143,8 @@ def predict_folds(
     def predict(rows: IntArray) -> None:
         predictions[rows] = fit(samples.without(rows)).evaluate(samples.words[rows])
 
-    # The folds are what runs side by side, not the linear algebra inside them (`fit_best` sees to
-    # that): its matrices are small.
+    # The folds are what runs side by side, not the linear algebra inside them (`fit_candidate` sees
+    # to that): its matrices are small.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(predict, folds))
     return predictions

@@ -5,7 +5,6 @@ F(k) is w_k sum_j alpha_j (-1)^<k,m_j> with alpha = (K + noise I)^-1 y, plus wha
 neighbours add. The largest of these coefficients are kept and refitted on all masks.
 """
 
-import itertools
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,18 +64,28 @@ class GaussianProcess:
         data = _Data(samples, self.max_degree)
         sizes = [size for size in _SIZES if size <= max(_SIZES[0], len(samples))]
         sharing = max(1, int(_SHARE_LEFT_OUT * len(samples) / len(folds[0])))
-        groups = [list(folds[start : start + sharing]) for start in range(0, len(folds), sharing)]
         # The search for hyperparameters starts where one without half of the folds has ended.
-        halves = [list(itertools.chain(*half)) for half in (groups[::2], groups[1::2]) if half]
+        middle = len(folds) if sharing >= len(folds) else (len(folds) + 1) // 2
+        halves = [half for half in (folds[:middle], folds[middle:]) if len(half)]
+        groups = [
+            (number, half[start : start + sharing])
+            for number, half in enumerate(halves)
+            for start in range(0, len(half), sharing)
+        ]
+        earlier = samples.earlier.get(self.name)
+        begin: Sequence[FloatArray | None] = [None] * len(halves)
+        if earlier is not None and len(earlier.begin) == len(halves):
+            begin = earlier.begin
         # What runs side by side is the folds, not the linear algebra inside them.
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            starts = list(pool.map(data.start, halves))
+            starts = list(pool.map(data.start, halves, begin))
             whole = pool.submit(data.posterior, starts[0])
-            jobs = [(group, starts[number % len(starts)]) for number, group in enumerate(groups)]
-            parts = list(pool.map(lambda job: data.predict(job[0], job[1], sizes), jobs))
+            parts = list(
+                pool.map(lambda group: data.predict(group[1], starts[group[0]], sizes), groups)
+            )
             posterior = whole.result()
         guesses = np.full((len(samples), len(sizes)), np.nan)
-        for group, part in zip(groups, parts, strict=True):
+        for (_, group), part in zip(groups, parts, strict=True):
             for rows, guess in zip(group, part, strict=True):
                 guesses[rows] = guess
         predictions, size = _choose(guesses, samples.values, folds)
@@ -85,8 +94,8 @@ class GaussianProcess:
         constant = np.zeros((1, n_words(samples.n_features)), dtype=np.uint64)
         support = np.concatenate([constant, pack(chosen.members)])
         spectrum = Spectrum(samples.n_features, support, fit)
-        left_out = sum(len(rows) for rows in groups[0]) / len(samples)
-        return Fitted(spectrum, predictions, left_out)
+        left_out = sum(len(rows) for rows in groups[0][1]) / len(samples)
+        return Fitted(spectrum, predictions, left_out, [start.logs for start in starts])
 
 
 def _choose(
@@ -178,12 +187,18 @@ class _Data:
             self._near = neighbour_transform(self._n, self._max_degree)
         self._points = Points(np.where(masks, 1.0, -1.0), indicators)
 
-    def start(self, folds: Sequence[IntArray]) -> Hyperparameters:
-        """Hyperparameters found without some folds: where the search for better ones starts."""
+    def start(self, folds: Sequence[IntArray], begin: FloatArray | None) -> Hyperparameters:
+        """Hyperparameters found without some folds: where the search for better ones starts.
+
+        Args:
+            folds: Row numbers.
+            begin: Logarithms of hyperparameters found from fewer masks, none of them in the folds.
+        """
         rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
         values = self._values[self._rows[rows]]
         spread = float(values.std()) or 1.0
-        return most_likely(self._points[rows], (values - values.mean()) / spread)
+        known = None if begin is None else Hyperparameters(begin)
+        return most_likely(self._points[rows], (values - values.mean()) / spread, known)
 
     def posterior(self, start: Hyperparameters) -> _Posterior:
         """The process given all samples."""
