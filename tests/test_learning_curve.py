@@ -4,23 +4,25 @@ import numpy as np
 import pytest
 
 import spex
+from spex.fidelity import FALL
 from spex.learning_curve import Fall, expected_r2
 
 
 def test_a_power_law_that_is_seen_clearly_goes_on():
-    falls = [Fall(2.0, 1.6, 0.01), Fall(1.0, 0.8, 0.01)]
-    assert 1 - expected_r2(0.8, falls, 1.0) == pytest.approx(0.2 * 2**-0.8, rel=0.02)
-    assert 1 - expected_r2(0.8, falls, 2.0) == pytest.approx(0.2 * 2**-1.6, rel=0.03)
+    for measured in (Fall(2.0, 1.6, 0.01), Fall(1.0, 0.8, 0.01)):
+        assert 1 - expected_r2(0.8, measured, 1.0) == pytest.approx(0.2 * 2**-0.8, rel=0.02)
+        assert 1 - expected_r2(0.8, measured, 2.0) == pytest.approx(0.2 * 2**-1.6, rel=0.03)
 
 
 def test_what_is_not_seen_clearly_is_as_usual():
-    usual = expected_r2(0.8, [], 1.0)
-    assert 0.8 < usual < 0.9
-    assert expected_r2(0.8, [Fall(1.0, 3.0, 100.0)], 1.0) == pytest.approx(usual, abs=0.01)
+    for anything in (-3.0, 0.0, 3.0):
+        assert expected_r2(0.8, Fall(1.0, anything, 100.0), 1.0) == pytest.approx(
+            1 - 0.2 * 2**-FALL, abs=0.01
+        )
 
 
 def test_more_never_promises_less():
-    assert expected_r2(0.5, [Fall(1.0, -2.0, 0.01)], 2.0) == 0.5
+    assert expected_r2(0.5, Fall(1.0, -2.0, 0.01), 2.0) == 0.5
 
 
 def bumpy(masks):
@@ -41,7 +43,7 @@ def test_the_forecast_is_about_what_comes(method):
         assert expected == pytest.approx(came, abs=0.08)
 
 
-def test_the_forecast_of_many_masks_rests_on_one_half():
+def test_the_forecast_of_many_masks_knows_where_only_noise_is_left():
     """Noise holds a tenth of the variance, so that there is nothing more to find."""
 
     def noisy(masks):

@@ -1,8 +1,9 @@
 """What more evaluations would buy: the R2 to expect, from how it has grown over nested samples.
 
-Unexplained variance mostly falls as a power of the number of evaluations. Its last two steps, from
-a quarter of the sample to a half and from a half to all, are measured on masks that the smaller fit
-has not seen, and say how it goes on.
+Unexplained variance mostly falls as a power of the number of evaluations. Its last step, from half
+of the sample to all of it, is measured on masks that the smaller fit has not seen, and says how it
+goes on. (A fit to a quarter as well costs as much again and tells no more: over 22 functions at
+100, 200 and 400 evaluations forecasts miss by .045 in the mean with it, by .042 without.)
 """
 
 from collections.abc import Sequence
@@ -76,19 +77,17 @@ def fall(
     )
 
 
-def expected_r2(r2: float, falls: Sequence[Fall], doublings: float) -> float:
+def expected_r2(r2: float, measured: Fall, doublings: float) -> float:
     """The R2 to expect of a larger sample.
 
     Args:
         r2: Of the sample that there is.
-        falls: What was measured.
+        measured: How it came about.
         doublings: log2 of the sizes' ratio.
     """
     # Bayes with a normal prior for the fall per doubling.
-    precision, total = _FALL_SD**-2, FALL * _FALL_SD**-2
-    for each in falls:
-        weight = each.doublings**2 / max(each.deviation, 0.05) ** 2
-        precision += weight
-        total += weight * each.log2 / each.doublings
-    slope = max(total / precision, 0.0)
+    usual = _FALL_SD**-2
+    weight = measured.doublings**2 / max(measured.deviation, 0.05) ** 2
+    total = FALL * usual + weight * measured.log2 / measured.doublings
+    slope = max(total / (usual + weight), 0.0)
     return 1 - (1 - r2) * 2 ** (-slope * doublings)

@@ -38,8 +38,6 @@ METHODS = ("auto", "exact", "gp", "linear", "pairwise", "proxyspex", "spex")
 _LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
 # Masks times features beyond which `auto` grows no trees: they would take many minutes.
 _TREE_CELLS = 1 << 21
-# Of so many masks the half that a smaller fit leaves tells enough of how R2 grows.
-_MANY_SAMPLES = 4000
 # With target_r2 the first fit sees at least this many masks, and each next one twice as many.
 _FIRST_STAGE = 64
 
@@ -207,18 +205,16 @@ class _Run:
         if self._samples is None or not 0 < 1 - fit.fidelity.r2 < np.inf:
             return {}
         m = len(self._samples)
-        falls = []
-        for size in (m // 2,) if m >= _MANY_SAMPLES else (m // 4, m // 2):
-            part = self._part(size, "spex" in fit.weights)
-            if part is not None:
-                measured = fall(fit, self._candidates(part[0]), self._samples, *part)
-                falls += [] if measured is None else [measured]
-        if not falls:
+        part = self._part(m // 2, "spex" in fit.weights)
+        if part is None:
+            return {}
+        measured = fall(fit, self._candidates(part[0]), self._samples, *part)
+        if measured is None:
             return {}
         return {
             times * m: 1.0
             if is_exhaustive(self._n, times * m)
-            else expected_r2(fit.fidelity.r2, falls, float(np.log2(times)))
+            else expected_r2(fit.fidelity.r2, measured, float(np.log2(times)))
             for times in (2, 4)
         }
 
