@@ -160,8 +160,8 @@ def test_auto_finds_interactions_with_few_masks():
 
 @pytest.mark.parametrize("method", ["linear", "gp", "proxyspex", "spex", "auto"])
 def test_r2_is_about_the_truth(method):
-    spectrum = sparse(40, 30, 3, 7)
-    explanation = spex.explain(spectrum.predict, 40, budget=800, method=method)
+    spectrum = sparse(40, 60, 2, 8)
+    explanation = spex.explain(spectrum.predict, 40, budget=500, method=method)
     low, high = explanation.r2_interval
     assert low < explanation.r2 < high or explanation.r2 == low == high == 1.0
     assert abs(explanation.r2 - true_r2(spectrum.predict, explanation)) < 0.06
