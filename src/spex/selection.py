@@ -1,6 +1,7 @@
 """Choose among surrogates, or join them, by cross-validation on the same evaluated masks."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -51,12 +52,8 @@ class Fit:
 
 
 def fit_candidate(candidate: Surrogate, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
-    """Fit one surrogate.
-
-    Threads of linear algebra wait for each other on a machine that also runs a model, and on small
-    matrices they cost more than they win.
-    """
-    with _libraries().limit(limits=1, user_api="blas"):
+    """Fit one surrogate."""
+    with _single_threaded():
         return candidate.fit(samples, folds)
 
 
@@ -114,7 +111,8 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     if len(used) > 1:
         # What only one of them has comes with a small weight; a single one has chosen its support.
         spectrum = spectrum.keep(_needed(spectrum, _DISPENSABLE * unexplained))
-    errors = coefficient_errors(samples, spectrum, unexplained)
+    with _single_threaded():
+        errors = coefficient_errors(samples, spectrum, unexplained)
     name = " + ".join(names[i] for i in used)
     used_weights = {names[i]: float(weights[i]) for i in used}
     return Fit(name, spectrum, measured, scores, errors, unexplained, used_weights, of_fold)
@@ -161,6 +159,15 @@ def _needed(spectrum: Spectrum, dispensable: float) -> IntArray:
     smallest = np.argsort(energies, kind="stable")
     dropped = int(np.searchsorted(np.cumsum(energies[smallest]), dispensable, side="right"))
     return np.sort(smallest[dropped:])
+
+
+def _single_threaded() -> AbstractContextManager[object]:
+    """Linear algebra in one thread.
+
+    Its threads wait for each other on a machine that also runs a model, and on small matrices they
+    cost more than they win.
+    """
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 @cache
