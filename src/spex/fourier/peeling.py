@@ -62,6 +62,9 @@ _MAX_ROUNDS = 100
 _MANY_PAIRS = 2000
 # Share of the best evidence that others accepted in the same round must have.
 _SURE = 0.1
+# For what was found in a bin to stand, it may change by the first share of its energy, and the
+# second of the noise must be left.
+_SAME, _LESS_NOISE = 0.01, 0.9
 # Energy below this share of the whole is rounding error of float32 bins.
 _ROUNDING = 1e-12
 
@@ -129,8 +132,11 @@ class _Decoder:
         # The constant is always there.
         self._members = np.full((1, self._max_degree), -1, dtype=np.int64)
         self._dropped = self._members[:0]
-        # What the last enumeration of higher orders proposed: judged again before the next one.
+        # What enumerations of higher orders have proposed: judged again before the next one. That
+        # looks only at bins that have changed since, unless the noise has become less.
         self._pending = np.zeros((0, self._max_degree), dtype=np.int64)
+        self._looked_at = np.full(self._bins.shape, np.inf, dtype=np.float32)
+        self._noise_then = np.inf
         self._estimate()
         self._total = self._energy()
         self._rounding = _ROUNDING * float((values**2).mean())
@@ -192,10 +198,15 @@ class _Decoder:
             return found, log_odds(orders_of(found))
 
         def higher_orders() -> tuple[IntArray, FloatArray]:
-            self._pending, log_odds = self._enumerated(
-                residual, range(low + 1, self._enumerable + 1)
-            )
-            return self._pending, log_odds
+            rows = residual.rows
+            if residual.noise < _LESS_NOISE * self._noise_then:
+                self._looked_at[:], self._noise_then = np.inf, residual.noise
+            change = ((rows - self._looked_at) ** 2).sum(axis=1)
+            changed = change > _SAME * (rows**2).sum(axis=1)
+            self._looked_at[changed] = rows[changed]
+            found, _ = self._enumerated(residual, range(low + 1, self._enumerable + 1), changed)
+            self._pending = normalised(np.concatenate([self._pending, found]))
+            return pending()
 
         def pending() -> tuple[IntArray, FloatArray]:
             return self._pending, self._log_odds(orders_of(self._pending))
@@ -206,18 +217,22 @@ class _Decoder:
             return [[low_orders], [pending], [higher_orders]]
         return [[codewords, low_orders, near], [pending], [higher_orders]]
 
-    def _enumerated(self, residual: Residual, orders: range) -> tuple[IntArray, FloatArray]:
+    def _enumerated(
+        self, residual: Residual, orders: range, changed: BoolArray | None = None
+    ) -> tuple[IntArray, FloatArray]:
         found = [np.zeros((0, self._max_degree), dtype=np.int64)]
         for order in orders:
             least = float(self._threshold(np.array([order]))[0])
-            found.append(self._filled(self._of_order(residual, order, least)))
+            found.append(self._filled(self._of_order(residual, order, least, changed)))
         members = np.concatenate(found)
         return members, self._log_odds(orders_of(members))
 
-    def _of_order(self, residual: Residual, order: int, least: float) -> IntArray:
+    def _of_order(
+        self, residual: Residual, order: int, least: float, changed: BoolArray | None = None
+    ) -> IntArray:
         if order == 2:
             return enumerate_pairs(residual, least)
-        return enumerate_order(residual, order, least)
+        return enumerate_order(residual, order, least, changed)
 
     def _filled(self, members: IntArray) -> IntArray:
         filled = np.full((len(members), self._max_degree), -1, dtype=np.int64)

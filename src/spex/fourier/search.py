@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 from scipy.special import ndtr
 
-from spex._typing import Float32Array, FloatArray, IntArray
+from spex._typing import BoolArray, Float32Array, FloatArray, IntArray
 from spex.f2.bch import BCHCode, decode_batch
 from spex.fourier.evidence import Geometry, Residual, log_count, orders_of
 
@@ -45,13 +45,16 @@ def enumerable_order(n: int, max_degree: int) -> int:
     return order
 
 
-def enumerate_order(residual: Residual, order: int, least: float) -> IntArray:
+def enumerate_order(
+    residual: Residual, order: int, least: float, changed: BoolArray | None = None
+) -> IntArray:
     """All frequencies of an order whose evidence may exceed a threshold.
 
     Args:
         residual: The bins.
         order: d, at least 1.
         least: The log-likelihood ratio that is asked for.
+        changed: (rows,) bins of which a frequency must fall into one; all of them unless given.
 
     Returns:
         (k, d) int64 features.
@@ -59,9 +62,11 @@ def enumerate_order(residual: Residual, order: int, least: float) -> IntArray:
     geometry = residual.geometry
     found, shares = np.empty((_CAPACITY, order), dtype=np.int64), np.empty(_CAPACITY)
     signs, rows, scale, needed = _prepared(residual, least)
+    if changed is None:
+        changed = np.ones(len(rows), dtype=np.bool_)
     count = _enumerate(
-        signs, geometry.numbers, geometry.start, rows, scale, residual.potential, least, needed,
-        found, shares,
+        signs, geometry.numbers, geometry.start, rows, scale, residual.potential, changed, least,
+        needed, found, shares,
     )  # fmt: skip
     return found[:count].copy()
 
@@ -127,7 +132,7 @@ def enumerate_pairs(residual: Residual, least: float) -> IntArray:
 
 @nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _enumerate(  # type: ignore[no-untyped-def]
-    signs, numbers, start, rows, scale, potential, least, needed, found, shares
+    signs, numbers, start, rows, scale, potential, changed, least, needed, found, shares
 ):
     n, n_offsets = signs.shape
     n_groups = len(start)
@@ -147,11 +152,12 @@ def _enumerate(  # type: ignore[no-untyped-def]
                 prefix_number[d + 1, c] = prefix_number[d, c] ^ numbers[c, chosen[d]]
         last = prefix[order - 1]
         for feature in range(chosen[order - 1], n):
-            possible = 0.0
+            possible, news = 0.0, False
             for c in range(n_groups):
                 row[c] = start[c] + (prefix_number[order - 1, c] ^ numbers[c, feature])
                 possible += potential[row[c]]
-            if possible < least:
+                news |= changed[row[c]]
+            if not news or possible < least:
                 continue
             share = np.float32(0)
             for c in range(n_groups):
