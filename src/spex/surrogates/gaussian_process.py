@@ -35,7 +35,7 @@ _POSTERIOR_SAMPLES = 3000
 _LEAST_SAMPLES = 20
 # Folds share hyperparameters, found without any of them, as long as that leaves out no larger a
 # share of all masks: a fit to fewer would do worse than the one that is measured.
-_SHARE_LEFT_OUT = 0.15
+_SHARE_LEFT_OUT = 0.1
 # Beyond, the indicators of neighbours take too much memory.
 _NEIGHBOUR_FEATURES = 2000
 
