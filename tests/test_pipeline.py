@@ -384,3 +384,10 @@ def test_damaged_files_are_refused(tmp_path, damage):
     (tmp_path / "e.json").write_text(json.dumps(content))
     with pytest.raises(spex.FileFormatError, match="damaged"):
         spex.Explanation.load(tmp_path / "e.json")
+
+
+@pytest.mark.parametrize("method", ["auto", "spex", "proxyspex"])
+def test_values_whose_squares_overflow_are_refused(method):
+    with pytest.raises(spex.ValueFunctionError, match=r"1e\+160 .* limit is 1e\+100"):
+        spex.explain(lambda masks: 1e160 * masks[:, 0], 20, budget=200, method=method)
+    assert spex.explain(lambda masks: 1e90 * masks[:, 0], 20, budget=200, method=method).r2 > 0.99

@@ -15,6 +15,8 @@ from spex.store import Store
 _BATCH_ROWS = 4096
 _BATCH_ROWS_STORED = 64  # what a killed process may lose
 _BATCH_CELLS = 1 << 26
+# In absolute value; squares, and sums of squares, of larger ones overflow.
+_LARGEST = 1e100
 
 
 @runtime_checkable
@@ -159,5 +161,10 @@ def checked_values(returned: object, masks: BoolArray) -> FloatArray:
             f"the value function returned {values[bad[0]]} (and {len(bad)} values that are not "
             f"finite in a batch of {len(values)}), first with {shown} present; clip it or score "
             "by log-odds instead of probabilities"
+        )
+    if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST:
+        raise ValueFunctionError(
+            f"the value function returned {largest:.3g} in absolute value; the limit is "
+            f"{_LARGEST:.0e}, for sums of squares must be finite: give it in a larger unit"
         )
     return values

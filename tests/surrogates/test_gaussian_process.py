@@ -155,9 +155,7 @@ def test_an_earlier_fit_does_not_tell_a_fold_its_values(fold):
         values = everyone.values.copy()
         values[folds(everyone)[fold]] += changed
         everyone = replace(everyone, values=values)
-        first = replace(
-            everyone.without(np.arange(60, 120)), uniform=np.ones(60, dtype=bool)
-        )  # the beginning
+        first = replace(everyone.without(np.arange(60, 120)), uniform=np.ones(60, dtype=bool))
         assert same_folds(first, everyone)
         earlier = GaussianProcess().fit(first, folds(first))
         assert len(earlier.begin) == 2
@@ -187,7 +185,7 @@ def test_a_larger_sample_begins_where_the_smaller_one_ended(monkeypatch):
 
 def test_folds_stay_when_the_sample_grows():
     samples = uniform_samples(9, 200, three_pairs)
-    fewer = replace(samples.without(np.arange(50, 200)))
+    fewer = replace(samples.without(np.arange(50, 200)), uniform=np.ones(50, dtype=bool))
     assert same_folds(fewer, samples)
     number = {row: at for at, rows in enumerate(folds(samples)) for row in rows.tolist()}
     for at, rows in enumerate(folds(fewer)):
@@ -196,4 +194,5 @@ def test_folds_stay_when_the_sample_grows():
     uniform = samples.uniform.copy()
     uniform[3] = False
     assert not same_folds(fewer, replace(samples, uniform=uniform))
-    assert not same_folds(samples.without(np.arange(5, 200)), samples)
+    few = replace(samples.without(np.arange(5, 200)), uniform=np.ones(5, dtype=bool))
+    assert not same_folds(few, samples)

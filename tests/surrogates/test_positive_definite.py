@@ -34,7 +34,21 @@ def test_right_sides_stay():
     assert (right == 1).all()
 
 
-@pytest.mark.parametrize("matrix", [-np.eye(2), np.zeros((3, 3)), np.diag([1.0, -1.0])])
+@pytest.mark.parametrize("matrix", [-np.eye(2), np.zeros((3, 3)), np.full((2, 2), np.nan)])
 def test_other_matrices_are_refused(matrix):
     with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
         positive_definite.cholesky(matrix.copy())
+
+
+@pytest.mark.parametrize(
+    "matrix", [np.eye(3)[:, :2], np.eye(4)[::2, ::2], np.eye(2, dtype=np.float32)]
+)
+def test_what_lapack_would_misread_is_refused(matrix):
+    with pytest.raises(ValueError, match="C-contiguous square float64"):
+        positive_definite.cholesky(matrix)
+
+
+@pytest.mark.parametrize("right", [np.ones(2), np.ones(4), np.ones((3, 2))])
+def test_right_sides_of_another_size_are_refused(right):
+    with pytest.raises(ValueError, match="for 3 unknowns"):
+        positive_definite.solve(positive_definite.cholesky(np.eye(3)), right)

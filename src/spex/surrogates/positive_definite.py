@@ -23,15 +23,20 @@ def cholesky(matrix: FloatArray) -> FloatArray:
     """The lower factor L of L L^T, written over the lower triangle; the upper one is left as it is.
 
     Raises:
-        scipy.linalg.LinAlgError: the matrix is not positive definite.
+        scipy.linalg.LinAlgError: the matrix is not positive definite, or not finite.
     """
     _call("dpotrf", matrix, _size(matrix))
+    # LAPACK lets NaN pass; wherever there was one, the diagonal has one now.
+    if not np.isfinite(matrix.diagonal()).all():
+        raise scipy.linalg.LinAlgError("the matrix is not finite, so not positive definite")
     return matrix
 
 
 def solve(factor: FloatArray, right: FloatArray) -> FloatArray:
     """L L^T x = b for each row b: (k, k) and (k,) or (r, k) to the shape of the right side."""
     found = np.array(right, dtype=np.float64, order="C")
+    if found.shape[-1] != len(factor):
+        raise ValueError(f"right sides of {found.shape[-1]} numbers for {len(factor)} unknowns")
     rows = ctypes.c_int(found.size // max(len(factor), 1))
     _call("dpotrs", factor, _size(factor), rows, found)
     return found
@@ -55,7 +60,10 @@ def _call(
     right: FloatArray | None = None,
 ) -> None:
     """A function of LAPACK: UPLO, N, [NRHS,] A, LDA, [B, LDB,] INFO, all of them by reference."""
-    assert matrix.flags.c_contiguous and matrix.dtype == np.float64
+    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+    if not (square and matrix.flags.c_contiguous and matrix.dtype == np.float64):
+        # LAPACK would read, and write, what is not the matrix's.
+        raise ValueError(f"not a C-contiguous square float64 matrix: {matrix.dtype} {matrix.shape}")
     failed = ctypes.c_int(0)
     leading = ctypes.c_int(max(len(matrix), 1))
     arguments: list[Any] = [ctypes.c_char_p(b"U"), ctypes.byref(size)]
