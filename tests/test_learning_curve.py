@@ -1,11 +1,15 @@
 """What more evaluations would buy, against what they do buy."""
 
+import gc
+import pickle
+import weakref
+
 import numpy as np
 import pytest
 
 import spex
 from spex.fidelity import FALL
-from spex.learning_curve import Fall, expected_r2
+from spex.learning_curve import Fall, Forecast, expected_r2
 
 
 def test_a_power_law_that_is_seen_clearly_goes_on():
@@ -70,3 +74,32 @@ def test_forecasts_are_told_and_saved(tmp_path):
     assert "to expect: " in repr(said) and "with 800 evaluations" in repr(said)
     said.save(tmp_path / "e.json")
     assert spex.Explanation.load(tmp_path / "e.json").forecast == said.forecast
+
+
+def test_a_forecast_is_computed_once_when_looked_at():
+    asked = []
+
+    def compute():
+        asked.append(True)
+        return {200: 0.5, 400: 0.75}
+
+    forecast = Forecast(compute)
+    assert not asked
+    assert forecast == {200: 0.5, 400: 0.75} and forecast[400] == 0.75 and len(forecast) == 2
+    assert pickle.loads(pickle.dumps(forecast)) == {200: 0.5, 400: 0.75}
+    assert repr(forecast) == "{200: 0.5, 400: 0.75}"
+    assert len(asked) == 1
+
+
+def test_an_explanation_keeps_no_value_function_alive():
+    class Function:
+        def __call__(self, masks):
+            return bumpy(masks)
+
+    f = Function()
+    gone = weakref.ref(f)
+    explanation = spex.explain(f, 16, budget=100, method="linear")
+    del f
+    gc.collect()
+    assert gone() is None
+    assert explanation.forecast.keys() == {200, 400}

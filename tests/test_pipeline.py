@@ -391,3 +391,20 @@ def test_values_whose_squares_overflow_are_refused(method):
     with pytest.raises(spex.ValueFunctionError, match=r"1e\+160 .* limit is 1e\+100"):
         spex.explain(lambda masks: 1e160 * masks[:, 0], 20, budget=200, method=method)
     assert spex.explain(lambda masks: 1e90 * masks[:, 0], 20, budget=200, method=method).r2 > 0.99
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "exact"])
+def test_the_unit_of_the_values_does_not_matter(method):
+    spectrum = sparse(24, 15, 2, 6)
+    noise = np.random.default_rng(0).normal(size=1 << 12)
+
+    def noisy(masks):
+        return spectrum.predict(masks) + noise[masks[:, :12] @ (1 << np.arange(12))]
+
+    usual = spex.explain(noisy, 24, budget=250, method=method)
+    for unit in (2.0**-300, 2.0**300):
+        other = spex.explain(lambda m, unit=unit: unit * noisy(m), 24, budget=250, method=method)
+        assert other.r2 == pytest.approx(usual.r2, abs=1e-9)
+        assert dict(other.spectrum.items()) == pytest.approx(
+            {k: unit * value for k, value in usual.spectrum.items()}, rel=1e-6
+        )

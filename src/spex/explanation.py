@@ -49,6 +49,7 @@ class Explanation:
             unknown.
         forecast: {evaluations: R2 to expect} at two and four times `n_evaluations`, from how R2 has
             grown over parts of the sample; empty where it cannot be said, or nothing is to be won.
+            That of `spex.explain` is computed when it is first looked at, as printing does.
         notes: What a user should know about this result, a sentence each.
         context: What was explained: model, prompt, answer, score, text and its segments, as far
             as the value function tells; JSON content.

@@ -3,9 +3,11 @@
 This is the only module that joins all stages.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from spex.fourier.peeling import DECODINGS
 from spex.fourier.search import enumerable_order
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
-from spex.learning_curve import expected_r2, fall
+from spex.learning_curve import Forecast, expected_r2, fall
 from spex.masks import all_masks, coded_design, least_budget, uniform_masks
 from spex.sampling import Evaluator, Progress
 from spex.selection import Fit, fit_all, join
@@ -124,14 +126,14 @@ def explain(
         report = stack.enter_context(_reporter(progress))
         evaluate = Evaluator(f, n, total, store, report)
         is_sequence = bool(getattr(f, "is_sequence", False))
-        run = _Run(evaluate, n, method, max_degree, decoding, seed, is_sequence)
+        settings = _Settings(n, method, max_degree, decoding, seed, is_sequence)
+        run = _Run(evaluate, settings)
         stages = _stages(total, n) if target_r2 is not None and method != "exact" else [total]
         for size in stages:
             fit = run.fit_exhaustively() if size == 1 << n else run.fit(size)
             evaluate.tell_r2(fit.fidelity.r2)
             if target_r2 is not None and fit.fidelity.interval[0] >= target_r2:
                 break
-        forecast = run.forecast(fit)
 
     describe = getattr(f, "describe", None)
     return Explanation(
@@ -146,115 +148,108 @@ def explain(
         scores=fit.scores,
         standard_errors=fit.standard_errors,
         unexplained=fit.unexplained,
-        forecast=forecast,
+        forecast=Forecast(partial(_forecast, fit, run.samples, settings)),
         notes=run.notes,
         context=dict(describe()) if callable(describe) else {},
     )
 
 
-class _Run:
-    """The masks evaluated so far, and the fits made of them."""
+@dataclass(frozen=True)
+class _Settings:
+    """What `explain` was told, less the value function and the budget."""
 
-    def __init__(
+    n: int
+    method: str
+    max_degree: int
+    decoding: str
+    seed: int
+    is_sequence: bool
+
+    def design(self, budget: int, reserved: int = 0) -> Design | None:
+        """See `coded_design`."""
+        return coded_design(self.method, self.n, budget, reserved, self.max_degree, self.seed)
+
+    def samples(
         self,
-        evaluate: Evaluator,
-        n: int,
-        method: str,
-        max_degree: int,
-        decoding: str,
-        seed: int,
-        is_sequence: bool,
-    ) -> None:
+        words: WordArray,
+        values: FloatArray,
+        uniform: BoolArray,
+        design: Design | None,
+        coded: IntArray,
+    ) -> Samples:
+        """Evaluated masks; `coded` are the places among them of a design's masks."""
+        designed = np.zeros(len(words), dtype=np.bool_)
+        of_design = None
+        if design is not None:
+            designed[coded] = True
+            of_design = CodedValues(design, values[coded], self.max_degree, self.decoding)
+        return Samples(
+            words, self.n, values, uniform & ~designed, of_design, designed, self.is_sequence
+        )
+
+    def candidates(self, samples: Samples) -> list[Surrogate]:
+        """The surrogates that the method chooses from, the cheapest first."""
+        if self.method == "linear":
+            return [Linear()]
+        if self.method == "spex":
+            return [Spex()]
+        if self.method == "gp":
+            return [GaussianProcess(self.max_degree)]
+        if self.method == "pairwise":
+            return [Pairwise()]
+        if self.method == "proxyspex":
+            return [BoostedTrees(self.max_degree)]
+        decodes = samples.coded is not None
+        candidates: list[Surrogate] = [Linear(), *([Spex()] if decodes else [])]
+        candidates.append(GaussianProcess(self.max_degree))
+        if len(samples) * self.n <= _TREE_CELLS:
+            candidates.append(BoostedTrees(self.max_degree))
+        return candidates
+
+
+class _Run:
+    """The masks evaluated so far, and the fits made of them.
+
+    Attributes:
+        samples: Of the last fit; None where all masks were evaluated.
+        notes: What a user should know about it.
+        n_evaluations: Distinct masks evaluated.
+    """
+
+    def __init__(self, evaluate: Evaluator, settings: _Settings) -> None:
         self._evaluate = evaluate
-        self._n = n
-        self._method = method
-        self._max_degree = max_degree
-        self._decoding = decoding
-        self._seed = seed
-        self._is_sequence = is_sequence
-        self._stream = uniform_masks(n, seed)
-        self._drawn: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)  # and not yet used
-        self._masks = DistinctRows(n_words(n))
+        self._settings = settings
+        self._stream = uniform_masks(settings.n, settings.seed)
+        words = n_words(settings.n)
+        self._drawn: WordArray = np.zeros((0, words), dtype=np.uint64)  # and not yet used
+        self._masks = DistinctRows(words)
         self._values: FloatArray = np.zeros(0)
         self._uniform: BoolArray = np.zeros(0, dtype=np.bool_)
-        self._samples: Samples | None = None  # of the last fit; none where all masks were evaluated
-        self._fitted: dict[str, Fitted] = {}  # to them
+        self._fitted: dict[str, Fitted] = {}  # to the samples
+        self.samples: Samples | None = None
         self.notes: tuple[str, ...] = ()
         self.n_evaluations = 0
 
     def fit(self, budget: int) -> Fit:
         """Grow the sample to a budget and fit it."""
-        design = coded_design(
-            self._method, self._n, budget, len(self._masks), self._max_degree, self._seed
-        )
-        if self._method == "spex":
+        settings = self._settings
+        design = settings.design(budget, len(self._masks))
+        if settings.method == "spex":
             self._note_design(design, budget)
         rows = self._grow(None if design is None else design.masks, budget)
         if design is not None:
             self._uniform[rows] = False  # decoding has seen them
-        fewer = self._samples
-        samples = self._sampled(np.arange(len(self._masks)), design, rows)
+        fewer = self.samples
+        samples = settings.samples(self._masks.rows, self._values, self._uniform, design, rows)
         if fewer is not None and same_folds(fewer, samples):
             samples = replace(samples, earlier=self._fitted)
-        self._samples = samples
-        self._fitted = fit_all(self._candidates(samples), samples)
+        self.samples = samples
+        self._fitted = fit_all(settings.candidates(samples), samples)
         return join(self._fitted, samples)
-
-    def forecast(self, fit: Fit) -> dict[int, float]:
-        """The R2 to expect at two and four times the evaluations, {evaluations: R2}."""
-        if self._samples is None or not 0 < 1 - fit.fidelity.r2 < np.inf:
-            return {}
-        m = len(self._samples)
-        part = self._part(m // 2, "spex" in fit.weights)
-        if part is None:
-            return {}
-        measured = fall(fit, self._candidates(part[0]), self._samples, *part)
-        if measured is None:
-            return {}
-        return {
-            times * m: 1.0
-            if is_exhaustive(self._n, times * m)
-            else expected_r2(fit.fidelity.r2, measured, float(np.log2(times)))
-            for times in (2, 4)
-        }
-
-    def _part(self, size: int, decodes: bool) -> tuple[Samples, IntArray] | None:
-        """A smaller sample within the one that there is, and its rows; None where there is none.
-
-        Args:
-            size: How many masks.
-            decodes: Whether it must have a coded design; its masks may not all be there.
-        """
-        m = len(self._masks)
-        if not decodes:
-            rows = np.sort(np.random.default_rng([self._seed, size]).permutation(m)[:size])
-            return self._sampled(rows, None, rows[:0]), rows
-        design = coded_design(self._method, self._n, size, 0, self._max_degree, self._seed)
-        if design is None:
-            return None
-        known = DistinctRows(n_words(self._n))
-        known.add(self._masks.rows)
-        coded = known.add(design.masks)
-        if coded.max() >= m:
-            return None
-        uniform = np.flatnonzero(self._uniform)[: max(size - len(np.unique(coded)), 0)]
-        rows = np.union1d(coded, uniform)
-        return self._sampled(rows, design, np.searchsorted(rows, coded)), rows
-
-    def _sampled(self, rows: IntArray, design: Design | None, coded: IntArray) -> Samples:
-        """Some of the evaluated masks; `coded` are the places among them of a design's masks."""
-        words, values = self._masks.rows[rows], self._values[rows]
-        designed = np.zeros(len(rows), dtype=np.bool_)
-        of_design = None
-        if design is not None:
-            designed[coded] = True
-            of_design = CodedValues(design, values[coded], self._max_degree, self._decoding)
-        uniform = self._uniform[rows] & ~designed
-        return Samples(words, self._n, values, uniform, of_design, designed, self._is_sequence)
 
     def fit_exhaustively(self) -> Fit:
         """Evaluate all 2^n masks; their transform is the spectrum."""
-        masks = all_masks(self._n)
+        masks = all_masks(self._settings.n)
         known = self._masks.rows[:, 0].astype(np.int64)
         values = np.empty(len(masks))
         values[known] = self._values
@@ -263,13 +258,13 @@ class _Run:
         values[missing] = self._evaluate(masks[missing])
         self.n_evaluations = len(masks)
         self.notes = ()
-        self._samples = None
+        self.samples = None
         coefficients = walsh_hadamard(values)
         # What rounding leaves of a coefficient that is zero.
         kept = np.abs(coefficients) > 1e-14 * float(np.abs(values).max(initial=0.0))
         kept[0] = True
-        spectrum = Spectrum(self._n, masks[kept], coefficients[kept])
-        if self._method != "linear":
+        spectrum = Spectrum(self._settings.n, masks[kept], coefficients[kept])
+        if self._settings.method != "linear":
             return Fit("exact", spectrum, PERFECT, {"exact": 1.0}, np.zeros(kept.sum()), 0.0)
         # The best surrogate of order 1 is the part of order 1, and over all masks its R2 is known.
         linear = spectrum.keep(spectrum.orders <= 1)
@@ -301,34 +296,16 @@ class _Run:
         self.n_evaluations = len(self._values)
         return coded_rows
 
-    def _candidates(self, samples: Samples) -> list[Surrogate]:
-        if self._method == "linear":
-            return [Linear()]
-        if self._method == "spex":
-            return [Spex()]
-        if self._method == "gp":
-            return [GaussianProcess(self._max_degree)]
-        if self._method == "pairwise":
-            return [Pairwise()]
-        if self._method == "proxyspex":
-            return [BoostedTrees(self._max_degree)]
-        degree = self._max_degree
-        decodes = samples.coded is not None
-        candidates: list[Surrogate] = [Linear(), *([Spex()] if decodes else [])]
-        candidates.append(GaussianProcess(degree))
-        if len(samples) * self._n <= _TREE_CELLS:
-            candidates.append(BoostedTrees(degree))
-        return candidates
-
     def _note_design(self, design: Design | None, budget: int) -> None:
+        n, decoding = self._settings.n, self._settings.decoding
         if design is None:
             raise ArgumentError(
-                f"budget={budget} buys no coded masks for {self._n} features; give at least "
-                f"{least_budget('spex', self._n)}, or use method 'auto', which takes any budget"
+                f"budget={budget} buys no coded masks for {n} features; give at least "
+                f"{least_budget('spex', n)}, or use method 'auto', which takes any budget"
             )
-        wanted = min(self._max_degree, self._n)
-        by_code = 0 if self._decoding == "exhaustive" else design.code.t
-        by_search = 0 if self._decoding in ("hard", "soft") else enumerable_order(self._n, wanted)
+        wanted = min(self._settings.max_degree, n)
+        by_code = 0 if decoding == "exhaustive" else design.code.t
+        by_search = 0 if decoding in ("hard", "soft") else enumerable_order(n, wanted)
         reached = max(by_code, by_search)
         self.notes = ()
         if reached < wanted:
@@ -336,6 +313,58 @@ class _Run:
                 f"With {budget} evaluations, interactions of order above {reached} are found only "
                 "where parts of them are found as well; raise the budget to find others.",
             )
+
+
+def _forecast(fit: Fit, samples: Samples | None, settings: _Settings) -> dict[int, float]:
+    """The R2 to expect at two and four times the evaluations, {evaluations: R2}."""
+    if samples is None or not 0 < 1 - fit.fidelity.r2 < np.inf:
+        return {}
+    m = len(samples)
+    part = _part(samples, m // 2, "spex" in fit.weights, settings)
+    if part is None:
+        return {}
+    measured = fall(fit, settings.candidates(part[0]), samples, *part)
+    if measured is None:
+        return {}
+    return {
+        times * m: 1.0
+        if is_exhaustive(settings.n, times * m)
+        else float(expected_r2(fit.fidelity.r2, measured, math.log2(times)))
+        for times in (2, 4)
+    }
+
+
+def _part(
+    samples: Samples, size: int, decodes: bool, settings: _Settings
+) -> tuple[Samples, IntArray] | None:
+    """A smaller sample within another, and its rows; None where there is none.
+
+    Args:
+        samples: The larger one.
+        size: How many masks.
+        decodes: Whether it must have a coded design; its masks may not all be there.
+        settings: Of both.
+    """
+    m = len(samples)
+
+    def part(rows: IntArray, design: Design | None, coded: IntArray) -> tuple[Samples, IntArray]:
+        words, values, uniform = samples.words[rows], samples.values[rows], samples.uniform[rows]
+        return settings.samples(words, values, uniform, design, coded), rows
+
+    if not decodes:
+        rows = np.sort(np.random.default_rng([settings.seed, size]).permutation(m)[:size])
+        return part(rows, None, rows[:0])
+    design = settings.design(size)
+    if design is None:
+        return None
+    known = DistinctRows(n_words(settings.n))
+    known.add(samples.words)
+    coded = known.add(design.masks)
+    if coded.max() >= m:
+        return None
+    uniform = np.flatnonzero(samples.uniform)[: max(size - len(np.unique(coded)), 0)]
+    rows = np.union1d(coded, uniform)
+    return part(rows, design, np.searchsorted(rows, coded))
 
 
 def _labels(f: object, features: int | Sequence[str] | None) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ def _weights(predictions: FloatArray, values: FloatArray) -> FloatArray:
     best = int(squared.argmin())
     single = np.zeros(len(squared))
     single[best] = 1.0
-    if squared[best] == 0.0:
+    if squared[best] == 0.0 or len(squared) == 1:
         return single
     weights = _convex(predictions, values, np.ones(len(squared), dtype=np.bool_))
     weights = _convex(predictions, values, weights >= _LEAST_WEIGHT)

@@ -28,6 +28,8 @@ from spex.fourier.design import Design
 # interference, which as a floor would hide all of them: so a part of it serves as the floor.
 # Measured: a third or none finds the same, all of it up to a third less.
 NOISE_FLOOR = 0.3
+# Rows are filled with zeros up to multiples of this: the rest of a loop costs as much as a vector.
+_VECTOR = 8
 # Fixed-point steps for the common amplitude; the variances hardly change after two.
 _AMPLITUDE_STEPS = 3
 
@@ -72,6 +74,11 @@ class Geometry:
         """P + 1."""
         return self.signs.shape[1]
 
+    @cached_property
+    def filled_signs(self) -> Float32Array:
+        """`signs`, each row filled with zeros up to whole vectors of the processor."""
+        return _filled(self.signs)
+
     def signs_of(self, members: IntArray) -> Float32Array:
         """(k, P + 1) float32 signs of frequencies given as rows of features, filled with -1."""
         signs = np.ones((len(members), self.n_offsets), dtype=np.float32)
@@ -115,6 +122,17 @@ class Residual:
         return cls(geometry, rows.astype(np.float32), max(noise, rounding))
 
     @cached_property
+    def filled_rows(self) -> Float32Array:
+        """`rows`, each filled with zeros up to whole vectors of the processor."""
+        return _filled(self.rows)
+
+    @cached_property
+    def scale(self) -> Float32Array:
+        """(rows,) what makes the square of a sum over the offsets a share of the bin's energy."""
+        scale = 1.0 / (np.maximum(self.energy, self.floor) * self.geometry.n_offsets**2)
+        return scale.astype(np.float32)
+
+    @cached_property
     def energy(self) -> FloatArray:
         """(rows,) mean energy of each bin's entries."""
         return np.asarray((self.rows.astype(np.float64) ** 2).mean(axis=1))
@@ -150,6 +168,13 @@ class Residual:
             geometry.start, self.rows, self.energy, self.floor, ratio, amplitude,
         )  # fmt: skip
         return self.weight * ratio, amplitude
+
+
+def _filled(rows: Float32Array) -> Float32Array:
+    width = rows.shape[1] + -rows.shape[1] % _VECTOR
+    filled = np.zeros((len(rows), width), dtype=np.float32)
+    filled[:, : rows.shape[1]] = rows
+    return filled
 
 
 def noise_of_bins(energy: FloatArray, n_offsets: int) -> float:

@@ -6,8 +6,8 @@ Butler et al. 2025, section 4.2). Each round
 1. searches for frequencies: codewords of the bins' signs, every frequency of a low order,
    neighbours of those found (`search`);
 2. keeps those for which the bins of all groups together speak more strongly than the best of so
-   many wrong ones would (`evidence`), the strongest first, at most one to a bin: what shares a bin
-   with a stronger one is judged again once that is subtracted;
+   many wrong ones would (`evidence`), the strongest first: what shares half of its bins or more
+   with stronger ones is judged again once these are subtracted;
 3. estimates all coefficients anew, jointly, by least squares on the bins, and subtracts them.
 
 When nothing more is found, coefficients that the joint estimate does not support are dropped, and
@@ -18,13 +18,15 @@ information criterion, Chen & Chen 2008), not from a constant.
 """
 
 import itertools
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
 import scipy.linalg
 
+from spex import positive_definite
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.f2.packing import are_among
 from spex.fourier.design import Design
@@ -110,9 +112,14 @@ def decode(
     Returns:
         The decoded spectrum and what was left.
     """
-    decoder = _Decoder(design, values, max_degree, decoding)
+    # Bins are float32: in a unit near the values' spread they neither overflow nor vanish. As that
+    # is a power of two, it changes no digit of the result.
+    unit = 2.0 ** math.frexp(float(values.std()))[1]
+    decoder = _Decoder(design, values / unit, max_degree, decoding)
     rounds = decoder.run()
-    return decoder.result(rounds, n_further)
+    found = decoder.result(rounds, n_further)
+    spectrum = replace(found.spectrum, coefficients=found.spectrum.coefficients * unit)
+    return replace(found, spectrum=spectrum, noise=found.noise * unit**2)
 
 
 class _Decoder:
@@ -129,6 +136,9 @@ class _Decoder:
         self._bins = np.concatenate(bins)
         # The weight of an entry in the joint estimate: its variance is noise / 2^b_c.
         self._weights = np.repeat(self._geometry.n_bins, self._geometry.n_bins).astype(np.float64)
+        self._bins_rounding = _ROUNDING * float((self._bins**2).mean(axis=1) @ self._weights)
+        orders = np.arange(self._max_degree + 1)
+        self._log_count = log_count(design.n_features, orders)
         # The constant is always there.
         self._members = np.full((1, self._max_degree), -1, dtype=np.int64)
         self._dropped = self._members[:0]
@@ -251,13 +261,13 @@ class _Decoder:
         """
         highest = self._max_degree
         found = np.bincount(orders_of(self._members), minlength=highest + 1)[: highest + 1]
-        return np.asarray(log_count(self._geometry.n_features, orders) - np.log1p(found)[orders])
+        return np.asarray((self._log_count - np.log1p(found))[orders])
 
     def _threshold(self, orders: IntArray) -> FloatArray:
         return self._penalty(self._log_odds(orders))
 
     def _accept(self, members: IntArray, log_numbers: FloatArray) -> IntArray:
-        """The frequencies that the bins support, the strongest first, at most one to a bin."""
+        """The frequencies that the bins support, most of whose bins hold no stronger one."""
         ratio, _ = self._residual.evidence(members)
         surplus = ratio - self._penalty(log_numbers)
         good = np.nonzero(surplus > 0)[0]
@@ -269,7 +279,7 @@ class _Decoder:
         used = np.zeros(len(self._residual.rows), dtype=np.bool_)
         chosen = []
         for number, where in enumerate(rows):
-            if not used[where].any():
+            if 2 * used[where].sum() < len(where):
                 used[where] = True
                 chosen.append(number)
         room = max(0, self._bins.size // 4 - len(self._members))
@@ -282,9 +292,8 @@ class _Decoder:
     def _drop(self) -> bool:
         """Drop coefficients that the joint estimate does not support; whether there were any."""
         orders = orders_of(self._members)
-        identity = np.eye(len(self._members))
-        inverse = scipy.linalg.solve_triangular(self._lower, identity, lower=True)
-        errors = np.sqrt(self._noise * (inverse**2).sum(axis=0))
+        inverse = positive_definite.inverse(self._factor.copy())
+        errors = np.sqrt(self._noise * inverse.diagonal())
         ratio = (self._coefficients / np.maximum(errors, 1e-300)) ** 2 / 2
         number = np.minimum(
             self._log_odds(orders), np.log(2 * self._geometry.n_features * len(orders))
@@ -310,24 +319,23 @@ class _Decoder:
         rows = geometry.rows_of(self._members)
         gram, moment = normal_equations(self._bins, geometry.n_bins, rows, signs)
         # Frequencies that these masks cannot tell apart share their coefficient (a tiny ridge).
-        gram[np.diag_indices_from(gram)] *= 1.0 + 1e-14
+        diagonal = np.diag_indices_from(gram)
+        gram[diagonal] *= 1.0 + 1e-14
         try:
-            factor = scipy.linalg.cho_factor(gram, lower=True)
+            self._factor = positive_definite.cholesky(gram.copy())
         except scipy.linalg.LinAlgError:
-            gram[np.diag_indices_from(gram)] *= 1.0 + 1e-8
-            factor = scipy.linalg.cho_factor(gram, lower=True)
-        self._coefficients = scipy.linalg.cho_solve(factor, moment)
+            gram[diagonal] *= 1.0 + 1e-8
+            self._factor = positive_definite.cholesky(gram)
+        self._coefficients = positive_definite.solve(self._factor, moment)
         residual = self._bins.copy()
         subtract(residual, rows, signs, self._coefficients)
         self._left = residual
-        bins = self._bins
-        rounding = _ROUNDING * float((bins**2).mean(axis=1) @ self._weights)
         # What the fit has adapted to is not noise.
         freedom = max(1 - len(signs) / residual.size, 0.1)
-        self._residual = Residual.of(geometry, residual / np.sqrt(freedom), rounding / len(bins))
+        adapted = residual / np.sqrt(freedom)
+        self._residual = Residual.of(geometry, adapted, self._bins_rounding / len(residual))
         freedom = max(1, residual.size - len(signs))
         self._noise = float((residual**2).sum(axis=1) @ self._weights) / freedom
-        self._lower = factor[0]
 
     def _energy(self) -> float:
         """Mean energy of a value around the decoded spectrum."""

@@ -24,7 +24,6 @@ MAX_ENUMERATED = 5_000_000
 ALL_PAIRS = 4000
 # Proposals of one search; more than are ever right.
 _CAPACITY = 20_000
-_VECTOR = 8
 _BLOCK_CELLS = 1 << 22  # numbers in a block of neighbours: 32 MB
 # Signs that soft decoding may doubt: 2^this hard decodings of a bin.
 _DOUBTED = 6
@@ -61,31 +60,23 @@ def enumerate_order(
     """
     geometry = residual.geometry
     found, shares = np.empty((_CAPACITY, order), dtype=np.int64), np.empty(_CAPACITY)
-    signs, rows, scale, needed = _prepared(residual, least)
     if changed is None:
-        changed = np.ones(len(rows), dtype=np.bool_)
+        changed = np.ones(len(residual.rows), dtype=np.bool_)
     count = _enumerate(
-        signs, geometry.numbers, geometry.start, rows, scale, residual.potential, changed, least,
-        needed, found, shares,
+        geometry.filled_signs, geometry.numbers, geometry.start, residual.filled_rows,
+        residual.scale, residual.potential, changed, least, _least_share(residual, least), found,
+        shares,
     )  # fmt: skip
     return found[:count].copy()
 
 
-def _prepared(
-    residual: Residual, least: _Number
-) -> tuple[Float32Array, Float32Array, Float32Array, _Number]:
-    """Signs and bins up to whole vectors, what makes a sum a share of energy, and the least share.
+def _least_share(residual: Residual, least: _Number) -> _Number:
+    """The share of the bins' energy that a frequency must explain.
 
-    With shares rho_c of the bins' energy explained, the evidence is at most
-    -weight ln(1 - sum rho_c), whatever the amplitude.
+    With shares rho_c the evidence is at most -weight ln(1 - sum rho_c), whatever the amplitude.
     """
-    geometry = residual.geometry
     needed: _Number = 1.0 - np.exp(-least / residual.weight)
-    scale = 1.0 / (np.maximum(residual.energy, residual.floor) * geometry.n_offsets**2)
-    # Zeros up to whole vectors of the processor: the rest of a loop costs as much as a vector each.
-    padding = ((0, 0), (0, -geometry.n_offsets % _VECTOR))
-    signs, rows = np.pad(geometry.signs, padding), np.pad(residual.rows, padding)
-    return signs, rows, scale.astype(np.float32), needed
+    return needed
 
 
 def enumerate_pairs(residual: Residual, least: float) -> IntArray:
@@ -115,7 +106,7 @@ def enumerate_pairs(residual: Residual, least: float) -> IntArray:
     tried[hottest[: max(n_tried, 1)]] = True
 
     found, shares = np.empty((_CAPACITY, 2), dtype=np.int64), np.empty(_CAPACITY)
-    signs, rows, scale, needed = _prepared(residual, least)
+    needed = _least_share(residual, least)
     count = 0
     for group, start in enumerate(geometry.start):
         n_bins = geometry.n_bins[group]
@@ -123,9 +114,10 @@ def enumerate_pairs(residual: Residual, least: float) -> IntArray:
         by_number = np.argsort(geometry.numbers[group], kind="stable")
         first = np.searchsorted(geometry.numbers[group][by_number], np.arange(n_bins + 1))
         count, needed = _enumerate_pairs(
-            signs, geometry.numbers, geometry.start, rows, scale, residual.potential, tried,
-            group, np.nonzero(tried[start : start + n_bins])[0], by_number, first, least, needed,
-            found, shares, count,
+            geometry.filled_signs, geometry.numbers, geometry.start, residual.filled_rows,
+            residual.scale, residual.potential, tried, group,
+            np.nonzero(tried[start : start + n_bins])[0], by_number, first, least, needed, found,
+            shares, count,
         )  # fmt: skip
     return found[:count].copy()
 
@@ -337,12 +329,13 @@ def extended(residual: Residual, members: IntArray, least: FloatArray) -> IntArr
     """
     geometry = residual.geometry
     found, shares = np.empty((_CAPACITY, 2), dtype=np.int64), np.empty(_CAPACITY)
-    signs, rows, scale, needed = _prepared(residual, least)
+    signs = geometry.filled_signs
     member_signs = np.zeros((len(members), signs.shape[1]), dtype=np.float32)
     member_signs[:, : geometry.n_offsets] = geometry.signs_of(members)
     count = _extend(
-        signs, geometry.numbers, geometry.start, rows, scale, residual.potential, members,
-        member_signs, geometry.rows_of(members) - geometry.start, least, needed, found, shares,
+        signs, geometry.numbers, geometry.start, residual.filled_rows, residual.scale,
+        residual.potential, members, member_signs, geometry.rows_of(members) - geometry.start,
+        least, _least_share(residual, least), found, shares,
     )  # fmt: skip
     of, feature = found[:count].T
     return _sorted(np.concatenate([members[of], feature[:, None]], axis=1))
@@ -428,7 +421,7 @@ class Codewords:
 
 def _words(
     residual: Residual, least: float
-) -> list[tuple[IntArray, FloatArray, IntArray, FloatArray]]:
+) -> list[tuple[IntArray, Float32Array, IntArray, FloatArray]]:
     """Soft words to decode: those of single bins, and averaged with partners in other groups.
 
     Returns:
@@ -441,7 +434,7 @@ def _words(
     if not len(hot):
         return []
     group = np.searchsorted(geometry.start, hot, side="right") - 1
-    rows = residual.rows[hot].astype(np.float64)
+    rows = residual.rows[hot]
     alone = np.full((len(hot), n_groups), -1, dtype=np.int64)
     alone[np.arange(len(hot)), group] = hot
     noise = residual.noise / geometry.n_bins[group]
@@ -449,7 +442,8 @@ def _words(
     if n_groups == 1:
         return words
 
-    unit = rows / np.maximum(np.sqrt((rows**2).sum(axis=1, keepdims=True)), 1e-300)
+    length = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    unit = rows / np.where(length > 0, length, 1)
     merged, where, noises = rows.copy(), alone.copy(), noise.copy()
     for c in range(n_groups):
         in_group = np.nonzero(group == c)[0]
@@ -472,17 +466,12 @@ def _words(
 
 
 def _chase(
-    words: FloatArray, snr: FloatArray, code: BCHCode, doubted: int
+    words: Float32Array, snr: FloatArray, code: BCHCode, doubted: int
 ) -> tuple[IntArray, IntArray]:
     """Decode soft words: (w, P + 1) to numbers of words and (k, t) features, filled with -1."""
-    n_words = len(words)
     magnitude = np.abs(words)
     doubtful = np.argpartition(magnitude, max(doubted - 1, 0), axis=1)[:, :doubted]
-    negative = words < 0
-    syndromes = negative[:, 1:] != negative[:, :1]
-    sums = np.zeros((n_words, code.t), dtype=np.int64)
-    for bit, of_bit in zip(syndromes.T, code.bit_power_sums, strict=True):
-        sums[bit] ^= of_bit
+    sums = _power_sums(words, code.bit_power_sums)
     # A wrong sign at the offset 0 turns every bit of the syndrome.
     every = np.bitwise_xor.reduce(code.bit_power_sums, axis=0)
     change = np.concatenate([every[None], code.bit_power_sums])[doubtful]  # (w, doubted, t)
@@ -496,6 +485,18 @@ def _chase(
     decode_batch(batch, code.n, code.exp, code.log, weights, positions)
     good = weights > 0
     return word[good], positions[good]
+
+
+@nb.njit(cache=True)
+def _power_sums(words, of_bit):  # type: ignore[no-untyped-def]
+    """(w, t) of the words' signs, relative to the first, given (P, t) those of each bit."""
+    sums = np.zeros((len(words), of_bit.shape[1]), np.int64)
+    for w in range(len(words)):
+        for bit in range(len(of_bit)):
+            if (words[w, bit + 1] < 0) != (words[w, 0] < 0):
+                for i in range(of_bit.shape[1]):
+                    sums[w, i] ^= of_bit[bit, i]
+    return sums
 
 
 @nb.njit(cache=True)

@@ -8,7 +8,7 @@ import numpy as np
 from spex._typing import IntArray
 from spex.errors import ArgumentError
 from spex.surrogates.base import Fitted, Samples
-from spex.surrogates.refit import ridge_path, singletons, without
+from spex.surrogates.refit import NEGLIGIBLE, PENALTIES, ridge_path, singletons, without
 
 # More columns than this are never refitted, nor more than this share of the masks.
 _MAX_SUPPORT = 1000
@@ -45,6 +45,15 @@ class Spex:
             raise ArgumentError("method 'spex' needs the values of a coded design")
         decoded = samples.coded.decoded
         support = decoded.spectrum.support[decoded.spectrum.orders > 0]
+        # Coded masks are never left out, so that large folds cost little and save many fits.
+        n_folds = min(_FOLDS_OF_MANY if samples.uniform.sum() >= _MANY else _FOLDS, len(folds))
+        merged = [np.concatenate(folds[start::n_folds]) for start in range(n_folds)]
+        if decoded.unexplained < NEGLIGIBLE:
+            # Nothing is to be chosen, unless the masks left out deny it.
+            fit = ridge_path(samples, support, [len(support)], merged, penalties=PENALTIES[:1])
+            left = (fit.predictions - samples.values)[np.concatenate(merged)]
+            if (left**2).mean() < NEGLIGIBLE * samples.values.var():
+                return fit
         lengths = [len(support)]
         room = min(_MAX_SUPPORT, int(_MAX_SHARE * len(samples)))
         if len(support) + samples.n_features <= room:
@@ -56,7 +65,4 @@ class Spex:
         support = np.concatenate([support, further])[:room]
         lengths += [n_sure + extra for extra in _FURTHER if n_sure + extra <= len(support)]
         weights = np.where(np.arange(len(support)) < lengths[0], _DECODED_PENALTY, 1.0)
-        # Coded masks are never left out, so that large folds cost little and save many fits.
-        n_folds = min(_FOLDS_OF_MANY if samples.uniform.sum() >= _MANY else _FOLDS, len(folds))
-        merged = [np.concatenate(folds[start::n_folds]) for start in range(n_folds)]
         return ridge_path(samples, support, lengths, merged, weights)

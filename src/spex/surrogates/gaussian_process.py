@@ -14,10 +14,10 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
+from spex import positive_definite
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.f2.packing import n_words, pack, unpack
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates import positive_definite
 from spex.surrogates.base import Fitted, Samples, constant_fit
 from spex.surrogates.hypercube_kernel import (
     Hyperparameters,

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spex import positive_definite
 from spex._typing import FloatArray, IntArray, WordArray
 from spex.f2.packing import n_words, pack, unpack
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates import positive_definite
 from spex.surrogates.base import Fitted, Samples, constant_fit
 from spex.surrogates.refit import leave_one_out_ridge, signs
 
@@ -107,8 +107,9 @@ def _fits(samples: Samples, rows: IntArray, settings: Sequence[_Setting]) -> lis
     sums = np.abs((among * rest[:, None]).T @ among)[np.triu_indices(len(often), 1)]
     # What the noise alone adds to a squared coefficient, so that none counts for nothing.
     energies = main**2 + float((rest**2).mean()) / len(rows)
+    energies /= float(energies.max()) or 1.0
     shared = np.sqrt(energies[first] * energies[second])
-    shared /= max(float(shared.max(initial=0.0)), 1e-300)
+    shared /= float(shared.max(initial=0.0)) or 1.0
 
     found = []
     constant = np.zeros((1, n_words(n)), dtype=np.uint64)

@@ -13,45 +13,53 @@ import numba as nb
 import numpy as np
 import scipy.linalg
 
+from spex import positive_definite
 from spex._typing import Float32Array, FloatArray, IntArray, WordArray
 from spex.f2.packing import are_among, n_words, pack
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates import positive_definite
 from spex.surrogates.base import Fitted, Samples
 
 # Ridge penalties tried, as multiples of the number of masks. Signs have unit variance and the
 # values are standardised, so a penalty compares with noise variance / (masks x coefficient
 # variance). The first is none, but for rounding.
-_PENALTIES = np.array([1e-13, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0])
+PENALTIES = np.array([1e-13, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0])
 _WORTHWHILE = 0.01
 # See `coefficient_errors`. With 1 instead of 3, intervals of small samples hold the truth in 1 to
 # 4 % fewer cases.
 _NOISE_IN_PRIOR = 3.0
 # Longer supports are tried until this many in a row have not lowered the error.
 _PATIENCE = 2
-# Mean squared error, in units of the variance, below which no longer support is tried.
-_PERFECT = 1e-9
+# Mean squared error, in units of the variance, that is nothing but rounding.
+NEGLIGIBLE = 1e-9
 _BLOCK_CELLS = 1 << 23  # signs computed at once: 32 MB
 
 
 def signs(masks: WordArray, support: WordArray) -> Float32Array:
     """(m, k) float32 of (-1)^<k,m>."""
     out = np.empty((len(masks), len(support)), dtype=np.float32)
-    _signs(np.ascontiguousarray(masks), np.ascontiguousarray(support), out)
+    _signs(np.ascontiguousarray(masks), np.ascontiguousarray(support.T), out.view(np.uint32))
     return out
 
 
 @nb.njit(cache=True, nogil=True)
 def _signs(masks, support, out):  # type: ignore[no-untyped-def]
-    n_words = masks.shape[1]
+    """The bits of 1.0 and -1.0, for support (n_words, k): words side by side fill vectors."""
+    folded = np.empty(support.shape[1], np.uint32)
     for row in range(len(masks)):
-        for column in range(len(support)):
-            folded = np.uint64(0)
-            for word in range(n_words):
-                folded ^= masks[row, word] & support[column, word]
-            for shift in (32, 16, 8, 4, 2, 1):
-                folded ^= folded >> np.uint64(shift)
-            out[row, column] = np.float32(1) - np.float32(2) * np.float32(folded & np.uint64(1))
+        folded[:] = 0
+        for word in range(len(support)):
+            mask = masks[row, word]
+            for column in range(len(folded)):
+                common = mask & support[word, column]
+                folded[column] ^= np.uint32(common ^ (common >> np.uint64(32)))
+        for column in range(len(folded)):
+            parity = np.uint64(folded[column])  # of all its bits, in the end, in bit 31
+            parity ^= parity << np.uint64(16)
+            parity ^= parity << np.uint64(8)
+            parity ^= parity << np.uint64(4)
+            parity ^= parity << np.uint64(2)
+            parity ^= parity << np.uint64(1)
+            out[row, column] = np.uint32((parity & np.uint64(1 << 31)) ^ np.uint64(0x3F800000))
 
 
 def singletons(n: int) -> WordArray:
@@ -70,6 +78,7 @@ def ridge_path(
     lengths: Sequence[int],
     folds: Sequence[IntArray],
     weights: FloatArray | None = None,
+    penalties: FloatArray = PENALTIES,
 ) -> Fitted:
     """Ridge regression on the best beginning of a support, chosen by nested cross-validation.
 
@@ -83,6 +92,7 @@ def ridge_path(
         lengths: How many of them are tried.
         folds: Row numbers left out together; no row twice, at least two folds.
         weights: (k,) what the penalty of each is multiplied by; 1 unless given.
+        penalties: Ascending, as multiples of the number of masks.
 
     Returns:
         The fit, the constant first.
@@ -104,14 +114,15 @@ def ridge_path(
         np.concatenate([[0.0], np.ones(len(support)) if weights is None else weights]),
         sorted(set(lengths)),
         folds,
+        penalties,
     )
     while path.worthwhile():
         path.advance()
     for fold, rows in enumerate(folds):
         number, penalty = _best(path.errors(fold))
-        predictions[rows] = centre + spread * path.prediction(fold, number, _PENALTIES[penalty])
+        predictions[rows] = centre + spread * path.prediction(fold, number, penalties[penalty])
     number, penalty = _best(path.errors())
-    fit = spread * path.final(number, _PENALTIES[penalty])
+    fit = spread * path.final(number, penalties[penalty])
     fit[0] += centre
     found = Spectrum(n, path.columns[: len(fit)], fit)
     return Fitted(found, predictions, len(folds[0]) / len(samples))
@@ -132,8 +143,10 @@ class _Path:
         weights: FloatArray,
         lengths: Sequence[int],
         folds: Sequence[IntArray],
+        penalties: FloatArray,
     ) -> None:
         self.columns = columns
+        self._penalties = penalties
         # For each length tried so far, the penalties that each fold may choose from.
         self._windows: list[list[slice]] = []
         self._words = samples.words
@@ -178,12 +191,14 @@ class _Path:
         for (a, b), errors in self._pairs.items():
             left = _less(_less(self._total, self._moments[a], length), self._moments[b], length)
             n_left = m - len(self._folds[a]) - len(self._folds[b])
-            fits = _ridge(left, n_left * weights, _PENALTIES[tried])
+            fits = _ridge(left, n_left * weights, self._penalties[tried])
             both = []
             for fold in (a, b):
                 rows = self._folds[fold]
-                squared = np.full((len(rows), len(_PENALTIES)), np.inf)
-                squared[:, tried] = (self._values[rows, None] - signs_of[fold] @ fits) ** 2
+                squared = np.full((len(rows), len(self._penalties)), np.inf)
+                squared[:, tried] = (
+                    self._values[rows, None] - signs_of[fold] @ fits.astype(np.float32)
+                ) ** 2
                 both.append(squared)
             errors.append((both[0], both[1]))
         self._windows.append(windows)
@@ -194,11 +209,11 @@ class _Path:
         Which is best is judged without the fold, whose values must have no part in its prediction.
         """
         if not self._windows:
-            return [slice(0, len(_PENALTIES))] * len(self._folds)
+            return [slice(0, len(self._penalties))] * len(self._folds)
         windows = []
         for fold in range(len(self._folds)):
             best = int(self.errors(fold)[:, -1].mean(axis=0).argmin())
-            windows.append(slice(max(best - 1, 0), min(best + 2, len(_PENALTIES))))
+            windows.append(slice(max(best - 1, 0), min(best + 2, len(self._penalties))))
         return windows
 
     def errors(self, fold: int | None = None) -> FloatArray:
@@ -316,7 +331,7 @@ def _considered(errors: FloatArray) -> tuple[int, bool]:
     means = errors.mean(axis=0).min(axis=1)
     best = 0
     for number, mean in enumerate(means):
-        if mean < _PERFECT:
+        if mean < NEGLIGIBLE:
             return number + 1, True
         if mean < means[best]:
             best = number
