@@ -89,7 +89,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         fitted: Fits to the same samples, by name.
         samples: These samples.
     """
-    values, parts = samples.values, folds(samples)
+    values = samples.values
     uniform = np.nonzero(samples.uniform)[0]
     names = list(fitted)
     scores = {
@@ -97,12 +97,15 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         for name, fit in fitted.items()
     }
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
-    of_fold = np.full(len(samples), np.nan)
-    for rows in parts:
-        others = samples.uniform.copy()
-        others[rows] = False
-        of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
-    weights = _weights(predictions[uniform], values[uniform])
+    if len(names) == 1:
+        of_fold, weights = predictions[:, 0], np.ones(1)
+    else:
+        of_fold = np.full(len(samples), np.nan)
+        for rows in folds(samples):
+            others = samples.uniform.copy()
+            others[rows] = False
+            of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
+        weights = _weights(predictions[uniform], values[uniform])
     left_out = float(weights @ [fitted[name].left_out for name in names])
     measured = cross_fitted_fidelity(values[uniform], of_fold[uniform], left_out)
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
@@ -128,7 +131,7 @@ def _weights(predictions: FloatArray, values: FloatArray) -> FloatArray:
     best = int(squared.argmin())
     single = np.zeros(len(squared))
     single[best] = 1.0
-    if squared[best] == 0.0 or len(squared) == 1:
+    if squared[best] == 0.0:
         return single
     weights = _convex(predictions, values, np.ones(len(squared), dtype=np.bool_))
     weights = _convex(predictions, values, weights >= _LEAST_WEIGHT)

@@ -40,6 +40,7 @@ from spex.fourier.evidence import (
     subtract,
 )
 from spex.fourier.search import (
+    UNCHANGED,
     Codewords,
     count_neighbours,
     enumerable_order,
@@ -64,9 +65,8 @@ _MAX_ROUNDS = 100
 _MANY_PAIRS = 2000
 # Share of the best evidence that others accepted in the same round must have.
 _SURE = 0.1
-# For what was found in a bin to stand, it may change by the first share of its energy, and the
-# second of the noise must be left.
-_SAME, _LESS_NOISE = 0.01, 0.9
+# What was found in unchanged bins stands while this share of the noise is left.
+_LESS_NOISE = 0.9
 # Energy below this share of the whole is rounding error of float32 bins.
 _ROUNDING = 1e-12
 
@@ -212,7 +212,7 @@ class _Decoder:
             if residual.noise < _LESS_NOISE * self._noise_then:
                 self._looked_at[:], self._noise_then = np.inf, residual.noise
             change = ((rows - self._looked_at) ** 2).sum(axis=1)
-            changed = change > _SAME * (rows**2).sum(axis=1)
+            changed = change > UNCHANGED * (rows**2).sum(axis=1)
             self._looked_at[changed] = rows[changed]
             found, _ = self._enumerated(residual, range(low + 1, self._enumerable + 1), changed)
             self._pending = normalised(np.concatenate([self._pending, found]))

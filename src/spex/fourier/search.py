@@ -24,14 +24,19 @@ MAX_ENUMERATED = 5_000_000
 ALL_PAIRS = 4000
 # Proposals of one search; more than are ever right.
 _CAPACITY = 20_000
+# How finely potentials are told apart where they are whole numbers, and the bits that count groups.
+_STEPS = 256
+_COUNT_BITS = 8
+_COUNT = (1 << _COUNT_BITS) - 1
+_TAILS = 1024  # looked up at once
 _BLOCK_CELLS = 1 << 22  # numbers in a block of neighbours: 32 MB
 # Signs that soft decoding may doubt: 2^this hard decodings of a bin.
 _DOUBTED = 6
 # Patterns of wrong signs are not tried whose log-odds against none are beyond this.
 _UNLIKELY = 8.0
-# Share of its energy by which a word may change without being decoded again: it turns signs only
+# Share of its energy by which a bin may change and what was found in it stands: it turns signs only
 # where they are doubted anyway.
-_SAME = 0.01
+UNCHANGED = 0.01
 
 
 def enumerable_order(n: int, max_degree: int) -> int:
@@ -59,13 +64,23 @@ def enumerate_order(
         (k, d) int64 features.
     """
     geometry = residual.geometry
+    n = geometry.n_features
     found, shares = np.empty((_CAPACITY, order), dtype=np.int64), np.empty(_CAPACITY)
-    if changed is None:
-        changed = np.ones(len(residual.rows), dtype=np.bool_)
+    # The last two features move together, so that what moves fast is many; pairs alone would take
+    # a table of all of them.
+    tails = np.arange(n)[:, None] if order <= 3 else np.stack(np.triu_indices(n, 1), axis=1)
+    signs = np.prod(geometry.filled_signs[tails], axis=1)
+    numbers = np.bitwise_xor.reduce(geometry.numbers[:, tails], axis=2)
+    first = np.searchsorted(tails[:, 0], np.arange(n + 1))
+    # Whole numbers, so that one sum over the groups tells both whether a bin has changed (the last
+    # bits) and what the bins can bring (the others, rounded up); above the threshold all is one.
+    potential = np.ceil(np.minimum(residual.potential, least) * _STEPS)
+    promise = potential.astype(np.int32) << _COUNT_BITS
+    promise += 1 if changed is None else changed
     count = _enumerate(
         geometry.filled_signs, geometry.numbers, geometry.start, residual.filled_rows,
-        residual.scale, residual.potential, changed, least, _least_share(residual, least), found,
-        shares,
+        residual.scale, tails, signs, numbers.astype(np.int32), first, promise,
+        int(least * _STEPS), _least_share(residual, least), found, shares,
     )  # fmt: skip
     return found[:count].copy()
 
@@ -124,58 +139,70 @@ def enumerate_pairs(residual: Residual, least: float) -> IntArray:
 
 @nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _enumerate(  # type: ignore[no-untyped-def]
-    signs, numbers, start, rows, scale, potential, changed, least, needed, found, shares
-):
+    signs, numbers, start, rows, scale, tails, tail_signs, tail_numbers, first, promise, least,
+    needed, found, shares,
+):  # fmt: skip
+    """Go through all frequencies that are a prefix of features and a tail of larger ones.
+
+    Tails are sorted; those of features from a on begin at `first[a]`.
+    """
     n, n_offsets = signs.shape
-    n_groups = len(start)
+    n_groups, n_last = len(start), tails.shape[1]
     capacity, order = found.shape
-    # Signs and bin numbers of the first d features, for d < order; only the last one moves fast.
-    prefix = np.ones((order, n_offsets), np.float32)
-    prefix_number = np.zeros((order, n_groups), np.int64)
-    chosen = np.arange(order)
-    row = np.zeros(n_groups, np.int64)
+    n_before = order - n_last
+    # Signs and bin numbers of the first d features of the prefix.
+    prefix = np.ones((n_before + 1, n_offsets), np.float32)
+    prefix_number = np.zeros((n_before + 1, n_groups), np.int64)
+    chosen = np.arange(n_before)
+    promised = np.empty(_TAILS, np.int32)
     count = 0
     depth = 0  # the prefix is up to date before this position
     while True:
-        for d in range(depth, order - 1):
+        for d in range(depth, n_before):
             for i in range(n_offsets):
                 prefix[d + 1, i] = prefix[d, i] * signs[chosen[d], i]
             for c in range(n_groups):
                 prefix_number[d + 1, c] = prefix_number[d, c] ^ numbers[c, chosen[d]]
-        last = prefix[order - 1]
-        for feature in range(chosen[order - 1], n):
-            possible, news = 0.0, False
+        last = prefix[n_before]
+        begin = first[chosen[n_before - 1] + 1] if n_before else 0
+        for block in range(begin, len(tails), _TAILS):
+            size = min(_TAILS, len(tails) - block)
+            promised[:size] = 0
             for c in range(n_groups):
-                row[c] = start[c] + (prefix_number[order - 1, c] ^ numbers[c, feature])
-                possible += potential[row[c]]
-                news |= changed[row[c]]
-            if not news or possible < least:
-                continue
-            share = np.float32(0)
-            for c in range(n_groups):
-                total = np.float32(0)
-                for i in range(n_offsets):
-                    total += last[i] * signs[feature, i] * rows[row[c], i]
-                share += total * total * scale[row[c]]
-            if share < needed:
-                continue
-            if count == capacity:
-                count, needed = _better_half(found, shares)
-                if share <= needed or count == capacity:
+                from_row, number = start[c], prefix_number[n_before, c]
+                for t in range(size):
+                    promised[t] += promise[from_row + (number ^ tail_numbers[c, block + t])]
+            for t in range(size):
+                if promised[t] & _COUNT == 0 or promised[t] >> _COUNT_BITS < least:
                     continue
-            for d in range(order - 1):
-                found[count, d] = chosen[d]
-            found[count, order - 1] = feature
-            shares[count] = share
-            count += 1
-        # The next combination of all but the last.
-        depth = order - 2
+                tail = block + t
+                share = np.float32(0)
+                for c in range(n_groups):
+                    row = start[c] + (prefix_number[n_before, c] ^ tail_numbers[c, tail])
+                    total = np.float32(0)
+                    for i in range(n_offsets):
+                        total += last[i] * tail_signs[tail, i] * rows[row, i]
+                    share += total * total * scale[row]
+                if share < needed:
+                    continue
+                if count == capacity:
+                    count, needed = _better_half(found, shares)
+                    if share <= needed or count == capacity:
+                        continue
+                for d in range(n_before):
+                    found[count, d] = chosen[d]
+                for d in range(n_last):
+                    found[count, n_before + d] = tails[tail, d]
+                shares[count] = share
+                count += 1
+        # The next prefix that leaves features for a tail.
+        depth = n_before - 1
         while depth >= 0 and chosen[depth] == n - order + depth:
             depth -= 1
         if depth < 0:
             return count
         chosen[depth] += 1
-        for d in range(depth + 1, order):
+        for d in range(depth + 1, n_before):
             chosen[d] = chosen[d - 1] + 1
 
 
@@ -408,7 +435,7 @@ class Codewords:
             snr = np.sqrt(np.maximum(energy - 1, 0))
             hopeful = self._geometry.n_offsets * ndtr(-snr) <= max(self._doubted, 1)
             change = ((words - decoded[hot]) ** 2).sum(axis=1)
-            todo = hopeful & (change > _SAME * (words**2).sum(axis=1))
+            todo = hopeful & (change > UNCHANGED * (words**2).sum(axis=1))
             if not todo.any():
                 continue
             decoded[hot[todo]] = words[todo]

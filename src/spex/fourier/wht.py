@@ -1,5 +1,6 @@
 """The fast Walsh-Hadamard transform, with the one sign and scale convention of spex."""
 
+import numba as nb
 import numpy as np
 
 from spex._typing import FloatArray
@@ -17,14 +18,19 @@ def walsh_hadamard(values: FloatArray) -> FloatArray:
         (..., 2^b) float64.
     """
     size = values.shape[-1]
-    out = np.array(values, dtype=np.float64) / size
-    flat = out.reshape(-1, size)
-    half = 1
-    while half < size:
-        pairs = flat.reshape(len(flat), size // (2 * half), 2, half)
-        even = pairs[:, :, 0].copy()
-        odd = pairs[:, :, 1]
-        pairs[:, :, 0] += odd
-        pairs[:, :, 1] = even - odd
-        half *= 2
-    return flat.reshape(values.shape)
+    out = np.array(values, dtype=np.float64, order="C") / size
+    _butterflies(out.reshape(-1, size))
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def _butterflies(rows):  # type: ignore[no-untyped-def]
+    for row in range(len(rows)):
+        half = 1
+        while half < rows.shape[1]:
+            for start in range(0, rows.shape[1], 2 * half):
+                for i in range(start, start + half):
+                    even, odd = rows[row, i], rows[row, i + half]
+                    rows[row, i] = even + odd
+                    rows[row, i + half] = even - odd
+            half *= 2

@@ -23,6 +23,9 @@ from spex.surrogates.base import Fitted, Samples
 # values are standardised, so a penalty compares with noise variance / (masks x coefficient
 # variance). The first is none, but for rounding.
 PENALTIES = np.array([1e-13, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0])
+# With so many times more masks than coefficients, penalties below the other number are as good as
+# none: the Gram matrix is then near the identity times the number of masks.
+_MANY, _SMALL = 10, 0.02
 _WORTHWHILE = 0.01
 # See `coefficient_errors`. With 1 instead of 3, intervals of small samples hold the truth in 1 to
 # 4 % fewer cases.
@@ -78,7 +81,7 @@ def ridge_path(
     lengths: Sequence[int],
     folds: Sequence[IntArray],
     weights: FloatArray | None = None,
-    penalties: FloatArray = PENALTIES,
+    penalties: FloatArray | None = None,
 ) -> Fitted:
     """Ridge regression on the best beginning of a support, chosen by nested cross-validation.
 
@@ -92,7 +95,8 @@ def ridge_path(
         lengths: How many of them are tried.
         folds: Row numbers left out together; no row twice, at least two folds.
         weights: (k,) what the penalty of each is multiplied by; 1 unless given.
-        penalties: Ascending, as multiples of the number of masks.
+        penalties: Ascending, as multiples of the number of masks; unless given, `PENALTIES`, or
+            fewer where there are many masks for each coefficient.
 
     Returns:
         The fit, the constant first.
@@ -106,6 +110,9 @@ def ridge_path(
         predictions[order] = centre
         alone = Spectrum(n, constant, np.array([centre]))
         return Fitted(alone, predictions, len(folds[0]) / len(samples))
+    if penalties is None:
+        matter = (PENALTIES > _SMALL) | (PENALTIES == PENALTIES[0])
+        penalties = PENALTIES[matter] if len(samples) > _MANY * max(lengths) else PENALTIES
     path = _Path(
         samples,
         (centre, spread),
@@ -119,10 +126,8 @@ def ridge_path(
     while path.worthwhile():
         path.advance()
     for fold, rows in enumerate(folds):
-        number, penalty = _best(path.errors(fold))
-        predictions[rows] = centre + spread * path.prediction(fold, number, penalties[penalty])
-    number, penalty = _best(path.errors())
-    fit = spread * path.final(number, penalties[penalty])
+        predictions[rows] = centre + spread * path.prediction(fold, *path.best(fold))
+    fit = spread * path.final(*path.best())
     fit[0] += centre
     found = Spectrum(n, path.columns[: len(fit)], fit)
     return Fitted(found, predictions, len(folds[0]) / len(samples))
@@ -154,6 +159,7 @@ class _Path:
         self._values = (samples.values - centre) / spread
         self._weights = weights
         self._lengths = lengths
+        self._is_given = len(lengths) == len(penalties) == 1  # nothing is to be chosen
         self._folds = folds
         rest = np.ones(len(samples), dtype=np.bool_)
         rest[np.concatenate(folds)] = False
@@ -173,7 +179,7 @@ class _Path:
     def worthwhile(self) -> bool:
         """Whether any choice could still fall on a longer support."""
         tried = len(self._windows)
-        if tried == len(self._lengths):
+        if tried == len(self._lengths) or self._is_given:
             return False
         return tried == 0 or not all(
             _considered(self.errors(fold))[1] for fold in (None, *range(len(self._folds)))
@@ -234,26 +240,36 @@ class _Path:
                 joined[:, number, windows[fold].stop :] = np.inf
         return joined
 
-    def prediction(self, fold: int, number: int, penalty: float) -> FloatArray:
-        """Of a fold, by the fit of a length to all other masks."""
-        length, rows = self._lengths[number] + 1, self._folds[fold]
-        left = _less(self._total, self._moments[fold], length)
-        weights = (len(self._words) - len(rows)) * self._weights[:length]
-        fit = _ridge(left, weights, np.array([penalty]))[:, 0]
-        return np.asarray(signs(self._words[rows], self.columns[:length]) @ fit)
+    def best(self, fold: int | None = None) -> tuple[int, float]:
+        """The length and the penalty of least error, as a fold, or all, would choose."""
+        if self._is_given:
+            return self._lengths[0], float(self._penalties[0])
+        number, penalty = _best(self.errors(fold))
+        return self._lengths[number], float(self._penalties[penalty])
 
-    def final(self, number: int, penalty: float) -> FloatArray:
+    def prediction(self, fold: int, length: int, penalty: float) -> FloatArray:
+        """Of a fold, by the fit of a length to all other masks."""
+        rows = self._folds[fold]
+        self._grow(length + 1)
+        left = _less(self._total, self._moments[fold], length + 1)
+        weights = (len(self._words) - len(rows)) * self._weights[: length + 1]
+        fit = _ridge(left, weights, np.array([penalty]))[:, 0]
+        return np.asarray(signs(self._words[rows], self.columns[: length + 1]) @ fit)
+
+    def final(self, length: int, penalty: float) -> FloatArray:
         """Coefficients from all masks."""
-        length = self._lengths[number] + 1
-        moments = _Moments(self._total.gram[:length, :length], self._total.cross[:length])
-        weights = len(self._words) * self._weights[:length]
+        size = length + 1
+        moments = _Moments(self._total.gram[:size, :size], self._total.cross[:size])
+        weights = len(self._words) * self._weights[:size]
         return _ridge(moments, weights, np.array([penalty]))[:, 0]
 
     def _grow(self, length: int) -> None:
         if length <= self._size:
             return
-        # Some more than needed, so that few lengths need a pass over the masks of their own.
-        self._size = next((n + 1 for n in self._lengths if n >= 1.25 * length), len(self.columns))
+        # First those that are tried in any case, later some more than needed, so that few lengths
+        # need a pass over the masks of their own.
+        enough = 1.25 * length if self._size else self._lengths[: _PATIENCE + 1][-1]
+        self._size = next((n + 1 for n in self._lengths if n >= enough), len(self.columns))
         columns = self.columns[: self._size]
         parts = [*self._folds, self._rest]
         self._moments = [_moments(self._words[r], columns, self._values[r]) for r in parts]
