@@ -266,9 +266,9 @@ class _Path:
     def _grow(self, length: int) -> None:
         if length <= self._size:
             return
-        # First those that are tried in any case, later some more than needed, so that few lengths
-        # need a pass over the masks of their own.
-        enough = 1.25 * length if self._size else self._lengths[: _PATIENCE + 1][-1]
+        # First those that are tried if the first or the second is the best, later some more than
+        # needed, so that few lengths need a pass over the masks of their own.
+        enough = 1.25 * length if self._size else self._lengths[: _PATIENCE + 2][-1]
         self._size = next((n + 1 for n in self._lengths if n >= enough), len(self.columns))
         columns = self.columns[: self._size]
         parts = [*self._folds, self._rest]
