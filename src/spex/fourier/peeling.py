@@ -6,8 +6,8 @@ Butler et al. 2025, section 4.2). Each round
 1. searches for frequencies: codewords of the bins' signs, every frequency of a low order,
    neighbours of those found (`search`);
 2. keeps those for which the bins of all groups together speak more strongly than the best of so
-   many wrong ones would (`evidence`), the strongest first: what shares half of its bins or more
-   with stronger ones is judged again once these are subtracted;
+   many wrong ones would (`evidence`), the strongest first: what shares bins with stronger ones is
+   judged again once these are subtracted;
 3. estimates all coefficients anew, jointly, by least squares on the bins, and subtracts them.
 
 When nothing more is found, coefficients that the joint estimate does not support are dropped, and
@@ -267,7 +267,7 @@ class _Decoder:
         return self._penalty(self._log_odds(orders))
 
     def _accept(self, members: IntArray, log_numbers: FloatArray) -> IntArray:
-        """The frequencies that the bins support, most of whose bins hold no stronger one."""
+        """The frequencies that the bins support, the strongest first, few or none to a bin."""
         ratio, _ = self._residual.evidence(members)
         surplus = ratio - self._penalty(log_numbers)
         good = np.nonzero(surplus > 0)[0]
@@ -277,9 +277,12 @@ class _Decoder:
         good = good[surplus[good] >= _SURE * surplus[good].max(initial=0.0)]
         rows = self._geometry.rows_of(members[good])
         used = np.zeros(len(self._residual.rows), dtype=np.bool_)
+        # Where bins are many, a stronger one in one bin of three leaves no doubt.
+        n_all = len(self._members) + len(good)
+        shared = (len(self._geometry.start) - 1) // 2 if n_all < self._geometry.n_bins.min() else 0
         chosen = []
         for number, where in enumerate(rows):
-            if 2 * used[where].sum() < len(where):
+            if used[where].sum() <= shared:
                 used[where] = True
                 chosen.append(number)
         room = max(0, self._bins.size // 4 - len(self._members))
