@@ -241,9 +241,9 @@ class _Run:
             self._uniform[rows] = False  # decoding has seen them
         fewer = self.samples
         samples = settings.samples(self._masks.rows, self._values, self._uniform, design, rows)
+        self.samples = samples
         if fewer is not None and same_folds(fewer, samples):
             samples = replace(samples, earlier=self._fitted)
-        self.samples = samples
         self._fitted = fit_all(settings.candidates(samples), samples)
         return join(self._fitted, samples)
 
