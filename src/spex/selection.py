@@ -92,10 +92,11 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     values = samples.values
     uniform = np.nonzero(samples.uniform)[0]
     names = list(fitted)
-    scores = {
-        name: cross_fitted_fidelity(values[uniform], fit.predictions[uniform], fit.left_out).r2
-        for name, fit in fitted.items()
-    }
+
+    def measure(predictions: FloatArray, left_out: float) -> Fidelity:
+        return cross_fitted_fidelity(values[uniform], predictions[uniform], left_out, len(samples))
+
+    scores = {name: measure(fit.predictions, fit.left_out).r2 for name, fit in fitted.items()}
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
     if len(names) == 1:
         of_fold, weights = predictions[:, 0], np.ones(1)
@@ -107,7 +108,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
             of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
         weights = _weights(predictions[uniform], values[uniform])
     left_out = float(weights @ [fitted[name].left_out for name in names])
-    measured = cross_fitted_fidelity(values[uniform], of_fold[uniform], left_out)
+    measured = measure(of_fold, left_out)
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
     unexplained = (1 - measured.r2) * float(values[uniform].var(ddof=1))
