@@ -2,8 +2,7 @@
 
 Unexplained variance mostly falls as a power of the number of evaluations. Its last step, from half
 of the sample to all of it, is measured on masks that the smaller fit has not seen, and says how it
-goes on. (A fit to a quarter as well costs as much again and tells no more: over 22 functions at
-100, 200 and 400 evaluations forecasts miss by .045 in the mean with it, by .042 without.)
+goes on. A fit to a quarter as well tells no more.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
