@@ -408,3 +408,14 @@ def test_the_unit_of_the_values_does_not_matter(method):
         assert dict(other.spectrum.items()) == pytest.approx(
             {k: unit * value for k, value in usual.spectrum.items()}, rel=1e-6
         )
+
+
+def test_values_whose_squares_vanish_are_refused():
+    def tiny(masks):
+        return 1e-200 * (masks[:, 0] + masks[:, 1] * masks[:, 2])
+
+    for n, budget in ((30, 100), (5, 32)):
+        with pytest.raises(spex.ValueFunctionError, match="logarithms"):
+            spex.explain(tiny, n, budget=budget)
+    constant = spex.explain(lambda masks: np.full(len(masks), 1e-200), 30, budget=100)
+    assert constant.r2 == 1.0 and constant.predict(np.ones((1, 30), dtype=bool)) == [1e-200]

@@ -15,8 +15,9 @@ from spex.store import Store
 _BATCH_ROWS = 4096
 _BATCH_ROWS_STORED = 64  # what a killed process may lose
 _BATCH_CELLS = 1 << 26
-# In absolute value; squares, and sums of squares, of larger ones overflow.
-_LARGEST = 1e100
+# In absolute value; squares, and sums of squares, of larger ones overflow. Where all are smaller
+# than the other, squares are zero, so that the function would seem constant.
+_LARGEST, _SMALLEST = 1e100, 1e-100
 
 
 @runtime_checkable
@@ -88,7 +89,8 @@ class Evaluator:
         """Evaluate distinct packed masks; (m, n_words) uint64 to (m,) float64.
 
         Raises:
-            ValueFunctionError: the function did not return one finite real number per mask.
+            ValueFunctionError: the function did not return one finite real number per mask, or all
+                are too small to be told apart.
         """
         values = np.full(len(masks), np.nan)
         missing = np.arange(len(masks))
@@ -102,6 +104,13 @@ class Evaluator:
                 self._store.put(identity, masks[rows], batch)
             values[rows] = batch
             self._advance(len(rows))
+        largest = float(np.abs(values).max(initial=0.0))
+        if 0 < largest < _SMALLEST and np.ptp(values) > 0:
+            raise ValueFunctionError(
+                f"no value of the function exceeds {largest:.3g} in absolute value; the limit is "
+                f"{_SMALLEST:.0e}, for their squares would vanish: give their logarithms, or give "
+                "them in a smaller unit"
+            )
         return values
 
     def tell_r2(self, r2: float) -> None:
