@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import spex.masks
+import spex.fourier.mask_design
 from functions import (
     BoolArray,
     Case,
@@ -27,8 +27,8 @@ from functions import (
     reviews,
 )
 from spex.f2.packing import unpack
-from spex.masks import coded_design, uniform_masks
-from spex.selection import fit_all, join
+from spex.fitting.selection import fit_all, join
+from spex.fourier.mask_design import coded_design, uniform_masks
 from spex.surrogates.base import CodedValues, Samples
 from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
@@ -56,12 +56,12 @@ def cases(data: Path | None) -> list[Case]:
 
 def sampled(function: Function, budget: int, seed: int, share: float) -> Samples:
     """A sample as `spex.explain` takes it, with another share of uniform masks."""
-    usual = spex.masks._UNIFORM_SHARE["auto"]
-    spex.masks._UNIFORM_SHARE["auto"] = share
+    usual = spex.fourier.mask_design._UNIFORM_SHARE["auto"]
+    spex.fourier.mask_design._UNIFORM_SHARE["auto"] = share
     try:
         design = coded_design("auto", function.n, budget, 0, 5, seed)
     finally:
-        spex.masks._UNIFORM_SHARE["auto"] = usual
+        spex.fourier.mask_design._UNIFORM_SHARE["auto"] = usual
     words = np.zeros((0, (function.n + 63) // 64), dtype=np.uint64)
     if design is not None:
         words = np.unique(design.masks, axis=0)

@@ -31,10 +31,10 @@ from functions import (
     published,
     reviews,
 )
+from spex.fourier.mask_design import all_masks
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
-from spex.interactions import interactions
-from spex.masks import all_masks
+from spex.interactions.values import interactions
 
 MOST_EXACT = 14
 TOP = 20

@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 import spex
-from spex.models.batching import plan_contexts
-from spex.models.prefix_tree import plan_tree
-from spex.models.smollm2 import smollm2_folder
+from spex.models.transformers.batching import plan_contexts
+from spex.models.transformers.prefix_tree import plan_tree
+from spex.models.transformers.smollm2 import smollm2_folder
 
 BATCH = 16
 BLOCK = 16

@@ -49,7 +49,7 @@ from typing import Any
 import numpy as np
 
 from functions import BoolArray, FloatArray, Function, Interaction, Noise, Synthetic, evaluate
-from spex.pipeline import METHODS as EXPLAIN_METHODS
+from spex.explaining import METHODS as EXPLAIN_METHODS
 
 
 class RefusedError(Exception):
@@ -420,7 +420,7 @@ def _seed(seed: int) -> None:
 def _uniform(n: int, count: int, seed: int) -> BoolArray:
     """The first masks (count, n) of those that spex draws, each once."""
     from spex.f2.packing import unpack
-    from spex.masks import uniform_masks
+    from spex.fourier.mask_design import uniform_masks
 
     rows: dict[bytes, Any] = {}
     for row in chain.from_iterable(uniform_masks(n, seed)):

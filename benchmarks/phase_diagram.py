@@ -53,9 +53,9 @@ def predicted_recall(
     Raises:
         ImportError: this version of spex has no density evolution.
     """
-    from spex.fourier.density_evolution import Graph, density_evolution
+    from spex.fourier.mask_design import coded_design
     from spex.fourier.search import enumerable_order
-    from spex.masks import coded_design
+    from spex.planning.density_evolution import Graph, density_evolution
 
     design = coded_design("spex", n, budget, 0, order, 0)
     if design is None:

@@ -35,8 +35,9 @@ ORDER = 5
 
 def point(n: int, b: int, k: int, noise: float, seed: int) -> dict[str, float]:
     """One point, measured in this process."""
+    import spex.explain  # with it comes all that explaining imports
+
     import spex
-    import spex.pipeline  # with it comes all that explaining imports
 
     idle = peak_memory()
     from functions import Noise, Synthetic

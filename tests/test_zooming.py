@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import spex
+from spex import Documents, LogProb, Messages, Text, ValueFunction
 from spex.errors import ArgumentError
 from spex.models import TableModel
-from spex.values import Documents, LogProb, Messages, Text, ValueFunction
 
 # Paragraph 2 decides: its sentences "Not bad." and "At all." act together.
 PARAGRAPHS = [f"Filler {i}. More of it {i}." for i in range(8)]

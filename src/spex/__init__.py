@@ -19,58 +19,58 @@ if TYPE_CHECKING:
         StoreError,
         ValueFunctionError,
     )
+    from spex.evaluation.evaluator import Progress
+    from spex.evaluation.predict_function import PredictFunction
+    from spex.evaluation.store import Store
+    from spex.evaluation.value_function import ValueFunction
+    from spex.explaining import explain
     from spex.explanation import Explanation
     from spex.fourier.spectrum import Spectrum
-    from spex.interactions import InteractionIndex, InteractionValues
-    from spex.pipeline import explain
-    from spex.planning import Plan, plan
-    from spex.sampling import Progress
-    from spex.store import Store
-    from spex.values.composite import Composite
-    from spex.values.documents import Documents
-    from spex.values.image import Image
-    from spex.values.messages import Messages
-    from spex.values.predict_function import PredictFunction
-    from spex.values.replies import JsonField, Matches, ReplyScore, Similarity
-    from spex.values.scores import LogOdds, LogProb, Probability
-    from spex.values.table import Table
-    from spex.values.text import Text
-    from spex.values.value_function import ValueFunction
+    from spex.inputs.composite import Composite
+    from spex.inputs.documents import Documents
+    from spex.inputs.image import Image
+    from spex.inputs.messages import Messages
+    from spex.inputs.table import Table
+    from spex.inputs.text import Text
+    from spex.interactions.values import InteractionIndex, InteractionValues
+    from spex.planning.plan import Plan, plan
+    from spex.scores.log_probabilities import LogOdds, LogProb, Probability
+    from spex.scores.replies import JsonField, Matches, ReplyScore, Similarity
     from spex.zooming import Zoom, zoom
 
 _HOMES = {
     "ArgumentError": "spex.errors",
     "BackendError": "spex.errors",
-    "Composite": "spex.values.composite",
-    "Documents": "spex.values.documents",
+    "Composite": "spex.inputs.composite",
+    "Documents": "spex.inputs.documents",
     "Explanation": "spex.explanation",
     "FileFormatError": "spex.errors",
-    "Image": "spex.values.image",
-    "InteractionIndex": "spex.interactions",
-    "InteractionValues": "spex.interactions",
-    "JsonField": "spex.values.replies",
-    "LogOdds": "spex.values.scores",
-    "LogProb": "spex.values.scores",
-    "Matches": "spex.values.replies",
-    "Messages": "spex.values.messages",
+    "Image": "spex.inputs.image",
+    "InteractionIndex": "spex.interactions.values",
+    "InteractionValues": "spex.interactions.values",
+    "JsonField": "spex.scores.replies",
+    "LogOdds": "spex.scores.log_probabilities",
+    "LogProb": "spex.scores.log_probabilities",
+    "Matches": "spex.scores.replies",
+    "Messages": "spex.inputs.messages",
     "MissingExtraError": "spex.errors",
-    "Plan": "spex.planning",
-    "PredictFunction": "spex.values.predict_function",
-    "Probability": "spex.values.scores",
-    "Progress": "spex.sampling",
-    "ReplyScore": "spex.values.replies",
-    "Similarity": "spex.values.replies",
+    "Plan": "spex.planning.plan",
+    "PredictFunction": "spex.evaluation.predict_function",
+    "Probability": "spex.scores.log_probabilities",
+    "Progress": "spex.evaluation.evaluator",
+    "ReplyScore": "spex.scores.replies",
+    "Similarity": "spex.scores.replies",
     "Spectrum": "spex.fourier.spectrum",
     "SpexError": "spex.errors",
-    "Store": "spex.store",
+    "Store": "spex.evaluation.store",
     "StoreError": "spex.errors",
-    "Table": "spex.values.table",
-    "Text": "spex.values.text",
-    "ValueFunction": "spex.values.value_function",
+    "Table": "spex.inputs.table",
+    "Text": "spex.inputs.text",
+    "ValueFunction": "spex.evaluation.value_function",
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
-    "explain": "spex.pipeline",
-    "plan": "spex.planning",
+    "explain": "spex.explaining",
+    "plan": "spex.planning.plan",
     "zoom": "spex.zooming",
 }
 

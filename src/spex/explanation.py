@@ -13,8 +13,8 @@ from spex._typing import BoolArray, FloatArray, Interaction
 from spex._version import __version__
 from spex.errors import ArgumentError, FileFormatError
 from spex.fourier.spectrum import Spectrum
-from spex.interactions import InteractionIndex, InteractionValues, interactions
-from spex.uncertainty import spectrum_errors
+from spex.interactions.uncertainty import spectrum_errors
+from spex.interactions.values import InteractionIndex, InteractionValues, interactions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +154,7 @@ class Explanation:
             ArgumentError: see `interactions`; or the index is Fourier.
             MissingExtraError: shapiq is not installed.
         """
-        from spex.interop.shapiq_values import interaction_values
+        from spex.report.shapiq_values import interaction_values
 
         return interaction_values(self, index, order)
 
@@ -171,7 +171,7 @@ class Explanation:
         Raises:
             MissingExtraError: shap is not installed.
         """
-        from spex.interop.shap_values import shap_explanation
+        from spex.report.shap_values import shap_explanation
 
         return shap_explanation(self)
 

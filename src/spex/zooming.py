@@ -16,12 +16,12 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError, FileFormatError
+from spex.evaluation.evaluator import Progress, StreamingFunction, checked_values
+from spex.evaluation.store import Store
+from spex.explaining import explain
 from spex.explanation import Explanation
-from spex.interactions import InteractionIndex
-from spex.parts import parts_from_json
-from spex.pipeline import explain
-from spex.sampling import Progress, StreamingFunction, checked_values
-from spex.store import Store
+from spex.inputs.parts import parts_from_json
+from spex.interactions.values import InteractionIndex
 
 FORMAT = "spex-zoom"
 

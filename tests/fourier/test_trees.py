@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from spex.errors import ArgumentError
 from spex.f2.packing import unpack
+from spex.fourier.mask_design import all_masks
 from spex.fourier.trees import Trees, tree_spectrum
 from spex.fourier.wht import walsh_hadamard
-from spex.masks import all_masks
 
 
 def grown(rng, n, n_trees, depth, repeats=False):

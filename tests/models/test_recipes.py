@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import spex
-import spex.values.value_function
+import spex.evaluation.value_function
 
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 ADDRESS = "http://127.0.0.1:8080"
@@ -73,7 +73,7 @@ FINDS = {
 def test_recipe(heading, code, request, tmp_path, monkeypatch, load_once, save_tiny_model):
     monkeypatch.chdir(tmp_path)
     # A block by itself would load the same model again.
-    monkeypatch.setattr(spex.values.value_function, "load", load_once)
+    monkeypatch.setattr(spex.evaluation.value_function, "load", load_once)
     if ADDRESS in code:
         code = code.replace(ADDRESS, request.getfixturevalue("server"))
     if CLASSIFIER in code:

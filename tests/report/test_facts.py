@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from spex.parts import TextPart
+from spex.inputs.parts import TextPart
 from spex.report import facts
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from spex.f2.packing import pack
-from spex.fidelity import fidelity, folds
+from spex.fitting.fidelity import fidelity, folds
 from spex.fourier.trees import tree_spectrum
 from spex.surrogates.base import Samples
 from spex.surrogates.boosted_trees import BoostedTrees, read_trees

@@ -8,9 +8,9 @@ import scipy.optimize
 
 import spex
 from spex.f2.packing import pack, unpack
-from spex.fidelity import fidelity, folds, same_folds
+from spex.fitting.fidelity import fidelity, folds, same_folds
+from spex.fourier.mask_design import all_masks
 from spex.fourier.spectrum import Spectrum
-from spex.masks import all_masks
 from spex.surrogates import gaussian_process, hypercube_kernel
 from spex.surrogates.base import Samples
 from spex.surrogates.gaussian_process import GaussianProcess

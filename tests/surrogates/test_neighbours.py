@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spex.f2.packing import unpack
+from spex.fourier.mask_design import all_masks
 from spex.fourier.wht import walsh_hadamard
-from spex.masks import all_masks
 from spex.surrogates.neighbours import neighbour_indicators, neighbour_transform
 
 

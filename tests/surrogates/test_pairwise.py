@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spex.f2.packing import pack
-from spex.fidelity import fidelity, folds
+from spex.fitting.fidelity import fidelity, folds
 from spex.surrogates.base import Samples
 from spex.surrogates.linear import Linear
 from spex.surrogates.pairwise import Pairwise

@@ -3,16 +3,16 @@
 import sys
 from pathlib import Path
 
+from spex.cli.demo import demonstrate
 from spex.cli.session import Session, check_output, console
-from spex.demo import demonstrate
-from spex.progress import reporter
+from spex.evaluation.progress import reporter
 
 
 def run(session: Session, html: Path, budget: int) -> None:
     """Run the demonstration.
 
     Raises:
-        SpexError: see `spex.demo.demonstrate`.
+        SpexError: see `spex.cli.demo.demonstrate`.
         Interrupted: Ctrl-C.
     """
     check_output(html, "--html")

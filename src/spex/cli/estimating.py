@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex._typing import BoolArray
+from spex.evaluation.value_function import ValueFunction
 from spex.report import facts
-from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
     from spex.cli.functions import Function
-    from spex.values.masks import PromptMasker
-    from spex.values.scores import Score
+    from spex.inputs.protocol import PromptMasker
+    from spex.scores.log_probabilities import Score
 
 # As many masks as some batches hold; of a slow model fewer are timed.
 _TIMED_MASKS = 64

@@ -21,28 +21,28 @@ from spex.cli.functions import (
 from spex.cli.inputs import AnyMasker, read_masker, sources
 from spex.cli.session import Session, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
+from spex.evaluation.evaluator import Progress
+from spex.evaluation.progress import reporter
+from spex.evaluation.store import Store
+from spex.explaining import explain
 from spex.explanation import Explanation
 from spex.fourier.spectrum import Spectrum
-from spex.interactions import interactions
-from spex.models._environment import cache_folder
-from spex.pipeline import explain
-from spex.progress import reporter
+from spex.inputs.composite import Composite
+from spex.inputs.image import Image
+from spex.inputs.segmentation import TOKEN
+from spex.inputs.table import Table
+from spex.interactions.values import interactions
+from spex.models.environment import cache_folder
 from spex.report import facts
-from spex.sampling import Progress
-from spex.store import Store
-from spex.values.composite import Composite
-from spex.values.image import Image
-from spex.values.replies import JsonField, Matches, Similarity
-from spex.values.scores import LogOdds, LogProb, Probability
-from spex.values.segmentation import TOKEN
-from spex.values.table import Table
+from spex.scores.log_probabilities import LogOdds, LogProb, Probability
+from spex.scores.replies import JsonField, Matches, Similarity
 from spex.zooming import Zoom, zoom
 
 if TYPE_CHECKING:
     from spex._typing import BoolArray
-    from spex.models._endpoint import Usage
     from spex.models.protocol import Message
-    from spex.values.scores import Score
+    from spex.models.servers.endpoint import Usage
+    from spex.scores.log_probabilities import Score
 
 _SHOWN_UNITS = 30
 

@@ -4,19 +4,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from spex.cli.inputs import AnyMasker
 from spex.errors import ArgumentError
+from spex.evaluation.predict_function import PredictFunction
+from spex.evaluation.value_function import ValueFunction
+from spex.inputs.image import Image
+from spex.inputs.table import Table
 from spex.models import efficientnet
 from spex.models.function import import_function
-from spex.values.image import Image
-from spex.values.predict_function import PredictFunction
-from spex.values.table import Table
-from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
     from spex.cli.explaining import Request
     from spex.cli.session import Session
+    from spex.evaluation.store import Store
     from spex.models.protocol import LanguageModel
-    from spex.store import Store
-    from spex.values.scores import Score
+    from spex.scores.log_probabilities import Score
 
 Function: TypeAlias = ValueFunction | PredictFunction
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spex.errors import ArgumentError
-from spex.values.composite import Composite
-from spex.values.documents import Documents
-from spex.values.image import Image
-from spex.values.messages import Messages
-from spex.values.table import Table
-from spex.values.text import Text
+from spex.inputs.composite import Composite
+from spex.inputs.documents import Documents
+from spex.inputs.image import Image
+from spex.inputs.messages import Messages
+from spex.inputs.table import Table
+from spex.inputs.text import Text
 
 if TYPE_CHECKING:
     from spex.cli.explaining import Request

@@ -1,7 +1,7 @@
 """`spex plan`: what a budget buys and recovers, before a single call of a model."""
 
 from spex.cli.session import Session, console
-from spex.planning import plan
+from spex.planning.plan import plan
 
 
 def run(session: Session, n_features: int, budget: int, max_degree: int, noise: float) -> None:

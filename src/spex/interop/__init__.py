@@ -8,14 +8,14 @@ takes a `shapiq.Game` as it is. Neither package is needed until one of these is 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spex.interop.shapiq_approximator import ShapiqApproximator
+    from spex.interop.approximator import ShapiqApproximator
 
 __all__ = ["ShapiqApproximator"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "ShapiqApproximator":
-        from spex.interop.shapiq_approximator import ShapiqApproximator
+        from spex.interop.approximator import ShapiqApproximator
 
         return ShapiqApproximator
     raise AttributeError(f"module 'spex.interop' has no attribute {name!r}")

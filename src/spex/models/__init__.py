@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spex.errors import ArgumentError
-from spex.models._loading import Placement
 from spex.models.function import FunctionModel, import_function
 from spex.models.protocol import LanguageModel, Message, Prompt
 from spex.models.table import TableModel
+from spex.models.transformers.loading import Placement
 
 __all__ = ["FunctionModel", "LanguageModel", "Message", "Prompt", "TableModel", "load"]
 
@@ -61,11 +61,11 @@ def load(
         )
     placement = Placement(device, device_map, dtype, attn_implementation)
     if name == "smollm2":
-        from spex.models.smollm2 import load_smollm2
+        from spex.models.transformers.smollm2 import load_smollm2
 
         return load_smollm2(notice, placement)
     if isinstance(name, str) and name.startswith(_HF_PREFIX) and len(name) > len(_HF_PREFIX):
-        from spex.models.kinds import load_transformers
+        from spex.models.transformers.kinds import load_transformers
 
         source = name.removeprefix(_HF_PREFIX)
         return load_transformers(source, name=name, placement=placement, notice=notice)
@@ -76,11 +76,11 @@ def load(
             "('smollm2', 'hf:...') take it"
         )
     if isinstance(name, str) and name.startswith(_GGUF_PREFIX) and len(name) > len(_GGUF_PREFIX):
-        from spex.models.gguf import GGUFModel
+        from spex.models.servers.gguf import GGUFModel
 
         return GGUFModel(name.removeprefix(_GGUF_PREFIX), name=name, notice=notice)
     if on_server:
-        from spex.models.openai_http import connect
+        from spex.models.servers.openai import connect
 
         return connect(name, price)
     if isinstance(name, str) and name.startswith(_REPLY_PREFIX):

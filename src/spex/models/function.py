@@ -12,9 +12,9 @@ from typing import Any
 from spex._typing import FloatArray
 from spex.arguments import whole_number
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
-from spex.models._concurrent import stream
-from spex.models._hub import first_line
 from spex.models.protocol import Prompt
+from spex.models.servers.concurrency import stream
+from spex.models.transformers.hub import first_line
 
 _WITHOUT_LOG_PROBS = (
     "returns text and no log-probabilities: choose a score of replies, such as spex.Similarity(), "

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from spex._typing import Interaction
 from spex.errors import ArgumentError
-from spex.interactions import InteractionIndex, InteractionValues
-from spex.parts import Part, TextPart, parts_from_json
+from spex.inputs.parts import Part, TextPart, parts_from_json
+from spex.interactions.values import InteractionIndex, InteractionValues
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation

@@ -13,8 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from spex.errors import ArgumentError
-from spex.interactions import InteractionIndex, InteractionValues
-from spex.parts import ImagePart
+from spex.inputs.parts import ImagePart
+from spex.interactions.values import InteractionIndex, InteractionValues
 from spex.report import facts
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def page_data(
     Args:
         explanation: The explanation.
         index: Index of the table; None for what suits (`facts.shown_interactions`).
-        order: Highest order of the table; see `spex.interactions.interactions`.
+        order: Highest order of the table; see `spex.interactions.values.interactions`.
         title: Heading; made from the score unless given.
 
     Raises:
@@ -200,7 +200,7 @@ def render_html(
     Args:
         explanations: At least one.
         index: Index of the tables; None for what suits (`facts.shown_interactions`).
-        order: Highest order of the tables; see `spex.interactions.interactions`.
+        order: Highest order of the tables; see `spex.interactions.values.interactions`.
         titles: A heading for each; made from the scores unless given.
 
     Raises:

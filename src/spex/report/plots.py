@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex.errors import ArgumentError, MissingExtraError
-from spex.interactions import InteractionIndex
+from spex.interactions.values import InteractionIndex
 from spex.report import facts
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def interaction_figure(
     Args:
         explanation: The explanation.
         index: The index shown; None for what suits (`facts.shown_interactions`).
-        order: Highest order; see `spex.interactions.interactions`.
+        order: Highest order; see `spex.interactions.values.interactions`.
         k: At most this many bars, at least 1.
 
     Returns:

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spex.errors import ArgumentError
-from spex.interactions import InteractionIndex, InteractionValues
-from spex.parts import ImagePart, TextPart
+from spex.inputs.parts import ImagePart, TextPart
+from spex.interactions.values import InteractionIndex, InteractionValues
 from spex.report import facts
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def view(
     Args:
         explanation: The explanation.
         index: Index of the table; None for what suits (`facts.shown_interactions`).
-        order: Highest order of the table; see `spex.interactions.interactions`.
+        order: Highest order of the table; see `spex.interactions.values.interactions`.
         k: Rows of the table.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Evaluating masks: value functions, batches, the sample store and progress."""

@@ -1,0 +1,232 @@
+"""The value function of a plain function: inputs in, predictions out, one of them attributed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.arguments import whole_number
+from spex.errors import ArgumentError, ValueFunctionError
+from spex.inputs.protocol import InputMasker, check_masks
+
+# Inputs per call: a few dozen photographs, or some ten thousand rows of a table.
+_BATCH_BYTES = 8 << 20
+_IDENTITY_FORMAT = 1
+
+
+class PredictFunction:
+    """A masker and a function: f(mask) is what the function predicts for what is kept.
+
+    For a classifier or a regressor, such as a scikit-learn model's `predict_proba` or a function
+    around an image network; language models go into a `ValueFunction`.
+
+    Args:
+        masker: what the features are, and what the function is given when some are absent.
+        predict: takes what `masker.apply` gives (of a `Composite`, one argument for each of its
+            maskers) and returns one number, or one row of k numbers, for each input: (m,) or
+            (m, k). Or a model as in scikit-learn, an object that cannot be called: of its methods
+            `predict_proba`, `decision_function` and `predict`, the first that it has. An attribute
+            `identity`, a string that changes with the weights, lets a store keep what is predicted.
+        output: which of k numbers is explained, from 0, or its name; the one that is the largest
+            for the unmasked input unless given.
+        names: of the k numbers, for reports; those of a scikit-learn classifier unless given.
+
+    Attributes:
+        masker: as given.
+        output: which number is explained; None where there is one number for an input.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+        ValueFunctionError: the function returned something else than numbers.
+    """
+
+    def __init__(
+        self,
+        masker: InputMasker,
+        predict: Any,
+        output: int | str | None = None,
+        *,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        if not hasattr(masker, "apply"):
+            raise ArgumentError(
+                f"masker is a {type(masker).__name__}; give a masker such as Table or Image"
+            )
+        self.masker = masker
+        self._predict = _function(predict)
+        self._identity = getattr(predict, "identity", None)
+        whole = self._outputs(np.ones((1, masker.n_features), dtype=np.bool_))
+        n_outputs = None if whole.ndim == 1 else whole.shape[1]
+        self._names = _names(predict, names, n_outputs)
+        if n_outputs is not None and output is None:
+            output = int(whole[0].argmax())
+        if isinstance(output, str):
+            if output not in self._names:
+                known = ", ".join(map(repr, self._names[:10])) or "no names; give a number"
+                raise ArgumentError(f"output={output!r} is no name of an output; it has {known}")
+            output = self._names.index(output)
+        if output is not None:
+            output = whole_number("output", output, 0)
+        if output is not None and output >= (n_outputs or 0):
+            has = "one number" if n_outputs is None else f"{n_outputs} numbers"
+            raise ArgumentError(
+                f"output={output}, but the function returns {has} for an input; "
+                + ("leave output out" if n_outputs is None else f"give 0 to {n_outputs - 1}")
+            )
+        self.output = output
+        inputs = masker.apply(np.ones((1, masker.n_features), dtype=np.bool_))
+        self._masks_at_once = max(1, _BATCH_BYTES // max(_n_bytes(inputs), 1))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The label of each feature."""
+        return self.masker.features
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether features stand in a row, and leaving some out makes neighbours of others."""
+        return bool(getattr(self.masker, "is_sequence", False))
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return self.masker.n_features
+
+    @property
+    def identity(self) -> str | None:
+        """Hash of all that determines the values; None where the function has no identity."""
+        if not isinstance(self._identity, str):
+            return None
+        content = {
+            "format": _IDENTITY_FORMAT,
+            "predict": self._identity,
+            "masker": self.masker.describe(),
+            "output": self.output,
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def describe(self) -> dict[str, Any]:
+        """For reports, as JSON values. Keys: model, score, unit, operator, parts."""
+        name = score = _name(self._predict)
+        if self.output is not None:
+            called = self._names[self.output] if self._names else f"output {self.output}"
+            score = f"{called} of {name}"
+        masker = self.masker.describe()
+        return {
+            "model": name,
+            "score": score,
+            "unit": masker.get("unit"),
+            "operator": masker.get("operator"),
+            "parts": [part.to_json() for part in self.masker.parts],
+        }
+
+    def __call__(self, masks: npt.ArrayLike) -> FloatArray:
+        """The value of each mask.
+
+        Args:
+            masks: (m, n_features) of bool or 0/1; True keeps the feature.
+
+        Returns:
+            (m,) float64.
+
+        Raises:
+            ArgumentError: the masks have another shape or other values.
+            ValueFunctionError: the function returned something else than numbers.
+        """
+        values = [of_rows for _, of_rows in self.stream(masks)]
+        return np.concatenate(values) if values else np.empty(0)
+
+    def stream(self, masks: npt.ArrayLike) -> Iterator[tuple[IntArray, FloatArray]]:
+        """The values batch by batch, so that a caller can keep finished work.
+
+        Args:
+            masks: (m, n_features) of bool or 0/1; True keeps the feature.
+
+        Returns:
+            (row numbers, values): (k,) int64 and (k,) float64, in the order of the rows.
+
+        Raises:
+            ArgumentError: see `__call__`.
+            ValueFunctionError: see `__call__`.
+        """
+        return self._stream(check_masks(masks, self.n_features))
+
+    def _stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        for start in range(0, len(masks), self._masks_at_once):
+            batch = masks[start : start + self._masks_at_once]
+            outputs = self._outputs(batch)
+            rows = np.arange(start, start + len(batch))
+            yield rows, outputs if self.output is None else outputs[:, self.output]
+
+    def _outputs(self, masks: BoolArray) -> FloatArray:
+        """Predictions for each mask, averaged over its inputs: (m,) or (m, k) float64."""
+        inputs_per_mask = self.masker.inputs_per_mask
+        n_inputs = len(masks) * inputs_per_mask
+        inputs = self.masker.apply(masks)
+        returned = self._predict(*inputs) if isinstance(inputs, tuple) else self._predict(inputs)
+        try:
+            outputs = np.asarray(returned, dtype=np.float64)
+        except Exception as error:  # such as that of a torch tensor that requires a gradient
+            raise ValueFunctionError(
+                f"predict returned a {type(returned).__name__} that is no array of numbers: {error}"
+            ) from error
+        if outputs.ndim not in (1, 2) or len(outputs) != n_inputs or outputs.shape[-1] == 0:
+            raise ValueFunctionError(
+                f"predict returned shape {outputs.shape} for {n_inputs} inputs; it must return "
+                f"shape ({n_inputs},) or ({n_inputs}, number of outputs)"
+            )
+        return outputs.reshape(len(masks), inputs_per_mask, *outputs.shape[1:]).mean(axis=1)
+
+
+def _function(predict: Any) -> Callable[..., Any]:
+    if callable(predict):
+        return predict
+    # In this order, for `predict` of a classifier gives classes, which are no scores.
+    for name in ("predict_proba", "decision_function", "predict"):
+        if callable(method := getattr(predict, name, None)):
+            return method
+    raise ArgumentError(
+        f"predict is a {type(predict).__name__}, which cannot be called and has no predict_proba, "
+        "decision_function or predict; give a function such as classifier.predict_proba"
+    )
+
+
+def _names(predict: Any, names: Sequence[str] | None, n_outputs: int | None) -> tuple[str, ...]:
+    """The names of the outputs; none where they have none."""
+    if names is None:
+        model = getattr(predict, "__self__", predict)
+        classes = getattr(model, "classes_", ())
+        return tuple(map(str, classes)) if len(classes) == n_outputs else ()
+    if isinstance(names, str) or len(names) != n_outputs or len(set(names)) != n_outputs:
+        raise ArgumentError(
+            f"names={names!r}; the function returns {n_outputs or 'one'} "
+            f"{'numbers' if n_outputs else 'number'} for an input: give a different name for each "
+            "of several"
+        )
+    return tuple(map(str, names))
+
+
+def _name(function: Any) -> str:
+    """Such as "RandomForestClassifier.predict_proba"; of an object, its name."""
+    if not hasattr(function, "__name__"):
+        return str(getattr(function, "name", type(function).__name__))
+    name = str(function.__name__)
+    owner = getattr(function, "__self__", None)
+    return name if owner is None else f"{type(owner).__name__}.{name}"
+
+
+def _n_bytes(inputs: Any) -> int:
+    """About how much memory inputs take."""
+    if isinstance(inputs, tuple):
+        return sum(map(_n_bytes, inputs))
+    if isinstance(inputs, list):
+        return sum(
+            len(item) if isinstance(item, str) else np.asarray(item).nbytes for item in inputs
+        )
+    size = getattr(inputs, "nbytes", None)  # of an array
+    return size if isinstance(size, int) else np.asarray(inputs).nbytes

@@ -1,0 +1,1 @@
+"""From evaluated masks to one spectrum: folds, selection among surrogates, R2, learning curves."""

@@ -1,0 +1,180 @@
+"""Choose among surrogates, or join them, by cross-validation on the same evaluated masks."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import scipy.optimize
+from threadpoolctl import ThreadpoolController
+
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.errors import ArgumentError
+from spex.fitting.fidelity import Fidelity, cross_fitted_fidelity, fidelity, folds
+from spex.fourier.spectrum import Spectrum, weighted_sum
+from spex.surrogates.base import Fitted, Samples, Surrogate
+from spex.surrogates.refit import coefficient_errors
+
+# An R2 that no other candidate could improve on visibly.
+_NOTHING_TO_GAIN = 0.9999
+# Several surrogates together must have an error smaller by this share than the best alone.
+_WORTH_JOINING = 0.02
+# Weights below are not worth the coefficients that they bring.
+_LEAST_WEIGHT = 0.05
+# Coefficients dropped from the end may hold this share of the variance left unexplained.
+_DISPENSABLE = 0.002
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted surrogate and how faithful it is.
+
+    Args:
+        method: Name of the surrogate chosen, or of those joined, the weightiest first.
+        spectrum: Its fit to all samples; of several joined, less what prediction does not need.
+        fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
+        scores: Cross-fitted R2 of every candidate.
+        standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
+        unexplained: Mean squared error at uniform masks, cross-fitted; None where unknown.
+        weights: Of the surrogates chosen or joined.
+        predictions: (m,) cross-fitted, of the uniform masks; NaN elsewhere.
+    """
+
+    method: str
+    spectrum: Spectrum
+    fidelity: Fidelity
+    scores: Mapping[str, float]
+    standard_errors: FloatArray | None = None
+    unexplained: float | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    predictions: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+
+def fit_candidate(candidate: Surrogate, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
+    """Fit one surrogate."""
+    with _single_threaded():
+        return candidate.fit(samples, folds)
+
+
+def fit_all(candidates: Sequence[Surrogate], samples: Samples) -> dict[str, Fitted]:
+    """Fit one candidate after the other, by name, until one leaves nothing to gain.
+
+    Args:
+        candidates: At least one, the cheapest first.
+        samples: Evaluated masks, at least two of them uniform.
+    """
+    uniform = np.nonzero(samples.uniform)[0]
+    if len(uniform) < 2:
+        raise ArgumentError(
+            f"{len(uniform)} uniform masks are too few to measure R2; raise the budget"
+        )
+    parts = folds(samples)
+    fitted = {}
+    for candidate in candidates:
+        fit = fitted[candidate.name] = fit_candidate(candidate, samples, parts)
+        if fidelity(samples.values[uniform], fit.predictions[uniform]).r2 > _NOTHING_TO_GAIN:
+            break
+    return fitted
+
+
+def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
+    """The surrogate, or the convex combination, whose predictions of masks left out are best.
+
+    Spectra add, so that a combination is one spectrum as well. R2 is measured on predictions that
+    have seen neither the fitting nor the choice: each fold is predicted as the *other* folds
+    prefer.
+
+    Args:
+        fitted: Fits to the same samples, by name.
+        samples: These samples.
+    """
+    values = samples.values
+    uniform = np.nonzero(samples.uniform)[0]
+    names = list(fitted)
+
+    def measure(predictions: FloatArray, left_out: float) -> Fidelity:
+        return cross_fitted_fidelity(values[uniform], predictions[uniform], left_out, len(samples))
+
+    scores = {name: measure(fit.predictions, fit.left_out).r2 for name, fit in fitted.items()}
+    predictions = np.stack([fitted[name].predictions for name in names], axis=1)
+    if len(names) == 1:
+        of_fold, weights = predictions[:, 0], np.ones(1)
+    else:
+        of_fold = np.full(len(samples), np.nan)
+        for rows in folds(samples):
+            others = samples.uniform.copy()
+            others[rows] = False
+            of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
+        weights = _weights(predictions[uniform], values[uniform])
+    left_out = float(weights @ [fitted[name].left_out for name in names])
+    measured = measure(of_fold, left_out)
+    used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
+    spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
+    unexplained = (1 - measured.r2) * float(values[uniform].var(ddof=1))
+    if len(used) > 1:
+        # What only one of them has comes with a small weight; a single one has chosen its support.
+        spectrum = spectrum.keep(_needed(spectrum, _DISPENSABLE * unexplained))
+    with _single_threaded():
+        errors = coefficient_errors(samples, spectrum, unexplained)
+    name = " + ".join(names[i] for i in used)
+    used_weights = {names[i]: float(weights[i]) for i in used}
+    return Fit(name, spectrum, measured, scores, errors, unexplained, used_weights, of_fold)
+
+
+def _weights(predictions: FloatArray, values: FloatArray) -> FloatArray:
+    """(c,) weights, not negative and of sum one, of predictions (m, c).
+
+    Least squares; a single candidate where the others do not make it clearly better (Breiman,
+    Stacked regressions, 1996).
+    """
+    squared = ((predictions - values[:, None]) ** 2).mean(axis=0)
+    best = int(squared.argmin())
+    single = np.zeros(len(squared))
+    single[best] = 1.0
+    if squared[best] == 0.0:
+        return single
+    weights = _convex(predictions, values, np.ones(len(squared), dtype=np.bool_))
+    weights = _convex(predictions, values, weights >= _LEAST_WEIGHT)
+    joined = float(((predictions @ weights - values) ** 2).mean())
+    return weights if joined < (1 - _WORTH_JOINING) * squared[best] else single
+
+
+def _convex(predictions: FloatArray, values: FloatArray, used: BoolArray) -> FloatArray:
+    """Weights of least squared error among those that are not negative and have sum one."""
+    weights = np.zeros(len(used))
+    if used.sum() == 1:
+        weights[used] = 1.0
+        return weights
+    off = predictions[:, used] - values[:, None]
+    # As the weights sum to one, their error is a combination of the errors; a heavy row asks that
+    # they do, and the scale then makes it exact.
+    heavy = 1e3 * float(np.abs(off).max()) * np.ones((1, int(used.sum())))
+    found, _ = scipy.optimize.nnls(
+        np.concatenate([off, heavy]), np.concatenate([np.zeros(len(off)), heavy[0, :1]])
+    )
+    weights[used] = found / found.sum()
+    return weights
+
+
+def _needed(spectrum: Spectrum, dispensable: float) -> IntArray:
+    """The coefficients that stay when the smallest are dropped, as many as a variance allows."""
+    energies = np.where(spectrum.orders > 0, spectrum.coefficients**2, np.inf)
+    smallest = np.argsort(energies, kind="stable")
+    dropped = int(np.searchsorted(np.cumsum(energies[smallest]), dispensable, side="right"))
+    return np.sort(smallest[dropped:])
+
+
+def _single_threaded() -> AbstractContextManager[object]:
+    """Linear algebra in one thread.
+
+    Its threads wait for each other on a machine that also runs a model, and on small matrices they
+    cost more than they win.
+    """
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries of linear algebra; to find them takes longer than many a fit."""
+    return ThreadpoolController()

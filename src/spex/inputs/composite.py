@@ -1,0 +1,135 @@
+"""Several maskers as one: such as the patches of a picture and the words of a question."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray
+from spex.errors import ArgumentError
+from spex.inputs.parts import Part
+from spex.inputs.protocol import check_mask, check_masks
+from spex.inputs.segmentation import Tokenizer
+from spex.models.protocol import Message, Prompt
+
+
+class Composite:
+    """Maskers side by side: their features are one list, in their order.
+
+    A model is given one message of the user: the pictures of all, and their texts, which blank
+    lines separate. A predict function is given one argument for each masker.
+
+    Args:
+        *maskers: at least two, each with one message of the user, such as an `Image` and a `Text`.
+
+    Attributes:
+        maskers: as given.
+
+    Raises:
+        ArgumentError: there are fewer than two, or they do not go together.
+    """
+
+    def __init__(self, *maskers: Any) -> None:
+        if len(maskers) < 2:
+            raise ArgumentError(
+                f"{len(maskers)} maskers; give at least two, such as Image and Text"
+            )
+        for masker in maskers:
+            if not hasattr(masker, "apply"):
+                raise ArgumentError(
+                    f"a {type(masker).__name__} is no masker; give Image, Text, ..."
+                )
+        counts = {masker.inputs_per_mask for masker in maskers}
+        if len(counts) > 1:
+            raise ArgumentError(
+                "a Table of several background rows cannot stand beside other maskers; give it one "
+                "background row"
+            )
+        self.maskers = maskers
+
+    def with_tokenizer(self, tokenizer: Tokenizer) -> "Composite":
+        """The same with the tokens of this model, where a masker needs them and has none yet."""
+        return Composite(
+            *(
+                masker.with_tokenizer(tokenizer) if hasattr(masker, "with_tokenizer") else masker
+                for masker in self.maskers
+            )
+        )
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The labels of all, in their order."""
+        return tuple(label for masker in self.maskers for label in masker.features)
+
+    @property
+    def n_features(self) -> int:
+        """The number of features of all."""
+        return sum(masker.n_features for masker in self.maskers)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Those of all."""
+        parts = []
+        first = 0
+        for masker in self.maskers:
+            numbers = range(first, first + masker.n_features)
+            parts += [part.renumbered(numbers) for part in masker.parts]
+            first = numbers.stop
+        return tuple(parts)
+
+    def _own(self, masks: BoolArray) -> Iterator[tuple[Any, BoolArray]]:
+        """Each masker with its columns of (..., n_features) masks."""
+        edges = np.cumsum([masker.n_features for masker in self.maskers])[:-1]
+        return zip(self.maskers, np.split(masks, edges, axis=-1), strict=True)
+
+    def render(self, mask: npt.ArrayLike) -> Prompt:
+        """What the model is given: one message of the user, after the system message if any.
+
+        Args:
+            mask: (n_features,) of bool or 0/1; True keeps the feature.
+
+        Raises:
+            ArgumentError: the mask has another shape or other values, or a masker gives a chat of
+                several turns, or several system messages.
+        """
+        systems = []
+        texts = []
+        images: list[str] = []
+        for masker, own in self._own(check_mask(mask, self.n_features)):
+            if not hasattr(masker, "render"):
+                raise ArgumentError(
+                    f"a {type(masker).__name__} gives no prompts for a model; explain a function "
+                    "of it with spex.PredictFunction(masker, predict)"
+                )
+            *start, user = masker.render(own).messages
+            if any(message.role != "system" for message in start):
+                raise ArgumentError(
+                    "a chat of several turns cannot be one of several maskers; explain it by itself"
+                )
+            systems += start
+            texts += [user.content] if user.content else []
+            images += user.images
+        if len(set(systems)) > 1:
+            raise ArgumentError("several maskers have system messages; give it to one of them")
+        return Prompt((*systems[:1], Message("user", "\n\n".join(texts), tuple(images))))
+
+    @property
+    def inputs_per_mask(self) -> int:
+        """Those of each masker."""
+        return int(self.maskers[0].inputs_per_mask)
+
+    def apply(self, masks: npt.ArrayLike) -> tuple[Any, ...]:
+        """What a predict function is given for (m, n_features) masks: one argument per masker."""
+        checked = check_masks(masks, self.n_features)
+        return tuple(masker.apply(own) for masker, own in self._own(checked))
+
+    def describe(self) -> dict[str, Any]:
+        """Type, and the description of each, as JSON values."""
+        described = [masker.describe() for masker in self.maskers]
+        return {
+            "type": "composite",
+            "maskers": described,
+            "unit": " and ".join(str(one["unit"]) for one in described),
+            "operator": " and ".join(str(one["operator"]) for one in described),
+        }

@@ -1,0 +1,286 @@
+"""Masking a picture: its patches or superpixels are the features."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray, IntArray
+from spex.errors import ArgumentError
+from spex.extras import require
+from spex.inputs.parts import ImagePart
+from spex.inputs.pixels import (
+    Pixels,
+    blurred,
+    data_url,
+    grey,
+    inpainted,
+    mean_colours,
+    opaque,
+    outlines,
+    read_pixels,
+    to_pil,
+)
+from spex.inputs.protocol import check_mask, check_masks
+from spex.inputs.templates import check_encodable, check_system
+from spex.models.protocol import Message, Prompt
+
+_GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")
+_SUPERPIXELS = re.compile(r"superpixels:([0-9]+)")
+_BLUR = re.compile(r"blur:([0-9]+(?:\.[0-9]+)?)")
+# Measured on four photographs: these give 86 to 108 % of 50 to 100
+# regions asked for, the library's own compactness of 10 without smoothing gives 56 to 84 %.
+_SEGMENTED_SIDE = 512
+_COMPACTNESS = 20.0
+_SMOOTHING_SHARE = 0.005
+_SHOWN_SIDE = 640
+_MAP_COLUMNS = 40
+_ROWS = ("top", "middle", "bottom")
+_COLUMNS = ("left", "centre", "right")
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A picture whose patches or superpixels can be absent.
+
+    Args:
+        image: a path, a PIL image, or an array of shape (height, width) or (height, width, 1, 3
+            or 4 channels) of uint8, or of floats in [0, 1]. A photograph from a path is turned
+            upright.
+        unit: "grid:COLUMNSxROWS" such as "grid:8x6", or "superpixels:N" (SLIC; about N regions
+            that follow the edges of the picture).
+        operator: what stands where a region is absent: its "mean" colour, "grey", the blurred
+            picture ("blur", or "blur:SIGMA" in pixels), or what biharmonic equations continue
+            from the regions that are present ("inpaint"; seconds for a photograph of 300 x 450
+            pixels, so make it smaller first).
+        prompt: what a model that takes images is asked about it.
+        system: a system message, if any.
+
+    Attributes:
+        regions: (height, width) int64, the number of the feature of each pixel.
+        features: "row 1, column 2" of each patch; "region 3, top left" of each superpixel.
+
+    Raises:
+        ArgumentError: an argument is wrong, the file is no picture, or there are fewer than two
+            regions.
+        MissingExtraError: Pillow or scikit-image is not installed.
+    """
+
+    image: Any
+    unit: str = "grid:8x8"
+    operator: str = "mean"
+    prompt: str = ""
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        check_system(self.system)
+        if not isinstance(self.prompt, str):
+            raise ArgumentError(f"prompt must be a str, not {type(self.prompt).__name__}")
+        check_encodable(self.prompt, "prompt")
+        _parse_operator(self.operator)
+        # Reads the picture now, also to find what is wrong with the unit.
+        if self.n_features < 2:
+            raise ArgumentError(
+                f"unit={self.unit!r} gives one region; nothing to attribute; use more"
+            )
+
+    @cached_property
+    def _pixels(self) -> Pixels:
+        pixels = read_pixels(self.image)
+        pixels.flags.writeable = False
+        return pixels
+
+    @cached_property
+    def regions(self) -> IntArray:
+        """(height, width) int64, the number of the feature of each pixel."""
+        regions = _regions(self._pixels, self.unit)
+        regions.flags.writeable = False
+        return regions
+
+    @property
+    def n_features(self) -> int:
+        """The number of regions."""
+        return int(self.regions.max()) + 1
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """Where each region is."""
+        if grid := _GRID.fullmatch(self.unit):
+            columns, rows = (int(number) for number in grid.groups())
+            return tuple(
+                f"row {row}, column {column}"
+                for row in range(1, rows + 1)
+                for column in range(1, columns + 1)
+            )
+        height, width = self.regions.shape
+        count = np.bincount(self.regions.ravel())
+        y, x = (
+            np.bincount(self.regions.ravel(), weights=places.ravel()) / count
+            for places in np.indices(self.regions.shape)
+        )
+        return tuple(
+            f"region {number + 1}, "
+            f"{_ROWS[int(3 * y[number] / height)]} {_COLUMNS[int(3 * x[number] / width)]}"
+            for number in range(self.n_features)
+        )
+
+    @cached_property
+    def _absent(self) -> Callable[[BoolArray], Pixels]:
+        """From the (height, width) pixels that are present to the whole picture's stand-in."""
+        kind, sigma = _parse_operator(self.operator)
+        if kind == "inpaint":
+            return lambda present: inpainted(self._pixels, present)
+        if kind == "mean":
+            fixed = mean_colours(self._pixels, self.regions)
+        elif kind == "grey":
+            fixed = grey(self._pixels)
+        else:
+            fixed = blurred(self._pixels, sigma)
+        return lambda present: fixed
+
+    def mask_image(self, mask: npt.ArrayLike) -> Pixels:
+        """The picture with its absent regions replaced.
+
+        Args:
+            mask: (n_features,) of bool or 0/1; True keeps the region.
+
+        Returns:
+            An array of the shape and type of the picture.
+
+        Raises:
+            ArgumentError: the mask has another shape or other values.
+        """
+        present = check_mask(mask, self.n_features)[self.regions]
+        if present.all():
+            return self._pixels.copy()
+        shown = present if self._pixels.ndim == 2 else present[:, :, None]
+        return np.where(shown, self._pixels, self._absent(present))
+
+    def render(self, mask: npt.ArrayLike) -> Prompt:
+        """What a model that takes images is given: the masked picture and the prompt.
+
+        Args:
+            mask: (n_features,) of bool or 0/1; True keeps the region.
+
+        Raises:
+            ArgumentError: the mask has another shape or other values.
+        """
+        picture = data_url(to_pil(self.mask_image(mask)), "png")
+        start = () if self.system is None else (Message("system", self.system),)
+        return Prompt((*start, Message("user", self.prompt, (picture,))))
+
+    inputs_per_mask = 1
+
+    def apply(self, masks: npt.ArrayLike) -> Any:
+        """What a predict function is given for (m, n_features) masks: m pictures.
+
+        Returns:
+            An array (m, height, width[, channels]) where the picture was given as an array;
+            otherwise a list of m PIL images.
+        """
+        pictures = [self.mask_image(mask) for mask in check_masks(masks, self.n_features)]
+        if isinstance(self.image, np.ndarray):
+            return np.stack(pictures) if pictures else np.empty((0, *self._pixels.shape))
+        return [to_pil(picture) for picture in pictures]
+
+    @property
+    def parts(self) -> tuple[ImagePart, ...]:
+        """The picture and its regions, for reports."""
+        height, width = self.regions.shape
+        scale = _SHOWN_SIDE / max(height, width)
+        # A tiny picture is enlarged by whole pixels, so that its regions can be outlined.
+        scale = float(max(1, int(scale))) if scale > 1 else scale
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        regions = self.regions[np.ix_(_spread(size[1], height), _spread(size[0], width))]
+        pil = require("PIL.Image", "image")
+        how = pil.Resampling.NEAREST if scale >= 1 else pil.Resampling.LANCZOS
+        picture = opaque(to_pil(self._pixels)).resize(size, how)
+        map_rows = min(max(1, round(_MAP_COLUMNS * height / width / 2)), _MAP_COLUMNS)
+        cells = self.regions[np.ix_(_spread(map_rows, height), _spread(_MAP_COLUMNS, width))]
+        part = ImagePart(
+            picture=data_url(picture, "jpeg"),
+            width=size[0],
+            height=size[1],
+            outlines=outlines(regions, self.n_features),
+            cells=tuple(map(tuple, cells.tolist())),
+        )
+        return (part,)
+
+    def describe(self) -> dict[str, Any]:
+        """Type, hashes of picture and regions, unit, operator, prompt, system, as JSON values."""
+        return {
+            "type": "image",
+            "sha256": _hash(self._pixels),
+            "shape": list(self._pixels.shape),
+            "dtype": str(self._pixels.dtype),
+            "unit": self.unit,
+            "regions": _hash(self.regions),
+            "operator": self.operator,
+            "prompt": self.prompt,
+            "system": self.system,
+        }
+
+
+def _parse_operator(operator: object) -> tuple[str, float | None]:
+    if operator in ("mean", "grey", "blur", "inpaint"):
+        return str(operator), None
+    if isinstance(operator, str) and (blur := _BLUR.fullmatch(operator)) and float(blur[1]) > 0:
+        return "blur", float(blur[1])
+    raise ArgumentError(
+        f"operator={operator!r} is unknown; use 'mean', 'grey', 'blur', 'blur:SIGMA' (in pixels) "
+        "or 'inpaint'"
+    )
+
+
+def _regions(pixels: Pixels, unit: object) -> IntArray:
+    height, width = pixels.shape[:2]
+    if isinstance(unit, str) and (grid := _GRID.fullmatch(unit)):
+        columns, rows = (int(number) for number in grid.groups())
+        if not (1 <= columns <= width and 1 <= rows <= height):
+            raise ArgumentError(
+                f"unit={unit!r} does not fit a picture of {width}x{height} pixels; use 1 to "
+                f"{width} columns and 1 to {height} rows"
+            )
+        of_row, of_column = np.arange(height) * rows // height, np.arange(width) * columns // width
+        return of_row[:, None] * columns + of_column
+    if isinstance(unit, str) and (superpixels := _SUPERPIXELS.fullmatch(unit)):
+        number = int(superpixels[1])
+        if not 2 <= number <= height * width:
+            raise ArgumentError(f"unit={unit!r}: use 2 to {height * width} superpixels")
+        return _superpixels(pixels, number)
+    raise ArgumentError(
+        f"unit={unit!r} is unknown; use 'grid:COLUMNSxROWS' such as 'grid:8x6', or 'superpixels:N'"
+    )
+
+
+def _superpixels(pixels: Pixels, number: int) -> IntArray:
+    segmentation = require("skimage.segmentation", "image")
+    height, width = pixels.shape[:2]
+    # Fine detail takes time and breaks regions up; regions that small are joined to others.
+    step = max(1, round(max(height, width) / _SEGMENTED_SIDE))
+    small = (pixels[..., :3] if pixels.ndim == 3 else pixels)[::step, ::step]
+    found = segmentation.slic(
+        small,
+        n_segments=number,
+        compactness=_COMPACTNESS,
+        sigma=_SMOOTHING_SHARE * max(small.shape[:2]),
+        start_label=0,
+        channel_axis=-1 if pixels.ndim == 3 else None,
+    )
+    # Numbers without gaps, whatever the library left out.
+    regions = np.unique(found, return_inverse=True)[1].reshape(found.shape).astype(np.int64)
+    return regions.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
+
+
+def _spread(number: int, of: int) -> IntArray:
+    """Evenly spread indices into an axis: (number,) int64, below `of`."""
+    return (np.arange(number) * 2 + 1) * of // (2 * number)
+
+
+def _hash(array: npt.NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -1,0 +1,251 @@
+"""Masking a chat: its turns, or the words or sentences in them.
+
+Only contents are masked. Every turn keeps its role and its place, with an empty content where all
+of it is deleted, so that the chat template of any model takes every masked chat, also one that
+wants the roles to alternate.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy.typing as npt
+
+from spex.errors import ArgumentError
+from spex.inputs.masked_text import MaskedText
+from spex.inputs.operators import parse_operator
+from spex.inputs.parts import TextPart
+from spex.inputs.protocol import check_mask, check_masks
+from spex.inputs.segmentation import (
+    TOKEN,
+    Span,
+    Tokenizer,
+    parse_unit,
+    trimmed,
+    unit_name,
+    unit_spans,
+)
+from spex.inputs.templates import check_encodable
+from spex.models.protocol import Message, Prompt
+
+_MESSAGE = "message"
+_ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True)
+class Messages:
+    """A chat whose turns, or parts of them, can be absent; goes through the model's chat template.
+
+    Args:
+        messages: the turns up to the answer that is explained, the last one the user's: mappings
+            with the keys "role" ("system", "user" or "assistant") and "content".
+        unit: "message" (the content of a turn), or a unit inside each content: "sentence",
+            "word" and the other units of `Text`.
+        operator: as for `Text`.
+        pinned: what is never left out: roles, or numbers of messages, from 0, or from -1 for
+            the last.
+        tokenizer: as for `Text`.
+
+    Attributes:
+        features: "role: content" of each turn; for other units, the units.
+
+    Raises:
+        ArgumentError: an argument is wrong, or there are fewer than two units.
+        MissingExtraError: a library that the unit needs is not installed.
+    """
+
+    messages: Sequence[Message | Mapping[str, str]]
+    unit: str | re.Pattern[str] = _MESSAGE
+    operator: str = "delete"
+    pinned: Sequence[str | int] = ("system",)
+    tokenizer: Tokenizer | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "messages", _parse(self.messages))
+        object.__setattr__(self, "pinned", _check_pinned(self.pinned, len(self.messages)))
+        parse_operator(self.operator)
+        unit = parse_unit(self.unit, _MESSAGE)
+        if (unit != TOKEN or self.tokenizer is not None) and self.n_features < 2:
+            finer = ", or use unit='word'" if unit == _MESSAGE else ""
+            raise ArgumentError(
+                f"the messages that are not pinned have "
+                f"{'one unit' if self.n_features else 'no unit'} of kind {unit_name(unit)!r}; "
+                f"nothing to attribute; pin fewer messages{finer}"
+            )
+
+    def with_tokenizer(self, tokenizer: Tokenizer) -> "Messages":
+        """The same with the tokens of this model, where it needs them and has none yet."""
+        if self.unit == TOKEN and self.tokenizer is None:
+            return replace(self, tokenizer=tokenizer)
+        return self
+
+    @property
+    def _messages(self) -> tuple[Message, ...]:
+        return self.messages  # type: ignore[return-value]  # as parsed
+
+    @cached_property
+    def _spans(self) -> list[list[Span]]:
+        unit = parse_unit(self.unit, _MESSAGE)
+        numbers = range(len(self._messages))
+        pinned = {numbers[item] for item in self.pinned if isinstance(item, int)}
+        spans: list[list[Span]] = []
+        for number, message in enumerate(self._messages):
+            if message.role in self.pinned or number in pinned:
+                spans.append([])
+            elif unit == _MESSAGE:
+                spans.append(trimmed(message.content, ()))
+            else:
+                spans.append(unit_spans(message.content, unit, self.tokenizer))
+        return spans
+
+    @cached_property
+    def _masked(self) -> tuple[MaskedText, ...]:
+        masked = []
+        first = 0
+        for message, spans in zip(self._messages, self._spans, strict=True):
+            masked.append(MaskedText.split(message.content, spans, first))
+            first += len(spans)
+        return tuple(masked)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """Role and content of the turns; for other units, the units."""
+        return tuple(
+            (f"{message.role}: " if self.unit == _MESSAGE else "") + message.content[start:stop]
+            for message, spans in zip(self._messages, self._spans, strict=True)
+            for start, stop in spans
+        )
+
+    @property
+    def is_sequence(self) -> bool:
+        """True: units stand in a row, and leaving some out makes neighbours of others."""
+        return True
+
+    @property
+    def n_features(self) -> int:
+        """The number of units."""
+        return len(self.features)
+
+    @property
+    def parts(self) -> tuple[TextPart, ...]:
+        """One for each turn, headed by its role."""
+        return tuple(
+            TextPart(masked.pieces, message.role)
+            for message, masked in zip(self._messages, self._masked, strict=True)
+        )
+
+    def render(self, mask: npt.ArrayLike) -> Prompt:
+        """What the model is given: the turns with the absent units deleted or replaced.
+
+        Args:
+            mask: (n_features,) of bool or 0/1; True keeps the unit.
+
+        Raises:
+            ArgumentError: the mask has another shape or other values.
+        """
+        present = check_mask(mask, self.n_features).tolist()
+        replacement = parse_operator(self.operator).replacement
+        return Prompt(
+            tuple(
+                Message(message.role, masked.mask(present, replacement))
+                for message, masked in zip(self._messages, self._masked, strict=True)
+            )
+        )
+
+    inputs_per_mask = 1
+
+    def apply(self, masks: npt.ArrayLike) -> list[list[dict[str, str]]]:
+        """What a predict function is given for (m, n_features) masks: m lists of messages.
+
+        Each message is {"role": ..., "content": ...}, as most chat interfaces take it.
+        """
+        return [
+            [{"role": m.role, "content": m.content} for m in self.render(mask).messages]
+            for mask in check_masks(masks, self.n_features)
+        ]
+
+    def groups(self, unit: str) -> tuple[list[int], list[str]]:
+        """The messages that the units lie in; for `spex.zoom`.
+
+        Args:
+            unit: "message".
+
+        Returns:
+            The number of the message of each feature, and the labels of the messages.
+
+        Raises:
+            ArgumentError: the unit is another.
+        """
+        if unit != _MESSAGE:
+            raise ArgumentError(f"unit={unit!r}; the coarser unit of messages is {_MESSAGE!r}")
+        numbers = [number for number, spans in enumerate(self._spans) for _ in spans]
+        return numbers, [f"{message.role}: {message.content.strip()}" for message in self._messages]
+
+    def describe(self) -> dict[str, Any]:
+        """Type, messages, unit, operator and spans of the units, as JSON values."""
+        return {
+            "type": "messages",
+            "messages": [[message.role, message.content] for message in self._messages],
+            "unit": unit_name(parse_unit(self.unit, _MESSAGE)),
+            "operator": parse_operator(self.operator).name,
+            "spans": [[list(span) for span in spans] for spans in self._spans],
+        }
+
+
+def _parse(messages: object) -> tuple[Message, ...]:
+    if isinstance(messages, str | Mapping) or not isinstance(messages, Sequence):
+        raise ArgumentError(
+            f"messages is a {type(messages).__name__}; give a list of mappings with the keys "
+            "'role' and 'content'"
+        )
+    parsed = tuple(_parse_one(message, number) for number, message in enumerate(messages))
+    if not parsed:
+        raise ArgumentError("messages is empty; give at least one message of the user")
+    if parsed[-1].role != "user":
+        raise ArgumentError(
+            f"the last message is of role {parsed[-1].role!r}, not 'user'; what is explained is "
+            "the assistant's answer to the messages: leave it out, and give it to the score"
+        )
+    return parsed
+
+
+def _parse_one(message: object, number: int) -> Message:
+    name = f"message {number}"
+    if isinstance(message, Mapping):
+        keys = set(message)
+        if keys != {"role", "content"}:
+            raise ArgumentError(
+                f"{name} has the keys {', '.join(sorted(map(repr, keys))) or 'none'}; "
+                "give exactly 'role' and 'content'"
+            )
+        role, content = message["role"], message["content"]
+    elif isinstance(message, Message):
+        role, content = message.role, message.content
+    else:
+        raise ArgumentError(
+            f"{name} is a {type(message).__name__}; give a mapping with the keys 'role' and "
+            "'content'"
+        )
+    if role not in _ROLES:
+        raise ArgumentError(f"{name} has the role {role!r}; use one of {', '.join(_ROLES)}")
+    if not isinstance(content, str):
+        raise ArgumentError(f"{name} has a {type(content).__name__} as its content; give a text")
+    check_encodable(content, name)
+    return Message(role, content)
+
+
+def _check_pinned(pinned: object, n_messages: int) -> tuple[str | int, ...]:
+    if isinstance(pinned, str) or not isinstance(pinned, Sequence):
+        raise ArgumentError(f"pinned={pinned!r}; give a list of roles or numbers of messages")
+    for item in pinned:
+        is_number = isinstance(item, int) and not isinstance(item, bool)
+        if is_number and -n_messages <= item < n_messages:
+            continue
+        if item not in _ROLES:
+            raise ArgumentError(
+                f"pinned: {item!r} is neither a role ({', '.join(_ROLES)}) nor the number of one "
+                f"of {n_messages} messages"
+            )
+    return tuple(pinned)

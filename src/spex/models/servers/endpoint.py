@@ -1,0 +1,403 @@
+"""Requests to an OpenAI-compatible server: time-outs, retries, rate limits, tokens counted.
+
+A request that fails in a way that may pass (no connection, a time-out, a status of 5xx, a reply
+that cannot be read) is sent again, after longer and longer pauses. A server that limits the rate
+says when to come back (Retry-After); until then no request at all is sent to it. What will not pass
+is an error at once. The key goes into the header of a request and is kept out of every message: a
+server that quotes it is not quoted.
+"""
+
+import asyncio
+import email.utils
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from spex.errors import ArgumentError, BackendError, SpexError
+from spex.extras import require
+from spex.models.transformers.hub import first_line
+
+T = TypeVar("T")
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+# A connection that will be made is made within seconds; a reply may wait behind others for long.
+TIMEOUT_SECONDS = 120.0
+CONCURRENCY = 8
+_ATTEMPTS = 8
+# A wrong address should be told within seconds.
+_LOOK_UP_ATTEMPTS = 4
+# Pauses between attempts grow from half a second to half a minute: 8 attempts span about a minute.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+# How long a request waits, in all, for a server that limits the rate.
+_PATIENCE_SECONDS = 600.0
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+_OVERLONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length")
+
+WITHOUT_LOG_PROBS = (
+    "choose a score of the replies: similarity (spex.Similarity()), matches:PATTERN "
+    "(spex.Matches) or json:FIELD=VALUE (spex.JsonField)"
+)
+
+
+@dataclass
+class Usage:
+    """What a model has cost so far.
+
+    Attributes:
+        requests: requests that were answered.
+        failures: requests that were not, each of which was sent again or ended in an error.
+        prompt_tokens: tokens read, as the server counts them.
+        completion_tokens: tokens written, as the server counts them.
+        price: dollars per million tokens read and written; None where it was not given.
+    """
+
+    requests: int = 0
+    failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    price: tuple[float, float] | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars; None without a price."""
+        if self.price is None:
+            return None
+        read, written = self.price
+        return (self.prompt_tokens * read + self.completion_tokens * written) / 1e6
+
+    def since(self, before: "Usage") -> "Usage":
+        """What came after an earlier state."""
+        return Usage(
+            self.requests - before.requests,
+            self.failures - before.failures,
+            self.prompt_tokens - before.prompt_tokens,
+            self.completion_tokens - before.completion_tokens,
+            self.price,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts, and the cost where it is known."""
+        counts = {name: value for name, value in vars(self).items() if name != "price"}
+        return counts if self.cost is None else {**counts, "cost": self.cost}
+
+
+def checked_price(price: object) -> tuple[float, float] | None:
+    """A price as it was given.
+
+    Raises:
+        ArgumentError: it is neither None nor two numbers of dollars.
+    """
+    if price is None:
+        return None
+    if (
+        not isinstance(price, tuple | list)
+        or len(price) != 2
+        or not all(type(one) in (int, float) and 0 <= one < math.inf for one in price)
+    ):
+        raise ArgumentError(
+            f"price={price!r}: give dollars per million tokens read and written, such as "
+            "(0.15, 0.60)"
+        )
+    return (float(price[0]), float(price[1]))
+
+
+class UnusableReply(Exception):
+    """A reply is not what was asked for; the message says what is wrong with it."""
+
+
+class _Kind(Enum):
+    PASSING = auto()  # may succeed the next time
+    LIMITED = auto()  # will succeed later
+    LASTING = auto()
+
+
+class RequestFailed(Exception):
+    """One attempt failed.
+
+    Args:
+        what: what happened, in words that a user can read.
+        kind: whether it is worth trying again.
+        status: the HTTP status, if there was one.
+        retry_after: seconds after which the server wants to be asked again, if it said so.
+        overlong: whether the prompt exceeds the context.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        kind: _Kind,
+        status: int | None = None,
+        retry_after: float | None = None,
+        overlong: bool = False,
+    ) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.status = status
+        self.retry_after = retry_after
+        self.overlong = overlong
+
+
+class Endpoint:
+    """A server, and how it is talked to.
+
+    Args:
+        base_url: such as "http://127.0.0.1:8000/v1".
+        key: sent as the bearer token; None for servers that want none.
+        concurrency: the most requests at once.
+        timeout: seconds after which a request counts as failed.
+        label: what messages call it; the base URL unless given.
+        price: see `Usage`.
+
+    Attributes:
+        usage: what was asked and answered so far.
+
+    Raises:
+        MissingExtraError: openai or tenacity is not installed.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None,
+        concurrency: int = CONCURRENCY,
+        timeout: float = TIMEOUT_SECONDS,
+        label: str | None = None,
+        price: tuple[float, float] | None = None,
+    ) -> None:
+        self._openai = require("openai", "openai")
+        self._tenacity = require("tenacity", "openai")
+        if concurrency < 1:
+            raise ArgumentError(f"concurrency={concurrency} is below 1, the least")
+        if not timeout > 0:
+            raise ArgumentError(f"timeout={timeout} must be above 0 seconds")
+        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+            # An error of the client would quote it.
+            raise ArgumentError(
+                f"the key in {KEY_VARIABLE} holds characters that no key holds, such as a line "
+                "break; set it anew"
+            )
+        self.base_url = base_url.rstrip("/")
+        self.label = label or self.base_url
+        self.concurrency = concurrency
+        self.usage = Usage(price=checked_price(price))
+        self._key = key
+        self._timeout = timeout
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["Session"]:
+        """Connections for the running event loop."""
+        # What goes to this machine goes to no proxy, whatever the environment says of proxies.
+        direct = urlsplit(self.base_url).hostname in _THIS_MACHINE
+        async with self._openai.AsyncOpenAI(
+            base_url=self.base_url,
+            http_client=self._openai.DefaultAsyncHttpxClient(trust_env=False) if direct else None,
+            # The client insists on a key, also for servers that look at none.
+            api_key=self._key or "none",
+            timeout=self._timeout,
+            max_retries=0,  # tenacity does it
+        ) as client:
+            yield Session(self, client)
+
+    def error(self, failure: RequestFailed) -> BackendError | ArgumentError:
+        """What a user is told of a request that failed for good."""
+        if failure.overlong:
+            return ArgumentError(
+                f"{self.label} refuses a prompt as too long for the model's context "
+                f"({failure}); shorten the text or use a model with a longer context"
+            )
+        if failure.status in (401, 403):
+            remedy = "check the key in it" if self._key else "put your key into it"
+            return BackendError(
+                f"{self.label} refuses access (HTTP {failure.status}); spex takes the key from "
+                f"the environment variable {KEY_VARIABLE}: {remedy}"
+            )
+        return BackendError(f"{self.label} {failure}")
+
+    def failure(self, error: Exception) -> RequestFailed:
+        """What one attempt failed of."""
+        openai = self._openai
+        if isinstance(error, RequestFailed):
+            return error
+        if isinstance(error, TimeoutError | openai.APITimeoutError):
+            return RequestFailed(f"did not answer within {self._timeout:g} s", _Kind.PASSING)
+        if isinstance(error, openai.APIStatusError):
+            return self._status_failure(error)
+        if isinstance(error, openai.APIConnectionError):
+            cause = self._clean(first_line(error.__cause__ or error))
+            return RequestFailed(f"cannot be reached or broke off ({cause})", _Kind.PASSING)
+        # Anything else came of reading the reply: no JSON, or not the JSON that was asked for.
+        if isinstance(error, LookupError | TypeError | AttributeError):
+            error = UnusableReply("it has not the form that the API promises")
+        return RequestFailed(
+            f"sent a reply that cannot be used: {self._clean(first_line(error))}", _Kind.PASSING
+        )
+
+    def _status_failure(self, error: Any) -> RequestFailed:
+        status = int(error.status_code)
+        says = self._clean(_message(error.body))
+        what = f"answered with HTTP {status}" + (f": {says}" if says else "")
+        retry_after = _retry_after(error.response.headers)
+        if retry_after is not None and retry_after > _PATIENCE_SECONDS:
+            what += f" (and wants to be asked again in {retry_after:.0f} s)"
+            return RequestFailed(what, _Kind.LASTING, status)
+        code = str(getattr(error, "code", None))
+        if code == "insufficient_quota":  # a 429 that no waiting helps
+            return RequestFailed(what, _Kind.LASTING, status)
+        if status == 429 or retry_after is not None:
+            return RequestFailed(what, _Kind.LIMITED, status, retry_after)
+        if status in (408, 409, 425) or status >= 500:
+            return RequestFailed(what, _Kind.PASSING, status)
+        overlong = status in (400, 413, 422) and any(
+            sign in f"{code} {getattr(error, 'type', None)} {says}" for sign in _OVERLONG
+        )
+        return RequestFailed(what, _Kind.LASTING, status, overlong=overlong)
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if self._key else text
+
+
+class Session:
+    """Connections to an endpoint, for one event loop."""
+
+    def __init__(self, endpoint: Endpoint, client: Any) -> None:
+        self._endpoint = endpoint
+        self._client = client
+        self._opens = 0.0  # no request before this time, by time.monotonic()
+
+    async def post(self, path: str, body: dict[str, Any], parse: Callable[[Any], T]) -> T:
+        """Send JSON until the reply can be used.
+
+        Args:
+            path: after the base URL, or a whole URL.
+            body: the request.
+            parse: reads the reply, which is JSON. A SpexError that it raises ends the call; any
+                other error means that the reply cannot be used.
+
+        Returns:
+            What parse made of it.
+
+        Raises:
+            RequestFailed: for good.
+            SpexError: whatever parse raised.
+        """
+        return await self._insist(self._send_post, path, body, parse, _ATTEMPTS)
+
+    async def look_up(self, path: str, parse: Callable[[Any], T]) -> T:
+        """Fetch JSON until the reply can be used, but not for long; see `post`."""
+        return await self._insist(self._send_get, path, None, parse, _LOOK_UP_ATTEMPTS)
+
+    async def _send_post(self, path: str, body: Any) -> Any:
+        return await self._client.post(path, body=body, cast_to=object)
+
+    async def _send_get(self, path: str, _: Any) -> Any:
+        return await self._client.get(path, cast_to=object)
+
+    async def _insist(
+        self,
+        send: Callable[[str, Any], Any],
+        path: str,
+        body: Any,
+        parse: Callable[[Any], T],
+        attempts: int,
+    ) -> T:
+        tenacity = self._endpoint._tenacity
+        pause = tenacity.wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
+
+        def as_told(state: Any) -> float:
+            told: float | None = state.outcome.exception().retry_after
+            return pause(state) if told is None else told + tenacity.wait_random(0, 0.1)(state)
+
+        # A server that limits the rate is not failing: waiting for it uses up no attempt.
+        patient = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: _is(error, _Kind.LIMITED)),
+            wait=as_told,
+            stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
+            reraise=True,
+        )
+        persistent = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: _is(error, _Kind.PASSING)),
+            wait=pause,
+            stop=tenacity.stop_after_attempt(attempts),
+            reraise=True,
+        )
+        try:
+            result: T = await persistent(patient, self._try, send, path, body, parse)
+        except RequestFailed as failure:
+            if failure.kind is _Kind.LASTING:
+                raise
+            tried = (
+                f"{attempts} attempts failed"
+                if failure.kind is _Kind.PASSING
+                else f"it did so for {_PATIENCE_SECONDS:.0f} s"
+            )
+            raise RequestFailed(f"{failure}; {tried}", failure.kind, failure.status) from None
+        return result
+
+    async def _try(
+        self, send: Callable[[str, Any], Any], path: str, body: Any, parse: Callable[[Any], T]
+    ) -> T:
+        while (early := self._opens - time.monotonic()) > 0:
+            await asyncio.sleep(early)
+        usage = self._endpoint.usage
+        try:
+            # The client's own time-out is of each step; this one is of the whole.
+            async with asyncio.timeout(self._endpoint._timeout):
+                reply = await send(path, body)
+            if not isinstance(reply, dict):
+                raise UnusableReply("it is no JSON object")
+            if reply.get("error"):  # some proxies say so with a status of 200
+                raise UnusableReply(f"it says {_message(reply) or 'error'}")
+            parsed = parse(reply)
+        except SpexError:  # the reply is in order, the request was not
+            usage.requests += 1
+            raise
+        except Exception as error:
+            usage.failures += 1
+            failure = self._endpoint.failure(error)
+            if failure.retry_after is not None:
+                self._opens = max(self._opens, time.monotonic() + failure.retry_after)
+            raise failure from None
+        usage.requests += 1
+        counted = reply.get("usage")
+        if isinstance(counted, dict):
+            usage.prompt_tokens += _count(counted.get("prompt_tokens"))
+            usage.completion_tokens += _count(counted.get("completion_tokens"))
+        return parsed
+
+
+def _is(error: BaseException, kind: _Kind) -> bool:
+    return isinstance(error, RequestFailed) and error.kind is kind
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds to wait, by RFC 9110 section 10.2.3: a number of seconds, or a date."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, date.timestamp() - time.time())
+
+
+def _message(body: Any) -> str:
+    """What a server says of an error, in one short line."""
+    for _ in range(2):  # {"error": {"message": ...}}, or what is inside of it
+        if isinstance(body, dict):
+            body = body.get("message") or body.get("error") or body.get("detail")
+    line = " ".join(body.split()) if isinstance(body, str) else ""
+    return line if len(line) <= 200 else line[:197] + "..."

@@ -1,0 +1,106 @@
+"""Models in GGUF files, by llama.cpp.
+
+The package xllamacpp carries llama.cpp with its server, which it runs inside of this process. It
+has no call for the log-probabilities of a prompt, so spex talks to that server, on 127.0.0.1 and
+with a key that nobody else knows, as it talks to one elsewhere: see `_log_prob_routes`.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from spex.errors import ArgumentError, BackendError
+from spex.extras import require
+from spex.models.servers.endpoint import Endpoint
+from spex.models.servers.openai import OpenAIModel
+
+_MAGIC = b"GGUF"
+# Tokens of prompt and answer. The keys and values of longer contexts, which many models have, would
+# take tens of gigabytes.
+_CONTEXT = 8192
+# Reading a long prompt on a slow machine.
+_TIMEOUT_SECONDS = 600.0
+
+
+class GGUFModel(OpenAIModel):
+    """A model in a GGUF file; see `LanguageModel` for the methods' contract.
+
+    Prompts go through the chat template in the file. Log-probabilities are teacher-forced over the
+    whole answer, from the full distribution. With quantised weights, llama.cpp quantises the
+    activations too, before each product; transformers, which reads the same file, does not.
+    Measured with SmolLM2-135M in Q4_1: 0.1 nats apart per token (root mean square; 0.5 at most),
+    and 0.01 at most with the same weights written out in float32. The difference changes from mask
+    to mask, so a score that changes by no more is hidden in it.
+
+    Args:
+        file: the GGUF file.
+        name: what to call the model in reports; the file's name unless given.
+        notice: is told what takes long.
+
+    Raises:
+        ArgumentError: there is no such file.
+        MissingExtraError: xllamacpp, openai or tenacity is not installed.
+        BackendError: the file cannot be read as a language model.
+    """
+
+    def __init__(
+        self,
+        file: str | Path,
+        *,
+        name: str | None = None,
+        notice: Callable[[str], None] | None = None,
+    ) -> None:
+        # All of them before the server starts: one that ends as soon as it has begun may hang.
+        llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai", "tenacity"))
+        path = Path(file).expanduser()
+        try:
+            with path.open("rb") as content:
+                magic = content.read(len(_MAGIC))
+                content.seek(0)
+                self._digest = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            raise ArgumentError(
+                f"{path} cannot be read: {error.strerror}; name a GGUF file"
+            ) from None
+        if magic != _MAGIC:
+            raise BackendError(f"{path} is no GGUF file: it does not begin with the letters GGUF")
+        key = secrets.token_hex(16)
+        params = llama.CommonParams()
+        params.model.path = str(path)
+        params.model_alias = {path.name}
+        params.hostnames = ["127.0.0.1"]
+        params.port = 0  # any that is free
+        params.api_keys = [key]
+        params.n_ctx = _CONTEXT
+        params.n_parallel = 1
+        params.cache_ram_mib = 0  # prompts share a beginning with the one before, which is kept
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _n_cores()
+        params.verbosity = -1
+        if notice is not None:
+            notice(f"reading {path.name}")
+        try:
+            self._server = llama.Server(params)
+        except RuntimeError:  # it says no more than that it failed
+            raise BackendError(
+                f"{path} cannot be loaded as a language model by xllamacpp {version('xllamacpp')}: "
+                "the file is damaged, needs more memory than there is, or holds a kind of model "
+                "that this release does not know"
+            ) from None
+        address = f"{self._server.listening_address}/v1"
+        endpoint = Endpoint(address, key, 1, _TIMEOUT_SECONDS, label=path.name)
+        self._serve_from(endpoint, path.name, name or path.name)
+
+    @property
+    def identity(self) -> str:
+        """Hash of the file, and the release of llama.cpp."""
+        return f"gguf:sha256:{self._digest};xllamacpp={version('xllamacpp')}"
+
+
+def _n_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,404 @@
+"""Ways to the log-probabilities of given answers, by what a server offers.
+
+The API that servers have in common returns log-probabilities of what the model itself wrote. To
+score an answer that is given takes more:
+
+- vLLM returns those of the tokens of a prompt (`prompt_logprobs`). Prompt and answer are put
+  together as tokens, so the answer's tokens are the same after every prompt.
+- llama.cpp's server does not, but takes a grammar that names tokens. One that allows the answer's
+  tokens alone makes the model write just them; the log-probabilities that are returned are those
+  of its full distribution, which a grammar leaves as they are.
+- Any other server returns the most probable first tokens (`top_logprobs`): enough for answers of
+  one token, such as labels.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError, BackendError
+from spex.models.protocol import Message, Prompt
+from spex.models.servers.endpoint import WITHOUT_LOG_PROBS, RequestFailed, Session, UnusableReply
+
+T = TypeVar("T")
+
+# What OpenAI allows at most.
+TOP_LOG_PROBS = 20
+# Servers send this for probabilities that are 0 in their arithmetic.
+_NO_LOG_PROB = -9999.0
+
+
+class Route(Protocol):
+    """One of the ways."""
+
+    name: str
+
+    async def tokens(self, session: Session, answer: str) -> list[int]:
+        """The tokens of an answer, which do not depend on the prompt."""
+        ...
+
+    async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
+        """The characters (start, stop) of the tokens of an answer."""
+        ...
+
+    async def log_probs(
+        self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
+    ) -> list[FloatArray]:
+        """Log-probability of every token of every answer, in nats."""
+        ...
+
+
+class PromptLogProbs:
+    """vLLM: log-probabilities of the tokens of a prompt.
+
+    Args:
+        model: what the server calls the model.
+        base_url: ends in /v1; what else vLLM offers lies beside it.
+    """
+
+    name = "prompt_logprobs"
+
+    def __init__(self, model: str, base_url: str) -> None:
+        self._model = model
+        self._root = _root(base_url)
+
+    async def tokens(self, session: Session, answer: str) -> list[int]:
+        """See `Route.tokens`."""
+        return await self._tokenize(session, {"prompt": answer, "add_special_tokens": False})
+
+    async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
+        """See `Route.spans`."""
+        tokens = await self.tokens(session, answer)
+
+        async def text(count: int) -> str:
+            body = {"model": self._model, "tokens": tokens[:count]}
+            return await session.post(f"{self._root}/detokenize", body, lambda r: _str(r["prompt"]))
+
+        return _spans(answer, [await text(count) for count in range(1, len(tokens) + 1)])
+
+    async def log_probs(
+        self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
+    ) -> list[FloatArray]:
+        """See `Route.log_probs`; two requests per prompt, one of which only counts tokens.
+
+        With pictures one per answer, for only the server knows their tokens: the answer is sent as
+        a message that the model has begun.
+        """
+        if prompt.has_images:
+            return [
+                await self._begun(session, prompt, answer, of_answer)
+                for answer, of_answer in zip(answers, tokens, strict=True)
+            ]
+        start = await self._tokenize(
+            session, {"messages": chat_messages(prompt), "add_generation_prompt": True}
+        )
+        body = {
+            "model": self._model,
+            "prompt": [start + answer for answer in tokens],
+            "max_tokens": 1,
+            "temperature": 0,
+            "prompt_logprobs": 0,  # of the prompt's own token alone
+        }
+
+        def parse(reply: Any) -> list[FloatArray]:
+            choices = sorted(reply["choices"], key=lambda choice: choice["index"])
+            if [choice["index"] for choice in choices] != list(range(len(tokens))):
+                raise UnusableReply(f"it has {len(choices)} choices for {len(tokens)} prompts")
+            return [
+                _of_tokens(choice["prompt_logprobs"], len(start), answer)
+                for choice, answer in zip(choices, tokens, strict=True)
+            ]
+
+        return await session.post("/completions", body, parse)
+
+    async def _begun(
+        self, session: Session, prompt: Prompt, answer: str, tokens: list[int]
+    ) -> FloatArray:
+        body = {
+            "model": self._model,
+            "messages": [*chat_messages(prompt), {"role": "assistant", "content": answer}],
+            "add_generation_prompt": False,
+            "continue_final_message": True,
+            "max_tokens": 1,
+            "temperature": 0,
+            "prompt_logprobs": 0,
+        }
+
+        def parse(reply: Any) -> FloatArray:
+            last = reply["prompt_logprobs"][-len(tokens) :]
+            if len(last) < len(tokens) or not all(
+                str(token) in entry for token, entry in zip(tokens, last, strict=True)
+            ):
+                raise ArgumentError(
+                    f"after its chat template {self._model!r} has other tokens for the answer "
+                    f"{answer!r} than by itself; give another one, such as without white space at "
+                    f"its ends, or {WITHOUT_LOG_PROBS}"
+                )
+            return _of_tokens(last, 0, tokens)
+
+        return await session.post("/chat/completions", body, parse)
+
+    async def _tokenize(self, session: Session, what: dict[str, Any]) -> list[int]:
+        body = {"model": self._model, **what}
+        return await _asked_beside(
+            session, f"{self._root}/tokenize", body, lambda reply: _ints(reply["tokens"])
+        )
+
+
+class TokenGrammar:
+    """llama.cpp's server: the model is made to write the answer.
+
+    Args:
+        model: what the server calls the model.
+        base_url: ends in /v1; what else llama.cpp's server offers lies beside it.
+    """
+
+    name = "grammar"
+
+    def __init__(self, model: str, base_url: str) -> None:
+        self._model = model
+        self._root = _root(base_url)
+
+    async def tokens(self, session: Session, answer: str) -> list[int]:
+        """See `Route.tokens`.
+
+        Raises:
+            ArgumentError: a token ends amid a character. The server puts off what it says of such a
+                token until the character is complete, and then says nothing of it.
+        """
+        pieces = await self._pieces(session, answer)
+        if not all(isinstance(piece["piece"], str) for piece in pieces):
+            raise ArgumentError(
+                f"the answer {answer!r} has a character that is made of several tokens, and "
+                "llama.cpp does not tell their log-probabilities; leave the character out"
+            )
+        return [piece["id"] for piece in pieces]
+
+    async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
+        """See `Route.spans`."""
+        await self.tokens(session, answer)
+        ends = list(
+            itertools.accumulate(len(p["piece"]) for p in await self._pieces(session, answer))
+        )
+        # Some tokenizers begin a text with a space that is not there.
+        lead = ends[-1] - len(answer)
+        return [(max(0, a - lead), max(0, b - lead)) for a, b in itertools.pairwise([0, *ends])]
+
+    async def _pieces(self, session: Session, answer: str) -> list[dict[str, Any]]:
+        body = {
+            "content": answer,
+            "add_special": False,
+            "parse_special": False,
+            "with_pieces": True,
+        }
+
+        def parse(reply: Any) -> list[dict[str, Any]]:
+            pieces: list[dict[str, Any]] = reply["tokens"]
+            if not all(type(p["id"]) is int and isinstance(p["piece"], str | list) for p in pieces):
+                raise UnusableReply("its tokens have no numbers and pieces")
+            return pieces
+
+        return await _asked_beside(session, f"{self._root}/tokenize", body, parse)
+
+    async def log_probs(
+        self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
+    ) -> list[FloatArray]:
+        """See `Route.log_probs`; one request per answer, which find the prompt in the cache."""
+        return [await self._write(session, prompt, answer) for answer in tokens]
+
+    async def _write(self, session: Session, prompt: Prompt, tokens: list[int]) -> FloatArray:
+        body = {
+            "model": self._model,
+            "messages": chat_messages(prompt),
+            "max_tokens": len(tokens),
+            "temperature": 0,
+            "logprobs": True,
+            "top_logprobs": 1,
+            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in tokens),
+        }
+
+        def parse(reply: Any) -> FloatArray:
+            written = reply["choices"][0]["logprobs"]["content"]
+            if [entry["id"] for entry in written] != tokens:
+                raise UnusableReply("it does not consist of the answer's tokens")
+            return np.array([_log_prob(entry["logprob"]) for entry in written])
+
+        return await session.post("/chat/completions", body, parse)
+
+
+class TopLogProbs:
+    """Any server that returns the most probable first tokens: answers of one token.
+
+    Args:
+        model: what the server calls the model.
+        base_url: for messages.
+    """
+
+    name = "top_logprobs"
+
+    def __init__(self, model: str, base_url: str) -> None:
+        self._model = model
+        self._base_url = base_url
+
+    async def tokens(self, session: Session, answer: str) -> list[int]:
+        """One token, whose number is not known: 0."""
+        if len(answer.split()) > 1:
+            raise ArgumentError(
+                f"the answer {answer!r} has several tokens, and {self._base_url} gives only the "
+                f"log-probabilities of the {TOP_LOG_PROBS} most probable first tokens; compare "
+                "answers of one token, use a server that scores whole answers (vLLM, llama.cpp), "
+                f"or {WITHOUT_LOG_PROBS}"
+            )
+        return [0]
+
+    async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
+        """See `Route.spans`."""
+        await self.tokens(session, answer)
+        return [(0, len(answer))]
+
+    async def log_probs(
+        self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
+    ) -> list[FloatArray]:
+        """See `Route.log_probs`; one request per prompt."""
+        body = {
+            "model": self._model,
+            "messages": chat_messages(prompt),
+            first_tokens_limit(self._base_url): 1,
+            "temperature": 0,
+            "logprobs": True,
+            "top_logprobs": TOP_LOG_PROBS,
+        }
+        try:
+            return await session.post("/chat/completions", body, lambda r: self._read(r, answers))
+        except RequestFailed as failure:
+            if failure.status not in (400, 422) or failure.overlong:
+                raise
+            raise BackendError(
+                f"{self._base_url} {failure}; if it does not give log-probabilities, "
+                f"{WITHOUT_LOG_PROBS}"
+            ) from None
+
+    def _read(self, reply: Any, answers: Sequence[str]) -> list[FloatArray]:
+        choice = reply["choices"][0]
+        if not isinstance(choice["message"], dict):
+            raise UnusableReply("it has no message")
+        log_probs = choice.get("logprobs")
+        if not log_probs or not log_probs.get("content"):
+            raise ArgumentError(
+                f"{self._base_url} gives no log-probabilities for {self._model!r}; "
+                f"{WITHOUT_LOG_PROBS}"
+            )
+        top = {
+            entry["token"]: entry["logprob"] for entry in log_probs["content"][0]["top_logprobs"]
+        }
+        missing = [answer for answer in answers if answer not in top]
+        if missing:
+            likely = ", ".join(repr(token) for token in list(top)[:5])
+            raise BackendError(
+                f"{missing[0]!r} is not one of the {len(top)} first tokens whose log-probabilities "
+                f"{self._base_url} gives (most probable: {likely}); compare answers that the model "
+                f"gives after every masked prompt, or {WITHOUT_LOG_PROBS}"
+            )
+        return [np.array([_log_prob(top[answer])]) for answer in answers]
+
+
+def chat_messages(prompt: Prompt) -> list[dict[str, Any]]:
+    """A prompt in the API's form: pictures are parts of a message's content, as data URLs."""
+    return [
+        {"role": message.role, "content": _parts(message) if message.images else message.content}
+        for message in prompt.messages
+    ]
+
+
+def _parts(message: Message) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": url}} for url in message.images
+    ]
+    # Some servers refuse a part without text.
+    return [*parts, {"type": "text", "text": message.content}] if message.content else parts
+
+
+def first_tokens_limit(base_url: str) -> str:
+    """What the limit on generated tokens is called.
+
+    OpenAI itself has renamed it, and its newer models refuse the old name; other servers know the
+    old one, and not all of them the new.
+    """
+    host = base_url.partition("://")[2].partition("/")[0].partition(":")[0]
+    return "max_completion_tokens" if host.endswith("openai.com") else "max_tokens"
+
+
+def _root(base_url: str) -> str:
+    return base_url.removesuffix("/").removesuffix("/v1")
+
+
+async def _asked_beside(
+    session: Session, url: str, body: dict[str, Any], parse: Callable[[Any], T]
+) -> T:
+    """Ask at an address beside the common API, which a proxy may not pass on."""
+    try:
+        return await session.post(url, body, parse)
+    except RequestFailed as failure:
+        if failure.status not in (404, 405):
+            raise
+        raise BackendError(
+            f"{url} is not there (HTTP {failure.status}), but whole answers cannot be scored "
+            f"without it; give the server's own address, or {WITHOUT_LOG_PROBS}"
+        ) from None
+
+
+def _of_tokens(of_prompt: Any, start: int, tokens: list[int]) -> FloatArray:
+    """The log-probabilities of the last tokens of a prompt, checked to be theirs."""
+    if len(of_prompt) != start + len(tokens):
+        raise UnusableReply(
+            f"it has {len(of_prompt)} prompt_logprobs for {start + len(tokens)} tokens"
+        )
+    # Keys are token numbers, as strings: JSON knows no others.
+    entries = of_prompt[start:]
+    return np.array(
+        [
+            _log_prob(entry[str(token)]["logprob"])
+            for entry, token in zip(entries, tokens, strict=True)
+        ]
+    )
+
+
+def _log_prob(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnusableReply(f"{value!r} is no log-probability")
+    if not _NO_LOG_PROB < value <= 1e-3:
+        raise UnusableReply(f"{value!r} is no log-probability of a token that can be written")
+    return min(0.0, float(value))  # rounding can leave a log-probability a little above 0
+
+
+def _ints(values: Any) -> list[int]:
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise UnusableReply("its tokens are no list of whole numbers")
+    return values
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UnusableReply(f"{value!r} is no text")
+    return value
+
+
+def _spans(answer: str, texts: list[str]) -> list[tuple[int, int]]:
+    """The characters of each token, from the texts of the first token, of the first two, ...
+
+    A token that ends amid a character, such as an emoji, has a text that ends in a replacement
+    character; it is given the whole character, and so is the token that completes it.
+    """
+    spans = []
+    start = 0
+    for text in texts:
+        whole = 0
+        while whole < min(len(answer), len(text)) and answer[whole] == text[whole]:
+            whole += 1
+        amid = whole < len(text) and whole < len(answer)
+        spans.append((start, whole + amid))
+        start = whole
+    return spans

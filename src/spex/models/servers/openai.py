@@ -1,0 +1,290 @@
+"""Language models behind an OpenAI-compatible server, by the official client."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError, BackendError
+from spex.models.protocol import Prompt
+from spex.models.servers.concurrency import call, stream
+from spex.models.servers.endpoint import (
+    CONCURRENCY,
+    KEY_VARIABLE,
+    TIMEOUT_SECONDS,
+    Endpoint,
+    RequestFailed,
+    Session,
+    UnusableReply,
+    Usage,
+)
+from spex.models.servers.log_prob_routes import (
+    PromptLogProbs,
+    Route,
+    TokenGrammar,
+    TopLogProbs,
+    chat_messages,
+    first_tokens_limit,
+)
+
+T = TypeVar("T")
+
+PREFIX = "openai:"
+_FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
+# What a server says of a model that changes with the model, and with nothing else.
+_TELLING = ("id", "owned_by", "root", "parent")
+_TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
+
+
+def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel":
+    """The model that a name such as "openai:gpt-4o-mini@https://api.openai.com/v1" means.
+
+    Args:
+        name: its name.
+        price: dollars per million tokens read and written.
+
+    Raises:
+        ArgumentError: the name has another form, or the server does not serve the model.
+        MissingExtraError: openai or tenacity is not installed.
+        BackendError: the server cannot be reached, or refuses access.
+    """
+    match = re.fullmatch(r"openai:(.+)@(https?://.+)", name)
+    if match is None:
+        # Not repeated in the message: where an address is expected, somebody may put a key.
+        raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {_FORM}")
+    return OpenAIModel(match[1], match[2], name=name, price=price)
+
+
+class OpenAIModel:
+    """A model behind an OpenAI-compatible server; see `LanguageModel` for the methods' contract.
+
+    Prompts are sent as chat messages, several at once, and answers are greedy (temperature 0).
+    How log-probabilities of given answers are had depends on the server, which is told by what
+    it says of its models:
+
+    - vLLM and llama.cpp's server score whole answers.
+    - Any other scores answers of one token that is among the 20 most probable first ones.
+    - One that returns no log-probabilities has scores of replies only, such as `Similarity`.
+
+    Only a server knows its model's context and tokens: a prompt that is too long is refused when
+    its turn comes, not by the call. Pictures are sent as PNG data URLs.
+
+    Args:
+        model: what the server calls the model.
+        base_url: the address of the API, such as "http://127.0.0.1:8000/v1".
+        name: what to call the model in reports; as for `spex.models.load` unless given.
+        concurrency: the most requests at once.
+        timeout: seconds after which a request counts as failed and is sent again.
+        price: dollars per million tokens read and written, for `usage.cost`.
+
+    The API key is that of the environment variable OPENAI_API_KEY. It appears in no name, identity,
+    message or file.
+
+    Raises:
+        ArgumentError: an argument is wrong, or the server does not serve the model.
+        MissingExtraError: openai or tenacity is not installed.
+        BackendError: the server cannot be reached, or refuses access.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str,
+        *,
+        name: str | None = None,
+        concurrency: int = CONCURRENCY,
+        timeout: float = TIMEOUT_SECONDS,
+        price: tuple[float, float] | None = None,
+    ) -> None:
+        _check_url(base_url)
+        if not isinstance(model, str) or not model:
+            raise ArgumentError(f"model={model!r} is no name of a model")
+        key = os.environ.get(KEY_VARIABLE, "").strip() or None
+        endpoint = Endpoint(base_url, key, concurrency, timeout, price=price)
+        self._serve_from(endpoint, model, name)
+
+    def _serve_from(self, endpoint: Endpoint, model: str, name: str | None) -> None:
+        self._endpoint = endpoint
+        self._model = model
+        self.name = name or f"{PREFIX}{model}@{endpoint.base_url}"
+        self._answer_tokens: dict[str, list[int]] = {}
+        self._entry = self._look_up()
+        self._route = _route(self._entry, model, endpoint.base_url)
+
+    @property
+    def identity(self) -> str:
+        """Server, model, what the server tells of it, and how log-probabilities are had.
+
+        A server need not tell that it serves other weights under the same name. If you know it
+        does, use another sample store.
+        """
+        told = {key: self._entry.get(key) for key in _TELLING}
+        meta = self._entry.get("meta")
+        if isinstance(meta, dict):
+            told["meta"] = {key: meta.get(key) for key in _TELLING_META}
+        text = json.dumps(told, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        place = f"{self._model}@{self._endpoint.base_url}"
+        return f"{PREFIX}{place};served={digest};log_probs={self._route.name}"
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether pictures may be sent: not where the server says that its model reads none.
+
+        llama.cpp's server says so, and OpenRouter; of others the first request tells.
+        """
+        told = self._entry.get("architecture")
+        read = told.get("input_modalities") if isinstance(told, dict) else None
+        return "image" in read if isinstance(read, list) else True
+
+    @property
+    def usage(self) -> Usage:
+        """What the model has cost so far."""
+        return self._endpoint.usage
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
+        """See `LanguageModel.generate`."""
+        answers = dict(self.replies(prompts, max_new_tokens))
+        return [answers[number] for number in range(len(prompts))]
+
+    def replies(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
+    ) -> Iterator[tuple[int, str]]:
+        """See `LanguageModel.replies`."""
+        if max_new_tokens < 1:
+            raise ArgumentError(f"max_new_tokens={max_new_tokens} is below 1, the least")
+
+        async def reply(session: Session, number: int) -> str:
+            body = {
+                "model": self._model,
+                "messages": chat_messages(prompts[number]),
+                first_tokens_limit(self._endpoint.base_url): max_new_tokens,
+                "temperature": 0,
+            }
+            return await session.post("/chat/completions", body, _content)
+
+        return self._stream(reply, len(prompts))
+
+    def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
+        """Refuse answers that the server cannot score; it is asked once for each answer's tokens.
+
+        Raises:
+            ArgumentError: an answer has no tokens, or more than the server can score.
+            BackendError: the server failed.
+        """
+        for answer in answers:
+            self._tokens(answer)
+
+    def log_probs(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> Iterator[tuple[int, list[FloatArray]]]:
+        """See `LanguageModel.log_probs`."""
+        tokens = [self._tokens(answer) for answer in answers]
+
+        async def score(session: Session, number: int) -> list[FloatArray]:
+            return await self._route.log_probs(session, prompts[number], answers, tokens)
+
+        return self._stream(score, len(prompts))
+
+    def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
+        """See `LanguageModel.answer_tokens`."""
+        return self._call(lambda session: self._route.spans(session, answer))
+
+    def _tokens(self, answer: str) -> list[int]:
+        if answer not in self._answer_tokens:
+            tokens = self._call(lambda session: self._route.tokens(session, answer))
+            if not tokens:
+                raise ArgumentError(f"the answer {answer!r} has no tokens; give a longer one")
+            self._answer_tokens[answer] = tokens
+        return self._answer_tokens[answer]
+
+    def _look_up(self) -> dict[str, Any]:
+        """What the server says of the model; empty if it says nothing of any."""
+        try:
+            served = call(
+                self._endpoint.session, lambda session: session.look_up("/models", _list_of_models)
+            )
+        except RequestFailed as failure:
+            if failure.status in (404, 405, 501):  # not every server lists its models
+                return {}
+            raise self._endpoint.error(failure) from None
+        entry = next((entry for entry in served if entry["id"] == self._model), None)
+        if entry is None and served:
+            names = ", ".join(repr(entry["id"]) for entry in served[:8])
+            more = f" and {len(served) - 8} more" if len(served) > 8 else ""
+            raise ArgumentError(
+                f"{self._endpoint.base_url} serves no model {self._model!r}; "
+                f"it serves {names}{more}"
+            )
+        return entry or {}
+
+    def _call(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        try:
+            return call(self._endpoint.session, work)
+        except RequestFailed as failure:
+            raise self._endpoint.error(failure) from None
+
+    def _stream(
+        self, work: Callable[[Session, int], Awaitable[T]], count: int
+    ) -> Iterator[tuple[int, T]]:
+        try:
+            yield from stream(self._endpoint.session, work, count, self._endpoint.concurrency)
+        except RequestFailed as failure:
+            raise self._endpoint.error(failure) from None
+
+
+def _check_url(base_url: object) -> None:
+    if not isinstance(base_url, str):
+        raise ArgumentError(f"base_url must be a str, not {type(base_url).__name__}")
+    try:
+        parts = urlsplit(base_url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        good = False
+    if not good:
+        raise ArgumentError(f"base_url={base_url!r} is no address; write {_FORM}")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        # Not repeated in the message: it may hold a key.
+        raise ArgumentError(
+            "base_url holds more than an address, such as a password or a query; put the key into "
+            f"the environment variable {KEY_VARIABLE} and write {_FORM}"
+        )
+
+
+def _route(entry: dict[str, Any], model: str, base_url: str) -> Route:
+    match entry.get("owned_by"):
+        case "vllm":
+            return PromptLogProbs(model, base_url)
+        case "llamacpp":
+            return TokenGrammar(model, base_url)
+        case _:
+            return TopLogProbs(model, base_url)
+
+
+def _list_of_models(reply: Any) -> list[dict[str, Any]]:
+    entries = reply["data"]
+    if not isinstance(entries, list) or not all(isinstance(e["id"], str) for e in entries):
+        raise UnusableReply("it is no list of models")
+    return entries
+
+
+def _content(reply: Any) -> str:
+    choice = reply["choices"][0]
+    message = choice["message"]
+    content = message["content"]
+    if content is None:
+        content = message.get("refusal")
+    if content is None:
+        # Not an unusable reply, which would be asked for again: the model will do the same again.
+        raise BackendError(
+            f"the model replied without a text (finish_reason {choice.get('finish_reason')!r}); "
+            "a model that thinks first needs a higher max_new_tokens"
+        )
+    if not isinstance(content, str):
+        raise UnusableReply("its content is no text")
+    return content

@@ -1,0 +1,1 @@
+"""Models of the transformers package, run on this machine."""

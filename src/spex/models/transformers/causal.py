@@ -1,0 +1,322 @@
+"""Causal language models on transformers and PyTorch."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError
+from spex.extras import require
+from spex.models.protocol import Prompt
+from spex.models.transformers import blockwise
+from spex.models.transformers.hub import ModelFiles, content_hash, first_line, locate
+from spex.models.transformers.loading import Placement, from_files, load_network
+from spex.models.transformers.network import Network
+from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.scoring import collected, score_rows, score_tree
+
+# Tokens of a forward pass, on a CPU and elsewhere. Measured with SmolLM2-135M.
+# Whole rows (72 to 103 tokens, two cores): 7.4 to 8.0 prompts per second from 512 to 4,096 tokens,
+# 5.2 at 128 and 6.6 at 8,192.
+_ROW_TOKENS = (2048, 16384)
+# Pieces of the tree (40 prompts of about 101 tokens, one busy core, two runs, tokens per second of
+# processor time): 186 and 221 at 192, 190 and 194 at 256, 194 and 198 at 384, 182 at 512, 162 and
+# 149 at 1,024, for each token is compared with all others of its piece.
+# The number for other devices is not measured: some hundred tokens should keep a GPU busy.
+_TREE_TOKENS = (256, 2048)
+# In blocks of queries, on a CPU (48 prompts of about 154 tokens, two runs beside 114 and 131 at 256
+# without blocks): 123 and 146 at 512, 140 and 200 at 1,024, 145 and 146 at 2,048.
+_BLOCKWISE_TREE_TOKENS = 1024
+
+
+class HuggingFaceModel:
+    """A causal language model with its tokenizer; see `LanguageModel` for the methods' contract.
+
+    Where the tokenizer has a chat template, prompts go through it, ready for the assistant's
+    answer; else the contents of the messages are joined by blank lines, with the special
+    tokens that the tokenizer adds by default. An answer's tokens do not depend on the prompt: they
+    are the answer tokenised by itself, appended to the prompt's. An empty prompt, for a tokenizer
+    that adds nothing, is one beginning-of-text (or end-of-text) token.
+
+    Args:
+        source: a folder, a name on the Hugging Face hub, or files that were located.
+        name: what to call the model in reports; the source unless given.
+        device: see `Placement`, as for the next three.
+        device_map: instead of a device.
+        dtype: the precision.
+        attn_implementation: the attention kernel.
+        token_budget: the most tokens of a forward pass, padding included; unless given, for
+            prefix trees 1,024 on a CPU (256 with an attention kernel that was asked for) and 2,048
+            on another device, for whole rows 2,048 and 16,384.
+        notice: is told what takes long.
+
+    Raises:
+        MissingExtraError: torch, transformers or, for a device map, accelerate is not installed.
+        BackendError: the model cannot be found or loaded.
+        ArgumentError: no such device or dtype, or both a device and a device map.
+    """
+
+    _kind = "causal language model"
+    _auto_class = "AutoModelForCausalLM"
+
+    def __init__(
+        self,
+        source: str | Path | ModelFiles,
+        *,
+        name: str | None = None,
+        device: str | None = None,
+        device_map: str | Mapping[str, Any] | None = None,
+        dtype: str | None = None,
+        attn_implementation: str | None = None,
+        token_budget: int | None = None,
+        notice: Callable[[str], None] | None = None,
+    ) -> None:
+        self._torch = require("torch", "hf")
+        require("transformers", "hf")
+        if token_budget is not None and token_budget < 1:
+            raise ArgumentError(f"token_budget={token_budget} is below 1, the least")
+        placement = Placement(device, device_map, dtype, attn_implementation)
+        self._files = source if isinstance(source, ModelFiles) else locate(str(source), notice)
+        self.name = name or self._files.source
+        self._tokenizer: Any = self._load_tokenizer()
+        self._model: Any = load_network(
+            self._auto_class, self._files, self.name, self._kind, placement
+        )
+        self._network = Network(self._torch, self._model, self.name)
+        on_cpu = self._network.device.type == "cpu"
+        self._chosen_attention = attn_implementation
+        self._token_budget = token_budget
+        self._tree_tokens = token_budget or _TREE_TOKENS[not on_cpu]
+        self._row_tokens = token_budget or _ROW_TOKENS[not on_cpu]
+        text_config = self._model.config.get_text_config()
+        self._max_tokens: int | None = getattr(text_config, "max_position_embeddings", None)
+
+    def _load_tokenizer(self) -> Any:
+        return from_files("AutoTokenizer", self._files, self.name, self._kind)
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Commit on the hub, or hash of the files of a folder; and precision."""
+        precision = str(self._model.dtype).removeprefix("torch.")
+        if self._files.revision is not None:
+            return f"hf:{self._files.source}@{self._files.revision};dtype={precision}"
+        return f"hf:sha256:{content_hash(self._files.folder)};dtype={precision}"
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The model's context length in tokens; None if it has no limit."""
+        return self._max_tokens
+
+    @functools.cached_property
+    def shares_prefixes(self) -> bool:
+        """Whether prompts are scored as a prefix tree; set it to False to score whole rows.
+
+        True where the model's attention follows any mask that it is given, over a cache of all
+        keys and values: not with sliding windows, recurrent layers or positions of its own
+        counting. What the architecture declares is confirmed by a comparison on a few tokens.
+        """
+        if not (
+            {"position_ids", self._network.cache_name, "logits_to_keep"} <= self._network.accepted
+            # transformers' own mark of a model whose attention takes its mask from outside.
+            and getattr(self._model, "_supports_attention_backend", False)
+            and self._model.config._attn_implementation in ("eager", "sdpa")
+        ):
+            return False
+        on_cpu = self._network.device.type == "cpu"
+        if on_cpu and self._chosen_attention is None and self._tree_agrees(blockwise.register()):
+            self._tree_tokens = self._token_budget or _BLOCKWISE_TREE_TOKENS
+            return True
+        return self._tree_agrees(self._model.config._attn_implementation)
+
+    def _tree_agrees(self, attention: str) -> bool:
+        """Whether a prefix tree with an attention kernel, which is kept if so, gives what rows do.
+
+        On a hundred nodes, so that blocks of them are tried as well.
+        """
+        before = self._model.config._attn_implementation
+        transformers = require("transformers", "hf")
+        prompts = [list(tokens) for tokens in itertools.product(range(3), repeat=4)]
+        answers = [[1, 2], [2]]
+        agrees = False
+        try:
+            layers = transformers.DynamicCache(config=self._model.config).layers
+            if all(type(layer) is transformers.cache_utils.DynamicLayer for layer in layers):
+                whole = dict(self._score(prompts, answers, False))
+                self._model.set_attn_implementation(attention)
+                shared = dict(self._score(prompts, answers, True))
+                tolerance = self._torch.finfo(self._model.dtype).eps ** 0.5
+                agrees = all(
+                    np.allclose(of_tree, of_row, rtol=tolerance, atol=tolerance)
+                    for number in whole
+                    for of_tree, of_row in zip(shared[number], whole[number], strict=True)
+                )
+        except Exception:  # an architecture may refuse such a mask or cache as it likes
+            agrees = False
+        if not agrees:
+            self._model.set_attn_implementation(before)
+        return agrees
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
+        """See `LanguageModel.generate`.
+
+        The most probable token each time, without the sampling settings, penalties and other
+        adjustments that a checkpoint may ask for, so that it is `log_probs` that is maximised.
+        """
+        return [answer for _, answer in self.replies(prompts, max_new_tokens)]
+
+    def replies(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
+    ) -> Iterator[tuple[int, str]]:
+        """See `LanguageModel.replies`; prompts come in their order."""
+        if max_new_tokens < 1:
+            raise ArgumentError(f"max_new_tokens={max_new_tokens} is below 1, the least")
+        encoded = self._encode_prompts(prompts)
+        for number, tokens in enumerate(encoded):
+            self._check_length(number, len(tokens), 1)
+        return self._reply(encoded, max_new_tokens)
+
+    def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
+        for number, tokens in enumerate(prompts):
+            answer = self._tokenizer.decode(
+                self._greedy(tokens, max_new_tokens), skip_special_tokens=True
+            )
+            yield number, answer
+
+    def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
+        """See `LanguageModel.check_prompts`."""
+        self._encode(prompts, answers)
+
+    def log_probs(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> Iterator[tuple[int, list[FloatArray]]]:
+        """See `LanguageModel.log_probs`."""
+        prompt_tokens, answer_tokens = self._encode(prompts, answers)
+        return self._score(prompt_tokens, answer_tokens, self.shares_prefixes)
+
+    def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
+        """See `LanguageModel.answer_tokens`."""
+        if not self._tokenizer.is_fast:
+            raise ArgumentError(
+                f"the tokenizer of {self.name!r} does not tell where its tokens are, so no span of "
+                "an answer can be scored; use span=None"
+            )
+        encoding = self._tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
+        return [(int(start), int(stop)) for start, stop in encoding["offset_mapping"]]
+
+    def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
+        """The number of tokens of each prompt, those of its chat template included."""
+        return [len(tokens) for tokens in self._encode_prompts(prompts)]
+
+    # Tokens
+
+    def _encode(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Tokens of the prompts and of the answers, checked to fit the context together."""
+        answer_tokens = self._encode_answers(answers)
+        prompt_tokens = self._encode_prompts(prompts)
+        self._check_lengths(prompt_tokens, answer_tokens)
+        return prompt_tokens, answer_tokens
+
+    def _encode_answers(self, answers: Sequence[str]) -> list[list[int]]:
+        answer_tokens = [self._tokenize(answer, special=False) for answer in answers]
+        for answer, tokens in zip(answers, answer_tokens, strict=True):
+            if not tokens:
+                raise ArgumentError(f"the answer {answer!r} has no tokens; give a longer one")
+        return answer_tokens
+
+    def _check_lengths(self, prompts: list[list[int]], answers: list[list[int]]) -> None:
+        longest = max((len(tokens) for tokens in answers), default=0)
+        for number, tokens in enumerate(prompts):
+            self._check_length(number, len(tokens), longest)
+
+    def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
+        if self._max_tokens is not None and n_prompt + n_answer > self._max_tokens:
+            with_answer = f", {n_prompt + n_answer} with its answer" if n_answer else ""
+            raise ArgumentError(
+                f"prompt {number} has {n_prompt} tokens{with_answer}, "
+                f"but the context of {self.name!r} is {self._max_tokens}; shorten the text or use "
+                "a model with a longer context"
+            )
+
+    def _encode_prompts(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        if self._tokenizer.chat_template:
+            rendered = [self._apply_template(prompt) for prompt in prompts]
+        else:
+            rendered = ["\n\n".join(m.content for m in prompt.messages) for prompt in prompts]
+        # A chat template writes the special tokens itself.
+        special = not self._tokenizer.chat_template
+        return [self._tokenize(text, special) or [self._start_token()] for text in rendered]
+
+    def _tokenize(self, text: str, special: bool) -> list[int]:
+        # verbose=False: the length is checked against the model, not the tokenizer's guess of it.
+        encoding = self._tokenizer(text, add_special_tokens=special, verbose=False)
+        return list(encoding["input_ids"])
+
+    def _apply_template(self, prompt: Prompt) -> str:
+        messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
+        try:
+            rendered = self._tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=False
+            )
+        except Exception as error:  # templates raise what they like, such as "no system role"
+            raise ArgumentError(
+                f"the chat template of {self.name!r} refuses the messages: {first_line(error)}"
+            ) from error
+        return str(rendered)
+
+    def _start_token(self) -> int:
+        for token in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):
+            if token is not None:
+                return int(token)
+        raise ArgumentError(
+            f"the prompt is empty and {self.name!r} has no token to begin a text with; put the "
+            "text into a prompt template"
+        )
+
+    def _end_tokens(self) -> set[int]:
+        ends: set[int] = set()
+        for end in (self._tokenizer.eos_token_id, self._model.generation_config.eos_token_id):
+            ends.update(end if isinstance(end, list) else [] if end is None else [end])
+        return ends
+
+    # Forward passes
+
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+        return self._continue("input_ids", prompt, max_new_tokens)
+
+    def _continue(
+        self, argument: str, start: list[int], max_new_tokens: int, **context: Any
+    ) -> list[int]:
+        """The most probable tokens after those of an argument of the model."""
+        if self._max_tokens is not None:
+            max_new_tokens = min(max_new_tokens, self._max_tokens - len(start))
+        return self._network.continued(
+            argument, start, max_new_tokens, self._end_tokens(), **context
+        )
+
+    def _score(
+        self, prompts: list[list[int]], answers: list[list[int]], share: bool
+    ) -> Iterator[tuple[int, list[FloatArray]]]:
+        # Prompts with the same tokens are scored once.
+        numbers: dict[tuple[int, ...], list[int]] = {}
+        for number, tokens in enumerate(prompts):
+            numbers.setdefault(tuple(tokens), []).append(number)
+        callers = list(numbers.values())
+        distinct = [list(tokens) for tokens in numbers]
+        if share:
+            results = score_tree(self._network, distinct, answers, self._tree_tokens)
+        else:
+            results = self._score_rows(distinct, answers)
+        for prompt, values in collected(results, len(distinct), answers):
+            for number in callers[prompt]:
+                yield number, [of_answer.copy() for of_answer in values]
+
+    def _score_rows(
+        self, prompts: list[list[int]], answers: list[list[int]]
+    ) -> Iterator[tuple[Readings, FloatArray]]:
+        return score_rows(self._network, prompts, answers, self._row_tokens)

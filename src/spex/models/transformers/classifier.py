@@ -1,0 +1,110 @@
+"""Sequence classifiers on transformers and PyTorch: their answers are the names of classes."""
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError, BackendError
+from spex.models.protocol import Prompt
+from spex.models.transformers.batching import plan_batches
+from spex.models.transformers.causal import HuggingFaceModel
+from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.torch_backend import backend_errors
+
+
+class SequenceClassifier(HuggingFaceModel):
+    """A classifier of texts as a language model whose answers are its labels, one token each.
+
+    `generate` gives the most probable label, and the log-probability of a label is that of its
+    class: of the softmax, or of the label's own sigmoid where a text may have several labels.
+    Arguments and errors are those of `HuggingFaceModel`.
+    """
+
+    _kind = "sequence classifier"
+    _auto_class = "AutoModelForSequenceClassification"
+
+    @functools.cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes.
+
+        Raises:
+            BackendError: the model gives a score, not classes.
+        """
+        config = self._model.config
+        if config.num_labels < 2 or config.problem_type == "regression":
+            raise BackendError(f"{self.name!r} gives a score, not probabilities of classes")
+        return tuple(config.id2label[number] for number in range(config.num_labels))
+
+    @functools.cached_property
+    def shares_prefixes(self) -> bool:
+        """False: what is read off needs whole prompts."""
+        return False
+
+    def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
+        """The whole label; raises ArgumentError if there is no such label."""
+        self._label(answer)
+        return [(0, len(answer))]
+
+    def _label(self, answer: str) -> int:
+        if answer not in self.labels:
+            shown = ", ".join(map(repr, self.labels[:10]))
+            raise ArgumentError(f"{answer!r} is no label of {self.name!r}; it has {shown}")
+        return self.labels.index(answer)
+
+    def _encode(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        prompt_tokens = self._encode_prompts(prompts)
+        for number, tokens in enumerate(prompt_tokens):
+            self._check_length(number, len(tokens), 0)
+        return prompt_tokens, [[self._label(answer)] for answer in answers]
+
+    def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
+        super()._check_length(number, n_prompt, 0)
+
+    def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
+        for number, tokens in enumerate(prompts):
+            with self._torch.inference_mode(), backend_errors(self._torch, self.name):
+                best = int(self._log_probs_of_classes([tokens]).argmax())
+            yield number, self.labels[best]
+
+    def _score_rows(
+        self, prompts: list[list[int]], answers: list[list[int]]
+    ) -> Iterator[tuple[Readings, FloatArray]]:
+        labels = np.array([label for (label,) in answers], dtype=np.int64)
+
+        def forward(batch: Sequence[int]) -> tuple[Readings, FloatArray]:
+            values = self._log_probs_of_classes([prompts[number] for number in batch])
+            rows, columns = np.indices((len(batch), len(labels))).reshape(2, -1)
+            readings = Readings(rows, labels[columns], np.array(batch)[rows], columns)
+            return readings, values[rows, readings.tokens]
+
+        lengths = [len(prompt) for prompt in prompts]
+        # Without a token for padding the last token, which a decoder classifies by, is not found.
+        budget = self._row_tokens if self._pad_token is not None else 1
+        return self._network.run(
+            plan_batches(lengths, [1] * len(prompts), budget, len(prompts)), forward
+        )
+
+    @property
+    def _pad_token(self) -> int | None:
+        token: int | None = self._model.config.get_text_config().pad_token_id
+        return token
+
+    def _log_probs_of_classes(self, prompts: Sequence[Sequence[int]]) -> FloatArray:
+        """(n_prompts, n_classes) in nats; padded on the right, where positions count from 0."""
+        torch = self._torch
+        tokens = np.full((len(prompts), max(map(len, prompts))), self._pad_token or 0)
+        attended = np.zeros_like(tokens)
+        for row, prompt in enumerate(prompts):
+            tokens[row, : len(prompt)] = prompt
+            attended[row, : len(prompt)] = 1
+        logits = self._model(
+            input_ids=self._network.tensor(tokens),
+            attention_mask=self._network.tensor(attended),
+        ).logits.float()
+        several = self._model.config.problem_type == "multi_label_classification"
+        scores = torch.nn.functional.logsigmoid(logits) if several else logits.log_softmax(dim=-1)
+        return np.asarray(scores.cpu().numpy(), dtype=np.float64)

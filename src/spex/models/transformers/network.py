@@ -1,0 +1,114 @@
+"""A network of transformers, and how batches go through it: memory, errors, greedy decoding."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from spex._typing import FloatArray
+from spex.errors import BackendError
+from spex.extras import require
+from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.torch_backend import backend_errors
+
+
+class Network:
+    """A network, with what has to be known to call it.
+
+    Args:
+        torch: the module.
+        model: the network.
+        name: what messages call it.
+
+    Attributes:
+        device: where its inputs go.
+        accepted: the names of its arguments.
+        cache_name: what it calls its key-value cache, given and returned.
+    """
+
+    def __init__(self, torch: Any, model: Any, name: str) -> None:
+        self.torch = torch
+        self.model = model
+        self.name = name
+        # What a device map leaves on a disk or in main memory is fetched as it is needed.
+        offloaded = model.device.type == "meta"
+        self.device = torch.device("cpu") if offloaded else model.device
+        self.accepted = frozenset(inspect.signature(model.forward).parameters)
+        # The name was changed in transformers 5.24.
+        self.cache_name = "cache" if "cache" in self.accepted else "past_key_values"
+
+    def tensor(self, array: Any) -> Any:
+        """A numpy array as a tensor on the device of the inputs."""
+        return self.torch.from_numpy(array).to(self.device)
+
+    def new_cache(self, layers: Iterable[tuple[Any, Any]] = ()) -> Any:
+        """A key-value cache that holds the (keys, values) of layers."""
+        return require("transformers", "hf").DynamicCache(layers)
+
+    def run(
+        self,
+        batches: Sequence[Sequence[Any]],
+        forward: Callable[[Any], tuple[Readings, FloatArray]],
+    ) -> Iterator[tuple[Readings, FloatArray]]:
+        """The result of each batch in turn; where memory runs out, all that is left is halved.
+
+        Raises:
+            BackendError: a batch failed.
+        """
+        waiting = list(reversed(batches))
+        while waiting:
+            try:
+                with self.torch.inference_mode(), backend_errors(self.torch, self.name):
+                    result = forward(waiting[-1])
+            except BackendError as error:
+                out_of_memory = isinstance(error.__cause__, self.torch.OutOfMemoryError)
+                if not out_of_memory or len(waiting[-1]) == 1:
+                    raise
+                halves = [(batch[len(batch) // 2 :], batch[: len(batch) // 2]) for batch in waiting]
+                waiting = [half for pair in halves for half in pair if half]
+                continue
+            waiting.pop()
+            yield result
+
+    def continued(
+        self,
+        argument: str,
+        start: Sequence[int],
+        max_new_tokens: int,
+        ends: set[int],
+        beginning: Mapping[str, Any] | None = None,
+        **context: Any,
+    ) -> list[int]:
+        """The most probable tokens after those of an argument, up to one that ends an answer.
+
+        Args:
+            argument: the argument.
+            start: its tokens.
+            max_new_tokens: the most tokens.
+            ends: the tokens that end an answer, which are left out.
+            beginning: other arguments of the passes that read `start`.
+            context: other arguments of all passes.
+
+        Raises:
+            BackendError: a pass failed.
+        """
+        tokens = list(start)
+        fed, cache = 0, None
+        last_only = {"logits_to_keep": 1} if "logits_to_keep" in self.accepted else {}
+        with self.torch.inference_mode(), backend_errors(self.torch, self.name):
+            while len(tokens) < len(start) + max_new_tokens:
+                inputs: dict[str, Any] = {
+                    argument: self.torch.tensor([tokens[fed:]], device=self.device)
+                }
+                if cache is not None:
+                    inputs[self.cache_name] = cache
+                if not fed:
+                    inputs.update(beginning or {})
+                output = self.model(**inputs, use_cache=True, **context, **last_only)
+                # A model without a key-value cache reads everything again.
+                cache = getattr(output, self.cache_name, None)
+                fed = len(tokens) if cache is not None else 0
+                token = int(output.logits[0, -1].argmax())
+                if token in ends:
+                    break
+                tokens.append(token)
+        return tokens[len(start) :]

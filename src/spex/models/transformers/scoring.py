@@ -1,0 +1,172 @@
+"""Log-probabilities of answers after prompts of tokens, by a causal language model's network.
+
+Either way, prompts and answers are tokens, and what comes out are the readings of one batch after
+the other; `collected` puts them together.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spex._typing import FloatArray
+from spex.models.transformers.batching import AnswerContext, plan_batches, plan_contexts
+from spex.models.transformers.network import Network
+from spex.models.transformers.prefix_tree import Readings, plan_tree
+from spex.models.transformers.torch_backend import LOGIT_POSITIONS, pick
+
+Tokens = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sequence for the network: a prompt and the context of some answers.
+
+    Attributes:
+        prompt: the number of the prompt.
+        context: what follows it.
+        tokens: both.
+    """
+
+    prompt: int
+    context: AnswerContext
+    tokens: list[int]
+
+    @property
+    def kept(self) -> int:
+        """Positions whose logits are needed: the last of the prompt, and all of the context."""
+        return len(self.context.tokens) + 1
+
+    def readings(
+        self, first: int, answers: Sequence[Tokens], starts: Sequence[int]
+    ) -> list[tuple[int, int, int, int]]:
+        """(place in the logits, token, prompt, column) of what is read off, as in `Readings`.
+
+        Args:
+            first: the place of the prompt's last position.
+            answers: the tokens of each answer.
+            starts: the first column of each answer.
+        """
+        return [
+            (first + place, token, self.prompt, starts[answer] + place)
+            for answer in self.context.answers
+            for place, token in enumerate(answers[answer])
+        ]
+
+
+def plan_rows(prompts: Sequence[Tokens], answers: Sequence[Tokens]) -> list[Row]:
+    """The rows from which the log-probabilities of all answers after all prompts can be read."""
+    contexts = plan_contexts(answers)
+    return [
+        Row(number, context, [*tokens, *context.tokens])
+        for number, tokens in enumerate(prompts)
+        for context in contexts
+    ]
+
+
+def columns(answers: Sequence[Tokens]) -> list[int]:
+    """The first column of each answer, and the number of columns."""
+    return [0, *np.cumsum([len(answer) for answer in answers]).tolist()]
+
+
+def collected(
+    results: Iterator[tuple[Readings, FloatArray]], n_prompts: int, answers: Sequence[Tokens]
+) -> Iterator[tuple[int, list[FloatArray]]]:
+    """(prompt number, log-probabilities of each answer) as soon as a prompt has all of them."""
+    starts = columns(answers)
+    values = np.empty((n_prompts, starts[-1]))
+    missing = np.full(n_prompts, starts[-1])
+    for readings, of_readings in results:
+        values[readings.prompts, readings.columns] = of_readings
+        np.subtract.at(missing, readings.prompts, 1)
+        for prompt in np.unique(readings.prompts):
+            if not missing[prompt]:
+                yield int(prompt), np.split(values[prompt].copy(), starts[1:-1])
+
+
+def score_tree(
+    network: Network, prompts: Sequence[Tokens], answers: Sequence[Tokens], size: int
+) -> Iterator[tuple[Readings, FloatArray]]:
+    """Each token of the prefix tree once, in pieces of one row of `size` tokens."""
+    torch = network.torch
+    tree = plan_tree(prompts, answers)
+    dtype = network.model.dtype
+    lowest = torch.finfo(dtype).min
+    cache = network.new_cache()
+    cached = np.empty(0, dtype=np.int64)
+
+    def forward(nodes: range) -> tuple[Readings, FloatArray]:
+        nonlocal cache, cached
+        path = tree.ancestors(nodes.start)
+        slots = torch.from_numpy(np.searchsorted(cached, path))
+        # A cache of its own, so that a pass that fails can be tried again in halves.
+        grown = network.new_cache(
+            tuple(part[:, :, slots.to(part.device)] for part in (layer.keys, layer.values))
+            for layer in cache.layers
+        )
+        piece = slice(nodes.start, nodes.stop)
+        visible = network.tensor(tree.visible(nodes))
+        bias = torch.zeros(visible.shape, dtype=dtype, device=network.device)
+        readings = tree.readings.within(nodes)
+        kept, places = np.unique(readings.nodes - nodes.start, return_inverse=True)
+        output = network.model(
+            input_ids=network.tensor(tree.tokens[None, piece]),
+            position_ids=network.tensor(tree.depths[None, piece]),
+            attention_mask=bias.masked_fill_(~visible, lowest)[None, None],
+            use_cache=True,
+            logits_to_keep=network.tensor(kept),
+            **{network.cache_name: grown},
+        )
+        cache, cached = grown, np.concatenate([path, np.arange(nodes.start, nodes.stop)])
+        return readings, pick(torch, output.logits[0], places, readings.tokens)
+
+    nodes = range(len(tree.tokens))
+    return network.run([nodes[start : start + size] for start in nodes[::size]], forward)
+
+
+def score_rows(
+    network: Network, prompts: Sequence[Tokens], answers: Sequence[Tokens], token_budget: int
+) -> Iterator[tuple[Readings, FloatArray]]:
+    """Padded batches of whole rows, for models that cannot share prefixes."""
+    rows = plan_rows(prompts, answers)
+    batches = plan_batches(
+        [len(row.tokens) for row in rows],
+        [row.kept for row in rows],
+        token_budget,
+        LOGIT_POSITIONS,
+    )
+    return network.run(
+        [[rows[number] for number in batch] for batch in batches],
+        lambda batch: _forward_rows(network, batch, answers),
+    )
+
+
+def _forward_rows(
+    network: Network, rows: Sequence[Row], answers: Sequence[Tokens]
+) -> tuple[Readings, FloatArray]:
+    width = max(len(row.tokens) for row in rows)
+    kept = max(row.kept for row in rows)
+    tokens = np.zeros((len(rows), width), dtype=np.int64)
+    attended = np.zeros((len(rows), width), dtype=np.int64)
+    # Padded on the left, so that the logits needed are the last ones of every row.
+    for number, row in enumerate(rows):
+        tokens[number, width - len(row.tokens) :] = row.tokens
+        attended[number, width - len(row.tokens) :] = 1
+    inputs = {"input_ids": network.tensor(tokens)}
+    if not attended.all():
+        # Without padding no mask is needed, and attention takes its fast causal path.
+        inputs["attention_mask"] = network.tensor(attended)
+        if "position_ids" in network.accepted:
+            positions = np.maximum(attended.cumsum(axis=1) - 1, 0)
+            inputs["position_ids"] = network.tensor(positions)
+    if "logits_to_keep" in network.accepted:
+        inputs["logits_to_keep"] = kept
+    logits = network.model(**inputs, use_cache=False).logits[:, -kept:]
+    starts = columns(answers)
+    read = [
+        reading
+        for number, row in enumerate(rows)
+        for reading in row.readings(kept * (number + 1) - row.kept, answers, starts)
+    ]
+    readings = Readings(*np.array(read, dtype=np.int64).T)
+    return readings, pick(network.torch, logits.flatten(0, 1), readings.nodes, readings.tokens)

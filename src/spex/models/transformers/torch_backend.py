@@ -1,0 +1,58 @@
+"""What the backends on PyTorch share: reading off log-probabilities, errors, devices and dtypes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from spex._typing import FloatArray, IntArray
+from spex.errors import ArgumentError, BackendError
+from spex.models.transformers.hub import first_line
+
+# Logits in float32 take 200 kB per position for a vocabulary of 50,000.
+LOGIT_POSITIONS = 2048
+_NORMALISED_AT_ONCE = 128
+
+
+def pick(torch: Any, logits: Any, rows: IntArray, tokens: IntArray) -> FloatArray:
+    """Log softmax(logits)[rows[i], tokens[i]], in float32 whatever the model's precision."""
+    at, token = (torch.from_numpy(index).to(logits.device) for index in (rows, tokens))
+    picked = torch.empty(len(rows), device=logits.device)
+    # In parts, for it takes memory of the size of its argument; logsumexp is ten times less exact.
+    for start in range(0, len(logits), _NORMALISED_AT_ONCE):
+        scores = logits[start : start + _NORMALISED_AT_ONCE].float().log_softmax(dim=-1)
+        here = (at >= start) & (at < start + len(scores))
+        picked[here] = scores[at[here] - start, token[here]]
+    return np.asarray(picked.cpu().numpy(), dtype=np.float64)
+
+
+@contextmanager
+def backend_errors(torch: Any, name: str) -> Iterator[None]:
+    """Turn what a forward pass raises, such as a lack of memory, into a BackendError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise BackendError(
+            f"{name!r} ran out of memory: {first_line(error)}; lower token_budget"
+        ) from error
+    except RuntimeError as error:
+        raise BackendError(f"{name!r} failed: {first_line(error)}") from error
+
+
+def parse_device(torch: Any, device: str | None) -> Any:
+    """The device of a name; CUDA if there is any, else the CPU, where none is given."""
+    try:
+        return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise ArgumentError(f"device={device!r} is unknown: {first_line(error)}") from None
+
+
+def parse_dtype(torch: Any, dtype: str) -> Any:
+    """The floating-point dtype of a name; "auto" stays, for transformers to read."""
+    if dtype == "auto":
+        return dtype
+    value = getattr(torch, dtype, None)
+    if not isinstance(value, torch.dtype) or not value.is_floating_point:
+        raise ArgumentError(f"dtype={dtype!r} is unknown; use 'float32', 'bfloat16' or 'float16'")
+    return value

@@ -1,0 +1,1 @@
+"""What a budget can recover, before any call."""

@@ -1,0 +1,375 @@
+"""What a budget buys, told before a single evaluation: coded design and density evolution joined.
+
+Nothing is known of the function yet, so it is assumed to be like those that language models have
+shown: of the sparse spectra of an LLM and a VLM published by the authors of SPEX (eleven, 24 to 131
+features, 27 to 226 coefficients), the r-th largest coefficient is about r^-0.65 of the largest
+(median of the fitted exponents), and a quarter of the coefficients are single features, almost a
+half pairs, and few join more than three. Amplitude and order are taken to be independent.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spex._typing import FloatArray, IntArray
+from spex.arguments import MAX_FEATURES, is_exhaustive, whole_number
+from spex.errors import ArgumentError
+from spex.fourier.design import Design, design_cost
+from spex.fourier.mask_design import coded_design, least_budget
+from spex.fourier.search import enumerable_order
+from spex.planning.density_evolution import Graph, Prediction, density_evolution
+
+# See above. Shares of the orders 1 to 5, means over the spectra; each higher one is given half of
+# the one before.
+_DECAY = 0.65
+_ORDER_SHARES = (0.249, 0.446, 0.229, 0.070, 0.006)
+
+_COUNTS = (10, 20, 50, 100, 200, 500, 1000)
+_MULTIPLES = (1, 2, 4)
+_NEARLY_ALL, _HALF = 0.95, 0.5
+# The search for the most coefficients goes no further, and stops at a bracket of 5 %.
+_MOST_COEFFICIENTS = 10_000
+_BRACKET = 0.05
+# Coefficients of a sample of their distribution, at least: a function of three would else have
+# only three orders.
+_SAMPLE = 200
+# An advice is worth giving when it gains this share of the variance, or of the coefficients.
+_WORTHWHILE = 0.02
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is recovered of a function with so many coefficients.
+
+    Args:
+        n_coefficients: How many coefficients carry the function, noise and tail aside.
+        recovered: Share of them that decoding recovers, 0 to 1.
+        explained: Share of the function's variance that those hold, 0 to 1: the R2 that they allow.
+    """
+
+    n_coefficients: int
+    recovered: float
+    explained: float
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one budget buys.
+
+    Args:
+        budget: Number of distinct masks.
+        exact: Whether all 2^n masks are evaluated, so that nothing is left to predict.
+        graph: The coded design; None where the budget buys none, or where exact.
+        n_coded: Number of coded masks, at most; the others are uniform and measure R2.
+        order: Highest order that is decoded; 0 without a design.
+        forecasts: By number of coefficients, ascending.
+        most_nearly_all: Largest number of coefficients of which at least 95 % are recovered, to
+            about 5 % and no further than 10,000; 0 where there is none.
+        most_half: The same for 50 %.
+    """
+
+    budget: int
+    exact: bool
+    graph: Graph | None
+    n_coded: int
+    order: int
+    forecasts: tuple[Forecast, ...]
+    most_nearly_all: int
+    most_half: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a budget can recover, and what would help. Printing it shows all of it.
+
+    Args:
+        n_features: Number of features n.
+        max_degree: Highest order of interaction that is searched for.
+        noise: Share of the variance that is not in the coefficients counted.
+        offers: What the budget buys, then twice and four times as much.
+        advice: Sentences: what limits, and what would help.
+    """
+
+    n_features: int
+    max_degree: int
+    noise: float
+    offers: tuple[Offer, ...]
+    advice: tuple[str, ...]
+
+    @property
+    def budget(self) -> int:
+        """The budget asked about."""
+        return self.offers[0].budget
+
+    @property
+    def forecasts(self) -> tuple[Forecast, ...]:
+        """What that budget recovers, by number of coefficients."""
+        return self.offers[0].forecasts
+
+    def __str__(self) -> str:
+        from spex.planning.wording import describe
+
+        return describe(self)
+
+
+def plan(
+    n_features: int, budget: int, max_degree: int = 5, noise: float = 0.1, *, seed: int = 0
+) -> Plan:
+    """Tell which coded design a budget buys, and what it is expected to recover.
+
+    The prediction is for method `spex`; `auto` fits other surrogates as well.
+
+    Args:
+        n_features: Number of features n, 1 to 16,384.
+        budget: Number of distinct masks evaluated.
+        max_degree: Highest order of interaction that is searched for; the function is assumed to
+            have none above it.
+        noise: Share of the function's variance that the coefficients counted do not carry, from 0
+            to below 1: noise, or a tail of many small coefficients.
+        seed: Of the design and of the prediction's random graphs.
+
+    Raises:
+        ArgumentError: an argument is out of range.
+    """
+    n = whole_number("n_features", n_features, 1)
+    if n > MAX_FEATURES:
+        raise ArgumentError(f"n_features={n}; at most {MAX_FEATURES}: choose coarser units")
+    budget = whole_number("budget", budget, 1)
+    max_degree = min(whole_number("max_degree", max_degree, 1), n)
+    seed = whole_number("seed", seed, 0)
+    if not 0 <= noise < 1:
+        raise ArgumentError(f"noise={noise}; it is a share of the variance, from 0 to below 1")
+    planner = _Planner(n, max_degree, float(noise), seed)
+    offers = tuple(planner.offer(multiple * budget) for multiple in _MULTIPLES)
+    return Plan(n, max_degree, float(noise), offers, tuple(planner.advice(offers)))
+
+
+class _Planner:
+    """The function assumed, and what designs recover of it."""
+
+    def __init__(self, n: int, max_degree: int, noise: float, seed: int) -> None:
+        self._n = n
+        self._max_degree = max_degree
+        self._noise = noise
+        self._seed = seed
+        possible = sum(math.comb(n, d) for d in range(1, max_degree + 1))
+        self._most = min(possible, _MOST_COEFFICIENTS)
+        self._counts = [count for count in _COUNTS if count <= possible] or [possible]
+        self._predictions: dict[tuple[Graph, int, float], Prediction] = {}
+
+    # ---- what a budget buys
+
+    def offer(self, budget: int) -> Offer:
+        """What a budget buys."""
+        n = self._n
+        if is_exhaustive(n, budget):
+            forecasts = tuple(Forecast(count, 1.0, 1.0) for count in self._counts)
+            return Offer(budget, True, None, 0, n, forecasts, self._most, self._most)
+        design = self._design(budget, self._max_degree)
+        if design is None:
+            forecasts = tuple(Forecast(count, 0.0, 0.0) for count in self._counts)
+            return Offer(budget, False, None, 0, 0, forecasts, 0, 0)
+        graph = _graph(design, self._max_degree)
+        return Offer(
+            budget=budget,
+            exact=False,
+            graph=graph,
+            n_coded=design_cost(graph.n_offsets, graph.log2_bins),
+            order=_order(graph),
+            forecasts=tuple(self._forecasts(graph, self._counts)),
+            most_nearly_all=self._most_recovered(graph, _NEARLY_ALL),
+            most_half=self._most_recovered(graph, _HALF),
+        )
+
+    def _design(self, budget: int, max_degree: int) -> Design | None:
+        return coded_design("spex", self._n, budget, 0, max_degree, self._seed)
+
+    def _forecasts(self, graph: Graph, counts: list[int]) -> list[Forecast]:
+        predictions = [self._predict(graph, count) for count in counts]
+        return [
+            Forecast(count, p.recovered, p.explained * (1 - self._noise))
+            for count, p in zip(counts, predictions, strict=True)
+        ]
+
+    def _predict(self, graph: Graph, count: int, noise: float | None = None) -> Prediction:
+        noise = self._noise if noise is None else noise
+        key = (graph, count, noise)
+        if key not in self._predictions:
+            amplitudes, orders = self._coefficients(count)
+            # The variance without the coefficients, in units of theirs.
+            variance = noise / (1 - noise)
+            self._predictions[key] = density_evolution(
+                graph, amplitudes, orders, variance, np.random.default_rng(self._seed),
+                n_coefficients=count,
+            )  # fmt: skip
+        return self._predictions[key]
+
+    def _coefficients(self, count: int) -> tuple[FloatArray, IntArray]:
+        """A sample of the amplitudes and orders of functions with so many coefficients."""
+        copies = -(-_SAMPLE // count)
+        amplitudes = np.arange(1, count + 1, dtype=np.float64) ** -_DECAY
+        amplitudes /= math.sqrt(float((amplitudes**2).sum()))
+        # The golden ratio spreads the orders evenly over any stretch of amplitudes.
+        even = np.arange(0.5, count * copies) * ((math.sqrt(5) - 1) / 2) % 1
+        edges = np.cumsum(self._shares(count))
+        orders = 1 + np.searchsorted(edges[:-1], even * edges[-1], side="right")
+        return np.tile(amplitudes, copies), orders.astype(np.int64)
+
+    def _shares(self, count: int) -> FloatArray:
+        return order_shares(self._n, self._max_degree, count)
+
+    def _most_recovered(self, graph: Graph, share: float) -> int:
+        """The largest number of coefficients of which a share is recovered."""
+        return _largest(lambda count: self._predict(graph, count).recovered >= share, self._most)
+
+    # ---- what would help
+
+    def advice(self, offers: tuple[Offer, ...]) -> list[str]:
+        """Sentences on what limits the first offer, and what would help."""
+        offer = offers[0]
+        if offer.exact:
+            return []
+        if offer.graph is None:
+            least = least_budget("spex", self._n)
+            return [f"The least budget that buys a coded design is {least:,}."]
+        missed = [f for f in offer.forecasts if f.recovered < _NEARLY_ALL]
+        if not missed:
+            return self._higher_orders(offer)
+        return [
+            *self._higher_orders(offer),
+            *self._lower_degree(offer, missed[:3]),  # with many more, no design does well
+            *self._limit(offer, missed[0]),
+            *_more_budget(offers),
+        ]
+
+    def _higher_orders(self, offer: Offer) -> list[str]:
+        if offer.order >= self._max_degree:
+            return []
+        least = self._least_budget_of_all_orders()
+        return [
+            f"Interactions above order {offer.order} are not decoded at this budget; up to order "
+            f"{self._max_degree} they are from a budget of {least:,} on."
+        ]
+
+    def _lower_degree(self, offer: Offer, missed: list[Forecast]) -> list[str]:
+        """Fewer offsets leave more bins, though what is of higher order is lost."""
+        counts = [forecast.n_coefficients for forecast in missed]
+        best, best_forecasts = self._max_degree, missed
+        for degree in range(1, self._max_degree):
+            design = self._design(offer.budget, degree)
+            if design is not None:
+                forecasts = self._forecasts(_graph(design, degree), counts)
+                if _total(forecasts) > _total(best_forecasts):
+                    best, best_forecasts = degree, forecasts
+        pairs = zip(best_forecasts, missed, strict=True)
+        new, old = max(pairs, key=lambda pair: pair[0].explained - pair[1].explained)
+        if new.explained - old.explained < _WORTHWHILE:
+            return []
+        return [
+            f"Searching up to order {best} only would explain more: {_percent(new.explained)} of "
+            f"the variance instead of {_percent(old.explained)} with {new.n_coefficients:,} "
+            "coefficients."
+        ]
+
+    def _limit(self, offer: Offer, forecast: Forecast) -> list[str]:
+        """What it is that hides coefficients: noise, or too many of them."""
+        assert offer.graph is not None
+        count = forecast.n_coefficients
+        quiet = self._predict(offer.graph, count, 0.0).recovered
+        within_reach = float(self._shares(count)[: offer.order].sum())
+        if quiet - forecast.recovered > _WORTHWHILE:
+            return [
+                f"With {count:,} coefficients, noise hides the small ones: without it, "
+                f"{_percent(quiet)} would be recovered."
+            ]
+        if within_reach - quiet > _WORTHWHILE:
+            return [
+                f"With {count:,} coefficients, too many fall into one bin: more budget, which buys "
+                "bins, or coarser features would help."
+            ]
+        return []
+
+    def _least_budget_of_all_orders(self) -> int:
+        """The smallest budget that decodes every order, or that evaluates everything."""
+
+        def too_small(budget: int) -> bool:
+            if is_exhaustive(self._n, budget):
+                return False
+            design = self._design(budget, self._max_degree)
+            return design is None or _order(_graph(design, self._max_degree)) < self._max_degree
+
+        return 1 + _largest(too_small, 1 << 40, bracket=0.0)
+
+
+def _more_budget(offers: tuple[Offer, ...]) -> list[str]:
+    now, more = offers[0], offers[-1]
+    if more.exact:
+        return [f"A budget of {more.budget:,} evaluates everything: the result is exact."]
+    if more.most_nearly_all > now.most_nearly_all:
+        what, least, most = "95 %", now.most_nearly_all, more.most_nearly_all
+    elif more.most_half > now.most_half:
+        what, least, most = "half", now.most_half, more.most_half
+    else:
+        return []
+    instead = f" instead of {least:,}" if least else ""
+    return [f"A budget of {more.budget:,} recovers {what} of up to {most:,} coefficients{instead}."]
+
+
+def order_shares(n: int, max_degree: int, count: int) -> FloatArray:
+    """The shares of the orders 1 to max_degree among so many different coefficients.
+
+    Those of the published spectra, except that there are no more of an order than binom(n, d): the
+    next order takes what is too much.
+
+    Returns:
+        (max_degree,) float64, of sum 1.
+    """
+    wanted = list(_ORDER_SHARES[:max_degree])
+    while len(wanted) < max_degree:
+        wanted.append(wanted[-1] / 2)
+    left = float(count)
+    numbers = []
+    for d in range(1, max_degree + 1):
+        share = wanted[d - 1] / sum(wanted[d - 1 :])
+        numbers.append(min(float(math.comb(n, d)), left * share))
+        left -= numbers[-1]
+    return np.array(numbers) / sum(numbers)
+
+
+def _graph(design: Design, max_degree: int) -> Graph:
+    return Graph(
+        n_features=design.n_features,
+        log2_bins=design.log2_bins,
+        n_offsets=design.n_offsets,
+        t=min(design.code.t, max_degree),
+        exhaustive_order=enumerable_order(design.n_features, max_degree),
+    )
+
+
+def _order(graph: Graph) -> int:
+    return max(graph.t, graph.exhaustive_order)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _total(forecasts: list[Forecast]) -> float:
+    return sum(forecast.explained for forecast in forecasts)
+
+
+def _largest(good: Callable[[int], bool], most: int, bracket: float = _BRACKET) -> int:
+    """The largest number from 1 to `most` that is good, to a relative bracket; 0 if 1 is not.
+
+    Numbers are taken to be good up to some point and not from there on.
+    """
+    low, high = 0, 1
+    while high <= most and good(high):
+        low, high = high, 2 * high
+    high = min(high, most + 1)
+    while high - low > max(1.0, bracket * low):
+        middle = (low + high) // 2
+        low, high = (middle, high) if good(middle) else (low, middle)
+    return low

@@ -1,0 +1,1 @@
+"""What is measured of a model's answer: one number per prompt."""

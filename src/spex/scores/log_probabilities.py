@@ -1,0 +1,391 @@
+"""What is measured of a model's answer: the number that is attributed to the features.
+
+A score is resolved once per explanation, on the unmasked prompt: that fixes the answer (by default
+what the model itself answers) and which of its tokens count. The scores of this module turn the
+log-probabilities of given answers into one number per prompt; those of `spex.scores.replies`
+measure what the model replies, for endpoints that return nothing but text.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError
+from spex.models.protocol import LanguageModel, Prompt
+
+
+class ResolvedScore(Protocol):
+    """A score with concrete answers. Law: equal descriptions give equal values."""
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The answers whose log-probabilities are needed; none where replies are measured."""
+        ...
+
+    @property
+    def answer(self) -> str | None:
+        """The answer that is explained; None where there is not one."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One readable line, with the unit."""
+        ...
+
+    def evaluate(
+        self, model: LanguageModel, prompts: Sequence[Prompt]
+    ) -> Iterator[tuple[int, float]]:
+        """(prompt number, score) as soon as the model is done with a prompt, in any order.
+
+        What the model refuses is refused by the call itself, before any evaluation.
+        """
+        ...
+
+    def describe(self) -> dict[str, Any] | None:
+        """All that determines the values, as JSON values; None where that cannot be told."""
+        ...
+
+
+class Score(Protocol):
+    """A score as the user asks for it."""
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> ResolvedScore:
+        """Fix the answers.
+
+        Args:
+            model: the model that is explained.
+            full_prompt: the prompt with every feature present.
+        """
+        ...
+
+
+class _OfLogProbs(ABC):
+    """What the scores share that are read off the log-probabilities of given answers."""
+
+    @property
+    @abstractmethod
+    def answers(self) -> tuple[str, ...]:
+        """The answers whose log-probabilities are needed."""
+
+    @abstractmethod
+    def combine(self, log_probs: Sequence[FloatArray]) -> float:
+        """The score, from one (n_tokens,) array in nats per answer."""
+
+    def evaluate(
+        self, model: LanguageModel, prompts: Sequence[Prompt]
+    ) -> Iterator[tuple[int, float]]:
+        """See `ResolvedScore.evaluate`."""
+        scored = model.log_probs(prompts, self.answers)
+        return ((number, self.combine(log_probs)) for number, log_probs in scored)
+
+
+@dataclass(frozen=True)
+class LogProb:
+    """Log-probability of an answer, or of a part of it, in nats.
+
+    Args:
+        answer: the answer; None is the model's greedy answer to the unmasked prompt.
+        reduce: "sum" or "mean" over the tokens that count.
+        span: the part that counts: a string that occurs once in the answer, or (start, stop) in
+            characters of it. The tokens that overlap it count, each given the whole answer
+            before it. None is the whole answer.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+
+    answer: str | None = None
+    reduce: Literal["sum", "mean"] = "sum"
+    span: str | tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.answer is not None:
+            _check_answer(self.answer, "answer")
+        if self.reduce not in ("sum", "mean"):
+            raise ArgumentError(f"reduce={self.reduce!r} is unknown; use 'sum' or 'mean'")
+        if self.span == "":
+            raise ArgumentError("span is empty; give a part of the answer, or None for all of it")
+        if self.answer is not None and self.span is not None:
+            _find_span(self.answer, self.span)
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "ResolvedLogProb":
+        """Fix the answer and the tokens that count; calls the model once if answer is None.
+
+        Raises:
+            ArgumentError: the model answers nothing, or the span is not in the answer.
+        """
+        answer = greedy_answer(model, full_prompt) if self.answer is None else self.answer
+        if self.span is None:
+            return ResolvedLogProb(answer, self.reduce, None, None)
+        start, stop = _find_span(answer, self.span)
+        tokens = tuple(
+            number
+            for number, (first, last) in enumerate(model.answer_tokens(answer))
+            if first < stop and last > start
+        )
+        if not tokens:
+            raise ArgumentError(f"span={self.span!r} overlaps no token of the answer {answer!r}")
+        return ResolvedLogProb(answer, self.reduce, (start, stop), tokens)
+
+
+@dataclass(frozen=True)
+class ResolvedLogProb(_OfLogProbs):
+    """A `LogProb` with its answer.
+
+    Attributes:
+        answer: the answer.
+        reduce: "sum" or "mean".
+        span: the characters (start, stop) that count; None for all.
+        tokens: the numbers of the tokens that count; None for all.
+    """
+
+    answer: str
+    reduce: str
+    span: tuple[int, int] | None
+    tokens: tuple[int, ...] | None
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The one answer."""
+        return (self.answer,)
+
+    @property
+    def summary(self) -> str:
+        """Such as 'log P("yes"), nats'."""
+        what = f'log P("{shorten(self.answer)}")'
+        if self.span is not None:
+            start, stop = self.span
+            what = f'log P("{shorten(self.answer[start:stop])}" in "{shorten(self.answer)}")'
+        return f"{what}, nats" if self.reduce == "sum" else f"mean {what} per token, nats"
+
+    def combine(self, log_probs: Sequence[FloatArray]) -> float:
+        """Sum or mean of the token log-probabilities that count, in nats."""
+        (values,) = log_probs
+        if self.tokens is not None:
+            values = values[list(self.tokens)]
+        return float(values.sum() if self.reduce == "sum" else values.mean())
+
+    def describe(self) -> dict[str, Any]:
+        """Type, answer, reduction and span, as JSON values."""
+        return {
+            "type": "log_prob",
+            "answer": self.answer,
+            "reduce": self.reduce,
+            "span": None if self.span is None else list(self.span),
+        }
+
+    def per_token(self, model: LanguageModel) -> tuple["TokenLogProb", ...]:
+        """One score for each token that counts."""
+        spans = model.answer_tokens(self.answer)
+        numbers = range(len(spans)) if self.tokens is None else self.tokens
+        return tuple(TokenLogProb(self.answer, number, spans[number]) for number in numbers)
+
+
+@dataclass(frozen=True)
+class TokenLogProb(_OfLogProbs):
+    """Log-probability of one token of an answer, given the answer before it, in nats.
+
+    `spex.ValueFunction.per_token` makes them.
+
+    Attributes:
+        answer: the whole answer.
+        number: which of its tokens, from 0.
+        span: the characters (start, stop) of the token.
+    """
+
+    answer: str
+    number: int
+    span: tuple[int, int]
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "TokenLogProb":
+        """Itself: its answer is given."""
+        return self
+
+    @property
+    def token(self) -> str:
+        """The token's text. Tokens that share a character, such as an emoji, all have it."""
+        start, stop = self.span
+        return self.answer[start:stop]
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The one answer."""
+        return (self.answer,)
+
+    @property
+    def summary(self) -> str:
+        """Such as 'log P("great", token 3 of "it was great"), nats'."""
+        return (
+            f'log P("{shorten(self.token)}", token {self.number + 1} of '
+            f'"{shorten(self.answer)}"), nats'
+        )
+
+    def combine(self, log_probs: Sequence[FloatArray]) -> float:
+        """The log-probability of the token, in nats."""
+        (values,) = log_probs
+        return float(values[self.number])
+
+    def describe(self) -> dict[str, Any]:
+        """Type, answer and number, as JSON values."""
+        return {"type": "token_log_prob", "answer": self.answer, "number": self.number}
+
+
+@dataclass(frozen=True)
+class Probability:
+    """Probability of an answer, from 0 to 1.
+
+    Differences of log-probabilities show more where every answer is unlikely: long answers have
+    probabilities near 0 whatever is masked.
+
+    Args:
+        answer: the answer; None is the model's greedy answer to the unmasked prompt.
+
+    Raises:
+        ArgumentError: the answer is empty or no str.
+    """
+
+    answer: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.answer is not None:
+            _check_answer(self.answer, "answer")
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "ResolvedProbability":
+        """Fix the answer; calls the model once if it is None.
+
+        Raises:
+            ArgumentError: the model answers nothing.
+        """
+        answer = greedy_answer(model, full_prompt) if self.answer is None else self.answer
+        return ResolvedProbability(answer)
+
+
+@dataclass(frozen=True)
+class ResolvedProbability(_OfLogProbs):
+    """A `Probability` with its answer."""
+
+    answer: str
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The one answer."""
+        return (self.answer,)
+
+    @property
+    def summary(self) -> str:
+        """Such as 'P("yes"), probability'."""
+        return f'P("{shorten(self.answer)}"), probability'
+
+    def combine(self, log_probs: Sequence[FloatArray]) -> float:
+        """Exp of the sum of the token log-probabilities."""
+        (values,) = log_probs
+        return math.exp(float(values.sum()))
+
+    def describe(self) -> dict[str, Any]:
+        """Type and answer, as JSON values."""
+        return {"type": "probability", "answer": self.answer}
+
+
+@dataclass(frozen=True)
+class LogOdds(_OfLogProbs):
+    """log P(a) - log P(b), each summed over the whole answer, in nats.
+
+    Args:
+        a: the answer that positive values speak for.
+        b: the answer that negative values speak for.
+
+    Raises:
+        ArgumentError: an answer is empty, or both are equal.
+    """
+
+    a: str
+    b: str
+
+    def __post_init__(self) -> None:
+        _check_answer(self.a, "a")
+        _check_answer(self.b, "b")
+        if self.a == self.b:
+            raise ArgumentError(f"a and b are both {self.a!r}; the log-odds would be 0 throughout")
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "LogOdds":
+        """Itself: its answers are given."""
+        return self
+
+    @property
+    def answers(self) -> tuple[str, str]:
+        """Both answers, a first."""
+        return (self.a, self.b)
+
+    @property
+    def answer(self) -> None:
+        """None: two answers are compared."""
+        return None
+
+    @property
+    def summary(self) -> str:
+        """Such as 'log P("yes") - log P("no"), nats'."""
+        return f'log P("{shorten(self.a)}") - log P("{shorten(self.b)}"), nats'
+
+    def combine(self, log_probs: Sequence[FloatArray]) -> float:
+        """Difference of the sums of the token log-probabilities, in nats."""
+        of_a, of_b = log_probs
+        return float(of_a.sum() - of_b.sum())
+
+    def describe(self) -> dict[str, Any]:
+        """Type and both answers, as JSON values."""
+        return {"type": "log_odds", "a": self.a, "b": self.b}
+
+
+def greedy_answer(model: LanguageModel, prompt: Prompt, max_new_tokens: int = 64) -> str:
+    """The model's own answer to a prompt.
+
+    Raises:
+        ArgumentError: it is empty.
+    """
+    answer = model.generate([prompt], max_new_tokens)[0]
+    if not answer.strip():
+        raise ArgumentError(
+            f"the greedy answer of {model.name!r} to the unmasked prompt is empty; "
+            "give the answer to explain"
+        )
+    return answer
+
+
+def _check_answer(answer: object, name: str) -> None:
+    if not isinstance(answer, str):
+        raise ArgumentError(f"{name} must be a str, not {type(answer).__name__}")
+    if not answer:
+        raise ArgumentError(f"{name} is empty; give an answer to score")
+
+
+def _find_span(answer: str, span: str | tuple[int, int]) -> tuple[int, int]:
+    if isinstance(span, str):
+        start = answer.find(span)
+        if start < 0:
+            raise ArgumentError(f"span={span!r} does not occur in the answer {answer!r}")
+        # Searched from the next character on, so that overlapping occurrences are seen too.
+        if answer.find(span, start + 1) >= 0:
+            raise ArgumentError(
+                f"span={span!r} occurs more than once in the answer {answer!r}; "
+                "give (start, stop) in characters"
+            )
+        return start, start + len(span)
+    if (
+        not isinstance(span, tuple)
+        or len(span) != 2
+        or not all(isinstance(position, int) for position in span)
+        or not 0 <= span[0] < span[1] <= len(answer)
+    ):
+        raise ArgumentError(
+            f"span={span!r} is no part of the answer of {len(answer)} characters; "
+            f"give a string of it, or (start, stop) with 0 <= start < stop <= {len(answer)}"
+        )
+    return span
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """A text, cut with three dots where it is longer than the limit in characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,320 @@
+"""Scores of what the model replies, for endpoints that return text alone.
+
+Every masked prompt is answered greedily, and the reply is measured: how similar it is to the reply
+to the unmasked prompt, whether it passes a check, or whatever a function of the user's says. A
+reply costs one call and as many tokens as it is long, and a check of it changes by jumps; where
+log-probabilities are to be had, the scores of `spex.scores.log_probabilities` tell more for less.
+"""
+
+import json
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spex.errors import ArgumentError, ValueFunctionError
+from spex.models.protocol import LanguageModel, Prompt
+from spex.scores.embedding import Embedder, load_embedder
+from spex.scores.log_probabilities import greedy_answer, shorten
+
+
+class _OfReplies(ABC):
+    """What the scores share that measure the model's reply."""
+
+    max_new_tokens: int
+
+    @abstractmethod
+    def measure(self, prompt: Prompt, reply: str) -> float:
+        """The score of one reply."""
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """None: the model answers by itself."""
+        return ()
+
+    @property
+    def answer(self) -> str | None:
+        """None: it is not a given answer that is explained."""
+        return None
+
+    def evaluate(
+        self, model: LanguageModel, prompts: Sequence[Prompt]
+    ) -> Iterator[tuple[int, float]]:
+        """See `ResolvedScore.evaluate`."""
+        replies = model.replies(prompts, self.max_new_tokens)
+        return ((number, self.measure(prompts[number], reply)) for number, reply in replies)
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Cosine similarity, by sentence embeddings, of the reply to a reference; from -1 to 1.
+
+    The embeddings are those of all-MiniLM-L6-v2, which reads the first 256 word pieces of a text.
+
+    Args:
+        reference: what replies are compared with; None is the model's own greedy reply to the
+            unmasked prompt.
+        max_new_tokens: where a reply is cut off, in tokens.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+
+    reference: str | None = None
+    max_new_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        _check_max_new_tokens(self.max_new_tokens)
+        if self.reference is None:
+            return
+        if not isinstance(self.reference, str) or not self.reference.strip():
+            raise ArgumentError(
+                f"reference={self.reference!r} is no text to compare replies with; give one, or "
+                "None for the model's own reply to the unmasked prompt"
+            )
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "ResolvedSimilarity":
+        """Fix the reference; calls the model once if it is None.
+
+        Raises:
+            ArgumentError: the model replies nothing.
+            MissingExtraError: the embedding model is not installed.
+        """
+        embedder = load_embedder()
+        reference = self.reference
+        if reference is None:
+            reference = greedy_answer(model, full_prompt, self.max_new_tokens)
+        return ResolvedSimilarity(reference, self.max_new_tokens, embedder)
+
+
+class ResolvedSimilarity(_OfReplies):
+    """A `Similarity` with its reference.
+
+    Args:
+        reference: what replies are compared with.
+        max_new_tokens: where a reply is cut off, in tokens.
+        embedder: makes embeddings.
+    """
+
+    def __init__(self, reference: str, max_new_tokens: int, embedder: Embedder) -> None:
+        self.reference = reference
+        self.max_new_tokens = max_new_tokens
+        self._embedder = embedder
+        self._vector = embedder.embed(reference)
+
+    @property
+    def answer(self) -> str:
+        """The reference."""
+        return self.reference
+
+    @property
+    def summary(self) -> str:
+        """Such as 'similarity of the reply to "It is good.", cosine'."""
+        return f'similarity of the reply to "{shorten(self.reference)}", cosine'
+
+    def measure(self, prompt: Prompt, reply: str) -> float:
+        """Cosine of the angle between the embeddings of the reply and of the reference."""
+        return float(np.clip(self._embedder.embed(reply) @ self._vector, -1.0, 1.0))
+
+    def describe(self) -> dict[str, Any]:
+        """Type, reference, length of replies and embedding model, as JSON values."""
+        return {
+            "type": "similarity",
+            "reference": self.reference,
+            "max_new_tokens": self.max_new_tokens,
+            "embedding": self._embedder.identity,
+        }
+
+
+@dataclass(frozen=True)
+class Matches(_OfReplies):
+    """1 where the reply matches a regular expression anywhere, else 0.
+
+    Args:
+        pattern: a pattern of Python's `re`; flags go in front, such as "(?i)yes".
+        max_new_tokens: where a reply is cut off, in tokens.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+
+    pattern: str
+    max_new_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        _check_max_new_tokens(self.max_new_tokens)
+        if not isinstance(self.pattern, str) or not self.pattern:
+            raise ArgumentError(f"pattern={self.pattern!r} must be a str that is not empty")
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ArgumentError(
+                f"pattern={self.pattern!r} is not a regular expression: {error}"
+            ) from None
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "Matches":
+        """Itself: nothing depends on the model."""
+        return self
+
+    @property
+    def summary(self) -> str:
+        """Such as '1 if the reply matches "yes|sure", else 0'."""
+        return f'1 if the reply matches "{shorten(self.pattern)}", else 0'
+
+    def measure(self, prompt: Prompt, reply: str) -> float:
+        """1.0 or 0.0."""
+        return float(re.search(self.pattern, reply) is not None)
+
+    def describe(self) -> dict[str, Any]:
+        """Type, pattern and length of replies, as JSON values."""
+        return {
+            "type": "matches",
+            "pattern": self.pattern,
+            "max_new_tokens": self.max_new_tokens,
+        }
+
+
+@dataclass(frozen=True)
+class JsonField(_OfReplies):
+    """1 where a field of the first JSON object or list in the reply has a value, else 0.
+
+    Text before and after the JSON does not matter, such as the fences that models like to put
+    around it. A reply without JSON, or without the field, counts 0.
+
+    Args:
+        path: the names of the field and of what it is in, and positions in lists, joined by dots,
+            such as "sentiment" or "results.0.label".
+        value: what the field must be: a str, a number, a bool or None.
+        max_new_tokens: where a reply is cut off, in tokens.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+
+    path: str
+    value: str | int | float | bool | None
+    max_new_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        _check_max_new_tokens(self.max_new_tokens)
+        if not isinstance(self.path, str) or not all(self.path.split(".")):
+            raise ArgumentError(f"path={self.path!r} is no path; write names joined by dots")
+        if not isinstance(self.value, str | int | float | bool | None) or (
+            isinstance(self.value, float) and not math.isfinite(self.value)
+        ):
+            raise ArgumentError(
+                f"value={self.value!r} cannot be in a field; give a str, a finite number, a bool "
+                "or None"
+            )
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "JsonField":
+        """Itself: nothing depends on the model."""
+        return self
+
+    @property
+    def summary(self) -> str:
+        """Such as '1 if the reply has sentiment = "positive", else 0'."""
+        return f"1 if the reply has {shorten(self.path)} = {json.dumps(self.value)}, else 0"
+
+    def measure(self, prompt: Prompt, reply: str) -> float:
+        """1.0 or 0.0."""
+        node = _first_json(reply)
+        for name in self.path.split("."):
+            if isinstance(node, dict) and name in node:
+                node = node[name]
+            elif isinstance(node, list) and name.isdecimal() and int(name) < len(node):
+                node = node[int(name)]
+            else:
+                return 0.0
+        # True == 1 in Python, but not in JSON.
+        same_type = isinstance(node, bool) == isinstance(self.value, bool)
+        return float(same_type and node == self.value)
+
+    def describe(self) -> dict[str, Any]:
+        """Type, path, value and length of replies, as JSON values."""
+        return {
+            "type": "json_field",
+            "path": self.path,
+            "value": self.value,
+            "max_new_tokens": self.max_new_tokens,
+        }
+
+
+@dataclass(frozen=True)
+class ReplyScore(_OfReplies):
+    """What a function says of a prompt and the model's reply to it.
+
+    Args:
+        function: (text of the user's message, reply) -> a finite real number.
+        name: what values are stored under. A function cannot be hashed: give another name to
+            another function. None: they are not stored.
+        max_new_tokens: where a reply is cut off, in tokens.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+
+    function: Callable[[str, str], float]
+    name: str | None = None
+    max_new_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        _check_max_new_tokens(self.max_new_tokens)
+        if not callable(self.function):
+            raise ArgumentError(f"function={self.function!r} cannot be called")
+        if self.name is not None and (not isinstance(self.name, str) or not self.name):
+            raise ArgumentError(f"name={self.name!r} must be a str that is not empty, or None")
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "ReplyScore":
+        """Itself: nothing depends on the model."""
+        return self
+
+    @property
+    def summary(self) -> str:
+        """Such as 'length(prompt, reply)'."""
+        own_name = getattr(self.function, "__name__", type(self.function).__name__)
+        return f"{shorten(self.name or str(own_name))}(prompt, reply)"
+
+    def measure(self, prompt: Prompt, reply: str) -> float:
+        """The function's value.
+
+        Raises:
+            ValueFunctionError: it is no finite real number.
+        """
+        returned = self.function(prompt.text, reply)
+        try:
+            value = float(returned)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueFunctionError(
+                f"the score {self.summary} returned {returned!r} for the reply "
+                f"{shorten(reply)!r}; it must return a finite real number"
+            )
+        return value
+
+    def describe(self) -> dict[str, Any] | None:
+        """Type, name and length of replies, as JSON values; None for a function without a name."""
+        if self.name is None:
+            return None
+        return {"type": "reply", "name": self.name, "max_new_tokens": self.max_new_tokens}
+
+
+def _check_max_new_tokens(value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ArgumentError(f"max_new_tokens={value!r}; it must be a whole number of at least 1")
+
+
+def _first_json(text: str) -> Any:
+    """The first JSON object or list in a text; None if there is none."""
+    decoder = json.JSONDecoder()
+    for start in re.finditer(r"[{[]", text):
+        try:
+            return decoder.raw_decode(text, start.start())[0]
+        except (ValueError, RecursionError):
+            continue
+    return None
