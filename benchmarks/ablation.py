@@ -29,6 +29,7 @@ from functions import (
 from spex.f2.packing import unpack
 from spex.fitting.selection import fit_all, join
 from spex.fourier.mask_design import coded_design, uniform_masks
+from spex.prior import Prior
 from spex.surrogates.base import CodedValues, Samples
 from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
@@ -79,7 +80,8 @@ def sampled(function: Function, budget: int, seed: int, share: float) -> Samples
         rows = [number[row.tobytes()] for row in design.masks]
         coded = CodedValues(design, values[rows], 5)
     designed = np.arange(budget) < n_coded
-    return Samples(words, function.n, values, ~designed, coded, designed, function.is_sequence)
+    prior = Prior(sequence=tuple(range(function.n)) if function.is_sequence else ())
+    return Samples(words, function.n, values, ~designed, coded, designed, prior)
 
 
 def fitted(samples: Samples):

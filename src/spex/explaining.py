@@ -29,6 +29,7 @@ from spex.fourier.peeling import DECODINGS
 from spex.fourier.search import enumerable_order
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
+from spex.prior import NO_PRIOR, Prior
 from spex.surrogates.base import CodedValues, Fitted, Samples, Surrogate
 from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
@@ -184,7 +185,13 @@ class _Settings:
             designed[coded] = True
             of_design = CodedValues(design, values[coded], self.max_degree, self.decoding)
         return Samples(
-            words, self.n, values, uniform & ~designed, of_design, designed, self.is_sequence
+            words,
+            self.n,
+            values,
+            uniform & ~designed,
+            of_design,
+            designed,
+            Prior(sequence=tuple(range(self.n))) if self.is_sequence else NO_PRIOR,
         )
 
     def candidates(self, samples: Samples) -> list[Surrogate]:
@@ -348,7 +355,7 @@ def _part(
     m = len(samples)
 
     def part(rows: IntArray, design: Design | None, coded: IntArray) -> tuple[Samples, IntArray]:
-        words, values, uniform = samples.words[rows], samples.values[rows], samples.uniform[rows]
+        words, values, uniform = samples.words[rows], samples.values[rows], samples.drawn[rows]
         return settings.samples(words, values, uniform, design, coded), rows
 
     if not decodes:
@@ -362,7 +369,7 @@ def _part(
     coded = known.add(design.masks)
     if coded.max() >= m:
         return None
-    uniform = np.flatnonzero(samples.uniform)[: max(size - len(np.unique(coded)), 0)]
+    uniform = np.flatnonzero(samples.drawn)[: max(size - len(np.unique(coded)), 0)]
     rows = np.union1d(coded, uniform)
     return part(rows, design, np.searchsorted(rows, coded))
 

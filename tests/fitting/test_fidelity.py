@@ -64,7 +64,7 @@ def test_a_cross_fitted_prediction_has_not_seen_its_value(fit, fold):
     parts = folds(before)
     values = before.values.copy()
     values[parts[fold]] += np.array([100, -50, 3, 0, 20])[: len(parts[fold])]
-    after = Samples(before.words, before.n_features, values, before.uniform)
+    after = Samples(before.words, before.n_features, values, before.drawn)
     own, other = parts[fold], parts[1]
     predicted, again = fit(before, parts).predictions, fit(after, parts).predictions
     assert np.allclose(predicted[own], again[own], rtol=0, atol=1e-10)
@@ -77,7 +77,7 @@ def test_no_longer_support_is_fitted_where_the_error_is_rounding(monkeypatch, va
     given = samples()
     if values == "sparse":
         masks = given.masks
-        given = Samples(given.words, 6, masks[:, :1].sum(axis=1) * 2.0 - 1.0, given.uniform)
+        given = Samples(given.words, 6, masks[:, :1].sum(axis=1) * 2.0 - 1.0, given.drawn)
     fitted = []
     advance = refit._Path.advance
     monkeypatch.setattr(refit._Path, "advance", lambda path: (fitted.append(1), advance(path)))
@@ -118,7 +118,7 @@ def test_noise_with_more_columns_than_masks_is_not_interpolated(seed):
 )
 def test_a_constant_is_fitted_by_itself(surrogate):
     given = samples()
-    constant = Samples(given.words, given.n_features, np.full(60, 2.5), given.uniform)
+    constant = Samples(given.words, given.n_features, np.full(60, 2.5), given.drawn)
     fitted = surrogate.fit(constant, folds(constant))
     assert fitted.spectrum.predict(given.masks) == pytest.approx(np.full(60, 2.5))
     assert fitted.predictions[10:] == pytest.approx(np.full(50, 2.5))

@@ -11,6 +11,7 @@ from spex.f2.packing import pack, unpack
 from spex.fitting.fidelity import fidelity, folds, same_folds
 from spex.fourier.mask_design import all_masks
 from spex.fourier.spectrum import Spectrum
+from spex.prior import Prior
 from spex.surrogates import gaussian_process, hypercube_kernel
 from spex.surrogates.base import Samples
 from spex.surrogates.gaussian_process import GaussianProcess
@@ -29,7 +30,13 @@ def points(masks):
 def uniform_samples(n, m, function, seed=0, is_sequence=False):
     masks = np.random.default_rng(seed).random((m, n)) < 0.5
     everyone = np.ones(m, dtype=bool)
-    return Samples(pack(masks), n, function(masks), everyone, is_sequence=is_sequence)
+    return Samples(
+        pack(masks),
+        n,
+        function(masks),
+        everyone,
+        prior=Prior(sequence=tuple(range(n)) if is_sequence else ()),
+    )
 
 
 def r2_on_fresh_masks(spectrum, function, n):
@@ -155,7 +162,7 @@ def test_an_earlier_fit_does_not_tell_a_fold_its_values(fold):
         values = everyone.values.copy()
         values[folds(everyone)[fold]] += changed
         everyone = replace(everyone, values=values)
-        first = replace(everyone.without(np.arange(60, 120)), uniform=np.ones(60, dtype=bool))
+        first = replace(everyone.without(np.arange(60, 120)), drawn=np.ones(60, dtype=bool))
         assert same_folds(first, everyone)
         earlier = GaussianProcess().fit(first, folds(first))
         assert len(earlier.begin) == 2
@@ -185,14 +192,14 @@ def test_a_larger_sample_begins_where_the_smaller_one_ended(monkeypatch):
 
 def test_folds_stay_when_the_sample_grows():
     samples = uniform_samples(9, 200, three_pairs)
-    fewer = replace(samples.without(np.arange(50, 200)), uniform=np.ones(50, dtype=bool))
+    fewer = replace(samples.without(np.arange(50, 200)), drawn=np.ones(50, dtype=bool))
     assert same_folds(fewer, samples)
     number = {row: at for at, rows in enumerate(folds(samples)) for row in rows.tolist()}
     for at, rows in enumerate(folds(fewer)):
         assert all(number[row] == at for row in rows.tolist())
     # One that is no longer uniform moves all that come after it.
-    uniform = samples.uniform.copy()
+    uniform = samples.drawn.copy()
     uniform[3] = False
-    assert not same_folds(fewer, replace(samples, uniform=uniform))
-    few = replace(samples.without(np.arange(5, 200)), uniform=np.ones(5, dtype=bool))
+    assert not same_folds(fewer, replace(samples, drawn=uniform))
+    few = replace(samples.without(np.arange(5, 200)), drawn=np.ones(5, dtype=bool))
     assert not same_folds(few, samples)

@@ -39,16 +39,16 @@ PERFECT = Fidelity(1.0, (1.0, 1.0))
 
 def folds(samples: Samples) -> list[IntArray]:
     """Split the rows of the uniform masks into at most ten parts of equal size."""
-    rows = np.nonzero(samples.uniform)[0]
+    rows = np.nonzero(samples.drawn)[0]
     parts = min(_FOLDS, len(rows))
     return [rows[part::parts] for part in range(parts)]
 
 
 def same_folds(fewer: Samples, samples: Samples) -> bool:
     """Whether samples begin with fewer, and these are in the same folds by themselves."""
-    uniform = np.nonzero(fewer.uniform)[0]
+    uniform = np.nonzero(fewer.drawn)[0]
     return len(uniform) >= _FOLDS and np.array_equal(
-        uniform, np.nonzero(samples.uniform)[0][: len(uniform)]
+        uniform, np.nonzero(samples.drawn)[0][: len(uniform)]
     )
 
 

@@ -89,10 +89,10 @@ def fall(
     Returns:
         None where too few masks are left to compare on.
     """
-    outside = samples.uniform.copy()
+    outside = samples.drawn.copy()
     outside[rows] = False
     test = np.flatnonzero(outside)
-    if len(test) < _LEAST_TEST_MASKS or part.uniform.sum() < _LEAST_TEST_MASKS:
+    if len(test) < _LEAST_TEST_MASKS or part.drawn.sum() < _LEAST_TEST_MASKS:
         return None
     used = [candidate for candidate in candidates if candidate.name in fit.weights]
     parts = folds(part)[:2]

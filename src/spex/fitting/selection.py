@@ -64,7 +64,7 @@ def fit_all(candidates: Sequence[Surrogate], samples: Samples) -> dict[str, Fitt
         candidates: At least one, the cheapest first.
         samples: Evaluated masks, at least two of them uniform.
     """
-    uniform = np.nonzero(samples.uniform)[0]
+    uniform = np.nonzero(samples.drawn)[0]
     if len(uniform) < 2:
         raise ArgumentError(
             f"{len(uniform)} uniform masks are too few to measure R2; raise the budget"
@@ -90,7 +90,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         samples: These samples.
     """
     values = samples.values
-    uniform = np.nonzero(samples.uniform)[0]
+    uniform = np.nonzero(samples.drawn)[0]
     names = list(fitted)
 
     def measure(predictions: FloatArray, left_out: float) -> Fidelity:
@@ -103,7 +103,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     else:
         of_fold = np.full(len(samples), np.nan)
         for rows in folds(samples):
-            others = samples.uniform.copy()
+            others = samples.drawn.copy()
             others[rows] = False
             of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
         weights = _weights(predictions[uniform], values[uniform])

@@ -14,6 +14,7 @@ from spex.f2.packing import n_words, unpack
 from spex.fourier.design import Design
 from spex.fourier.peeling import DecodeResult, decode
 from spex.fourier.spectrum import Spectrum
+from spex.prior import NO_PRIOR, Prior
 
 # Doubtful frequencies that decoding names for the refit to decide upon.
 _DOUBTFUL = 500
@@ -49,12 +50,11 @@ class Samples:
         words: (m, n_words) uint64, the masks, packed.
         n_features: n, the number of features.
         values: (m,) float64.
-        uniform: (m,) bool, which masks were drawn uniformly at random. Only these measure R2 and
-            may be left out in cross-fitting.
+        drawn: (m,) bool, which masks were drawn at random from the distribution of masks that R2
+            is about. Only these measure R2 and may be left out in cross-fitting.
         coded: A coded design and its values, if there is one.
         designed: (m,) bool, which masks are those of the design; all of them are there.
-        is_sequence: Whether the features stand in a row and close up where some are absent, as
-            words of a text do when others are deleted.
+        prior: What is known of the features.
         earlier: Fits to a beginning of these samples, each of its masks in the same fold as now, by
             name of the surrogate.
     """
@@ -62,10 +62,10 @@ class Samples:
     words: WordArray
     n_features: int
     values: FloatArray
-    uniform: BoolArray
+    drawn: BoolArray
     coded: CodedValues | None = None
     designed: BoolArray | None = None
-    is_sequence: bool = False
+    prior: Prior = NO_PRIOR
     earlier: Mapping[str, "Fitted"] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Samples:
             self,
             words=self.words[keep],
             values=self.values[keep],
-            uniform=self.uniform[keep],
+            drawn=self.drawn[keep],
             designed=None if self.designed is None else self.designed[keep],
         )
 

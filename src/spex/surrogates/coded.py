@@ -46,7 +46,7 @@ class Spex:
         decoded = samples.coded.decoded
         support = decoded.spectrum.support[decoded.spectrum.orders > 0]
         # Coded masks are never left out, so that large folds cost little and save many fits.
-        n_folds = min(_FOLDS_OF_MANY if samples.uniform.sum() >= _MANY else _FOLDS, len(folds))
+        n_folds = min(_FOLDS_OF_MANY if samples.drawn.sum() >= _MANY else _FOLDS, len(folds))
         merged = [np.concatenate(folds[start::n_folds]) for start in range(n_folds)]
         if decoded.unexplained < NEGLIGIBLE:
             # Nothing is to be chosen, unless the masks left out deny it.

@@ -182,7 +182,7 @@ class _Data:
         masks = unpack(samples.words[self._rows], self._n)
         self._near: NeighbourTransform | None = None
         indicators = None
-        if samples.is_sequence and self._n <= _NEIGHBOUR_FEATURES:
+        if samples.prior.sequence and self._n <= _NEIGHBOUR_FEATURES:
             indicators = neighbour_indicators(masks)
             self._near = neighbour_transform(self._n, self._max_degree)
         self._points = Points(np.where(masks, 1.0, -1.0), indicators)

@@ -10,8 +10,8 @@ import pytest
 from spex import LogOdds, LogProb, Text, ValueFunction
 from spex.errors import BackendError, MissingExtraError
 from spex.models import load
-from spex.models.transformers import smollm2 as module
 from spex.models.environment import cache_folder
+from spex.models.transformers import smollm2 as module
 
 QUESTION = "Positive or negative? {input}"
 TEXT = Text("Her acting never fails to impress; a thin plot.", prompt=QUESTION, system="Judge.")
