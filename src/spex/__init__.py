@@ -10,6 +10,7 @@ from spex._version import __version__
 
 if TYPE_CHECKING:
     from spex import interop, models
+    from spex.context import Context
     from spex.errors import (
         ArgumentError,
         BackendError,
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     )
     from spex.evaluation.evaluator import Progress
     from spex.evaluation.predict_function import PredictFunction
+    from spex.evaluation.source import ValueSource
     from spex.evaluation.store import Store
     from spex.evaluation.value_function import ValueFunction
     from spex.explaining import explain
     from spex.explanation import Explanation
+    from spex.explanations import Explanations
     from spex.fourier.spectrum import Spectrum
     from spex.inputs.composite import Composite
     from spex.inputs.documents import Documents
@@ -34,8 +37,11 @@ if TYPE_CHECKING:
     from spex.inputs.text import Text
     from spex.interactions.values import InteractionIndex, InteractionValues
     from spex.planning.plan import Plan, plan
+    from spex.prior import Prior
+    from spex.run import Run, fit
     from spex.scores.log_probabilities import LogOdds, LogProb, Probability
     from spex.scores.replies import JsonField, Matches, ReplyScore, Similarity
+    from spex.settings import Settings
     from spex.zooming import Zoom, zoom
 
 _HOMES = {
@@ -43,7 +49,9 @@ _HOMES = {
     "BackendError": "spex.errors",
     "Composite": "spex.inputs.composite",
     "Documents": "spex.inputs.documents",
+    "Context": "spex.context",
     "Explanation": "spex.explanation",
+    "Explanations": "spex.explanations",
     "FileFormatError": "spex.errors",
     "Image": "spex.inputs.image",
     "InteractionIndex": "spex.interactions.values",
@@ -56,9 +64,12 @@ _HOMES = {
     "MissingExtraError": "spex.errors",
     "Plan": "spex.planning.plan",
     "PredictFunction": "spex.evaluation.predict_function",
+    "Prior": "spex.prior",
     "Probability": "spex.scores.log_probabilities",
     "Progress": "spex.evaluation.evaluator",
     "ReplyScore": "spex.scores.replies",
+    "Run": "spex.run",
+    "Settings": "spex.settings",
     "Similarity": "spex.scores.replies",
     "Spectrum": "spex.fourier.spectrum",
     "SpexError": "spex.errors",
@@ -67,9 +78,11 @@ _HOMES = {
     "Table": "spex.inputs.table",
     "Text": "spex.inputs.text",
     "ValueFunction": "spex.evaluation.value_function",
+    "ValueSource": "spex.evaluation.source",
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
     "explain": "spex.explaining",
+    "fit": "spex.run",
     "plan": "spex.planning.plan",
     "zoom": "spex.zooming",
 }
@@ -78,8 +91,10 @@ __all__ = [
     "ArgumentError",
     "BackendError",
     "Composite",
+    "Context",
     "Documents",
     "Explanation",
+    "Explanations",
     "FileFormatError",
     "Image",
     "InteractionIndex",
@@ -92,9 +107,12 @@ __all__ = [
     "MissingExtraError",
     "Plan",
     "PredictFunction",
+    "Prior",
     "Probability",
     "Progress",
     "ReplyScore",
+    "Run",
+    "Settings",
     "Similarity",
     "Spectrum",
     "SpexError",
@@ -104,9 +122,11 @@ __all__ = [
     "Text",
     "ValueFunction",
     "ValueFunctionError",
+    "ValueSource",
     "Zoom",
     "__version__",
     "explain",
+    "fit",
     "interop",
     "models",
     "plan",

@@ -11,10 +11,12 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, Interaction
 from spex._version import __version__
+from spex.context import Context
 from spex.errors import ArgumentError, FileFormatError
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.uncertainty import spectrum_errors
 from spex.interactions.values import InteractionIndex, InteractionValues, interactions
+from spex.masks import check_masks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,9 +35,8 @@ class Explanation:
     Args:
         features: The n labels.
         spectrum: The surrogate; every prediction and every interaction is read from it.
-        r2: Share of the variance over uniform masks that the surrogate explains, from evaluations
-            that the predicting fit has not seen; 1.0 when exact. NaN where too few masks were
-            evaluated to say.
+        r2: Share of the variance over masks that the surrogate explains, from evaluations that the
+            predicting fit has not seen; 1.0 when exact. NaN where it is unknown.
         r2_interval: 90 % confidence interval of `r2`.
         n_evaluations: Distinct masks evaluated, those that measure R2 included.
         method: The method that made the spectrum.
@@ -47,12 +48,13 @@ class Explanation:
         unexplained: Mean squared error over uniform masks, from evaluations that the predicting fit
             has not seen, in the squared unit of the value function; zero when exact, None where
             unknown.
+        r2_distribution: Which masks R2 is about: "uniform"; or "given", masks like those that
+            were told (see `spex.fit`).
         forecast: {evaluations: R2 to expect} at two and four times `n_evaluations`, from how R2 has
-            grown over parts of the sample; empty where it cannot be said, or nothing is to be won.
-            That of `spex.explain` is computed when it is first looked at, as printing does.
+            grown over parts of the sample; empty where it cannot be said, nothing is to be won, or
+            it was not computed (`spex.Run.forecast` does; `spex.explain` up to 500 masks).
         notes: What a user should know about this result, a sentence each.
-        context: What was explained: model, prompt, answer, score, text and its segments, as far
-            as the value function tells; JSON content.
+        context: What was explained, as far as the source of values tells.
         version: Version of spex that made it.
     """
 
@@ -67,9 +69,10 @@ class Explanation:
     scores: Mapping[str, float] = field(default_factory=dict)
     standard_errors: FloatArray | None = None
     unexplained: float | None = None
+    r2_distribution: str = "uniform"
     forecast: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Context = field(default_factory=Context)
     version: str = __version__
 
     def __post_init__(self) -> None:
@@ -95,7 +98,7 @@ class Explanation:
         Raises:
             ArgumentError: the masks have another shape or are not boolean.
         """
-        return self.spectrum.predict(checked_masks(masks, self.n_features))
+        return self.spectrum.predict(check_masks(masks, self.n_features))
 
     def interactions(
         self, index: str | InteractionIndex = "FBII", order: int | None = None
@@ -194,9 +197,10 @@ class Explanation:
             if self.standard_errors is None
             else self.standard_errors.tolist(),
             "unexplained": self.unexplained,
+            "r2_distribution": self.r2_distribution,
             "forecast": [[size, r2] for size, r2 in self.forecast.items()],
             "notes": list(self.notes),
-            "context": dict(self.context),
+            "context": self.context.to_json(),
         }
 
     @classmethod
@@ -232,9 +236,10 @@ class Explanation:
                 scores={str(k): float(v) for k, v in content["scores"].items()},
                 standard_errors=_errors(content.get("standard_errors"), len(coefficients)),
                 unexplained=_not_negative(content.get("unexplained")),
+                r2_distribution=str(content.get("r2_distribution", "uniform")),
                 forecast={int(m): float(r2) for m, r2 in content.get("forecast", [])},
                 notes=tuple(str(note) for note in content["notes"]),
-                context=dict(content["context"]),
+                context=Context.from_json(dict(content["context"]), len(features)),
                 version=str(content["version"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -322,24 +327,3 @@ def _not_negative(given: object) -> float | None:
     if not isinstance(given, int | float) or not 0 <= given < math.inf:
         raise ValueError(f"an unexplained variance of {given!r}")
     return float(given)
-
-
-def checked_masks(masks: object, n: int) -> BoolArray:
-    """Masks as (m, n) bool.
-
-    Raises:
-        ArgumentError: the shape is another, or an entry is neither false nor true.
-    """
-    array = np.asarray(masks)
-    if array.ndim != 2 or array.shape[1] != n:
-        raise ArgumentError(
-            f"masks of shape {array.shape}; they must have shape (number of masks, {n})"
-        )
-    if array.dtype == np.bool_:
-        return array
-    if array.dtype.kind in "iuf" and bool(np.isin(array, (0, 1)).all()):
-        return array.astype(np.bool_)
-    raise ArgumentError(
-        f"masks of type {array.dtype} with other entries than 0 and 1; give booleans, "
-        "True where the feature is present"
-    )

@@ -5,23 +5,25 @@ levels are explained by the same value function over the fine units: a coarse un
 all the fine units in it are.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.context import Context
 from spex.errors import ArgumentError, FileFormatError
-from spex.evaluation.evaluator import Progress, StreamingFunction, checked_values
+from spex.evaluation.evaluator import Progress
+from spex.evaluation.identity import content_identity
+from spex.evaluation.source import ValueSource, as_source
 from spex.evaluation.store import Store
 from spex.explaining import explain
 from spex.explanation import Explanation
-from spex.inputs.parts import parts_from_json
 from spex.interactions.values import InteractionIndex
+from spex.prior import NO_PRIOR
 
 FORMAT = "spex-zoom"
 
@@ -132,10 +134,13 @@ def zoom(
         ValueFunctionError: f did not return one finite real number per mask.
         StoreError: the store cannot be used.
     """
-    labels = getattr(f, "features", None)
-    if labels is None:
+    if getattr(f, "features", None) is None:
         raise ArgumentError("f has no features; zoom needs a spex.ValueFunction, or one like it")
-    numbers, coarse_labels = _groups(f, groups, len(labels))
+    source = as_source(f)
+    if source.outputs is not None:
+        raise ArgumentError("zoom explains one output; choose one")
+    labels = source.features
+    numbers, coarse_labels = coarse_units(groups, len(labels), getattr(f, "masker", None))
     n_coarse = len(coarse_labels)
     if top is not None and not 1 <= top <= n_coarse:
         raise ArgumentError(f"top={top}; there are {n_coarse} coarse units: give 1 to {n_coarse}")
@@ -143,7 +148,7 @@ def zoom(
         raise ArgumentError(f"rest={rest!r} is unknown; use 'present' or 'absent'")
 
     def explained(view: "_View", calls: int) -> Explanation:
-        return explain(
+        found: Explanation = explain(
             view,
             budget=calls,
             method=method,
@@ -152,8 +157,9 @@ def zoom(
             store=store,
             progress=progress,
         )
+        return found
 
-    overview = _View(f, coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
+    overview = _View(source, coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
     coarse = explained(overview, budget // 2)
     chosen = _chosen(coarse, top, np.bincount(numbers))
     inside = np.nonzero(np.isin(numbers, chosen))[0]
@@ -165,62 +171,68 @@ def zoom(
     fixed[inside] = False
     places = np.full(len(labels), -1)
     places[inside] = np.arange(len(inside))
-    close_up = _View(f, [labels[number] for number in inside], places, fixed)
+    close_up = _View(source, [labels[number] for number in inside], places, fixed)
     return Zoom(coarse, explained(close_up, budget - coarse.n_evaluations), tuple(chosen))
 
 
 class _View:
-    """A value function of f's features in groups: those of one group come and go together.
+    """A source over groups of another source's features: those of a group come and go together.
 
     Args:
-        f: over m features.
+        source: over m features.
         features: the label of each group.
-        groups: (m,) the group of each feature of f; -1 where it is fixed.
+        groups: (m,) the group of each feature of the source; -1 where it is fixed.
         fixed: (m,) whether a fixed feature is present.
     """
 
     def __init__(
-        self, f: Callable[[BoolArray], Any], features: Sequence[str], groups: Any, fixed: BoolArray
+        self, source: ValueSource, features: Sequence[str], groups: IntArray, fixed: BoolArray
     ) -> None:
-        self._f = f
-        self._groups = np.asarray(groups, dtype=np.int64)
+        self._source = source
+        self._groups = groups
         self._fixed = fixed
         self.features = tuple(features)
+        self.outputs = source.outputs
+        self.prior = NO_PRIOR
 
     @property
-    def identity(self) -> str | None:
-        of_f = getattr(self._f, "identity", None)
-        if not isinstance(of_f, str):
+    def identities(self) -> tuple[str, ...] | None:
+        of_source = self._source.identities
+        if of_source is None:
             return None
-        content = json.dumps([of_f, self._groups.tolist(), self._fixed.tolist()])
-        return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+        view = [self._groups.tolist(), self._fixed.tolist()]
+        return tuple(content_identity([one, *view]) for one in of_source)
 
-    def describe(self) -> dict[str, Any]:
-        describe = getattr(self._f, "describe", None)
-        context = dict(describe()) if callable(describe) else {}
-        parts = parts_from_json(context.pop("parts", None), len(self._groups))
-        if parts is not None:
-            numbers = [None if group < 0 else group for group in self._groups.tolist()]
-            context["parts"] = [part.renumbered(numbers).to_json() for part in parts]
-        return context
-
-    def _wide(self, masks: BoolArray) -> BoolArray:
-        return np.where(self._groups >= 0, masks[:, self._groups], self._fixed)
-
-    def __call__(self, masks: BoolArray) -> FloatArray:
-        wide = self._wide(masks)
-        return checked_values(self._f(wide), wide)
+    def contexts(self) -> tuple[Context, ...]:
+        numbers = [None if group < 0 else group for group in self._groups.tolist()]
+        return tuple(
+            context
+            if context.parts is None
+            else replace(context, parts=tuple(part.renumbered(numbers) for part in context.parts))
+            for context in self._source.contexts()
+        )
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        if isinstance(self._f, StreamingFunction):
-            yield from self._f.stream(self._wide(masks))
-        else:
-            yield np.arange(len(masks)), self(masks)
+        wide = np.where(self._groups >= 0, masks[:, self._groups], self._fixed)
+        return self._source.stream(wide)
 
 
-def _groups(f: object, groups: object, n_features: int) -> tuple[IntArray, list[str]]:
+def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, list[str]]:
+    """The coarse unit of each feature, and the labels of the coarse units.
+
+    Args:
+        groups: See `zoom`.
+        n_features: n.
+        masker: Of the fine units; None where there is none.
+
+    Returns:
+        (n,) int64 numbers, and the labels.
+
+    Raises:
+        ArgumentError: the groups are wrong, or there is one coarse unit.
+    """
     if isinstance(groups, str):
-        find = getattr(getattr(f, "masker", None), "groups", None)
+        find = getattr(masker, "groups", None)
         if find is None:
             raise ArgumentError(
                 f"groups={groups!r}: f has no masker that knows coarser units; give the number of "
@@ -269,5 +281,5 @@ def _chosen(coarse: Explanation, top: int | None, sizes: IntArray) -> list[int]:
 
 
 def _title(level: str, explanation: Explanation) -> str:
-    score = explanation.context.get("score")
-    return f"{level}: {score}" if isinstance(score, str) else level
+    score = explanation.context.score
+    return level if score is None else f"{level}: {score}"

@@ -238,23 +238,16 @@ def explain(
         typer.Option(
             metavar="M",
             help="auto (the best that the budget allows, or several joined), exact, linear, "
-            "pairwise, spex, gp or proxyspex.",
+            "spex, gp or proxyspex.",
         ),
     ] = "auto",
     max_degree: Annotated[
         int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
     ] = 5,
-    decoding: Annotated[
-        str,
-        typer.Option(
-            metavar="D",
-            help="Where method spex looks for coefficients: auto, hard, soft or exhaustive.",
-        ),
-    ] = "auto",
     index: _Index = None,
     order: _Order = None,
     top: _Top = 15,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of all random choices.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -303,7 +296,9 @@ def explain(
       spex explain --text review.txt --score similarity --budget 300 \\
         --model openai:gpt-4o-mini@https://api.openai.com/v1
     """  # noqa: D301 - typer wants the character \b
-    from spex.cli.explaining import Request, run
+    from spex.cli.explaining import run
+    from spex.cli.request import Request
+    from spex.cli.showing import Shown
 
     session: Session = context.obj
     session.quiet = quiet
@@ -333,17 +328,68 @@ def explain(
             target_r2=target_r2,
             method=method,
             max_degree=max_degree,
-            decoding=decoding,
-            index=index,
-            order=order,
-            top=top,
             seed=seed,
             store=store,
             no_store=no_store,
-            out=out,
-            html=html,
             dry_run=dry_run,
+            shown=Shown(index, order, top, out, html),
         ),
+    )
+
+
+@app.command()
+def fit(
+    context: typer.Context,
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.csv",
+            help="Evaluations: a header, one column of 0 and 1 for each feature, and the values.",
+        ),
+    ],
+    value: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The column of the values, value unless given; several times for several outputs.",
+        ),
+    ] = None,
+    method: Annotated[
+        str, typer.Option(metavar="M", help="auto, exact, linear, gp or proxyspex.")
+    ] = "auto",
+    max_degree: Annotated[
+        int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
+    ] = 5,
+    index: _Index = None,
+    order: _Order = None,
+    top: _Top = 15,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Save the explanation.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page to read and share.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Explain evaluations that exist already, such as a log of ablations; no model is called.
+
+    \b
+    Examples:
+      spex fit ablations.csv
+      spex fit ablations.csv --value yes --value no --html answers.html
+    """  # noqa: D301 - typer wants the character \b
+    from spex.cli.fitting import run
+    from spex.cli.showing import Shown
+
+    session: Session = context.obj
+    session.quiet = quiet
+    run(
+        session,
+        table,
+        tuple(value or ()),
+        {"method": method, "max_degree": max_degree, "seed": seed},
+        Shown(index, order, top, out, html),
     )
 
 

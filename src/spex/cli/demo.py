@@ -92,7 +92,7 @@ def demonstrate(
             with progress() as report:
                 explanation = explain(function, budget=calls, progress=report)
         if command is not None:
-            context = {**explanation.context, "command": command}
+            context = dataclasses.replace(explanation.context, command=command)
             explanation = dataclasses.replace(explanation, context=context)
         found.append(explanation)
         if number == 0:
@@ -116,7 +116,7 @@ def verdict(function: ValueFunction) -> str:
     word = "positive" if score > 0 else "negative"
     return (
         f"{function.model.name} calls this review {word}: "
-        f"{function.score.summary.rpartition(', ')[0]} is {facts.signed(score)} nats."
+        f"{function.score.summary} is {facts.signed(score)} nats."
     )
 
 

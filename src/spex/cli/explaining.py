@@ -1,11 +1,9 @@
 """`spex explain`: check the whole call, then load the model, explain, write, print."""
 
 import dataclasses
-import json
-import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,93 +17,28 @@ from spex.cli.functions import (
     predicts,
 )
 from spex.cli.inputs import AnyMasker, read_masker, sources
+from spex.cli.request import Request, parse_price, parse_score
 from spex.cli.session import Session, check_output, console
+from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
-from spex.evaluation.evaluator import Progress
+from spex.evaluation.evaluator import Progress, evaluate
 from spex.evaluation.progress import reporter
 from spex.evaluation.store import Store
-from spex.explaining import explain
-from spex.explanation import Explanation
-from spex.fourier.spectrum import Spectrum
+from spex.explaining import result, run_of
 from spex.inputs.composite import Composite
 from spex.inputs.image import Image
 from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
-from spex.interactions.values import interactions
 from spex.models.environment import cache_folder
 from spex.report import facts
-from spex.scores.log_probabilities import LogOdds, LogProb, Probability
-from spex.scores.replies import JsonField, Matches, Similarity
-from spex.zooming import Zoom, zoom
+from spex.zooming import coarse_units, zoom
 
 if TYPE_CHECKING:
-    from spex._typing import BoolArray
     from spex.models.protocol import Message
     from spex.models.servers.endpoint import Usage
     from spex.scores.log_probabilities import Score
 
 _SHOWN_UNITS = 30
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """The options of `spex explain`, as typed; see its help."""
-
-    text: str | None
-    documents: str | None
-    question: str | None
-    messages: str | None
-    image: str | None
-    table: str | None
-    prompt: str | None
-    system: str | None
-    model: str | None
-    price: str | None
-    device: str | None
-    device_map: str | None
-    dtype: str | None
-    attn_implementation: str | None
-    unit: tuple[str, ...]
-    mask: tuple[str, ...]
-    zoom: str | None
-    score: str
-    answer: str | None
-    budget: int
-    target_r2: float | None
-    method: str
-    max_degree: int
-    decoding: str
-    index: str | None
-    order: int | None
-    top: int
-    seed: int
-    store: Path | None
-    no_store: bool
-    out: Path | None
-    html: Path | None
-    dry_run: bool
-
-    @property
-    def model_options(self) -> dict[str, Any]:
-        """What `spex.models.load` is called with, beside the model's name."""
-        names = ("device", "device_map", "dtype", "attn_implementation")
-        given = {name: value for name in names if (value := getattr(self, name)) is not None}
-        return given if self.price is None else {**given, "price": parse_price(self.price)}
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What `spex.explain` or `spex.zoom` is called with, beside the value function."""
-        settings = {
-            "budget": self.budget,
-            "method": self.method,
-            "max_degree": self.max_degree,
-            "seed": self.seed,
-        }
-        if self.zoom is None:
-            return {**settings, "decoding": self.decoding, "target_r2": self.target_r2}
-        if self.target_r2 is not None or self.decoding != "auto":
-            raise ArgumentError("--target-r2 and --decoding do not go with --zoom; leave them out")
-        return settings
 
 
 def run(session: Session, request: Request) -> None:
@@ -138,137 +71,33 @@ def run(session: Session, request: Request) -> None:
         return
     explanation = _explain(session, request, function)
     with session.interruptible():
-        _deliver(session, request, explanation)
-
-
-def parse_price(price: str) -> tuple[float, float]:
-    """The price that `--price` names: dollars per million tokens read and written.
-
-    Raises:
-        ArgumentError: it is not two numbers.
-    """
-    try:
-        read, written = map(float, price.split(","))
-    except ValueError:
-        read = written = -1.0
-    if not (0 <= read < math.inf and 0 <= written < math.inf):
-        raise ArgumentError(
-            f"--price {price!r}: write dollars per million tokens read and written, such as "
-            "0.15,0.60"
-        )
-    return read, written
-
-
-def parse_score(name: str, answer: str | None) -> "Score":
-    """The score that `--score` and `--answer` name.
-
-    Raises:
-        ArgumentError: there is no such score, or it takes no answer.
-    """
-    kind, _, rest = name.partition(":")
-    match name:
-        case "logprob" | "logprob:sum":
-            return LogProb(answer)
-        case "logprob:mean":
-            return LogProb(answer, reduce="mean")
-        case "probability":
-            return Probability(answer)
-        case "similarity":
-            return Similarity(answer)
-    if kind not in ("logodds", "matches", "json"):
-        raise ArgumentError(
-            f"--score {name!r} is unknown; use logprob, logprob:mean, probability, logodds:A,B, "
-            "such as logodds:positive,negative, similarity, matches:PATTERN or json:FIELD=VALUE"
-        )
-    if answer is not None:
-        instead = "compares two answers; write them as logodds:A,B"
-        raise ArgumentError(
-            f"--answer: {kind} {instead if kind == 'logodds' else 'checks replies, not an answer'}"
-        )
-    if kind == "matches":
-        return Matches(rest)
-    if kind == "json":
-        path, equals, value = rest.partition("=")
-        if not equals:
-            raise ArgumentError(
-                f"--score {name!r}: write json:FIELD=VALUE, such as json:sentiment=positive"
-            )
-        return JsonField(path, _json_value(value))
-    a, comma, b = rest.partition(",")
-    if not (a and comma and b) or "," in b:
-        raise ArgumentError(
-            f"--score {name!r}: write logodds:A,B, such as logodds:positive,negative "
-            "(answers that hold a comma: in Python, spex.LogOdds(a, b))"
-        )
-    return LogOdds(a, b)
-
-
-def _json_value(text: str) -> Any:
-    """A number, true, false or null as in JSON; anything else is a text as it stands."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, str | int | float | bool | None) else text
-
-
-class _WouldEvaluateError(Exception):
-    """Everything is in order: the next step would be to call the model."""
+        deliver(session, explanation, request.shown)
 
 
 def _check(request: Request, masker: AnyMasker) -> int:
     """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
-    if request.top < 0:
-        raise ArgumentError(f"--top {request.top} is negative; give 0 or more rows")
     _check_files(request)
-    if request.zoom is not None and isinstance(masker, Image | Table | Composite):
+    n = masker.n_features
+    if request.zoom is None:
+        request.shown.check(n)
+        return request.settings(n).total
+    if isinstance(masker, Image | Table | Composite):
         raise ArgumentError(
             "--zoom: only the units of --text, --documents and --messages lie in coarser ones"
         )
-    total = 0
-
-    def note(state: Progress) -> None:
-        nonlocal total
-        total = state.total
-
-    # The pipeline itself says whether its arguments fit these features.
-    with suppress(_WouldEvaluateError):
-        _compute(_Probe(masker), request, None, note)
-    n = masker.n_features
-    if request.zoom is None:
-        interactions(Spectrum.from_mapping({(): 0.0}, n), request.index or "FBII", request.order)
-        return total
-    # A close-up has two units at least.
-    interactions(Spectrum.from_mapping({(): 0.0}, 2), request.index or "FBII", request.order)
+    if request.target_r2 is not None:
+        raise ArgumentError("--target-r2 does not go with --zoom; leave it out")
+    _, labels = coarse_units(request.zoom, n, masker)
+    half = dataclasses.replace(request, budget=request.budget // 2)
+    total = half.settings(len(labels)).total
+    request.shown.check(2)  # a close-up has two units at least
     return request.budget if n >= 26 else min(request.budget, total + (1 << n))
-
-
-class _Probe:
-    """Stands for the value function, with its features, until the first call."""
-
-    def __init__(self, masker: AnyMasker) -> None:
-        self.masker = masker
-        self.features = masker.features
-
-    def __call__(self, masks: "BoolArray") -> "BoolArray":
-        raise _WouldEvaluateError
-
-
-def _compute(
-    function: Callable[["BoolArray"], Any],
-    request: Request,
-    store: Store | None,
-    progress: Callable[[Progress], None],
-) -> Explanation | Zoom:
-    if request.zoom is None:
-        return explain(function, store=store, progress=progress, **request.settings)
-    return zoom(function, request.zoom, store=store, progress=progress, **request.settings)
 
 
 def _check_files(request: Request) -> None:
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
-    files = {"--out": request.out, "--html": request.html, "--store": request.store}
+    files = {"--out": request.shown.out, "--html": request.shown.html, "--store": request.store}
     inputs = {option: Path(file) for option, file in sources(request).items() if file != "-"}
     files |= inputs
     named: dict[Path, str] = {}
@@ -284,7 +113,7 @@ def _check_files(request: Request) -> None:
 
 def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     show = console()
-    operator = masker.describe()["operator"]
+    operator = masker.operator_name
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
         assert not isinstance(masker, Image | Table | Composite)  # as `_check` has it
@@ -315,7 +144,7 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
 
 
 def _counted_units(masker: AnyMasker) -> str:
-    unit = masker.describe()["unit"].partition(":")[0]
+    unit = masker.unit_name.partition(":")[0]
     if isinstance(masker, Composite):
         unit = "unit"
     noun = {"regex": "piece", "grid": "region", "superpixels": "region"}.get(unit, unit)
@@ -348,7 +177,7 @@ def _print_estimate(
 
 def _explain(
     session: Session, request: Request, function: Callable[[Store | None], Function]
-) -> Explanation | Zoom:
+) -> Result:
     done = 0
     with ExitStack() as stack:
         place = ""
@@ -365,8 +194,8 @@ def _explain(
         store = stack.enter_context(_store(session, request))
         if store is not None:
             place = str(store.path)
-        made = function(store)
-        if made.identity is None and store is not None:
+        source = function(store)
+        if store is not None and source.identities is None:
             unnamed = "the function has no attribute 'identity' that changes with it"
             if request.store is not None:
                 raise ArgumentError(f"--store: {unnamed}; set it, or leave --store out")
@@ -380,19 +209,31 @@ def _explain(
             done = state.done
             show(state)
 
-        explanation = _compute(made, request, store, count_and_show)
-    usage = getattr(getattr(made, "model", None), "usage", None)
+        explanation = _computed(source, request, store, count_and_show)
+    usage = getattr(getattr(source, "model", None), "usage", None)
     if usage is not None:
         session.notice(_cost(usage))
+    return with_command(explanation, session.command)
 
-    def with_command(one: Explanation) -> Explanation:
-        return dataclasses.replace(one, context={**one.context, "command": session.command})
 
-    if isinstance(explanation, Explanation):
-        return with_command(explanation)
-    return dataclasses.replace(
-        explanation, coarse=with_command(explanation.coarse), fine=with_command(explanation.fine)
-    )
+def _computed(
+    source: Function,
+    request: Request,
+    store: Store | None,
+    progress: Callable[[Progress], None],
+) -> Result:
+    settings: dict[str, Any] = {
+        "method": request.method,
+        "max_degree": request.max_degree,
+        "seed": request.seed,
+    }
+    if request.zoom is not None:
+        return zoom(
+            source, request.zoom, request.budget, store=store, progress=progress, **settings
+        )
+    run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
+    evaluate(run, source, store, progress)
+    return result(run, source, forecast=True)
 
 
 def _cost(usage: "Usage") -> str:
@@ -428,42 +269,3 @@ def _store(session: Session, request: Request) -> Iterator[Store | None]:
     else:
         with opened:
             yield opened
-
-
-def _deliver(session: Session, request: Request, explanation: Explanation | Zoom) -> None:
-    # The file first: it holds everything, whatever happens afterwards.
-    if request.out is not None:
-        explanation.save(request.out)
-        session.notice(f"saved {request.out}; show it with: spex report {request.out}")
-    if request.html is not None:
-        write_page(session, explanation, request.html, request.index, request.order)
-    if not session.quiet:
-        print_explanation(explanation, request.index, request.order, request.top)
-
-
-def write_page(
-    session: Session,
-    explanation: Explanation | Zoom,
-    path: Path,
-    index: str | None,
-    order: int | None,
-) -> None:
-    """Write the HTML page of an explanation, and say where it is."""
-    explanation.to_html(path, index, order)
-    session.notice(f"wrote {path}")
-
-
-def print_explanation(
-    explanation: Explanation | Zoom, index: str | None, order: int | None, top: int
-) -> None:
-    """Print an explanation on standard output."""
-    from spex.report.terminal import view
-
-    show = console()
-    if isinstance(explanation, Explanation):
-        show.print(view(explanation, index, order, top))
-        return
-    for title, level in (("Overview", explanation.coarse), ("Close up", explanation.fine)):
-        show.print(f"{title}\n")
-        show.print(view(level, index, order, top))
-        show.print()

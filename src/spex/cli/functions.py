@@ -12,7 +12,7 @@ from spex.models import efficientnet
 from spex.models.function import import_function
 
 if TYPE_CHECKING:
-    from spex.cli.explaining import Request
+    from spex.cli.request import Request
     from spex.cli.session import Session
     from spex.evaluation.store import Store
     from spex.models.protocol import LanguageModel

@@ -16,7 +16,7 @@ from spex.inputs.table import Table
 from spex.inputs.text import Text
 
 if TYPE_CHECKING:
-    from spex.cli.explaining import Request
+    from spex.cli.request import Request
 
 AnyMasker: TypeAlias = Text | Documents | Messages | Image | Table | Composite
 

@@ -4,13 +4,11 @@ import io
 import warnings
 from pathlib import Path
 
-from spex.cli.explaining import print_explanation, write_page
 from spex.cli.session import Session, check_output
+from spex.cli.showing import load, print_result, write_page
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
-from spex.files import read_json, write_bytes
-from spex.zooming import FORMAT as ZOOM_FORMAT
-from spex.zooming import Zoom
+from spex.files import write_bytes
 
 _DOTS_PER_INCH = 200
 
@@ -40,22 +38,16 @@ def run(
                 raise ArgumentError(f"{option} {output}: is the explanation itself")
         if html is not None and png is not None and html.resolve() == png.resolve():
             raise ArgumentError(f"--html and --png are the same file, {html}; name two files")
-        explanation = _load(path)
-        if png is not None and isinstance(explanation, Zoom):
-            raise ArgumentError(f"--png: {path} holds two explanations; use --html")
+        explanation = load(path)
+        if png is not None and not isinstance(explanation, Explanation):
+            raise ArgumentError(f"--png: {path} holds several explanations; use --html")
         if html is not None:
             write_page(session, explanation, html, index, order)
-        if png is not None and not isinstance(explanation, Zoom):
+        if png is not None and isinstance(explanation, Explanation):
             _draw(explanation, png, index, order, top)
             session.notice(f"wrote {png}")
         if html is None and png is None:
-            print_explanation(explanation, index, order, top)
-
-
-def _load(path: Path) -> Explanation | Zoom:
-    content = read_json(path)
-    is_zoom = isinstance(content, dict) and content.get("format") == ZOOM_FORMAT
-    return Zoom.load(path) if is_zoom else Explanation.load(path)
+            print_result(explanation, index, order, top)
 
 
 def _draw(

@@ -1,21 +1,35 @@
 """The value function of a plain function: inputs in, predictions out, one of them attributed."""
 
-import hashlib
-import json
+import enum
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.arguments import whole_number
+from spex.context import Context
 from spex.errors import ArgumentError, ValueFunctionError
-from spex.inputs.protocol import InputMasker, check_masks
+from spex.evaluation.identity import content_identity
+from spex.evaluation.source import in_batches
+from spex.inputs.protocol import InputMasker
+from spex.masks import check_masks
+from spex.prior import Prior
 
 # Inputs per call: a few dozen photographs, or some ten thousand rows of a table.
 _BATCH_BYTES = 8 << 20
 _IDENTITY_FORMAT = 1
+
+
+class _Default(enum.Enum):
+    LARGEST = "largest"
+
+
+Largest = Literal[_Default.LARGEST]
+LARGEST: Final = _Default.LARGEST
+"""The output that is the largest for the unmasked input."""
 
 
 class PredictFunction:
@@ -31,13 +45,13 @@ class PredictFunction:
             (m, k). Or a model as in scikit-learn, an object that cannot be called: of its methods
             `predict_proba`, `decision_function` and `predict`, the first that it has. An attribute
             `identity`, a string that changes with the weights, lets a store keep what is predicted.
-        output: which of k numbers is explained, from 0, or its name; the one that is the largest
-            for the unmasked input unless given.
-        names: of the k numbers, for reports; those of a scikit-learn classifier unless given.
+        output: which of k numbers is explained, from 0, or its name; None for all of them, as k
+            outputs. Default: the one that is the largest for the unmasked input.
+        names: of the k numbers, for reports; default: those of a scikit-learn classifier.
 
     Attributes:
         masker: as given.
-        output: which number is explained; None where there is one number for an input.
+        output: which number is explained; None where all are, or there is one for an input.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -48,7 +62,7 @@ class PredictFunction:
         self,
         masker: InputMasker,
         predict: Any,
-        output: int | str | None = None,
+        output: int | str | None | Largest = LARGEST,
         *,
         names: Sequence[str] | None = None,
     ) -> None:
@@ -62,8 +76,8 @@ class PredictFunction:
         whole = self._outputs(np.ones((1, masker.n_features), dtype=np.bool_))
         n_outputs = None if whole.ndim == 1 else whole.shape[1]
         self._names = _names(predict, names, n_outputs)
-        if n_outputs is not None and output is None:
-            output = int(whole[0].argmax())
+        if output is LARGEST:
+            output = None if n_outputs is None else int(whole[0].argmax())
         if isinstance(output, str):
             if output not in self._names:
                 known = ", ".join(map(repr, self._names[:10])) or "no names; give a number"
@@ -78,6 +92,7 @@ class PredictFunction:
                 + ("leave output out" if n_outputs is None else f"give 0 to {n_outputs - 1}")
             )
         self.output = output
+        self._n_outputs = n_outputs
         inputs = masker.apply(np.ones((1, masker.n_features), dtype=np.bool_))
         self._masks_at_once = max(1, _BATCH_BYTES // max(_n_bytes(inputs), 1))
 
@@ -87,9 +102,16 @@ class PredictFunction:
         return self.masker.features
 
     @property
-    def is_sequence(self) -> bool:
-        """Whether features stand in a row, and leaving some out makes neighbours of others."""
-        return bool(getattr(self.masker, "is_sequence", False))
+    def outputs(self) -> tuple[str, ...] | None:
+        """Names of the outputs where all are explained; None where one is."""
+        if self.output is not None or self._n_outputs is None:
+            return None
+        return self._names or tuple(map(str, range(self._n_outputs)))
+
+    @property
+    def prior(self) -> Prior:
+        """What the masker knows of the features."""
+        return self.masker.prior
 
     @property
     def n_features(self) -> int:
@@ -97,33 +119,46 @@ class PredictFunction:
         return self.masker.n_features
 
     @property
-    def identity(self) -> str | None:
-        """Hash of all that determines the values; None where the function has no identity."""
+    def _explained(self) -> Sequence[int | None]:
+        """The numbers of the outputs that are explained."""
+        return range(self._n_outputs or 0) if self.outputs is not None else [self.output]
+
+    @property
+    def identities(self) -> tuple[str, ...] | None:
+        """For each output a hash of all that determines its values.
+
+        None where the function has no identity.
+        """
         if not isinstance(self._identity, str):
             return None
-        content = {
-            "format": _IDENTITY_FORMAT,
-            "predict": self._identity,
-            "masker": self.masker.describe(),
-            "output": self.output,
-        }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-    def describe(self) -> dict[str, Any]:
-        """For reports, as JSON values. Keys: model, score, unit, operator, parts."""
-        name = score = _name(self._predict)
-        if self.output is not None:
-            called = self._names[self.output] if self._names else f"output {self.output}"
-            score = f"{called} of {name}"
         masker = self.masker.describe()
-        return {
-            "model": name,
-            "score": score,
-            "unit": masker.get("unit"),
-            "operator": masker.get("operator"),
-            "parts": [part.to_json() for part in self.masker.parts],
-        }
+        common = {"format": _IDENTITY_FORMAT, "predict": self._identity, "masker": masker}
+        return tuple(content_identity(common | {"output": one}) for one in self._explained)
+
+    @property
+    def identity(self) -> str | None:
+        """That of the first output; see `identities`."""
+        identities = self.identities
+        return None if identities is None else identities[0]
+
+    def contexts(self) -> tuple[Context, ...]:
+        """What is explained, for reports; one for each output."""
+        name = _name(self._predict)
+        masker = self.masker
+        common = Context(
+            model=name,
+            score=name,
+            unit=masker.unit_name,
+            operator=masker.operator_name,
+            parts=masker.parts,
+        )
+        return tuple(
+            common if one is None else replace(common, score=f"{self._called(one)} of {name}")
+            for one in self._explained
+        )
+
+    def _called(self, output: int) -> str:
+        return self._names[output] if self._names else f"output {output}"
 
     def __call__(self, masks: npt.ArrayLike) -> FloatArray:
         """The value of each mask.
@@ -132,14 +167,15 @@ class PredictFunction:
             masks: (m, n_features) of bool or 0/1; True keeps the feature.
 
         Returns:
-            (m,) float64.
+            (m,) float64; (m, k) where all outputs are explained.
 
         Raises:
             ArgumentError: the masks have another shape or other values.
             ValueFunctionError: the function returned something else than numbers.
         """
         values = [of_rows for _, of_rows in self.stream(masks)]
-        return np.concatenate(values) if values else np.empty(0)
+        empty = (0,) if self.outputs is None else (0, len(self.outputs))
+        return np.concatenate(values) if values else np.empty(empty)
 
     def stream(self, masks: npt.ArrayLike) -> Iterator[tuple[IntArray, FloatArray]]:
         """The values batch by batch, so that a caller can keep finished work.
@@ -148,20 +184,18 @@ class PredictFunction:
             masks: (m, n_features) of bool or 0/1; True keeps the feature.
 
         Returns:
-            (row numbers, values): (k,) int64 and (k,) float64, in the order of the rows.
+            (row numbers, values), in the order of the rows.
 
         Raises:
             ArgumentError: see `__call__`.
             ValueFunctionError: see `__call__`.
         """
-        return self._stream(check_masks(masks, self.n_features))
+        checked = check_masks(masks, self.n_features)
+        return in_batches(self._values, checked, self._masks_at_once)
 
-    def _stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        for start in range(0, len(masks), self._masks_at_once):
-            batch = masks[start : start + self._masks_at_once]
-            outputs = self._outputs(batch)
-            rows = np.arange(start, start + len(batch))
-            yield rows, outputs if self.output is None else outputs[:, self.output]
+    def _values(self, masks: BoolArray) -> FloatArray:
+        predictions = self._outputs(masks)
+        return predictions if self.output is None else predictions[:, self.output]
 
     def _outputs(self, masks: BoolArray) -> FloatArray:
         """Predictions for each mask, averaged over its inputs: (m,) or (m, k) float64."""

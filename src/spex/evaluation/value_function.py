@@ -1,7 +1,5 @@
 """The function that is explained: masks in, one number per mask out."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,14 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.context import Context
 from spex.errors import ArgumentError, BackendError
+from spex.evaluation.identity import content_identity, distinct_names
 from spex.evaluation.store import Store
-from spex.inputs.protocol import PromptMasker, check_masks
+from spex.inputs.protocol import PromptMasker
+from spex.masks import check_masks
 from spex.models import FunctionModel, load
 from spex.models.protocol import LanguageModel, Prompt
-from spex.models.wrappers import ScoredOnce, StoredAnswers
+from spex.models.wrappers import StoredAnswers
+from spex.prior import Prior
 from spex.scores.log_probabilities import LogProb, ResolvedLogProb, ResolvedScore, Score
 from spex.scores.replies import ReplyScore
+from spex.scores.several import evaluate_several
 
 if TYPE_CHECKING:
     from spex.models.servers.endpoint import Usage
@@ -37,8 +40,9 @@ class ValueFunction:
         masker: what the features are, and what the model is given when some are absent.
         model: the model, or its name for `spex.models.load`; or a function from a prompt to a
             reply, both str, such as a chain or a client of an API; see `spex.models.FunctionModel`.
-        score: what is measured; LogProb() of the model's own answer unless given. Or any function
-            (text of the user's message, the model's reply) -> real number; see `ReplyScore`.
+        score: what is measured; default: LogProb() of the model's own answer. Or any function
+            (text of the user's message, the model's reply) -> real number; see `ReplyScore`. Or a
+            list of these, for several outputs from the same calls.
         store: a sample store, or its path, in which the model's own answer to the unmasked prompt
             is kept and looked for. So the answer is produced once, even by a server that answers
             otherwise the next time. Give the same one to `spex.explain`, which keeps the values.
@@ -46,7 +50,7 @@ class ValueFunction:
     Attributes:
         masker: as given; over tokens, with those of the model.
         model: the model, loaded.
-        score: the score with its answers fixed on the unmasked prompt.
+        scores: the scores, with their answers fixed on the unmasked prompt.
 
     Raises:
         ArgumentError: an argument is wrong, or the prompt exceeds the model's context.
@@ -59,7 +63,7 @@ class ValueFunction:
         self,
         masker: PromptMasker,
         model: LanguageModel | str | Callable[[Any], str],
-        score: Score | Callable[[str, str], float] | None = None,
+        score: Score | Callable[[str, str], float] | Sequence[Any] | None = None,
         *,
         store: Store | str | Path | None = None,
     ) -> None:
@@ -85,15 +89,33 @@ class ValueFunction:
             raise ArgumentError(f"{self.model.name!r} takes no images; use a model that does")
         self.model.check_prompts(extremes, ())
         self._full_prompt = extremes[0]
-        self.score: ResolvedScore = self._resolve(_as_score(score), store)
-        self.model.check_prompts(extremes, self.score.answers)
+        given = score if isinstance(score, list | tuple) else [score]
+        if not given:
+            raise ArgumentError("score is an empty list; give at least one score")
+        self._is_single = given is not score
+        self.scores: tuple[ResolvedScore, ...] = self._resolve(list(map(_as_score, given)), store)
+        for one in self.scores:
+            self.model.check_prompts(extremes, one.answers)
 
-    def _resolve(self, score: Score, store: Store | str | Path | None) -> ResolvedScore:
-        if store is None:
-            return score.resolve(self.model, self._full_prompt)
+    def _resolve(
+        self, scores: Sequence[Score], store: Store | str | Path | None
+    ) -> tuple[ResolvedScore, ...]:
         with ExitStack() as stack:
-            opened = store if isinstance(store, Store) else stack.enter_context(Store(store))
-            return score.resolve(StoredAnswers(self.model, opened), self._full_prompt)
+            model = self.model
+            if store is not None:
+                opened = store if isinstance(store, Store) else stack.enter_context(Store(store))
+                model = StoredAnswers(self.model, opened)
+            return tuple(score.resolve(model, self._full_prompt) for score in scores)
+
+    @property
+    def score(self) -> ResolvedScore:
+        """The first score; the only one unless several were given."""
+        return self.scores[0]
+
+    @property
+    def outputs(self) -> tuple[str, ...] | None:
+        """Names of the scores where several were given; None for a single one."""
+        return None if self._is_single else distinct_names([one.summary for one in self.scores])
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -101,9 +123,9 @@ class ValueFunction:
         return self.masker.features
 
     @property
-    def is_sequence(self) -> bool:
-        """Whether features stand in a row, and leaving some out makes neighbours of others."""
-        return bool(getattr(self.masker, "is_sequence", False))
+    def prior(self) -> Prior:
+        """What the masker knows of the features."""
+        return self.masker.prior
 
     @property
     def n_features(self) -> int:
@@ -116,50 +138,51 @@ class ValueFunction:
         return self.score.answer
 
     @property
-    def identity(self) -> str | None:
-        """Hash of all that determines the values: "sha256:" and 64 hexadecimal digits.
+    def identities(self) -> tuple[str, ...] | None:
+        """For each score a hash of all that determines its values: "sha256:" and 64 digits.
 
         Two value functions with the same identity have the same value for every mask, up to the
         rounding of the model; samples can be stored under it. None where the model is a function
-        without an identity, or the score one without a name: nothing can be stored then.
+        without an identity, or a score one without a name: nothing can be stored then.
         """
-        model, score = self.model.identity, self.score.describe()
-        if model is None or score is None:
+        model = self.model.identity
+        described = [score.describe() for score in self.scores]
+        if model is None or None in described:
             return None
-        content = {
-            "format": _IDENTITY_FORMAT,
-            "model": model,
-            "masker": self.masker.describe(),
-            "score": score,
-        }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-    def describe(self) -> dict[str, Any]:
-        """For reports, as JSON values.
-
-        Keys: model, prompt (the user's message, unmasked), system, answer, score (one line), text,
-        unit, operator, parts (see `spex.inputs.parts`); of a model on a server also usage: the
-        requests, failures, prompt_tokens, completion_tokens and, where a price was given, the cost
-        in dollars since the value function was made.
-        """
         masker = self.masker.describe()
-        used = {}
+        contents = (
+            {"format": _IDENTITY_FORMAT, "model": model, "masker": masker, "score": score}
+            for score in described
+        )
+        return tuple(map(content_identity, contents))
+
+    @property
+    def identity(self) -> str | None:
+        """That of the first score; see `identities`."""
+        identities = self.identities
+        return None if identities is None else identities[0]
+
+    def contexts(self) -> tuple[Context, ...]:
+        """What is explained, for reports; one for each score."""
+        used = None
         if self._usage_before is not None:
             usage: Usage = self.model.usage  # type: ignore[attr-defined]
-            used["usage"] = usage.since(self._usage_before).to_json()
-        return {
-            "model": self.model.name,
-            "prompt": self._full_prompt.text,
-            "system": masker.get("system"),
-            "answer": self.answer,
-            "score": self.score.summary,
-            "text": masker.get("text"),
-            "unit": masker.get("unit"),
-            "operator": masker.get("operator"),
-            "parts": [part.to_json() for part in self.masker.parts],
-            **used,
-        }
+            used = usage.since(self._usage_before).to_json()
+        masker = self.masker
+        common = Context(
+            model=self.model.name,
+            prompt=self._full_prompt.text,
+            system=masker.system,
+            text=getattr(masker, "text", None),
+            unit=masker.unit_name,
+            operator=masker.operator_name,
+            parts=masker.parts,
+            usage=used,
+        )
+        return tuple(
+            replace(common, answer=one.answer, score=one.summary, score_unit=one.unit)
+            for one in self.scores
+        )
 
     def render(self, mask: npt.ArrayLike) -> str:
         """The text of the user's message that the model is given: mask is (n_features,)."""
@@ -172,7 +195,7 @@ class ValueFunction:
             masks: (m, n_features) of bool or 0/1; True keeps the feature.
 
         Returns:
-            (m,) float64, in the unit of the score.
+            (m,) float64, in the unit of the score; (m, q) where q scores were given as a list.
 
         Raises:
             ArgumentError: the masks have another shape or other values, or a masked prompt
@@ -180,7 +203,8 @@ class ValueFunction:
             BackendError: the model failed.
         """
         checked = check_masks(masks, self.n_features)
-        values = np.empty(len(checked))
+        shape = (len(checked),) if self._is_single else (len(checked), len(self.scores))
+        values = np.empty(shape)
         missing = np.ones(len(checked), dtype=np.bool_)
         for rows, of_rows in self.stream(checked):
             values[rows] = of_rows
@@ -201,7 +225,8 @@ class ValueFunction:
             masks: (m, n_features) of bool or 0/1; True keeps the feature.
 
         Returns:
-            (row numbers, values): (k,) int64 and (k,) float64, every row once, in any order.
+            (row numbers, values): (k,) int64 and (k,) or (k, q) float64, every row once, in any
+            order.
 
         Raises:
             ArgumentError: see `__call__`.
@@ -211,28 +236,20 @@ class ValueFunction:
         if self._full_prompt.has_images and len(checked) > _PICTURES_AT_ONCE:
             return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
-        scored = self.score.evaluate(self.model, list(rows))
+        scored = evaluate_several(self.scores, self.model, list(rows))
         return self._spread(list(rows.values()), scored)
 
-    def per_token(self) -> tuple["ValueFunction", ...]:
-        """One value function for each token of the answer, that share the model's calls.
-
-        Explained with the same budget and seed they see the same masks, so only the first
-        explanation costs calls. What is remembered for the others lives as long as one of them.
-
-        Returns:
-            One per token that counts; `score.token` is its text.
+    def per_token(self) -> "ValueFunction":
+        """The same with one output for each token of the answer that counts.
 
         Raises:
-            ArgumentError: the score is not a `LogProb`.
+            ArgumentError: the score is not a single `LogProb`.
         """
-        if not isinstance(self.score, ResolvedLogProb):
+        if not self._is_single or not isinstance(self.score, ResolvedLogProb):
             raise ArgumentError(
-                f"the score {self.score.summary!r} has no tokens to tell apart; use LogProb"
+                f"the score {self.score.summary!r} has no tokens to tell apart; use one LogProb"
             )
-        model = ScoredOnce(self.model)
-        tokens = self.score.per_token(self.model)
-        return tuple(ValueFunction(self.masker, model, token) for token in tokens)
+        return ValueFunction(self.masker, self.model, self.score.per_token(self.model))
 
     def _stream_in_turns(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         for start in range(0, len(masks), _PICTURES_AT_ONCE):
@@ -246,10 +263,14 @@ class ValueFunction:
         return rows
 
     def _spread(
-        self, rows: Sequence[Sequence[int]], scored: Iterator[tuple[int, float]]
+        self, rows: Sequence[Sequence[int]], scored: Iterator[tuple[int, tuple[float, ...]]]
     ) -> Iterator[tuple[IntArray, FloatArray]]:
-        for number, value in scored:
-            yield np.asarray(rows[number], dtype=np.int64), np.full(len(rows[number]), value)
+        for number, values in scored:
+            of_rows = np.tile(np.asarray(values, dtype=np.float64), (len(rows[number]), 1))
+            yield (
+                np.asarray(rows[number], dtype=np.int64),
+                of_rows[:, 0] if self._is_single else of_rows,
+            )
 
 
 def _as_model(model: object) -> LanguageModel:

@@ -5,17 +5,21 @@ of the sample to all of it, is measured on masks that the smaller fit has not se
 goes on. A fit to a quarter as well tells no more.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spex._typing import IntArray
+from spex.arguments import is_exhaustive
+from spex.f2.packing import DistinctRows
 from spex.fitting.fidelity import FALL, folds
 from spex.fitting.selection import Fit, fit_candidate
+from spex.fourier.design import Design
 from spex.fourier.spectrum import weighted_sum
 from spex.surrogates.base import Samples, Surrogate
+from spex.surrogates.coded import Spex
 
 # Fewer masks say nothing of how errors compare.
 _LEAST_TEST_MASKS = 8
@@ -37,41 +41,6 @@ class Fall:
     doublings: float
     log2: float
     deviation: float
-
-
-class Forecast(Mapping[int, float]):
-    """{evaluations: R2 to expect}, computed when it is first looked at.
-
-    To compute it takes a fit to half of the sample, a fourth to a half of the time of the fit that
-    it belongs to.
-
-    Args:
-        compute: Says what it holds; called once.
-    """
-
-    def __init__(self, compute: Callable[[], Mapping[int, float]]) -> None:
-        self._compute = compute
-
-    @cached_property
-    def _expected(self) -> dict[int, float]:
-        expected = dict(self._compute())
-        self._compute = expected.copy  # lets go of the sample
-        return expected
-
-    def __getitem__(self, evaluations: int) -> float:
-        return self._expected[evaluations]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._expected)
-
-    def __len__(self) -> int:
-        return len(self._expected)
-
-    def __repr__(self) -> str:
-        return repr(self._expected)
-
-    def __reduce__(self) -> tuple[type[dict[int, float]], tuple[dict[int, float]]]:
-        return dict, (self._expected,)
 
 
 def fall(
@@ -126,3 +95,88 @@ def expected_r2(r2: float, measured: Fall, doublings: float) -> float:
     total = FALL * usual + weight * measured.log2 / measured.doublings
     slope = max(total / (usual + weight), 0.0)
     return 1 - (1 - r2) * 2 ** (-slope * doublings)
+
+
+def forecast(
+    fit: Fit,
+    samples: Samples,
+    candidates: Callable[[Samples], Sequence[Surrogate]],
+    design: Callable[[int], Design | None],
+    seed: int,
+) -> dict[int, float]:
+    """The R2 to expect at two and four times the evaluations.
+
+    Args:
+        fit: Of the samples.
+        samples: All of them.
+        candidates: The surrogates that a sample is fitted with.
+        design: The coded design of a budget, for fits that decode.
+        seed: Random seed of the part.
+
+    Returns:
+        {evaluations: R2}; empty where it cannot be said, or nothing is left to explain.
+    """
+    if not 0 < 1 - fit.fidelity.r2 < np.inf:
+        return {}
+    m, n = len(samples), samples.n_features
+    found = _half(samples, design if Spex().name in fit.weights else None, seed)
+    if found is None:
+        return {}
+    part, rows = found
+    measured = fall(fit, candidates(part), samples, part, rows)
+    if measured is None:
+        return {}
+    return {
+        times * m: 1.0
+        if is_exhaustive(n, times * m)
+        else float(expected_r2(fit.fidelity.r2, measured, math.log2(times)))
+        for times in (2, 4)
+    }
+
+
+def _half(
+    samples: Samples, design: Callable[[int], Design | None] | None, seed: int
+) -> tuple[Samples, IntArray] | None:
+    """Half of a sample, and its rows; with a coded design of its own where one is asked for.
+
+    None where not all masks of that design are among the samples.
+    """
+    m = len(samples)
+    size = m // 2
+    if design is None:
+        rows = np.sort(np.random.default_rng([seed, size]).permutation(m)[:size])
+        part = replace(
+            samples,
+            words=samples.words[rows],
+            values=samples.values[rows],
+            drawn=samples.drawn[rows],
+            coded=None,
+            designed=np.zeros(size, dtype=np.bool_),
+            earlier={},
+        )
+        return part, rows
+    smaller = design(size)
+    if smaller is None or samples.coded is None:
+        return None
+    known = DistinctRows(samples.words.shape[1])
+    known.add(samples.words)
+    coded = known.add(smaller.masks)
+    if coded.max() >= m:
+        return None
+    drawn = np.flatnonzero(samples.drawn)[: max(size - len(np.unique(coded)), 0)]
+    rows = np.union1d(coded, drawn)
+    places = np.searchsorted(rows, coded)
+    designed = np.zeros(len(rows), dtype=np.bool_)
+    designed[places] = True
+    values = samples.values[rows]
+    of_design = replace(samples.coded, design=smaller, values=values[places])
+    part = replace(
+        samples,
+        words=samples.words[rows],
+        values=values,
+        drawn=samples.drawn[rows] & ~designed,
+        coded=of_design,
+        designed=designed,
+        earlier={},
+    )
+    return part, rows

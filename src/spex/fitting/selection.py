@@ -36,9 +36,9 @@ class Fit:
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
         scores: Cross-fitted R2 of every candidate.
         standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
-        unexplained: Mean squared error at uniform masks, cross-fitted; None where unknown.
+        unexplained: Mean squared error at drawn masks, cross-fitted; None where unknown.
         weights: Of the surrogates chosen or joined.
-        predictions: (m,) cross-fitted, of the uniform masks; NaN elsewhere.
+        predictions: (m,) cross-fitted, of the drawn masks; NaN elsewhere.
     """
 
     method: str
@@ -57,23 +57,37 @@ def fit_candidate(candidate: Surrogate, samples: Samples, folds: Sequence[IntArr
         return candidate.fit(samples, folds)
 
 
-def fit_all(candidates: Sequence[Surrogate], samples: Samples) -> dict[str, Fitted]:
-    """Fit one candidate after the other, by name, until one leaves nothing to gain.
+def fit_all(candidates: Sequence[Surrogate], samples: Sequence[Samples]) -> list[dict[str, Fitted]]:
+    """Fit one candidate after the other, for each output until one leaves nothing to gain.
 
     Args:
         candidates: At least one, the cheapest first.
-        samples: Evaluated masks, at least two of them uniform.
+        samples: Evaluated masks, one item for each output; they differ in their values only. At
+            least two masks are drawn.
+
+    Returns:
+        For each output the fits by name of the candidate.
+
+    Raises:
+        ArgumentError: fewer than two masks are drawn, so that R2 cannot be measured.
     """
-    uniform = np.nonzero(samples.drawn)[0]
-    if len(uniform) < 2:
-        raise ArgumentError(
-            f"{len(uniform)} uniform masks are too few to measure R2; raise the budget"
-        )
-    parts = folds(samples)
-    fitted = {}
+    drawn = np.nonzero(samples[0].drawn)[0]
+    if len(drawn) < 2:
+        raise ArgumentError(f"{len(drawn)} drawn masks are too few to measure R2; raise the budget")
+    parts = folds(samples[0])
+    fitted: list[dict[str, Fitted]] = [{} for _ in samples]
+    unfinished = list(range(len(samples)))
     for candidate in candidates:
-        fit = fitted[candidate.name] = fit_candidate(candidate, samples, parts)
-        if fidelity(samples.values[uniform], fit.predictions[uniform]).r2 > _NOTHING_TO_GAIN:
+        with _single_threaded():
+            fits = [candidate.fit(samples[j], parts) for j in unfinished]
+        for j, fit in zip(unfinished, fits, strict=True):
+            fitted[j][candidate.name] = fit
+        unfinished = [
+            j
+            for j, fit in zip(unfinished, fits, strict=True)
+            if fidelity(samples[j].values[drawn], fit.predictions[drawn]).r2 <= _NOTHING_TO_GAIN
+        ]
+        if not unfinished:
             break
     return fitted
 
@@ -90,11 +104,11 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         samples: These samples.
     """
     values = samples.values
-    uniform = np.nonzero(samples.drawn)[0]
+    drawn = np.nonzero(samples.drawn)[0]
     names = list(fitted)
 
     def measure(predictions: FloatArray, left_out: float) -> Fidelity:
-        return cross_fitted_fidelity(values[uniform], predictions[uniform], left_out, len(samples))
+        return cross_fitted_fidelity(values[drawn], predictions[drawn], left_out, len(samples))
 
     scores = {name: measure(fit.predictions, fit.left_out).r2 for name, fit in fitted.items()}
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
@@ -106,12 +120,12 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
             others = samples.drawn.copy()
             others[rows] = False
             of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
-        weights = _weights(predictions[uniform], values[uniform])
+        weights = _weights(predictions[drawn], values[drawn])
     left_out = float(weights @ [fitted[name].left_out for name in names])
     measured = measure(of_fold, left_out)
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
-    unexplained = (1 - measured.r2) * float(values[uniform].var(ddof=1))
+    unexplained = (1 - measured.r2) * float(values[drawn].var(ddof=1))
     if len(used) > 1:
         # What only one of them has comes with a small weight; a single one has chosen its support.
         spectrum = spectrum.keep(_needed(spectrum, _DISPENSABLE * unexplained))

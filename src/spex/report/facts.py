@@ -5,11 +5,12 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spex._typing import Interaction
 from spex.errors import ArgumentError
-from spex.inputs.parts import Part, TextPart, parts_from_json
+from spex.fitting.methods import METHODS
+from spex.inputs.parts import Part, TextPart
 from spex.interactions.values import InteractionIndex, InteractionValues
 
 if TYPE_CHECKING:
@@ -30,14 +31,6 @@ MEANINGS: Mapping[InteractionIndex, str] = {
     "them is there than when an odd number is",
 }
 
-_METHODS = {
-    "exact": "exact (all masks evaluated)",
-    "linear": "linear (features one by one)",
-    "spex": "spex (coded masks, sparse Fourier transform)",
-    "proxyspex": "proxyspex (boosted trees, their largest Fourier coefficients)",
-    "pairwise": "pairwise (features and screened pairs)",
-    "gp": "gp (Gaussian process, its largest Fourier coefficients)",
-}
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
@@ -198,8 +191,9 @@ def fidelity(explanation: "Explanation") -> str:
     interval = f"90 % interval {_interval(low, high)}"
     if r2 <= 0:
         return f"Explains none of the variation (R2 {r2:.2f}, {interval}): do not rely on it."
+    over = "" if explanation.r2_distribution == "uniform" else " over masks like those given"
     return (
-        f"Explains {percent(r2)} of the variation ({interval}), "
+        f"Explains {percent(r2)} of the variation{over} ({interval}), "
         "measured on evaluations that the fit has not seen."
     )
 
@@ -242,32 +236,36 @@ def fidelity_short(explanation: "Explanation") -> str:
     if math.isnan(explanation.r2):
         return "R2 unknown"
     low, high = explanation.r2_interval
+    name = "R2" if explanation.r2_distribution == "uniform" else "R2 over masks like those given"
     if math.isnan(low) or math.isnan(high):
-        return f"R2 {_score(explanation.r2)}"
+        return f"{name} {_score(explanation.r2)}"
     if low == high and _is_exhaustive(explanation):
         return f"R2 {_score(explanation.r2)} (not estimated: all masks evaluated)"
-    return f"R2 {_score(explanation.r2)} (90 % interval {_score(low)} to {_score(high)})"
+    return f"{name} {_score(explanation.r2)} (90 % interval {_score(low)} to {_score(high)})"
 
 
 def unit_of_score(explanation: "Explanation") -> str:
-    """The unit of the values, such as `nats`, as far as the score names one; else empty."""
-    score = context_text(explanation, "score")
-    if score is None or ", " not in score:
-        return ""
-    unit = score.rpartition(", ")[2]
-    # A score line ends with its unit; what looks otherwise is part of a name.
-    return unit if unit.isalpha() and len(unit) <= 12 else ""
+    """The unit of the values, such as `nats`; empty where they have none."""
+    return context_text(explanation, "score_unit") or ""
 
 
 def context_text(explanation: "Explanation", key: str) -> str | None:
     """A text of the context, made visible; None where there is none."""
     value = explanation.context.get(key)
-    return visible(value) if isinstance(value, str) and value else None
+    return visible(value) if value else None
+
+
+def score(explanation: "Explanation") -> str | None:
+    """What is measured and its unit, on one line; None where it is not known."""
+    measured, unit = context_text(explanation, "score"), unit_of_score(explanation)
+    return f"{measured}, {unit}" if measured and unit else measured
 
 
 def method(explanation: "Explanation") -> str:
     """The method in a few words."""
-    return _METHODS.get(explanation.method, one_line(explanation.method))
+    known = METHODS.get(explanation.method)
+    name = one_line(explanation.method)
+    return name if known is None else f"{name} ({known.sentence})"
 
 
 def cost(explanation: "Explanation") -> str:
@@ -284,17 +282,11 @@ def dollars(amount: float) -> str:
 
 
 def usage(explanation: "Explanation") -> str | None:
-    """What a server counted, and the cost if known; None where no server was asked."""
-    counts = explanation.context.get("usage")
-    return told_usage(counts) if isinstance(counts, Mapping) else None
+    """What a server counted, and the cost if known; None where no server was asked.
 
-
-def told_usage(counts: Mapping[str, Any]) -> str | None:
-    """Such as `65 requests, 1,200 tokens read, 65 written, $0.0002`; None for other content.
-
-    Args:
-        counts: see `spex.ValueFunction.describe`.
+    Such as `65 requests, 1,200 tokens read, 65 written, $0.0002`.
     """
+    counts = explanation.context.usage or {}
     whole = [counts.get(key) for key in ("requests", "prompt_tokens", "completion_tokens")]
     if not all(isinstance(number, int) and number >= 0 for number in whole):
         return None
@@ -305,12 +297,8 @@ def told_usage(counts: Mapping[str, Any]) -> str | None:
 
 
 def parts(explanation: "Explanation") -> tuple[Part, ...] | None:
-    """The input explained, visible; None where the context has none that fits the features."""
-    given = explanation.context.get("parts")
-    if given is None and "segments" in explanation.context:
-        # Explanations of spex 0.1 knew a single text.
-        given = [{"heading": None, "segments": explanation.context["segments"]}]
-    found = parts_from_json(given, explanation.n_features)
+    """The input explained, visible; None where it is not known."""
+    found = explanation.context.parts
     return None if found is None else tuple(map(_visible_part, found))
 
 

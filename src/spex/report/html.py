@@ -247,7 +247,7 @@ def _csp_hash(content: str) -> str:
 
 
 def _title(explanation: "Explanation") -> str:
-    score = facts.context_text(explanation, "score")
+    score = facts.score(explanation)
     return f"What drives {score}" if score else "What drives the score"
 
 
@@ -367,13 +367,13 @@ def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
 
     context = {
         key: facts.context_text(explanation, key)
-        for key in ("score", "answer", "model", "unit", "operator", "prompt", "system", "command")
+        for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
     }
     everything, nothing = explanation.predict(
         np.array([[True] * explanation.n_features, [False] * explanation.n_features])
     ).tolist()
     found: list[tuple[str, Any, bool]] = [
-        ("Score", context["score"], False),
+        ("Score", facts.score(explanation), False),
         ("Answer explained", context["answer"], True),
         ("Model", context["model"], False),
         ("System message", context["system"], True),

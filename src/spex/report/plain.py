@@ -18,7 +18,7 @@ def describe(explanation: "Explanation") -> str:
         f"{facts.cost(explanation)}"
     ]
     for key in ("model", "score", "answer"):
-        text = facts.context_text(explanation, key)
+        text = facts.score(explanation) if key == "score" else facts.context_text(explanation, key)
         if text is not None:
             lines.append(f"{key}: {facts.short(text, 80)}")
     usage = facts.usage(explanation)

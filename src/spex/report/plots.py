@@ -80,7 +80,7 @@ def interaction_figure(
         axes.set_axis_off()
     unit = facts.unit_of_score(explanation)
     axes.set_xlabel(f"{facts.heading(values)}{f' ({unit})' if unit else ''}")
-    score = facts.context_text(explanation, "score")
+    score = facts.score(explanation)
     title = facts.short(score, 70) if score else "Largest interactions"
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold", parse_math=False)
     figure.supxlabel(

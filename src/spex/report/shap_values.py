@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex.extras import require
-from spex.inputs.parts import Part, TextPart, parts_from_json
+from spex.inputs.parts import Part, TextPart
 
 if TYPE_CHECKING:
     import shap
@@ -18,15 +18,15 @@ def shap_explanation(explanation: "Explanation") -> "shap.Explanation":
     shap = require("shap", "shap")
     n = explanation.n_features
     shapley = explanation.interactions("SV")
-    parts = parts_from_json(explanation.context.get("parts"), n)
+    parts = explanation.context.parts
     texts = None if parts is None else _texts(parts, n)
     names = list(explanation.features)
     data = None
     if texts is not None:
         data = np.array([text + after for text, after in texts])
         # shap writes "data = name", where "never = word 3" says more than "never = never".
-        unit = explanation.context.get("unit")
-        kind = unit if isinstance(unit, str) and unit.isalpha() else "part"
+        unit = explanation.context.unit
+        kind = unit if unit is not None and unit.isalpha() else "part"
         for number, (text, _) in enumerate(texts):
             if names[number].strip() == text.strip():
                 names[number] = f"{kind} {number + 1}"

@@ -62,7 +62,7 @@ def summary(explanation: "Explanation") -> Text:
         lines.append(Text(forecast))
     parts = [facts.cost(explanation), f"method {facts.one_line(explanation.method)}"]
     for key in ("model", "score", "answer"):
-        value = facts.context_text(explanation, key)
+        value = facts.score(explanation) if key == "score" else facts.context_text(explanation, key)
         if value is not None:
             parts.append(f"{key} {facts.short(value, 60)}")
     lines.append(Text("; ".join(parts), style="dim"))

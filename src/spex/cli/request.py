@@ -1,0 +1,138 @@
+"""What `spex explain` was asked for: its options, and what their texts mean."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spex.cli.showing import Shown
+from spex.errors import ArgumentError
+from spex.scores.log_probabilities import LogOdds, LogProb, Probability
+from spex.scores.replies import JsonField, Matches, Similarity
+from spex.settings import Settings
+
+if TYPE_CHECKING:
+    from spex.scores.log_probabilities import Score
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `spex explain`, as typed; see its help."""
+
+    text: str | None
+    documents: str | None
+    question: str | None
+    messages: str | None
+    image: str | None
+    table: str | None
+    prompt: str | None
+    system: str | None
+    model: str | None
+    price: str | None
+    device: str | None
+    device_map: str | None
+    dtype: str | None
+    attn_implementation: str | None
+    unit: tuple[str, ...]
+    mask: tuple[str, ...]
+    zoom: str | None
+    score: str
+    answer: str | None
+    budget: int
+    target_r2: float | None
+    method: str
+    max_degree: int
+    seed: int
+    store: Path | None
+    no_store: bool
+    dry_run: bool
+    shown: Shown
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """What `spex.models.load` is called with, beside the model's name."""
+        names = ("device", "device_map", "dtype", "attn_implementation")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return given if self.price is None else {**given, "price": parse_price(self.price)}
+
+    def settings(self, n_features: int) -> Settings:
+        """The settings of a run over so many features, checked.
+
+        Raises:
+            ArgumentError: a setting is wrong.
+        """
+        return Settings(
+            n_features, self.budget, self.method, self.max_degree, self.seed, self.target_r2
+        )
+
+
+def parse_price(price: str) -> tuple[float, float]:
+    """The price that `--price` names: dollars per million tokens read and written.
+
+    Raises:
+        ArgumentError: it is not two numbers.
+    """
+    try:
+        read, written = map(float, price.split(","))
+    except ValueError:
+        read = written = -1.0
+    if not (0 <= read < math.inf and 0 <= written < math.inf):
+        raise ArgumentError(
+            f"--price {price!r}: write dollars per million tokens read and written, such as "
+            "0.15,0.60"
+        )
+    return read, written
+
+
+def parse_score(name: str, answer: str | None) -> "Score":
+    """The score that `--score` and `--answer` name.
+
+    Raises:
+        ArgumentError: there is no such score, or it takes no answer.
+    """
+    kind, _, rest = name.partition(":")
+    match name:
+        case "logprob" | "logprob:sum":
+            return LogProb(answer)
+        case "logprob:mean":
+            return LogProb(answer, reduce="mean")
+        case "probability":
+            return Probability(answer)
+        case "similarity":
+            return Similarity(answer)
+    if kind not in ("logodds", "matches", "json"):
+        raise ArgumentError(
+            f"--score {name!r} is unknown; use logprob, logprob:mean, probability, logodds:A,B, "
+            "such as logodds:positive,negative, similarity, matches:PATTERN or json:FIELD=VALUE"
+        )
+    if answer is not None:
+        instead = "compares two answers; write them as logodds:A,B"
+        raise ArgumentError(
+            f"--answer: {kind} {instead if kind == 'logodds' else 'checks replies, not an answer'}"
+        )
+    if kind == "matches":
+        return Matches(rest)
+    if kind == "json":
+        path, equals, value = rest.partition("=")
+        if not equals:
+            raise ArgumentError(
+                f"--score {name!r}: write json:FIELD=VALUE, such as json:sentiment=positive"
+            )
+        return JsonField(path, _json_value(value))
+    a, comma, b = rest.partition(",")
+    if not (a and comma and b) or "," in b:
+        raise ArgumentError(
+            f"--score {name!r}: write logodds:A,B, such as logodds:positive,negative "
+            "(answers that hold a comma: in Python, spex.LogOdds(a, b))"
+        )
+    return LogOdds(a, b)
+
+
+def _json_value(text: str) -> Any:
+    """A number, true, false or null as in JSON; anything else is a text as it stands."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str | int | float | bool | None) else text

@@ -1,0 +1,174 @@
+"""Where values come from: one protocol, and the adapter that turns functions into it."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.arguments import whole_number
+from spex.context import Context
+from spex.errors import ArgumentError
+from spex.prior import NO_PRIOR, Prior
+from spex.settings import feature_labels
+
+# A function gets batches that take it about a second: that much a killed process may lose. The
+# first is small, for nobody knows how fast it is; each next one at most so many times larger.
+_SECONDS, _FIRST_BATCH, _GROWTH = 1.0, 32, 4
+_LARGEST_BATCH = 4096
+_BATCH_CELLS = 1 << 26  # booleans of a batch
+
+
+class ValueSource(Protocol):
+    """What is explained: features, and values of masks.
+
+    Laws: the values of a mask do not depend on the other masks of a call. Reading an attribute
+    calls no model; `identities` may take long, and is read only where values are stored.
+    """
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The n labels."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...] | None:
+        """Names of the q outputs; None where there is one number per mask."""
+        ...
+
+    @property
+    def prior(self) -> Prior:
+        """What is known of the features."""
+        ...
+
+    @property
+    def identities(self) -> tuple[str, ...] | None:
+        """For each output a string that changes with anything that changes a value.
+
+        None where that cannot be told: nothing is stored then.
+        """
+        ...
+
+    def contexts(self) -> tuple[Context, ...]:
+        """What is explained, for reports; one for each output."""
+        ...
+
+    def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Values as they are finished, in batches of the source's own choice.
+
+        Args:
+            masks: (m, n) bool, True = present.
+
+        Returns:
+            (row numbers (k,), values (k,) or (k, q)), every row once, in any order.
+        """
+        ...
+
+
+def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSource:
+    """A source of values from what a user has.
+
+    Args:
+        f: A `ValueSource`, such as a `spex.ValueFunction` or a `spex.PredictFunction`; a
+            `shapiq.Game`; or a callable from bool masks (m, n) to (m,) or (m, q) real numbers. A
+            callable may have the attributes `features`, `outputs`, `prior` (see `ValueSource`) and
+            `identity`, a string that changes with the function, so that a store can keep values.
+        features: n, or n labels; default: those of f.
+
+    Raises:
+        ArgumentError: f is none of these, or its features are unknown or of another number.
+    """
+    if callable(getattr(f, "stream", None)) and hasattr(f, "contexts"):
+        source: ValueSource = f
+        if features is None:
+            return source
+        return _Relabelled(source, _labels(features, source.features))
+    if not callable(f):
+        raise ArgumentError(f"the value function must be callable on masks, not {type(f).__name__}")
+    own = _players(f) if hasattr(f, "n_players") else getattr(f, "features", None)
+    if features is None and own is None:
+        raise ArgumentError(
+            "features is missing: give the number of features or their labels (only a "
+            "spex.ValueFunction, a spex.PredictFunction and a shapiq.Game know their own)"
+        )
+    return _Function(f, _labels(own if features is None else features, own))
+
+
+def _labels(features: Any, own: Sequence[str] | None) -> tuple[str, ...]:
+    labels = feature_labels(features)
+    if own is not None and len(own) != len(labels):
+        raise ArgumentError(
+            f"{len(labels)} labels for a value function of {len(own)} features; leave features out"
+        )
+    return labels
+
+
+def _players(game: Any) -> tuple[str, ...]:
+    """The labels of the players of a `shapiq.Game`: their names, or else their numbers."""
+    n = whole_number("n_players of the game", game.n_players, 1)
+    numbers = getattr(game, "player_name_lookup", None) or {}
+    names = {number: str(name) for name, number in numbers.items()}
+    return tuple(names.get(number, str(number)) for number in range(n))
+
+
+class _Function:
+    """A callable as a source."""
+
+    def __init__(self, function: Callable[[BoolArray], Any], features: tuple[str, ...]) -> None:
+        self._function = function
+        self.features = features
+        given = getattr(function, "outputs", None)
+        self.outputs = None if given is None else tuple(map(str, given))
+        self.prior: Prior = getattr(function, "prior", NO_PRIOR)
+
+    @property
+    def identities(self) -> tuple[str, ...] | None:
+        identity = getattr(self._function, "identity", None)
+        if not isinstance(identity, str):
+            return None
+        if self.outputs is None:
+            return (identity,)
+        return tuple(f"{identity}#{name}" for name in self.outputs)
+
+    def contexts(self) -> tuple[Context, ...]:
+        return tuple(Context(score=name) for name in self.outputs or ()) or (Context(),)
+
+    def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        most = min(_LARGEST_BATCH, _BATCH_CELLS // max(masks.shape[1], 1))
+        # The function gets its own copy: what it does to it cannot reach the fit.
+        return in_batches(lambda batch: self._function(batch.copy()), masks, most)
+
+
+class _Relabelled:
+    """A source under other labels."""
+
+    def __init__(self, source: ValueSource, features: tuple[str, ...]) -> None:
+        self._source = source
+        self.features = features
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+
+def in_batches(
+    evaluate: Callable[[BoolArray], Any], masks: BoolArray, most: int = _LARGEST_BATCH
+) -> Iterator[tuple[IntArray, Any]]:
+    """Evaluate masks in batches that take about a second each.
+
+    Args:
+        evaluate: From (k, n) masks to their values.
+        masks: (m, n) bool.
+        most: The most masks of a batch.
+
+    Returns:
+        (row numbers, what `evaluate` returned), in the order of the rows.
+    """
+    start, size = 0, min(_FIRST_BATCH, max(most, 1))
+    while start < len(masks):
+        rows = np.arange(start, min(start + size, len(masks)))
+        began = time.perf_counter()
+        yield rows, evaluate(masks[rows])
+        seconds = max(time.perf_counter() - began, 1e-9)
+        start = rows[-1] + 1
+        size = int(np.clip(len(rows) * min(_SECONDS / seconds, _GROWTH), 1, max(most, 1)))

@@ -1,0 +1,226 @@
+"""Explanations of several outputs of the same masks: classes, tokens of an answer, scores."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError, FileFormatError
+from spex.explanation import Explanation
+from spex.fourier.spectrum import weighted_sum
+from spex.interactions.values import InteractionIndex
+
+FORMAT = "spex-explanations"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class OutputMoments:
+    """Second moments over the masks that measure R2; R2 of a difference follows from them.
+
+    Args:
+        values: (q, q) covariance of the values of q outputs.
+        errors: (q, q) mean products of their cross-fitted errors.
+    """
+
+    values: FloatArray
+    errors: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", np.atleast_2d(self.values))
+        object.__setattr__(self, "errors", np.atleast_2d(self.errors))
+
+    def of_difference(self, a: int, b: int) -> tuple[float, float]:
+        """The variance of output a less output b, and its mean squared error."""
+        variance, error = (m[a, a] + m[b, b] - 2 * m[a, b] for m in (self.values, self.errors))
+        return float(variance), max(float(error), 0.0)
+
+
+class Explanations(Mapping[str, Explanation]):
+    """One explanation for each output, by name, all of the same masks.
+
+    Args:
+        explanations: By name of the output; at least one, over the same features.
+        moments: For R2 of contrasts; None where all masks were evaluated, or it is unknown.
+    """
+
+    def __init__(
+        self, explanations: Mapping[str, Explanation], moments: OutputMoments | None = None
+    ) -> None:
+        if not explanations:
+            raise ArgumentError("no explanation; give at least one output")
+        self._explanations = dict(explanations)
+        self._moments = moments
+
+    def __getitem__(self, name: str) -> Explanation:
+        if name not in self._explanations:
+            raise KeyError(name)
+        return self._explanations[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._explanations)
+
+    def __len__(self) -> int:
+        return len(self._explanations)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs, in their order."""
+        return tuple(self._explanations)
+
+    def changed(self, change: Callable[[int, Explanation], Explanation]) -> "Explanations":
+        """The same with each explanation replaced by `change(number, explanation)`."""
+        pairs = enumerate(self.items())
+        return Explanations(
+            {name: change(number, one) for number, (name, one) in pairs}, self._moments
+        )
+
+    def contrast(self, a: str, b: str) -> Explanation:
+        """The explanation of output a less output b: the difference of two spectra.
+
+        Its R2 is that of the difference, from the errors of both on the same masks, without an
+        interval. Standard errors take those of both as independent.
+
+        Raises:
+            ArgumentError: there is no such output, or both are the same.
+        """
+        for name in (a, b):
+            if name not in self._explanations:
+                raise ArgumentError(
+                    f"output {name!r} is unknown; choose from {', '.join(map(repr, self.outputs))}"
+                )
+        if a == b:
+            raise ArgumentError(f"output {a!r} less itself is zero; give two outputs")
+        first, second = self[a], self[b]
+        spectrum = weighted_sum([first.spectrum, second.spectrum], np.array([1.0, -1.0]))
+        squared: dict[tuple[int, ...], float] = {}
+        for one in (first, second):
+            if one.standard_errors is not None:
+                for k, error in zip(one.spectrum.interactions, one.standard_errors, strict=True):
+                    squared[k] = squared.get(k, 0.0) + float(error) ** 2
+        known = first.standard_errors is not None and second.standard_errors is not None
+        exact = first.r2 == second.r2 == 1.0 and first.method == second.method == "exact"
+        r2, unexplained = (1.0, 0.0) if exact else (math.nan, None)
+        if not exact and self._moments is not None:
+            names = self.outputs
+            variance, error = self._moments.of_difference(names.index(a), names.index(b))
+            r2, unexplained = (1 - error / variance if variance > 0 else 1.0), error
+        score = f"{first.context.score or a} - {second.context.score or b}"
+        same_unit = first.context.score_unit == second.context.score_unit
+        return Explanation(
+            features=first.features,
+            spectrum=spectrum,
+            r2=r2,
+            r2_interval=(1.0, 1.0) if exact else (math.nan, math.nan),
+            n_evaluations=first.n_evaluations,
+            method=first.method if first.method == second.method else "several",
+            budget=first.budget,
+            seed=first.seed,
+            standard_errors=np.sqrt([squared.get(k, 0.0) for k in spectrum.interactions])
+            if known
+            else None,
+            unexplained=unexplained,
+            r2_distribution=first.r2_distribution,
+            notes=first.notes,
+            context=replace(
+                first.context,
+                score=score,
+                score_unit=first.context.score_unit if same_unit else None,
+                answer=None,
+            ),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanations as JSON content; `from_dict` undoes it."""
+        moments = self._moments
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "outputs": {name: one.to_dict() for name, one in self.items()},
+            "moments": None
+            if moments is None
+            else {"values": moments.values.tolist(), "errors": moments.errors.tolist()},
+        }
+
+    @classmethod
+    def from_dict(cls, content: object) -> "Explanations":
+        """Make explanations from what `to_dict` gave.
+
+        Raises:
+            FileFormatError: it is something else, or of a version that this spex does not know.
+        """
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise FileFormatError(f'no explanations of spex: it lacks "format": "{FORMAT}"')
+        if content.get("format_version") != FORMAT_VERSION:
+            raise FileFormatError(
+                f"explanations of format version {content.get('format_version')!r}; this spex "
+                f"reads version {FORMAT_VERSION}"
+            )
+        try:
+            found = {
+                str(name): Explanation.from_dict(one) for name, one in content["outputs"].items()
+            }
+            given = content.get("moments")
+            moments = None
+            if given is not None:
+                shape = (len(found), len(found))
+                values, errors = (np.array(given[key], dtype=float) for key in ("values", "errors"))
+                if values.shape != shape or errors.shape != shape:
+                    raise ValueError(f"moments of another shape than {shape}")
+                moments = OutputMoments(values, errors)
+            if len({one.features for one in found.values()}) != 1:
+                raise ValueError("the outputs have different features")
+            return cls(found, moments)
+        except FileFormatError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FileFormatError(
+                f"damaged explanations: {type(error).__name__}: {error}"
+            ) from error
+
+    def save(self, path: str | Path) -> None:
+        """Write all to one file of versioned JSON, replaced as a whole or not at all."""
+        from spex.files import write_text
+
+        write_text(Path(path), json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Explanations":
+        """Read what `save` wrote.
+
+        Raises:
+            FileFormatError: the file cannot be read as explanations.
+        """
+        from spex.files import read_json
+
+        try:
+            return cls.from_dict(read_json(Path(path)))
+        except FileFormatError as error:
+            raise FileFormatError(f"{path}: {error}") from error
+
+    def to_html(
+        self,
+        path: str | Path,
+        index: str | InteractionIndex | None = None,
+        order: int | None = None,
+    ) -> None:
+        """Write one self-contained page with a switch between the outputs.
+
+        Args:
+            path: The file.
+            index: See `Explanation.to_html`.
+            order: See `Explanation.to_html`.
+        """
+        from spex.files import write_text
+        from spex.report.html import render_html
+
+        page = render_html(list(self.values()), index=index, order=order, titles=self.outputs)
+        write_text(Path(path), page)
+
+    def __repr__(self) -> str:
+        return "\n\n".join(f"{name}: {one!r}" for name, one in self.items())

@@ -1,0 +1,670 @@
+"""A run asks for masks, is told their values, and fits them: the core, without input or output.
+
+    run = Run(n, budget=500)
+    while len(masks := run.ask()):
+        run.tell(masks, f(masks))
+    explanation = run.fit()
+
+It knows no model, file, clock or progress bar. `spex.explain` is this loop around a source of
+values.
+
+With `target_r2` a run has stages, each twice as large as the one before and holding all its masks;
+between two stages it fits, and stops where R2 is good enough. Without, it has one stage.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray, FloatArray, IntArray, WordArray
+from spex.errors import ArgumentError
+from spex.explanation import Explanation
+from spex.explanations import Explanations, OutputMoments
+from spex.f2.packing import DistinctRows, n_words, pack, unpack
+from spex.fitting.exhaustive import fit_all_masks
+from spex.fitting.fidelity import same_folds
+from spex.fitting.learning_curve import forecast
+from spex.fitting.selection import Fit, fit_all, join
+from spex.fourier.design import Design
+from spex.fourier.mask_design import coded_design
+from spex.fourier.mask_distribution import UNIFORM
+from spex.fourier.search import enumerable_order
+from spex.masks import check_masks
+from spex.prior import NO_PRIOR, Prior
+from spex.settings import Settings, feature_labels
+from spex.surrogates.base import CodedValues, Fitted, Samples
+from spex.values import check_resolution, checked_values
+
+_LEAST_VALUES = 4  # R2 needs a few masks to be measured on
+# The first stage has at least so many masks.
+_FIRST_STAGE = 64
+# `ask` returns at most so many booleans at once: 64 MB.
+_CELLS_ASKED = 1 << 26
+# Fewer drawn masks than this do not measure R2 where other masks may serve.
+_FEW_DRAWN = 10
+# Exhaustive runs up to here ask in random order, so that a part of the masks is a fair sample.
+_SHUFFLED_FEATURES = 16
+
+
+class Run:
+    """Asks for masks, is told values, and fits them at any time.
+
+    The same settings and the same values give bit-identical explanations, in whatever order and
+    portions the values are told.
+
+    Args:
+        features: n, or n labels.
+        budget: Cap on the number of distinct masks that are asked for. Masks told without being
+            asked for count. At 2^n or above, all 2^n are asked for and the fit is exact.
+        method: See `spex.explain`.
+        max_degree: See `spex.explain`.
+        seed: Random seed.
+        target_r2: Ask for no more masks once the lower bound of R2 reaches this, for every output.
+        prior: What is known of the features.
+        outputs: Names of the q outputs where values are (k, q); default "0" to str(q - 1).
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        features: int | Sequence[str],
+        budget: int = 2000,
+        *,
+        method: str = "auto",
+        max_degree: int = 5,
+        seed: int = 0,
+        target_r2: float | None = None,
+        prior: Prior = NO_PRIOR,
+        outputs: Sequence[str] | None = None,
+    ) -> None:
+        self.features = feature_labels(features)
+        n = len(self.features)
+        self.settings = Settings(n, budget, method, max_degree, seed, target_r2)
+        prior.check(n)
+        self._prior = prior
+        self._outputs = None if outputs is None else tuple(outputs)
+        self._is_single: bool | None = None  # whether values are one number per mask; None: unknown
+        self._told = _Told(n, self.settings.is_exhaustive)
+        self._stages = _stages(self.settings)
+        self._stage: _Stage | None = None
+        self._stream = UNIFORM.stream(n, seed)
+        self._drawn_ahead: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)
+        self._earlier: _StageFit | None = None
+        self._latest: tuple[tuple[int, int], list[_OutputFit]] | None = None
+        self._is_done = False
+
+    # ---- asking ----------------------------------------------------------------------------------
+
+    def ask(self) -> BoolArray:
+        """The masks that are wanted next: all those of this stage that have no value yet.
+
+        Asked again before it is told more, it returns the same masks. With `target_r2` it may fit
+        what is there, which takes as long as `fit`.
+
+        Returns:
+            (k, n) bool, True = present, at most 64 MB of them at once; k = 0 when the run is done.
+        """
+        if self._stage is None:
+            self._begin_stage(next(self._stages))
+        while not self._is_done:
+            assert self._stage is not None
+            order = self._stage.order
+            left = max(self.settings.total - self._told.count, 0)
+            missing = order[~self._told.is_told(order)][:left]
+            if len(missing):
+                missing = missing[: max(1, _CELLS_ASKED // len(self.features))]
+                return unpack(self._told.words(missing), len(self.features))
+            self._end_stage()
+        return np.zeros((0, len(self.features)), dtype=np.bool_)
+
+    def tell(self, masks: npt.ArrayLike, values: npt.ArrayLike) -> None:
+        """Give the values of masks: in any order, any part, also of masks never asked for.
+
+        Masks that were never asked for are fitted as well, and count towards the budget. R2 is
+        measured on masks that the run drew itself, where there are some. A mask told again has the
+        mean of its values.
+
+        Args:
+            masks: (k, n) of bool or 0/1, True = present.
+            values: (k,) real numbers, or (k, q) for q outputs.
+
+        Raises:
+            ArgumentError: the masks have another shape or other entries, or the values have
+                another number of outputs than before.
+            ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
+        """
+        checked = check_masks(masks, len(self.features))
+        given = np.asarray(values)
+        is_single = given.ndim == 1
+        found = checked_values(given, checked)
+        if not len(found):
+            return
+        q = found.shape[1]
+        names = self._outputs
+        if names is not None and (is_single or len(names) != q):
+            shown = "one number" if is_single else f"{q} outputs"
+            raise ArgumentError(f"{shown} per mask for {len(names)} names of outputs")
+        if self._is_single not in (None, is_single) or self._told.n_outputs not in (None, q):
+            raise ArgumentError(
+                f"values of shape {given.shape}; before, there were "
+                f"{self._told.n_outputs} outputs per mask: tell the same number each time"
+            )
+        self._is_single = is_single
+        self._told.tell(self._told.numbers(pack(checked)), found)
+
+    @property
+    def n_told(self) -> int:
+        """Distinct masks that have a value."""
+        return self._told.count
+
+    @property
+    def total(self) -> int:
+        """The most distinct masks that are evaluated."""
+        return self.settings.total
+
+    @property
+    def r2(self) -> float | None:
+        """R2 of the latest fit, the lowest of all outputs; None before the first."""
+        if self._latest is None:
+            return None
+        return min(one.fit.fidelity.r2 for one in self._latest[1])
+
+    def _begin_stage(self, size: int) -> None:
+        settings, told = self.settings, self._told
+        n = settings.n_features
+        if settings.is_exhaustive and size == 1 << n:
+            everything = np.arange(size)
+            order = everything
+            if n <= _SHUFFLED_FEATURES:
+                order = next(UNIFORM.stream(n, settings.seed))[:, 0].astype(np.int64)
+            drawn = np.full(size, n <= _SHUFFLED_FEATURES)
+            self._stage = _Stage(size, None, everything, drawn, everything[:0], order)
+            return
+        before = self._stage
+        self._stage = self._planned(size, before)
+        # Masks told without being asked for take their place in the budget.
+        surplus = told.count - int(told.is_told(self._stage.rows).sum())
+        if surplus and before is None:
+            self._stream = UNIFORM.stream(n, settings.seed)
+            self._drawn_ahead = self._drawn_ahead[:0]
+            self._stage = self._planned(max(size - surplus, 0), None)
+
+    def _planned(self, size: int, before: "_Stage | None") -> "_Stage":
+        """A stage of a size: the masks of the stage before, coded masks, and drawn ones."""
+        settings = self.settings
+        rows = _Ordered() if before is None else _Ordered(before.rows, before.drawn)
+        design = self._design(size, len(rows))
+        coded = np.zeros(0, dtype=np.int64)
+        if design is not None:
+            coded = self._told.numbers(design.masks)
+            rows.add(coded, False)
+            rows.mark(coded, False)  # decoding sees them
+        while (missing := size - len(rows)) > 0:
+            if not len(self._drawn_ahead):
+                self._drawn_ahead = next(self._stream, self._drawn_ahead)
+                if not len(self._drawn_ahead):
+                    break
+            rows.add(self._told.numbers(self._drawn_ahead[:missing]), True)
+            self._drawn_ahead = self._drawn_ahead[missing:]
+        numbers, drawn = rows.arrays()
+        # Drawn masks first: R2 can then be measured from the beginning.
+        order = np.concatenate([numbers[drawn], numbers[~drawn]])
+        return _Stage(min(size, settings.total), design, numbers, drawn, coded, order)
+
+    def _want_nothing(self) -> None:
+        """Take all masks as given: for evaluations that exist already."""
+        none = np.zeros(0, dtype=np.int64)
+        self._stage = _Stage(0, None, none, none.astype(np.bool_), none, none)
+
+    def _design(self, size: int, reserved: int = 0) -> Design | None:
+        s = self.settings
+        return coded_design(s.method, s.n_features, size, reserved, s.max_degree, s.seed)
+
+    def _end_stage(self) -> None:
+        """All masks of the stage are told: fit and decide, where another stage may follow."""
+        target = self.settings.target_r2
+        size = next(self._stages, None) if target is not None else None
+        if target is None or size is None or self._told.count >= self.settings.total:
+            self._is_done = True
+            return
+        fits = self._fits()
+        if all(one.fit.fidelity.interval[0] >= target for one in fits):
+            self._is_done = True
+            return
+        if all(one.samples is not None for one in fits):
+            self._earlier = _StageFit(
+                [one.samples for one in fits if one.samples is not None],
+                [one.fitted for one in fits],
+            )
+        self._begin_stage(size)
+
+    # ---- fitting ---------------------------------------------------------------------------------
+
+    def fit(self) -> Any:
+        """Fit what was told so far; at any time, from 4 values on.
+
+        Returns:
+            An `Explanation`; for values (k, q), `Explanations` by name of the output.
+
+        Raises:
+            ArgumentError: there are too few values, or method `spex` lacks coded masks.
+            ValueFunctionError: the values are so small that their squares underflow.
+        """
+        explanations = [self._explanation(one) for one in self._fits()]
+        if self._is_single:
+            return explanations[0]
+        names = self._outputs or tuple(map(str, range(len(explanations))))
+        moments = _moments(self._fits())
+        return Explanations(dict(zip(names, explanations, strict=True)), moments)
+
+    def forecast(self) -> Any:
+        """The R2 to expect of larger budgets, by a fit to half of the masks.
+
+        Takes a fourth to a half of the time of `fit`.
+
+        Returns:
+            {evaluations: R2} at two and four times the masks told; empty where it cannot be said.
+            For values (k, q), a list of these, one per output.
+        """
+        found = [self._forecast(one) for one in self._fits()]
+        return found[0] if self._is_single else found
+
+    def _forecast(self, one: "_OutputFit") -> Mapping[int, float]:
+        if one.samples is None or one.distribution != UNIFORM.name:
+            return {}
+        settings = self.settings
+        candidates = partial(_candidates, settings)
+        return forecast(one.fit, one.samples, candidates, self._design, settings.seed)
+
+    def _fits(self) -> "list[_OutputFit]":
+        key = (self._told.count, self._told.n_changes)
+        if self._latest is None or self._latest[0] != key:
+            self._latest = (key, self._fresh_fits())
+        return self._latest[1]
+
+    def _fresh_fits(self) -> "list[_OutputFit]":
+        settings, told = self.settings, self._told
+        least = min(_LEAST_VALUES, 1 << settings.n_features)
+        if told.count < least:
+            raise ArgumentError(f"{told.count} values are too few to fit; tell at least {least}")
+        q = told.n_outputs or 1
+        if settings.is_exhaustive and told.count == 1 << settings.n_features:
+            masks = np.arange(told.count)
+            values = told.values(masks)
+            fits = [
+                fit_all_masks(settings.n_features, column, settings.method == "linear")
+                for column in values.T
+            ]
+            return [_OutputFit(fit, None, {}, UNIFORM.name, ()) for fit in fits]
+        if self._stage is None:
+            self._begin_stage(next(self._stages))
+        chosen = self._samples()
+        samples = chosen.samples
+        for of_output in samples:
+            check_resolution(of_output.values)
+        if self._earlier is not None and chosen.is_stage:
+            samples = self._earlier.begin(samples)
+        fitted = fit_all(_candidates(settings, samples[0]), samples)
+        return [
+            _OutputFit(
+                join(fitted[j], samples[j]),
+                samples[j],
+                fitted[j],
+                chosen.distribution,
+                chosen.notes,
+            )
+            for j in range(q)
+        ]
+
+    def _samples(self) -> "_Chosen":
+        """The masks told, in an order that does not depend on the order of telling."""
+        told, stage, settings = self._told, self._stage, self.settings
+        assert stage is not None
+        is_told = told.is_told(stage.rows)
+        others = told.others(stage.rows)
+        rows = np.concatenate([stage.rows[is_told], others])
+        drawn = np.concatenate([stage.drawn[is_told], np.zeros(len(others), dtype=np.bool_)])
+        design, coded = self._told_design(rows)
+        distribution, notes = UNIFORM.name, self._notes(design)
+        designed = np.zeros(len(rows), dtype=np.bool_)
+        if design is not None:
+            designed[coded] = True
+            drawn &= ~designed
+        words = told.words(rows)
+        is_complete = bool(is_told.all()) and not len(others)
+        if drawn.sum() < 2 or (drawn.sum() < _FEW_DRAWN and not is_complete):
+            if settings.method == "spex":
+                raise ArgumentError(
+                    f"{int(drawn.sum())} masks with a value measure R2, and method 'spex' needs 2 "
+                    "beside the coded ones: tell more of those that were asked for, or use method "
+                    "'auto'"
+                )
+            design, drawn = None, np.ones(len(rows), dtype=np.bool_)
+            designed[:] = False
+            if not UNIFORM.may_have_drawn(words, settings.n_features):
+                distribution = "given"
+                share = float(unpack(words, settings.n_features).mean())
+                notes = (
+                    f"The masks are no uniform sample: {100 * share:.0f} % of the features are "
+                    "present on average. R2 is measured by cross-validation over masks like these. "
+                    "What it is over uniform masks cannot be said from them.",
+                )
+        values = told.values(rows)
+        samples = [
+            Samples(
+                words,
+                settings.n_features,
+                column,
+                drawn,
+                None if design is None else CodedValues(design, column[coded], settings.max_degree),
+                designed,
+                self._prior,
+            )
+            for column in np.ascontiguousarray(values.T)
+        ]
+        return _Chosen(samples, distribution, notes, is_complete)
+
+    def _told_design(self, rows: IntArray) -> tuple[Design | None, IntArray]:
+        """The largest design all of whose masks have a value, and their places among rows."""
+        stage, told = self._stage, self._told
+        assert stage is not None
+        design, coded = stage.design, stage.coded
+        size = stage.size
+        while design is not None and not told.is_told(coded).all():
+            # Designs of smaller budgets are parts of those of larger ones.
+            size //= 2
+            design = self._design(size)
+            if design is not None:
+                coded = told.numbers(design.masks)
+        if design is None:
+            if self.settings.method == "spex":
+                raise ArgumentError(
+                    "method 'spex' decodes coded masks, and too few of them have a value: tell "
+                    "those that were asked for, or use method 'auto'"
+                )
+            return None, rows[:0]
+        places = np.argsort(rows, kind="stable")
+        return design, places[np.searchsorted(rows, coded, sorter=places)]
+
+    def _notes(self, design: Design | None) -> tuple[str, ...]:
+        settings = self.settings
+        if settings.method != "spex" or design is None:
+            return ()
+        wanted = min(settings.max_degree, settings.n_features)
+        reached = max(design.code.t, enumerable_order(settings.n_features, wanted))
+        if reached >= wanted:
+            return ()
+        return (
+            f"With {self._told.count} evaluations, interactions of order above {reached} are found "
+            "only where parts of them are found as well; raise the budget to find others.",
+        )
+
+    def _explanation(self, one: "_OutputFit") -> Explanation:
+        fit, settings = one.fit, self.settings
+        return Explanation(
+            features=self.features,
+            spectrum=fit.spectrum,
+            r2=fit.fidelity.r2,
+            r2_interval=fit.fidelity.interval,
+            n_evaluations=self._told.count,
+            method=fit.method,
+            budget=settings.budget,
+            seed=settings.seed,
+            scores=fit.scores,
+            standard_errors=fit.standard_errors,
+            unexplained=fit.unexplained,
+            r2_distribution=one.distribution,
+            notes=one.notes,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    """The masks that a run wants.
+
+    Args:
+        size: How many.
+        design: The coded design among them.
+        rows: (w,) their numbers, in the order in which they are fitted.
+        drawn: (w,) whether each was drawn at random.
+        coded: The numbers of the design's masks, in its order.
+        order: (w,) their numbers in the order in which they are asked for.
+    """
+
+    size: int
+    design: Design | None
+    rows: IntArray
+    drawn: BoolArray
+    coded: IntArray
+    order: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """What is fitted: samples of each output, and which masks R2 is about."""
+
+    samples: list[Samples]
+    distribution: str
+    notes: tuple[str, ...]
+    is_stage: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _OutputFit:
+    """The fit of one output; samples are None where all masks were evaluated."""
+
+    fit: Fit
+    samples: Samples | None
+    fitted: Mapping[str, Fitted]
+    distribution: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _StageFit:
+    """The samples and the fits of the stage before, by output."""
+
+    samples: list[Samples]
+    fitted: list[Mapping[str, Fitted]]
+
+    def begin(self, samples: list[Samples]) -> list[Samples]:
+        """Samples whose searches begin at these fits, where the folds are the same."""
+        if not same_folds(self.samples[0], samples[0]):
+            return samples
+        return [replace(one, earlier=of) for one, of in zip(samples, self.fitted, strict=True)]
+
+
+class _Ordered:
+    """Row numbers in the order of their first entry, and whether each was drawn."""
+
+    def __init__(self, rows: IntArray | None = None, drawn: BoolArray | None = None) -> None:
+        self._drawn: dict[int, bool] = {}
+        if rows is not None and drawn is not None:
+            self._drawn = dict(zip(rows.tolist(), drawn.tolist(), strict=True))
+
+    def __len__(self) -> int:
+        return len(self._drawn)
+
+    def add(self, rows: IntArray, drawn: bool) -> None:
+        """Add those that are new."""
+        for row in rows.tolist():
+            self._drawn.setdefault(row, drawn)
+
+    def mark(self, rows: IntArray, drawn: bool) -> None:
+        """Say of rows whether they count as drawn."""
+        self._drawn.update(dict.fromkeys(rows.tolist(), drawn))
+
+    def arrays(self) -> tuple[IntArray, BoolArray]:
+        """(w,) row numbers and (w,) drawn."""
+        rows = np.fromiter(self._drawn, dtype=np.int64, count=len(self._drawn))
+        return rows, np.fromiter(self._drawn.values(), dtype=np.bool_, count=len(rows))
+
+
+class _Told:
+    """Numbers of masks, and the values told of them.
+
+    Args:
+        n: Number of features.
+        is_exhaustive: Whether all 2^n masks are wanted; a mask's number is then its bits.
+    """
+
+    def __init__(self, n: int, is_exhaustive: bool) -> None:
+        self._distinct = None if is_exhaustive else DistinctRows(n_words(n))
+        size = 1 << n if is_exhaustive else 0
+        self._flags = np.zeros(size, dtype=np.bool_)
+        self._times = np.zeros(size, dtype=np.int32)
+        self._values: FloatArray = np.zeros((size, 0))
+        self.n_outputs: int | None = None
+        self.count = 0
+        self.n_changes = 0  # of values told before
+
+    def numbers(self, words: WordArray) -> IntArray:
+        """(m,) the numbers of masks (m, n_words); new ones get the next numbers."""
+        if self._distinct is None:
+            return words[:, 0].astype(np.int64)
+        numbers = self._distinct.add(words)
+        if len(self._distinct) > len(self._flags):
+            room = max(len(self._distinct), 2 * len(self._flags)) - len(self._flags)
+            self._flags = np.pad(self._flags, (0, room))
+            self._times = np.pad(self._times, (0, room))
+            self._values = np.pad(self._values, ((0, room), (0, 0)))
+        return numbers
+
+    def words(self, numbers: IntArray) -> WordArray:
+        """(m, n_words) the masks of numbers."""
+        if self._distinct is None:
+            return numbers.astype(np.uint64)[:, None]
+        return self._distinct.rows[numbers]
+
+    def is_told(self, numbers: IntArray) -> BoolArray:
+        """(m,) whether each mask has a value."""
+        return self._flags[numbers]
+
+    def tell(self, numbers: IntArray, values: FloatArray) -> None:
+        """Keep (m, q) values of masks; of one told again, the mean."""
+        if self.n_outputs is None:
+            self.n_outputs = values.shape[1]
+            self._values = np.zeros((len(self._flags), self.n_outputs))
+        distinct = np.unique(numbers)
+        if len(distinct) == len(numbers) and not self._flags[numbers].any():
+            self._values[numbers] = values
+            self._times[numbers] = 1
+        else:
+            for number, value in zip(numbers.tolist(), values, strict=True):
+                times = self._times[number] + 1
+                old = self._values[number]
+                # The same value again leaves it as it is, to the last bit.
+                changed = old + (value - old) / times
+                if times > 1 and not np.array_equal(changed, old):
+                    self.n_changes += 1
+                self._values[number] = changed if times > 1 else value
+                self._times[number] = times
+        self.count += int((~self._flags[distinct]).sum())
+        self._flags[numbers] = True
+
+    def values(self, numbers: IntArray) -> FloatArray:
+        """(m, q) float64."""
+        return self._values[numbers]
+
+    def others(self, rows: IntArray) -> IntArray:
+        """The numbers of masks with a value that are not among rows, sorted by mask."""
+        outside = self._flags.copy()
+        outside[rows] = False
+        numbers = np.flatnonzero(outside)
+        return numbers[np.lexsort(self.words(numbers).T)] if len(numbers) else numbers
+
+
+def _candidates(settings: Settings, samples: Samples) -> Any:
+    return settings.of_method.candidates(samples, settings.max_degree)
+
+
+def _stages(settings: Settings) -> Iterator[int]:
+    """The sizes of the stages."""
+    if settings.target_r2 is not None and settings.method != "exact":
+        size = max(_FIRST_STAGE, 2 * settings.n_features)
+        while size < settings.total:
+            yield size
+            size *= 2
+    yield settings.total
+
+
+def _moments(fits: "Sequence[_OutputFit]") -> OutputMoments | None:
+    """Second moments of values and errors of all outputs, for contrasts."""
+    samples = fits[0].samples
+    if samples is None:
+        return None
+    test = np.flatnonzero(samples.drawn)
+    values = np.stack([one.samples.values[test] for one in fits if one.samples is not None])
+    predictions = np.stack([one.fit.predictions[test] for one in fits])
+    errors = values - predictions
+    return OutputMoments(np.cov(values), errors @ errors.T / len(test))
+
+
+def fit(
+    masks: npt.ArrayLike,
+    values: npt.ArrayLike,
+    features: int | Sequence[str] | None = None,
+    *,
+    method: str = "auto",
+    max_degree: int = 5,
+    seed: int = 0,
+    prior: Prior = NO_PRIOR,
+    outputs: Sequence[str] | None = None,
+) -> Any:
+    """Explain evaluations that exist already: a log of ablations, or another tool's samples.
+
+    R2 is cross-validated on the masks given. `r2_distribution` of the result says what it is
+    about: "uniform" where the masks look like a uniform sample, by their first and second moments;
+    else "given", masks like these, and a note says so.
+
+    Args:
+        masks: (m, n) of bool or 0/1, True = present. Equal masks count once, with the mean value.
+        values: (m,) real numbers, or (m, q) for q outputs.
+        features: n labels; default "0" to str(n - 1).
+        method: See `spex.explain`; not `spex`, which needs coded masks of its own (a `spex.Run`
+            asks for them).
+        max_degree: See `spex.explain`.
+        seed: Random seed.
+        prior: What is known of the features.
+        outputs: Names of the q outputs.
+
+    Returns:
+        An `Explanation`; for values (m, q), `Explanations` by name of the output.
+
+    Raises:
+        ArgumentError: an argument is wrong, or there are fewer than 4 distinct masks.
+        ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
+    """
+    array = np.asarray(masks)
+    if array.ndim != 2 or not array.shape[1]:
+        raise ArgumentError(f"masks of shape {array.shape}; give (number of masks, n)")
+    labels = feature_labels(array.shape[1] if features is None else features)
+    checked = check_masks(array, len(labels))
+    if method == "spex":
+        raise ArgumentError(
+            "method 'spex' decodes coded masks, which spex.Run asks for; of masks that exist "
+            "already use 'auto', 'gp', 'proxyspex' or 'linear'"
+        )
+    checked_values(values, checked)
+    distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
+    least = min(_LEAST_VALUES, 1 << len(labels))
+    if distinct < least:
+        raise ArgumentError(f"{distinct} distinct masks are too few to fit; give at least {least}")
+    run = Run(
+        labels,
+        distinct,
+        method=method,
+        max_degree=max_degree,
+        seed=seed,
+        prior=prior,
+        outputs=outputs,
+    )
+    run._want_nothing()
+    run.tell(checked, values)
+    return run.fit()

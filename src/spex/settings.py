@@ -1,0 +1,114 @@
+"""The settings of a run, checked: what `spex.Run`, `spex.explain` and the command line share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from spex.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whole_number
+from spex.errors import ArgumentError
+from spex.fitting.methods import METHODS, Method
+from spex.fourier.mask_design import least_budget
+
+_LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run.
+
+    Args:
+        n_features: n, 1 to 16,384.
+        budget: Cap on the number of distinct masks evaluated.
+        method: Name of a method; see `spex.explain`.
+        max_degree: Highest order of interaction that is searched for.
+        seed: Random seed.
+        target_r2: Stop once the lower bound of R2 reaches this; None for no such stop.
+
+    Raises:
+        ArgumentError: a setting is wrong, or the budget is too small for the method.
+    """
+
+    n_features: int
+    budget: int = 2000
+    method: str = "auto"
+    max_degree: int = 5
+    seed: int = 0
+    target_r2: float | None = None
+
+    def __post_init__(self) -> None:
+        n, budget = self.n_features, whole_number("budget", self.budget, 1)
+        if not 1 <= n <= MAX_FEATURES:
+            raise ArgumentError(
+                f"{n} features; the number must be 1 to {MAX_FEATURES}: choose coarser units"
+            )
+        whole_number("max_degree", self.max_degree, 1)
+        whole_number("seed", self.seed, 0)
+        if self.method not in METHODS:
+            raise ArgumentError(
+                f"method={self.method!r} is unknown; choose one of {', '.join(METHODS)}"
+            )
+        if self.target_r2 is not None and not 0 < self.target_r2 <= 1:
+            raise ArgumentError(f"target_r2={self.target_r2}; it must be above 0 and at most 1")
+        if self.method == "exact" and not self.is_exhaustive:
+            limit = f"2^{n} = {1 << n}" if n <= 64 else f"2^{n}"
+            raise ArgumentError(
+                f"method 'exact' evaluates all {limit} masks, and the budget is {budget}; raise "
+                f"the budget (up to n = {MAX_EXACT_FEATURES}), choose coarser features or another "
+                "method"
+            )
+        if self.total < min(_LEAST_BUDGET, 1 << n):
+            raise ArgumentError(
+                f"budget={budget} is too small to fit anything and measure it; give at least "
+                f"{_LEAST_BUDGET}, better a few times the number of features ({n})"
+            )
+        if (
+            self.method == "spex"
+            and not self.is_exhaustive
+            and budget < (least := least_budget("spex", n))
+        ):
+            raise ArgumentError(
+                f"budget={budget} buys no coded masks for {n} features; give at least {least}, or "
+                "use method 'auto', which takes any budget"
+            )
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether the budget pays for all 2^n masks."""
+        return is_exhaustive(self.n_features, self.budget)
+
+    @property
+    def total(self) -> int:
+        """The most distinct masks that are evaluated."""
+        return 1 << self.n_features if self.is_exhaustive else self.budget
+
+    @cached_property
+    def of_method(self) -> Method:
+        """The method."""
+        return METHODS[self.method]
+
+
+def feature_labels(features: int | Sequence[str]) -> tuple[str, ...]:
+    """The labels of features given by their number or by labels.
+
+    Args:
+        features: n, for the labels "0" to str(n - 1); or n labels.
+
+    Raises:
+        ArgumentError: it is neither, or there are none or more than 16,384.
+    """
+    if isinstance(features, str):
+        raise ArgumentError(
+            f"features={features!r} is one string; give a list of labels, or explain a text with "
+            "spex.ValueFunction(spex.Text(...), model, score)"
+        )
+    if isinstance(features, Sequence | np.ndarray):
+        labels = tuple(str(label) for label in features)
+    else:
+        labels = tuple(str(number) for number in range(whole_number("features", features, 1)))
+    if not 1 <= len(labels) <= MAX_FEATURES:
+        raise ArgumentError(
+            f"{len(labels)} features; the number must be 1 to {MAX_FEATURES}: choose coarser units"
+        )
+    return labels

@@ -1,0 +1,78 @@
+"""Checks of values: one finite real number, or several, for each mask."""
+
+import numpy as np
+
+from spex._typing import BoolArray, FloatArray
+from spex.errors import ValueFunctionError
+
+# Limits of absolute values: the squares of larger ones overflow, and where all are smaller than
+# SMALLEST, their squares underflow, so that the function would seem constant.
+_LARGEST, SMALLEST = 1e100, 1e-100
+
+
+def checked_values(returned: object, masks: BoolArray) -> FloatArray:
+    """Values as an array.
+
+    Args:
+        returned: What a value function returned: (m,) or (m, q) real numbers.
+        masks: (m, n) bool.
+
+    Returns:
+        (m, q) float64; q = 1 for one number per mask.
+
+    Raises:
+        ValueFunctionError: it is something else, or not finite, or above 1e100.
+    """
+    try:
+        values = np.asarray(returned)
+    except Exception as error:
+        raise ValueFunctionError(
+            f"the value function returned a {type(returned).__name__} that is no array: {error}"
+        ) from error
+    is_empty = values.ndim == 2 and values.shape[1] == 0
+    if values.ndim not in (1, 2) or len(values) != len(masks) or is_empty:
+        raise ValueFunctionError(
+            f"the value function returned shape {values.shape} for {len(masks)} masks of "
+            f"{masks.shape[1]} features; it must return shape ({len(masks)},), one number per "
+            f"mask, or ({len(masks)}, q) for q outputs"
+        )
+    if values.dtype.kind not in "fiub":
+        raise ValueFunctionError(
+            f"the value function returned {values.dtype} values; they must be real numbers"
+            + (" (take the real part or the modulus)" if values.dtype.kind == "c" else "")
+        )
+    values = values.astype(np.float64).reshape(len(masks), -1)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        present = np.nonzero(masks[bad[0]])[0].tolist()
+        shown = str(present) if len(present) <= 12 else f"{len(present)} features"
+        worst = values[bad[0]][~np.isfinite(values[bad[0]])][0]
+        raise ValueFunctionError(
+            f"the value function returned {worst} (and {len(bad)} values that are not finite in a "
+            f"batch of {len(values)}), first with {shown} present; clip it or score by log-odds "
+            "instead of probabilities"
+        )
+    if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST:
+        raise ValueFunctionError(
+            f"the value function returned {largest:.3g} in absolute value; the limit is "
+            f"{_LARGEST:.0e}, for sums of squares must be finite: divide the values by a constant"
+        )
+    return values
+
+
+def check_resolution(values: FloatArray) -> None:
+    """Refuse values that vary and whose squares underflow.
+
+    Args:
+        values: (m,) float64.
+
+    Raises:
+        ValueFunctionError: all are below 1e-100 in absolute value, and not all the same.
+    """
+    largest = float(np.abs(values).max(initial=0.0))
+    if 0 < largest < SMALLEST and np.ptp(values) > 0:
+        raise ValueFunctionError(
+            f"no value of the function exceeds {largest:.3g} in absolute value; the limit is "
+            f"{SMALLEST:.0e}, below which squares underflow: rescale the values, or return their "
+            "logarithms"
+        )

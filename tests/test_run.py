@@ -1,0 +1,317 @@
+"""Ask and tell: any order, any part, masks never asked for; evaluations that exist already."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import spex
+
+
+def bumpy(masks):
+    """Nonlinear in every feature; the value of a mask is the same in any batch, to the last bit."""
+    weights = np.sin(np.arange(1, masks.shape[1] + 1))
+    return np.tanh((masks * weights).sum(axis=1)) + 0.3 * masks[:, 0] * masks[:, 1]
+
+
+def two(masks):
+    return np.stack([bumpy(masks), 1.0 * masks[:, 2] - masks[:, 0]], axis=1)
+
+
+def driven(run, f, rng=None, left_out=0.0):
+    """Answer one mask at a time, in random order; some never."""
+    rng = rng or np.random.default_rng(0)
+    silent = set()
+    while len(masks := run.ask()):
+        fresh = [mask for mask in masks if mask.tobytes() not in silent]
+        if not fresh:
+            return run
+        for mask in rng.permutation(np.array(fresh)):
+            if rng.random() < left_out:
+                silent.add(mask.tobytes())
+            else:
+                run.tell(mask[None], f(mask[None]))
+    return run
+
+
+def content(explanation):
+    found = explanation.to_dict()
+    return json.dumps({k: v for k, v in found.items() if k not in ("forecast", "context")})
+
+
+def uniform(n, m, seed=1):
+    """Distinct uniform masks."""
+    rng = np.random.default_rng(seed)
+    masks = np.unique(rng.random((8 * m, n)) < 0.5, axis=0)
+    return masks[rng.permutation(len(masks))[:m]]
+
+
+@pytest.mark.parametrize("method", ["auto", "linear", "spex", "gp", "proxyspex"])
+@pytest.mark.parametrize(("n", "budget"), [(4, 16), (10, 150), (30, 120)])
+def test_order_and_portions_do_not_matter(method, n, budget):
+    whole = spex.explain(bumpy, n, budget, method=method, seed=3)
+    run = spex.Run(n, budget, method=method, seed=3)
+    assert content(driven(run, bumpy).fit()) == content(whole)
+    assert run.ask().shape == (0, n)
+    assert run.n_told == whole.n_evaluations
+
+
+def test_stages_of_target_r2_as_explain():
+    def f(masks):
+        return 1.0 * masks[:, 0] * masks[:, 1] - masks[:, 3]
+
+    whole = spex.explain(f, 40, 5000, target_r2=0.9, seed=1)
+    run = driven(spex.Run(40, 5000, target_r2=0.9, seed=1), f)
+    assert content(run.fit()) == content(whole)
+    assert whole.n_evaluations == run.n_told < 500
+
+
+def test_fits_on_the_way_change_nothing():
+    whole = spex.explain(bumpy, 30, 200, method="gp", seed=1)
+    run = spex.Run(30, 200, method="gp", seed=1)
+    masks = run.ask()
+    assert run.r2 is None
+    for start in (0, 60, 120):
+        run.tell(masks[start : start + 60], bumpy(masks[start : start + 60]))
+        on_the_way = run.fit()
+        assert on_the_way.n_evaluations == start + 60
+        assert run.r2 == on_the_way.r2
+    run.tell(run.ask(), bumpy(run.ask()))
+    assert content(run.fit()) == content(whole)
+
+
+@pytest.mark.parametrize("n", [9, 12, 40])
+def test_some_never_answered(n):
+    rng = np.random.default_rng(5)
+    run = driven(spex.Run(n, 200, seed=2), bumpy, rng, left_out=0.2)
+    assert 120 < run.n_told < 190
+    explanation = run.fit()
+    again = driven(spex.Run(n, 200, seed=2), bumpy, np.random.default_rng(5), left_out=0.2)
+    assert content(again.fit()) == content(explanation)
+    masks = uniform(n, 200, 7)
+    values = bumpy(masks)
+    truth = 1 - ((values - explanation.predict(masks)) ** 2).mean() / values.var()
+    assert explanation.r2_interval[0] - 0.1 < truth < explanation.r2_interval[1] + 0.1
+
+
+def test_asking_again_asks_for_what_is_missing():
+    run = spex.Run(20, 100)
+    masks = run.ask()
+    assert len(masks) == 100 and np.array_equal(masks, run.ask())
+    run.tell(masks[10:], bumpy(masks[10:]))
+    assert np.array_equal(run.ask(), masks[:10])
+
+
+def test_masks_that_were_never_asked_for_are_used_and_count():
+    own = uniform(20, 60)
+    run = spex.Run(20, 200, seed=1)
+    run.tell(own, bumpy(own))
+    while len(masks := run.ask()):
+        run.tell(masks, bumpy(masks))
+    assert run.n_told == 200
+    explanation = run.fit()
+    assert explanation.n_evaluations == 200 and explanation.r2_distribution == "uniform"
+    # Told in the middle, they take the place of masks still to come.
+    late = spex.Run(20, 200, seed=1)
+    masks = late.ask()
+    late.tell(masks[:100], bumpy(masks[:100]))
+    late.tell(own, bumpy(own))
+    asked = 0
+    while len(masks := late.ask()):
+        asked += len(masks)
+        late.tell(masks, bumpy(masks))
+    assert asked == 40 and late.n_told == 200
+
+
+def test_values_from_another_run_are_taken_up():
+    first = spex.Run(30, 200, method="gp", seed=4)
+    masks = first.ask()
+    second = spex.Run(30, 200, method="gp", seed=4)
+    second.tell(masks[:150], bumpy(masks[:150]))
+    assert len(second.ask()) == 50
+    second.tell(second.ask(), bumpy(second.ask()))
+    assert content(second.fit()) == content(spex.explain(bumpy, 30, 200, method="gp", seed=4))
+
+
+def test_a_mask_told_twice_has_the_mean():
+    masks = uniform(6, 20)
+    run = spex.Run(6, 40)
+    run.tell(masks, np.zeros(20))
+    run.tell(masks, np.ones(20))
+    assert run.n_told == 20
+    assert run.fit().predict(masks) == pytest.approx(0.5)
+
+
+# ---- evaluations that exist already --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "m"), [(8, 100), (8, 250), (30, 600), (100, 300)])
+def test_fit_on_uniform_masks_measures_r2_for_uniform_masks(n, m):
+    masks = uniform(n, m)
+    explanation = spex.fit(masks, bumpy(masks), method="gp")
+    assert explanation.r2_distribution == "uniform" and explanation.notes == ()
+    fresh = np.random.default_rng(9).random((4000, n)) < 0.5
+    values = bumpy(fresh)
+    truth = 1 - ((values - explanation.predict(fresh)) ** 2).mean() / values.var()
+    assert abs(truth - explanation.r2) < 0.06
+    assert "over masks" not in repr(explanation)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.7, 0.95])
+def test_fit_on_other_masks_says_what_r2_is_about(share):
+    n, m = 30, 400
+    rng = np.random.default_rng(3)
+    masks = np.unique(rng.random((m, n)) < share, axis=0)
+    explanation = spex.fit(masks, bumpy(masks), method="gp")
+    assert explanation.r2_distribution == "given"
+    assert "no uniform sample" in explanation.notes[0]
+    assert "over masks like those given" in repr(explanation)
+    fresh = rng.random((4000, n)) < share
+    values = bumpy(fresh)
+    truth = 1 - ((values - explanation.predict(fresh)) ** 2).mean() / values.var()
+    assert abs(truth - explanation.r2) < 0.08
+    saved = spex.Explanation.from_dict(explanation.to_dict())
+    assert saved.r2_distribution == "given"
+
+
+def test_masks_drawn_in_pairs_or_from_a_design_are_no_uniform_sample():
+    half = uniform(12, 200)
+    half[:, 1] = half[:, 0]  # two features that always go together
+    half = np.unique(half, axis=0)
+    assert spex.fit(half, bumpy(half)).r2_distribution == "given"
+    chain = np.tri(40, 40, dtype=bool)  # the masks of one permutation
+    assert spex.fit(chain, bumpy(chain)).r2_distribution == "given"
+
+
+@given(st.integers(0, 10_000), st.sampled_from([3, 7, 20, 70]))
+def test_uniform_masks_are_taken_for_what_they_are(seed, n):
+    from spex.f2.packing import pack
+    from spex.fourier.mask_distribution import UNIFORM
+
+    masks = np.unique(np.random.default_rng(seed).random((150, n)) < 0.5, axis=0)
+    assert UNIFORM.may_have_drawn(pack(masks), n)
+
+
+def test_all_masks_are_exact():
+    masks = (np.arange(64)[:, None] >> np.arange(6) & 1).astype(bool)
+    explanation = spex.fit(masks[::-1], bumpy(masks[::-1]), list("abcdef"))
+    assert explanation.method == "exact" and explanation.r2 == 1.0
+    assert content(explanation) == content(spex.explain(bumpy, list("abcdef"), 64))
+
+
+def test_equal_masks_count_once():
+    masks = uniform(10, 100)
+    twice = np.concatenate([masks, masks])
+    noise = np.random.default_rng(0).normal(size=100)
+    values = np.concatenate([bumpy(masks) + noise, bumpy(masks) - noise])
+    explanation = spex.fit(twice, values)
+    assert explanation.n_evaluations == 100
+    assert explanation.spectrum.coefficients == pytest.approx(
+        spex.fit(masks, bumpy(masks)).spectrum.coefficients, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"masks": np.zeros((3, 5), bool)}, spex.ValueFunctionError, "shape"),
+        ({"masks": np.zeros((100, 5), bool)}, spex.ArgumentError, "1 distinct masks are too few"),
+        ({"masks": np.full((100, 10), 0.5)}, spex.ArgumentError, "0 and 1"),
+        ({"masks": [1, 2]}, spex.ArgumentError, "masks of shape"),
+        ({"values": np.full(100, np.nan)}, spex.ValueFunctionError, "nan"),
+        ({"features": list("abc")}, spex.ArgumentError, "3 features"),
+        ({"method": "spex"}, spex.ArgumentError, "spex.Run asks for"),
+        ({"method": "exact"}, spex.ArgumentError, "exact"),
+        ({"outputs": ["a"]}, spex.ArgumentError, "names of outputs"),
+        ({"prior": spex.Prior(sequence=(0, 99))}, spex.ArgumentError, "feature 99"),
+    ],
+)
+def test_wrong_evaluations(change, error, message):
+    masks = uniform(10, 100)
+    call = {"masks": masks, "values": bumpy(masks)} | change
+    with pytest.raises(error, match=message):
+        spex.fit(**call)
+
+
+def test_wrong_tells():
+    run = spex.Run(5, 20)
+    with pytest.raises(spex.ArgumentError, match="0 values are too few"):
+        run.fit()
+    with pytest.raises(spex.ArgumentError, match="shape"):
+        run.tell(np.zeros((2, 4), bool), [0.0, 1.0])
+    with pytest.raises(spex.ValueFunctionError, match="inf"):
+        run.tell(np.zeros((1, 5), bool), [np.inf])
+    run.tell(np.zeros((1, 5), bool), [1.0])
+    with pytest.raises(spex.ArgumentError, match="same number"):
+        run.tell(np.ones((1, 5), bool), [[1.0, 2.0]])
+    assert run.n_told == 1
+
+
+def test_spex_says_what_it_lacks():
+    run = spex.Run(30, 200, method="spex")
+    masks = run.ask()
+    run.tell(masks[:20], bumpy(masks[:20]))
+    with pytest.raises(spex.ArgumentError, match="coded masks"):
+        run.fit()
+
+
+# ---- several outputs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "budget"), [(5, 32), (20, 150)])
+def test_several_outputs_from_the_same_calls(n, budget):
+    calls = []
+
+    def f(masks):
+        calls.append(len(masks))
+        return two(masks)
+
+    found = spex.explain(f, n, budget, method="linear", seed=1)
+    assert sum(calls) == budget
+    assert isinstance(found, spex.Explanations) and list(found) == ["0", "1"]
+    for number, name in enumerate(found):
+        alone = spex.explain(lambda m, j=number: two(m)[:, j], n, budget, method="linear", seed=1)
+        assert content(found[name]) == content(alone)
+
+
+def test_names_contrast_and_file(tmp_path):
+    two.outputs = ("a", "b")
+    found = spex.explain(two, 30, 300, method="gp", seed=1)
+    assert found.outputs == ("a", "b")
+    difference = found.contrast("a", "b")
+    masks = uniform(30, 2000, 8)
+    assert difference.predict(masks) == pytest.approx(
+        found["a"].predict(masks) - found["b"].predict(masks)
+    )
+    values = two(masks)[:, 0] - two(masks)[:, 1]
+    truth = 1 - ((values - difference.predict(masks)) ** 2).mean() / values.var()
+    assert abs(difference.r2 - truth) < 0.08
+    assert difference.interactions("BV").interval((0,))[0] < difference.interactions("BV")[0,]
+    found.save(tmp_path / "two.json")
+    again = spex.Explanations.load(tmp_path / "two.json")
+    assert content(again["b"]) == content(found["b"])
+    assert again.contrast("a", "b").r2 == difference.r2
+    found.to_html(tmp_path / "two.html")
+    page = (tmp_path / "two.html").read_text()
+    assert page.count('<section class="explanation"') == 2
+    assert "a: Explanation of 30 features" in repr(found)
+    for wrong, message in [(("a", "a"), "itself"), (("a", "c"), "'c' is unknown")]:
+        with pytest.raises(spex.ArgumentError, match=message):
+            found.contrast(*wrong)
+    with pytest.raises(spex.FileFormatError, match="no explanations"):
+        spex.Explanations.from_dict({"format": "other"})
+    damaged = found.to_dict() | {"outputs": {}}
+    with pytest.raises(spex.FileFormatError, match="damaged|no explanation"):
+        spex.Explanations.from_dict(damaged)
+
+
+def test_exact_outputs_contrast_exactly():
+    found = spex.explain(two, 5, 32)
+    assert found.contrast("a", "b").r2 == 1.0
+
+
+def test_one_output_in_a_column_is_a_mapping_too():
+    found = spex.explain(lambda m: bumpy(m)[:, None], 6, 64)
+    assert list(found) == ["0"] and found["0"].r2 == 1.0
