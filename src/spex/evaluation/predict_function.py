@@ -11,7 +11,8 @@ import numpy.typing as npt
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.arguments import whole_number
 from spex.errors import ArgumentError, ValueFunctionError
-from spex.inputs.protocol import InputMasker, check_masks
+from spex.inputs.protocol import InputMasker
+from spex.masks import check_masks
 
 # Inputs per call: a few dozen photographs, or some ten thousand rows of a table.
 _BATCH_BYTES = 8 << 20

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
 from spex.evaluation.store import Store
-from spex.inputs.protocol import PromptMasker, check_masks
+from spex.inputs.protocol import PromptMasker
+from spex.masks import check_masks
 from spex.models import FunctionModel, load
 from spex.models.protocol import LanguageModel, Prompt
 from spex.models.wrappers import ScoredOnce, StoredAnswers

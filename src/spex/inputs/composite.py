@@ -9,8 +9,8 @@ import numpy.typing as npt
 from spex._typing import BoolArray
 from spex.errors import ArgumentError
 from spex.inputs.parts import Part
-from spex.inputs.protocol import check_mask, check_masks
 from spex.inputs.segmentation import Tokenizer
+from spex.masks import check_mask, check_masks
 from spex.models.protocol import Message, Prompt
 
 

@@ -16,7 +16,6 @@ from spex.errors import ArgumentError
 from spex.inputs.masked_text import MaskedText
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import TextPart
-from spex.inputs.protocol import check_mask, check_masks
 from spex.inputs.segmentation import (
     TOKEN,
     Span,
@@ -33,6 +32,7 @@ from spex.inputs.templates import (
     check_system,
     split_template,
 )
+from spex.masks import check_mask, check_masks
 from spex.models.protocol import Prompt
 
 _DOCUMENT = "document"

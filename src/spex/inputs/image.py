@@ -26,8 +26,8 @@ from spex.inputs.pixels import (
     read_pixels,
     to_pil,
 )
-from spex.inputs.protocol import check_mask, check_masks
 from spex.inputs.templates import check_encodable, check_system
+from spex.masks import check_mask, check_masks
 from spex.models.protocol import Message, Prompt
 
 _GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")

@@ -17,7 +17,6 @@ from spex.errors import ArgumentError
 from spex.inputs.masked_text import MaskedText
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import TextPart
-from spex.inputs.protocol import check_mask, check_masks
 from spex.inputs.segmentation import (
     TOKEN,
     Span,
@@ -28,6 +27,7 @@ from spex.inputs.segmentation import (
     unit_spans,
 )
 from spex.inputs.templates import check_encodable
+from spex.masks import check_mask, check_masks
 from spex.models.protocol import Message, Prompt
 
 _MESSAGE = "message"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from spex._typing import BoolArray
 from spex.errors import ArgumentError
-from spex.inputs.protocol import check_masks
+from spex.masks import check_masks
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,6 +5,7 @@ import re
 from spex.errors import ArgumentError
 from spex.inputs.segmentation import unit_name
 from spex.models.protocol import Message, Prompt
+from spex.wording import shorten
 
 SLOT = "{input}"
 
@@ -44,7 +45,7 @@ def check_units(text: str, unit: str | re.Pattern[str], n_units: int) -> None:
     """
     if n_units > 1:
         return
-    shown = text.strip() if len(text.strip()) <= 60 else text.strip()[:57] + "..."
+    shown = shorten(text.strip())
     if n_units == 0 and isinstance(unit, re.Pattern):
         raise ArgumentError(f"unit: {unit.pattern!r} matches nothing in the text {shown!r}")
     of_words = isinstance(unit, str) and unit.startswith("word")

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.models.protocol import LanguageModel, Prompt
+from spex.wording import shorten
 
 
 class ResolvedScore(Protocol):
@@ -384,8 +385,3 @@ def _find_span(answer: str, span: str | tuple[int, int]) -> tuple[int, int]:
             f"give a string of it, or (start, stop) with 0 <= start < stop <= {len(answer)}"
         )
     return span
-
-
-def shorten(text: str, limit: int = 60) -> str:
-    """A text, cut with three dots where it is longer than the limit in characters."""
-    return text if len(text) <= limit else text[: limit - 3] + "..."

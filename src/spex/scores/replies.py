@@ -19,7 +19,8 @@ import numpy as np
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.models.protocol import LanguageModel, Prompt
 from spex.scores.embedding import Embedder, load_embedder
-from spex.scores.log_probabilities import greedy_answer, shorten
+from spex.scores.log_probabilities import greedy_answer
+from spex.wording import shorten
 
 
 class _OfReplies(ABC):
