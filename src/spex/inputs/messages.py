@@ -48,6 +48,8 @@ class Messages(UnitMasker):
     """
 
     whole_unit = _MESSAGE
+    # A system message is one of the messages, not beside them.
+    system = None
 
     messages: Sequence[Message | Mapping[str, str]]
     unit: str | re.Pattern[str] = _MESSAGE

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from spex.inputs.parts import Part
 from spex.models.protocol import Prompt
+from spex.prior import Prior
 
 
 class Masker(Protocol):
@@ -30,6 +31,26 @@ class Masker(Protocol):
     @property
     def parts(self) -> tuple[Part, ...]:
         """What a report shows of the input."""
+        ...
+
+    @property
+    def prior(self) -> Prior:
+        """What is known about the features before any call, such as their order."""
+        ...
+
+    @property
+    def unit_name(self) -> str:
+        """What a feature is, such as "word" or "grid:8x8"."""
+        ...
+
+    @property
+    def operator_name(self) -> str:
+        """What stands for an absent feature, such as "delete" or "mask:[MASK]"."""
+        ...
+
+    @property
+    def system(self) -> str | None:
+        """The system message beside the input; None for none."""
         ...
 
     def describe(self) -> dict[str, Any]:

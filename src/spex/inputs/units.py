@@ -24,6 +24,7 @@ from spex.inputs.segmentation import (
 from spex.inputs.templates import chat
 from spex.masks import check_mask, check_masks
 from spex.models.protocol import Prompt
+from spex.prior import Prior
 
 
 class UnitMasker(ABC):
@@ -106,18 +107,18 @@ class UnitMasker(ABC):
         return len(self.features)
 
     @property
-    def is_sequence(self) -> bool:
-        """True: units stand in a row, and leaving some out makes neighbours of others."""
-        return True
+    def prior(self) -> Prior:
+        """Units stand in a row: leaving one out makes neighbours of the two beside it."""
+        return Prior(sequence=tuple(range(self.n_features)))
 
     @property
     def unit_name(self) -> str:
-        """Such as "word" or "regex:PATTERN"."""
+        """Name of the unit, such as "word" or "regex:PATTERN"."""
         return name_of_unit(self._unit)
 
     @property
     def operator_name(self) -> str:
-        """Such as "delete" or "mask:[MASK]"."""
+        """Name of the operator with its text, such as "delete" or "mask:[MASK]"."""
         return parse_operator(self.operator).name
 
     def _masked_texts(self, mask: npt.ArrayLike) -> list[str]:
