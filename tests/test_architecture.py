@@ -104,11 +104,7 @@ def test_every_room_has_a_floor():
 
 def test_imports_go_one_way():
     floor = {name: number for number, floor in enumerate(FLOORS) for name in floor}
-    back = {
-        (a, b)
-        for a, b in EDGES
-        if room(a) != room(b) and floor[room(a)] <= floor[room(b)]
-    }
+    back = {(a, b) for a, b in EDGES if room(a) != room(b) and floor[room(a)] <= floor[room(b)]}
     assert {(room(a), room(b)) for a, b in back} == set(BACK), sorted(back)
     for a, b in back:  # inside a function, so that importing the one does not load the other
         for node in ast.parse(NAMES[a].read_text()).body:

@@ -1,4 +1,4 @@
-"""Checks of masks: rows of booleans, one per feature; `True` means present (kept)."""
+"""Checks of masks: rows of booleans, one per feature, where True means present (kept)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def check_masks(masks: npt.ArrayLike, n_features: int) -> BoolArray:
 
     Args:
         masks: (m, n_features) of bool, or of numbers that are 0 or 1.
-        n_features: the number of features.
+        n_features: Number of features.
 
     Returns:
         (m, n_features) bool.
@@ -32,7 +32,18 @@ def check_masks(masks: npt.ArrayLike, n_features: int) -> BoolArray:
 
 
 def check_mask(mask: npt.ArrayLike, n_features: int) -> BoolArray:
-    """One mask as booleans: (n_features,) of bool or 0/1; raises ArgumentError otherwise."""
+    """One mask as booleans.
+
+    Args:
+        mask: (n_features,) of bool, or of numbers that are 0 or 1.
+        n_features: Number of features.
+
+    Returns:
+        (n_features,) bool.
+
+    Raises:
+        ArgumentError: the shape or a value is wrong.
+    """
     array = np.asarray(mask)
     if array.shape != (n_features,):
         raise ArgumentError(

@@ -56,7 +56,7 @@ def test_one_score_per_token():
     tokens = whole.per_token(table())
     assert [token.token for token in tokens] == ["it", "was", "great"]
     assert [token.combine([VALUES]) for token in tokens] == VALUES.tolist()
-    assert tokens[2].summary == 'log P("great", token 3 of "it was great"), nats'
+    assert tokens[2].summary == 'log P("great", token 3 of "it was great")'
     part = LogProb("it was great", span="was great").resolve(table(), PROMPT)
     assert part.per_token(table()) == tokens[1:]
 
@@ -99,18 +99,19 @@ def test_descriptions_tell_scores_apart():
 
 
 @pytest.mark.parametrize(
-    ("score", "summary"),
+    ("score", "summary", "unit"),
     [
-        (LogProb("yes"), 'log P("yes"), nats'),
-        (LogProb("yes", reduce="mean"), 'mean log P("yes") per token, nats'),
-        (LogProb("oh yes", span="yes"), 'log P("yes" in "oh yes"), nats'),
-        (LogOdds("yes", "no"), 'log P("yes") - log P("no"), nats'),
-        (Probability("yes"), 'P("yes"), probability'),
-        (LogProb("y" * 99), f'log P("{"y" * 57}..."), nats'),
+        (LogProb("yes"), 'log P("yes")', "nats"),
+        (LogProb("yes", reduce="mean"), 'mean log P("yes") per token', "nats"),
+        (LogProb("oh yes", span="yes"), 'log P("yes" in "oh yes")', "nats"),
+        (LogOdds("yes", "no"), 'log P("yes") - log P("no")', "nats"),
+        (Probability("yes"), 'P("yes")', "probability"),
+        (LogProb("y" * 99), f'log P("{"y" * 57}...")', "nats"),
     ],
 )
-def test_summary(score, summary):
-    assert score.resolve(table(), PROMPT).summary == summary
+def test_summary_and_unit(score, summary, unit):
+    resolved = score.resolve(table(), PROMPT)
+    assert (resolved.summary, resolved.unit) == (summary, unit)
 
 
 @pytest.mark.parametrize(

@@ -140,16 +140,17 @@ def test_descriptions_tell_scores_apart():
 
 
 @pytest.mark.parametrize(
-    ("score", "summary"),
+    ("score", "summary", "unit"),
     [
-        (Matches("yes"), '1 if the reply matches "yes", else 0'),
-        (JsonField("a.b", True), "1 if the reply has a.b = true, else 0"),
-        (ReplyScore(len, "words"), "words(prompt, reply)"),
-        (Similarity("It is good."), 'similarity of the reply to "It is good.", cosine'),
+        (Matches("yes"), '1 if the reply matches "yes", else 0', ""),
+        (JsonField("a.b", True), "1 if the reply has a.b = true, else 0", ""),
+        (ReplyScore(len, "words"), "words(prompt, reply)", ""),
+        (Similarity("It is good."), 'similarity of the reply to "It is good."', "cosine"),
     ],
 )
-def test_summary(score, summary):
-    assert score.resolve(replying("x"), PROMPT).summary == summary
+def test_summary_and_unit(score, summary, unit):
+    resolved = score.resolve(replying("x"), PROMPT)
+    assert (resolved.summary, resolved.unit) == (summary, unit)
 
 
 # --- similarity ----------------------------------------------------------------------------------

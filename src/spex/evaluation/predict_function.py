@@ -62,7 +62,7 @@ class PredictFunction:
         self,
         masker: InputMasker,
         predict: Any,
-        output: int | str | None | Largest = LARGEST,
+        output: int | str | Largest | None = LARGEST,
         *,
         names: Sequence[str] | None = None,
     ) -> None:

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray
 from spex.errors import ArgumentError
 from spex.inputs.parts import Part
-from spex.inputs.protocol import check_mask, check_masks
 from spex.inputs.segmentation import Tokenizer
+from spex.masks import check_mask, check_masks
 from spex.models.protocol import Message, Prompt
+from spex.prior import Prior
 
 
 class Composite:
@@ -67,21 +67,60 @@ class Composite:
         """The number of features of all."""
         return sum(masker.n_features for masker in self.maskers)
 
+    def _numbered(self) -> Iterator[tuple[Any, range]]:
+        """Each masker with the numbers of its features."""
+        first = 0
+        for masker in self.maskers:
+            yield masker, range(first, first := first + masker.n_features)
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """Those of all."""
-        parts = []
-        first = 0
-        for masker in self.maskers:
-            numbers = range(first, first + masker.n_features)
-            parts += [part.renumbered(numbers) for part in masker.parts]
-            first = numbers.stop
-        return tuple(parts)
+        return tuple(
+            part.renumbered(numbers)
+            for masker, numbers in self._numbered()
+            for part in masker.parts
+        )
+
+    @property
+    def prior(self) -> Prior:
+        """That of each masker, for its features.
+
+        A prior holds one sequence: there is none where several maskers have one. There is a
+        relevance where every masker has one.
+        """
+        priors = [(masker.prior, numbers) for masker, numbers in self._numbered()]
+        relevances = [prior.relevance for prior, _ in priors if prior.relevance is not None]
+        sequences = [
+            tuple(numbers[i] for i in prior.sequence) for prior, numbers in priors if prior.sequence
+        ]
+        return Prior(
+            relevance=sum(relevances, ()) if len(relevances) == len(priors) else None,
+            close=tuple(
+                (numbers[i], numbers[j]) for prior, numbers in priors for i, j in prior.close
+            ),
+            sequence=sequences[0] if len(sequences) == 1 else (),
+        )
+
+    @property
+    def unit_name(self) -> str:
+        """The names of the units of all."""
+        return " and ".join(masker.unit_name for masker in self.maskers)
+
+    @property
+    def operator_name(self) -> str:
+        """The names of the operators of all."""
+        return " and ".join(masker.operator_name for masker in self.maskers)
+
+    @property
+    def system(self) -> str | None:
+        """The system message that one or several of the maskers have."""
+        return next((m.system for m in self.maskers if m.system is not None), None)
 
     def _own(self, masks: BoolArray) -> Iterator[tuple[Any, BoolArray]]:
         """Each masker with its columns of (..., n_features) masks."""
-        edges = np.cumsum([masker.n_features for masker in self.maskers])[:-1]
-        return zip(self.maskers, np.split(masks, edges, axis=-1), strict=True)
+        for masker, numbers in self._numbered():
+            yield masker, masks[..., numbers.start : numbers.stop]
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
         """What the model is given: one message of the user, after the system message if any.
@@ -126,10 +165,9 @@ class Composite:
 
     def describe(self) -> dict[str, Any]:
         """Type, and the description of each, as JSON values."""
-        described = [masker.describe() for masker in self.maskers]
         return {
             "type": "composite",
-            "maskers": described,
-            "unit": " and ".join(str(one["unit"]) for one in described),
-            "operator": " and ".join(str(one["operator"]) for one in described),
+            "maskers": [masker.describe() for masker in self.maskers],
+            "unit": self.unit_name,
+            "operator": self.operator_name,
         }

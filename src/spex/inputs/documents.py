@@ -6,34 +6,18 @@ its own, if it has one, and its text. What is around them, the question included
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy.typing as npt
 
 from spex.errors import ArgumentError
-from spex.inputs.masked_text import MaskedText
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import TextPart
-from spex.inputs.protocol import check_mask, check_masks
-from spex.inputs.segmentation import (
-    TOKEN,
-    Span,
-    Tokenizer,
-    parse_unit,
-    trimmed,
-    unit_name,
-    unit_spans,
-)
-from spex.inputs.templates import (
-    SLOT,
-    chat,
-    check_encodable,
-    check_system,
-    split_template,
-)
-from spex.models.protocol import Prompt
+from spex.inputs.segmentation import Span, Tokenizer
+from spex.inputs.templates import SLOT, check_encodable, check_system, split_template
+from spex.inputs.units import TemplateMasker
 
 _DOCUMENT = "document"
 _QUESTION = "{question}"
@@ -61,7 +45,7 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Documents:
+class Documents(TemplateMasker):
     """Documents that can be absent, or their sentences; for answers from retrieved passages.
 
     Args:
@@ -88,6 +72,8 @@ class Documents:
         MissingExtraError: a library that the unit needs is not installed.
     """
 
+    whole_unit = _DOCUMENT
+
     documents: Sequence[Document | str | tuple[str, str | Sequence[str]] | Mapping[str, Any]]
     question: str | None = None
     unit: str | re.Pattern[str] = _DOCUMENT
@@ -103,20 +89,8 @@ class Documents:
         check_system(self.system)
         _check_question(self.question, self.prompt)
         split_template(self.prompt)
-        unit = parse_unit(self.unit, _DOCUMENT)
-        if (unit != TOKEN or self.tokenizer is not None) and self.n_features < 2:
-            finer = "'sentence'" if unit == _DOCUMENT else "'word'"
-            raise ArgumentError(
-                f"the documents have {'one unit' if self.n_features else 'no unit'} of kind "
-                f"{unit_name(unit)!r}; nothing to attribute; give more documents, or use "
-                f"unit={finer}"
-            )
-
-    def with_tokenizer(self, tokenizer: Tokenizer) -> "Documents":
-        """The same with the tokens of this model, where it needs them and has none yet."""
-        if self.unit == TOKEN and self.tokenizer is None:
-            return replace(self, tokenizer=tokenizer)
-        return self
+        finer = "'sentence'" if self._unit == self.whole_unit else "'word'"
+        self._check_units("the documents have", f"give more documents, or use unit={finer}")
 
     @property
     def _documents(self) -> tuple[Document, ...]:
@@ -126,52 +100,20 @@ class Documents:
     def _units_have_titles(self) -> bool:
         return self.unit == _DOCUMENT and not self.pin_titles
 
-    @cached_property
-    def _spans(self) -> list[list[Span]]:
-        """The spans of the units, in the text of each document or, with its title, in the whole."""
-        unit = parse_unit(self.unit, _DOCUMENT)
-        spans = []
-        for document in self._documents:
-            if unit == _DOCUMENT:
-                spans.append(
-                    trimmed(document.whole if self._units_have_titles else document.text, ())
-                )
-            elif unit == "sentence" and document.sentences is not None:
-                spans.append(_sentence_spans(document.sentences))
-            else:
-                spans.append(unit_spans(document.text, unit, self.tokenizer))
-        return spans
-
-    @cached_property
-    def _masked(self) -> tuple[MaskedText, ...]:
-        masked = []
-        first = 0
-        for document, spans in zip(self._documents, self._spans, strict=True):
-            text = document.whole if self._units_have_titles else document.text
-            masked.append(MaskedText.split(text, spans, first))
-            first += len(spans)
-        return tuple(masked)
-
-    @cached_property
-    def features(self) -> tuple[str, ...]:
-        """Titles or texts of the documents; for other units, the units."""
-        if self.unit == _DOCUMENT:
-            return tuple(document.title or document.text.strip() for document in self._documents)
-        return tuple(
-            document.text[start:stop]
-            for document, spans in zip(self._documents, self._spans, strict=True)
-            for start, stop in spans
-        )
+    @property
+    def _texts(self) -> list[str]:
+        whole = self._units_have_titles
+        return [document.whole if whole else document.text for document in self._documents]
 
     @property
-    def is_sequence(self) -> bool:
-        """True: units stand in a row, and leaving some out makes neighbours of others."""
-        return True
+    def _labels(self) -> list[str]:
+        return [document.title or document.text.strip() for document in self._documents]
 
-    @property
-    def n_features(self) -> int:
-        """The number of units."""
-        return len(self.features)
+    def _split(self, number: int, text: str) -> list[Span]:
+        sentences = self._documents[number].sentences
+        if self._unit == "sentence" and sentences is not None:
+            return _sentence_spans(sentences)
+        return super()._split(number, text)
 
     @property
     def parts(self) -> tuple[TextPart, ...]:
@@ -195,11 +137,8 @@ class Documents:
         Raises:
             ArgumentError: the mask has another shape or other values.
         """
-        present = check_mask(mask, self.n_features).tolist()
-        replacement = parse_operator(self.operator).replacement
         shown = []
-        for document, masked in zip(self._documents, self._masked, strict=True):
-            text = masked.mask(present, replacement)
+        for document, text in zip(self._documents, self._masked_texts(mask), strict=True):
             empty = not text.strip()
             if document.title is None or self._units_have_titles:
                 shown += [] if empty else [text]
@@ -208,24 +147,6 @@ class Documents:
             elif self.pin_titles:
                 shown.append(document.title)
         return _SEPARATOR.join(shown)
-
-    def render(self, mask: npt.ArrayLike) -> Prompt:
-        """What the model is given: the documents in the template, after the system message.
-
-        Args:
-            mask: (n_features,) of bool or 0/1; True keeps the unit.
-
-        Raises:
-            ArgumentError: the mask has another shape or other values.
-        """
-        before, after = self._template
-        return chat(self.system, before + self.mask_text(mask) + after)
-
-    inputs_per_mask = 1
-
-    def apply(self, masks: npt.ArrayLike) -> list[str]:
-        """What a predict function is given for (m, n_features) masks: the m user's messages."""
-        return [self.render(mask).text for mask in check_masks(masks, self.n_features)]
 
     @cached_property
     def _template(self) -> tuple[str, str]:
@@ -239,30 +160,13 @@ class Documents:
         # Split first: a question may hold "{input}".
         return before.replace(_QUESTION, self.question), after.replace(_QUESTION, self.question)
 
-    def groups(self, unit: str) -> tuple[list[int], list[str]]:
-        """The documents that the units lie in; for `spex.zoom`.
-
-        Args:
-            unit: "document".
-
-        Returns:
-            The number of the document of each feature, and the labels of the documents.
-
-        Raises:
-            ArgumentError: the unit is another.
-        """
-        if unit != _DOCUMENT:
-            raise ArgumentError(f"unit={unit!r}; the coarser unit of documents is {_DOCUMENT!r}")
-        numbers = [number for number, spans in enumerate(self._spans) for _ in spans]
-        return numbers, [document.title or document.text.strip() for document in self._documents]
-
     def describe(self) -> dict[str, Any]:
         """Type, documents, unit, operator, template, titles and spans, as JSON values."""
         return {
             "type": "documents",
             "documents": [[document.title, document.text] for document in self._documents],
-            "unit": unit_name(parse_unit(self.unit, _DOCUMENT)),
-            "operator": parse_operator(self.operator).name,
+            "unit": self.unit_name,
+            "operator": self.operator_name,
             "prompt": list(self._template),
             "system": self.system,
             "pin_titles": self.pin_titles,

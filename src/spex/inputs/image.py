@@ -26,9 +26,10 @@ from spex.inputs.pixels import (
     read_pixels,
     to_pil,
 )
-from spex.inputs.protocol import check_mask, check_masks
 from spex.inputs.templates import check_encodable, check_system
+from spex.masks import check_mask, check_masks
 from spex.models.protocol import Message, Prompt
+from spex.prior import NO_PRIOR
 
 _GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")
 _SUPERPIXELS = re.compile(r"superpixels:([0-9]+)")
@@ -175,6 +176,17 @@ class Image:
         return Prompt((*start, Message("user", self.prompt, (picture,))))
 
     inputs_per_mask = 1
+    prior = NO_PRIOR
+
+    @property
+    def unit_name(self) -> str:
+        """The unit, as given."""
+        return self.unit
+
+    @property
+    def operator_name(self) -> str:
+        """The operator, as given."""
+        return self.operator
 
     def apply(self, masks: npt.ArrayLike) -> Any:
         """What a predict function is given for (m, n_features) masks: m pictures.
@@ -218,9 +230,9 @@ class Image:
             "sha256": _hash(self._pixels),
             "shape": list(self._pixels.shape),
             "dtype": str(self._pixels.dtype),
-            "unit": self.unit,
+            "unit": self.unit_name,
             "regions": _hash(self.regions),
-            "operator": self.operator,
+            "operator": self.operator_name,
             "prompt": self.prompt,
             "system": self.system,
         }

@@ -7,27 +7,18 @@ wants the roles to alternate.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
 
 from spex.errors import ArgumentError
-from spex.inputs.masked_text import MaskedText
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import TextPart
-from spex.inputs.protocol import check_mask, check_masks
-from spex.inputs.segmentation import (
-    TOKEN,
-    Span,
-    Tokenizer,
-    parse_unit,
-    trimmed,
-    unit_name,
-    unit_spans,
-)
+from spex.inputs.segmentation import Span, Tokenizer
 from spex.inputs.templates import check_encodable
+from spex.inputs.units import UnitMasker
+from spex.masks import check_masks
 from spex.models.protocol import Message, Prompt
 
 _MESSAGE = "message"
@@ -35,7 +26,7 @@ _ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True)
-class Messages:
+class Messages(UnitMasker):
     """A chat whose turns, or parts of them, can be absent; goes through the model's chat template.
 
     Args:
@@ -56,6 +47,10 @@ class Messages:
         MissingExtraError: a library that the unit needs is not installed.
     """
 
+    whole_unit = _MESSAGE
+    # A system message is one of the messages, not beside them.
+    system = None
+
     messages: Sequence[Message | Mapping[str, str]]
     unit: str | re.Pattern[str] = _MESSAGE
     operator: str = "delete"
@@ -66,67 +61,24 @@ class Messages:
         object.__setattr__(self, "messages", _parse(self.messages))
         object.__setattr__(self, "pinned", _check_pinned(self.pinned, len(self.messages)))
         parse_operator(self.operator)
-        unit = parse_unit(self.unit, _MESSAGE)
-        if (unit != TOKEN or self.tokenizer is not None) and self.n_features < 2:
-            finer = ", or use unit='word'" if unit == _MESSAGE else ""
-            raise ArgumentError(
-                f"the messages that are not pinned have "
-                f"{'one unit' if self.n_features else 'no unit'} of kind {unit_name(unit)!r}; "
-                f"nothing to attribute; pin fewer messages{finer}"
-            )
-
-    def with_tokenizer(self, tokenizer: Tokenizer) -> "Messages":
-        """The same with the tokens of this model, where it needs them and has none yet."""
-        if self.unit == TOKEN and self.tokenizer is None:
-            return replace(self, tokenizer=tokenizer)
-        return self
+        finer = ", or use unit='word'" if self._unit == self.whole_unit else ""
+        self._check_units("the messages that are not pinned have", f"pin fewer messages{finer}")
 
     @property
     def _messages(self) -> tuple[Message, ...]:
         return self.messages  # type: ignore[return-value]  # as parsed
 
-    @cached_property
-    def _spans(self) -> list[list[Span]]:
-        unit = parse_unit(self.unit, _MESSAGE)
-        numbers = range(len(self._messages))
-        pinned = {numbers[item] for item in self.pinned if isinstance(item, int)}
-        spans: list[list[Span]] = []
-        for number, message in enumerate(self._messages):
-            if message.role in self.pinned or number in pinned:
-                spans.append([])
-            elif unit == _MESSAGE:
-                spans.append(trimmed(message.content, ()))
-            else:
-                spans.append(unit_spans(message.content, unit, self.tokenizer))
-        return spans
-
-    @cached_property
-    def _masked(self) -> tuple[MaskedText, ...]:
-        masked = []
-        first = 0
-        for message, spans in zip(self._messages, self._spans, strict=True):
-            masked.append(MaskedText.split(message.content, spans, first))
-            first += len(spans)
-        return tuple(masked)
-
-    @cached_property
-    def features(self) -> tuple[str, ...]:
-        """Role and content of the turns; for other units, the units."""
-        return tuple(
-            (f"{message.role}: " if self.unit == _MESSAGE else "") + message.content[start:stop]
-            for message, spans in zip(self._messages, self._spans, strict=True)
-            for start, stop in spans
-        )
+    @property
+    def _texts(self) -> list[str]:
+        return [message.content for message in self._messages]
 
     @property
-    def is_sequence(self) -> bool:
-        """True: units stand in a row, and leaving some out makes neighbours of others."""
-        return True
+    def _labels(self) -> list[str]:
+        return [f"{message.role}: {message.content.strip()}" for message in self._messages]
 
-    @property
-    def n_features(self) -> int:
-        """The number of units."""
-        return len(self.features)
+    def _split(self, number: int, text: str) -> list[Span]:
+        numbers = (number, number - len(self._messages), self._messages[number].role)
+        return [] if any(item in self.pinned for item in numbers) else super()._split(number, text)
 
     @property
     def parts(self) -> tuple[TextPart, ...]:
@@ -145,16 +97,8 @@ class Messages:
         Raises:
             ArgumentError: the mask has another shape or other values.
         """
-        present = check_mask(mask, self.n_features).tolist()
-        replacement = parse_operator(self.operator).replacement
-        return Prompt(
-            tuple(
-                Message(message.role, masked.mask(present, replacement))
-                for message, masked in zip(self._messages, self._masked, strict=True)
-            )
-        )
-
-    inputs_per_mask = 1
+        texts = zip(self._messages, self._masked_texts(mask), strict=True)
+        return Prompt(tuple(Message(message.role, text) for message, text in texts))
 
     def apply(self, masks: npt.ArrayLike) -> list[list[dict[str, str]]]:
         """What a predict function is given for (m, n_features) masks: m lists of messages.
@@ -166,30 +110,13 @@ class Messages:
             for mask in check_masks(masks, self.n_features)
         ]
 
-    def groups(self, unit: str) -> tuple[list[int], list[str]]:
-        """The messages that the units lie in; for `spex.zoom`.
-
-        Args:
-            unit: "message".
-
-        Returns:
-            The number of the message of each feature, and the labels of the messages.
-
-        Raises:
-            ArgumentError: the unit is another.
-        """
-        if unit != _MESSAGE:
-            raise ArgumentError(f"unit={unit!r}; the coarser unit of messages is {_MESSAGE!r}")
-        numbers = [number for number, spans in enumerate(self._spans) for _ in spans]
-        return numbers, [f"{message.role}: {message.content.strip()}" for message in self._messages]
-
     def describe(self) -> dict[str, Any]:
         """Type, messages, unit, operator and spans of the units, as JSON values."""
         return {
             "type": "messages",
             "messages": [[message.role, message.content] for message in self._messages],
-            "unit": unit_name(parse_unit(self.unit, _MESSAGE)),
-            "operator": parse_operator(self.operator).name,
+            "unit": self.unit_name,
+            "operator": self.operator_name,
             "spans": [[list(span) for span in spans] for spans in self._spans],
         }
 

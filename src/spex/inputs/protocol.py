@@ -1,17 +1,15 @@
-"""Checks of mask arrays, and what every masker must offer.
+"""What every masker must offer.
 
 A mask is a row of booleans, one per feature; `True` means that the feature is present (kept).
 """
 
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
-from spex._typing import BoolArray
-from spex.errors import ArgumentError
 from spex.inputs.parts import Part
 from spex.models.protocol import Prompt
+from spex.prior import Prior
 
 
 class Masker(Protocol):
@@ -33,6 +31,26 @@ class Masker(Protocol):
     @property
     def parts(self) -> tuple[Part, ...]:
         """What a report shows of the input."""
+        ...
+
+    @property
+    def prior(self) -> Prior:
+        """What is known about the features before any call, such as their order."""
+        ...
+
+    @property
+    def unit_name(self) -> str:
+        """What a feature is, such as "word" or "grid:8x8"."""
+        ...
+
+    @property
+    def operator_name(self) -> str:
+        """What stands for an absent feature, such as "delete" or "mask:[MASK]"."""
+        ...
+
+    @property
+    def system(self) -> str | None:
+        """The system message beside the input; None for none."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -64,47 +82,3 @@ class InputMasker(Masker, Protocol):
             function takes, such as an array or a list.
         """
         ...
-
-
-def check_masks(masks: npt.ArrayLike, n_features: int) -> BoolArray:
-    """Masks as booleans.
-
-    Args:
-        masks: (m, n_features) of bool, or of numbers that are 0 or 1.
-        n_features: the number of features.
-
-    Returns:
-        (m, n_features) bool.
-
-    Raises:
-        ArgumentError: the shape or a value is wrong.
-    """
-    array = np.asarray(masks)
-    if array.ndim != 2 or array.shape[1] != n_features:
-        raise ArgumentError(
-            f"masks has shape {array.shape}, but there are {n_features} features; "
-            f"give an array of shape (m, {n_features})"
-        )
-    return _as_bool(array, "masks")
-
-
-def check_mask(mask: npt.ArrayLike, n_features: int) -> BoolArray:
-    """One mask as booleans: (n_features,) of bool or 0/1; raises ArgumentError otherwise."""
-    array = np.asarray(mask)
-    if array.shape != (n_features,):
-        raise ArgumentError(
-            f"mask has shape {array.shape}, but there are {n_features} features; "
-            f"give an array of shape ({n_features},)"
-        )
-    return _as_bool(array, "mask")
-
-
-def _as_bool(array: npt.NDArray[Any], name: str) -> BoolArray:
-    if array.dtype == np.bool_:
-        return array
-    if array.dtype.kind not in "iuf" or not np.isin(array, (0, 1)).all():
-        raise ArgumentError(
-            f"{name} holds values of type {array.dtype} other than 0 and 1; "
-            "give booleans, where True means that the feature is present"
-        )
-    return array.astype(np.bool_)

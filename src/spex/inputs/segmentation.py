@@ -83,7 +83,7 @@ def parse_unit(unit: object, also: str | None = None) -> str | re.Pattern[str]:
     raise ArgumentError(f"unit={unit!r} is unknown; use {valid}")
 
 
-def unit_name(unit: str | re.Pattern[str]) -> str:
+def name_of_unit(unit: str | re.Pattern[str]) -> str:
     """The canonical name of a unit, such as "word" or "regex:PATTERN"."""
     return unit if isinstance(unit, str) else REGEX_PREFIX + unit.pattern
 

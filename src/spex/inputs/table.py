@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from spex._typing import BoolArray
 from spex.errors import ArgumentError
-from spex.inputs.protocol import check_masks
+from spex.masks import check_masks
+from spex.prior import NO_PRIOR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,6 +128,14 @@ class Table:
 
     # A row has no text or picture: reports show the labels.
     parts = ()
+    prior = NO_PRIOR
+    system = None
+    unit_name = "cell"
+
+    @property
+    def operator_name(self) -> str:
+        """Where the values of absent cells come from."""
+        return f"mean over {len(self._background)} background rows"
 
     def apply(self, masks: npt.ArrayLike) -> Any:
         """What a predict function is given for (m, n_features) masks: m times n_rows rows.
@@ -168,8 +177,8 @@ class Table:
         return {
             "type": "table",
             "sha256": digest.hexdigest(),
-            "unit": "cell",
-            "operator": f"mean over {len(self._background)} background rows",
+            "unit": self.unit_name,
+            "operator": self.operator_name,
         }
 
 

@@ -1,28 +1,9 @@
 """What is around a masked text: its prompt template and its system message; and its checks."""
 
-import re
-
 from spex.errors import ArgumentError
-from spex.inputs.segmentation import unit_name
 from spex.models.protocol import Message, Prompt
 
 SLOT = "{input}"
-
-# Scripts whose words no spaces separate: Thai, kana, Chinese characters.
-_SPACELESS_SCRIPTS = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
-
-
-def check_text(text: object, name: str) -> None:
-    """Refuse what is no text, or a text with nothing in it.
-
-    Raises:
-        ArgumentError: it is no str, blank, or holds half of a surrogate pair.
-    """
-    if not isinstance(text, str):
-        raise ArgumentError(f"{name} must be a str, not {type(text).__name__}")
-    if not text.strip():
-        raise ArgumentError(f"{name} is empty; give a text with at least two units")
-    check_encodable(text, name)
 
 
 def check_encodable(text: str, name: str) -> None:
@@ -34,27 +15,6 @@ def check_encodable(text: str, name: str) -> None:
             f"{name} holds half of a surrogate pair (character {error.start}), which no model can "
             "read; decode its bytes as UTF-8 with errors='replace'"
         ) from None
-
-
-def check_units(text: str, unit: str | re.Pattern[str], n_units: int) -> None:
-    """Refuse a text with fewer than two units, and say what to do.
-
-    Raises:
-        ArgumentError: there is nothing to attribute.
-    """
-    if n_units > 1:
-        return
-    shown = text.strip() if len(text.strip()) <= 60 else text.strip()[:57] + "..."
-    if n_units == 0 and isinstance(unit, re.Pattern):
-        raise ArgumentError(f"unit: {unit.pattern!r} matches nothing in the text {shown!r}")
-    of_words = isinstance(unit, str) and unit.startswith("word")
-    finer = "give a longer text" if of_words else "use a finer unit such as 'word'"
-    if unit == "word" and _SPACELESS_SCRIPTS.search(text):
-        finer = "its words are not separated by spaces: use 'word:zh', 'word:ja' or 'word:th'"
-    raise ArgumentError(
-        f"text {shown!r} has only one unit of kind {unit_name(unit)!r}; "
-        f"nothing to attribute; {finer}"
-    )
 
 
 def check_system(system: object) -> None:

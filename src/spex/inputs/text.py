@@ -2,38 +2,25 @@
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
 
 from spex.errors import ArgumentError
-from spex.inputs.masked_text import MaskedText
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import Piece, TextPart
-from spex.inputs.protocol import check_mask, check_masks
-from spex.inputs.segmentation import (
-    TOKEN,
-    Span,
-    Tokenizer,
-    parse_unit,
-    unit_name,
-    unit_spans,
-)
-from spex.inputs.templates import (
-    SLOT,
-    chat,
-    check_system,
-    check_text,
-    check_units,
-    split_template,
-)
-from spex.models.protocol import Prompt
+from spex.inputs.segmentation import Tokenizer, parse_unit, unit_spans
+from spex.inputs.templates import SLOT, check_encodable, check_system, split_template
+from spex.inputs.units import TemplateMasker
+from spex.wording import shorten
+
+# Scripts whose words no spaces separate: Thai, kana, Chinese characters.
+_SPACELESS_SCRIPTS = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(TemplateMasker):
     """A text whose units can be absent, put into a prompt whose other parts are pinned.
 
     Args:
@@ -71,46 +58,36 @@ class Text:
     tokenizer: Tokenizer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_text(self.text, "text")
+        if not isinstance(self.text, str):
+            raise ArgumentError(f"text must be a str, not {type(self.text).__name__}")
+        if not self.text.strip():
+            raise ArgumentError("text is empty; give a text with at least two units")
+        check_encodable(self.text, "text")
         parse_operator(self.operator)
         split_template(self.prompt)
         check_system(self.system)
-        if parse_unit(self.unit) != TOKEN or self.tokenizer is not None:
-            check_units(self.text, parse_unit(self.unit), len(self._spans))
-
-    def with_tokenizer(self, tokenizer: Tokenizer) -> "Text":
-        """The same with the tokens of this model, where it needs them and has none yet."""
-        if self.unit == TOKEN and self.tokenizer is None:
-            return replace(self, tokenizer=tokenizer)
-        return self
-
-    @cached_property
-    def _spans(self) -> list[Span]:
-        return unit_spans(self.text, parse_unit(self.unit), self.tokenizer)
-
-    @cached_property
-    def _masked(self) -> MaskedText:
-        return MaskedText.split(self.text, self._spans)
-
-    @cached_property
-    def features(self) -> tuple[str, ...]:
-        """The units, as strings."""
-        return tuple(self.text[start:stop] for start, stop in self._spans)
+        unit, shown = self._unit, shorten(self.text.strip())
+        if isinstance(unit, re.Pattern) and not self.features:
+            raise ArgumentError(f"unit: {unit.pattern!r} matches nothing in the text {shown!r}")
+        remedy = "use a finer unit such as 'word'"
+        if isinstance(unit, str) and unit.startswith("word"):
+            remedy = "give a longer text"
+        if unit == "word" and _SPACELESS_SCRIPTS.search(self.text):
+            remedy = "its words are not separated by spaces: use 'word:zh', 'word:ja' or 'word:th'"
+        self._check_units(f"text {shown!r} has only", remedy)
 
     @property
-    def is_sequence(self) -> bool:
-        """True: units stand in a row, and leaving some out makes neighbours of others."""
-        return True
+    def _texts(self) -> tuple[str]:
+        return (self.text,)
 
     @property
-    def n_features(self) -> int:
-        """The number of units."""
-        return len(self.features)
+    def _template(self) -> tuple[str, str]:
+        return split_template(self.prompt)
 
     @property
     def segments(self) -> tuple[Piece, ...]:
         """(string, feature number or None) pieces that concatenate to the text."""
-        return self._masked.pieces
+        return self._masked[0].pieces
 
     @property
     def parts(self) -> tuple[TextPart, ...]:
@@ -126,26 +103,7 @@ class Text:
         Raises:
             ArgumentError: the mask has another shape or other values.
         """
-        present = check_mask(mask, self.n_features).tolist()
-        return self._masked.mask(present, parse_operator(self.operator).replacement)
-
-    def render(self, mask: npt.ArrayLike) -> Prompt:
-        """What the model is given: the masked text in its template, after the system message.
-
-        Args:
-            mask: (n_features,) of bool or 0/1; True keeps the unit.
-
-        Raises:
-            ArgumentError: the mask has another shape or other values.
-        """
-        before, after = split_template(self.prompt)
-        return chat(self.system, before + self.mask_text(mask) + after)
-
-    inputs_per_mask = 1
-
-    def apply(self, masks: npt.ArrayLike) -> list[str]:
-        """What a predict function is given for (m, n_features) masks: the m user's messages."""
-        return [self.render(mask).text for mask in check_masks(masks, self.n_features)]
+        return self._masked_texts(mask)[0]
 
     def groups(self, unit: str | re.Pattern[str]) -> tuple[list[int], list[str]]:
         """The coarser units that the units lie in; for `spex.zoom`.
@@ -160,8 +118,9 @@ class Text:
             ArgumentError: a unit lies in no coarser one.
         """
         coarse = unit_spans(self.text, parse_unit(unit), self.tokenizer)
-        numbers = [bisect_right(coarse, (start, len(self.text))) - 1 for start, _ in self._spans]
-        for number, (start, stop) in zip(numbers, self._spans, strict=True):
+        (spans,) = self._spans
+        numbers = [bisect_right(coarse, (start, len(self.text))) - 1 for start, _ in spans]
+        for number, (start, stop) in zip(numbers, spans, strict=True):
             if number < 0 or stop > coarse[number][1]:
                 raise ArgumentError(
                     f"{self.text[start:stop]!r} lies in no unit of kind {unit!r}; use a coarser one"
@@ -170,15 +129,15 @@ class Text:
 
     def describe(self) -> dict[str, Any]:
         """Type, text, unit, operator, prompt, system and spans of the units, as JSON values."""
-        before, after = split_template(self.prompt)
+        before, after = self._template
         return {
             "type": "text",
             "text": self.text,
-            "unit": unit_name(parse_unit(self.unit)),
-            "operator": parse_operator(self.operator).name,
+            "unit": self.unit_name,
+            "operator": self.operator_name,
             "prompt": before + SLOT + after,
             "system": self.system,
             # The unit's name does not determine the units: another release of the sentence
             # splitter, or other flags of a pattern, may give others.
-            "spans": [list(span) for span in self._spans],
+            "spans": [list(span) for span in self._spans[0]],
         }

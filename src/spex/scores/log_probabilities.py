@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.models.protocol import LanguageModel, Prompt
+from spex.wording import shorten
 
 
 class ResolvedScore(Protocol):
@@ -32,7 +33,12 @@ class ResolvedScore(Protocol):
 
     @property
     def summary(self) -> str:
-        """One readable line, with the unit."""
+        """What is measured, on one line, without the unit."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """The unit of the values: "nats", "probability", "cosine"; "" for none."""
         ...
 
     def evaluate(
@@ -62,8 +68,10 @@ class Score(Protocol):
         ...
 
 
-class _OfLogProbs(ABC):
-    """What the scores share that are read off the log-probabilities of given answers."""
+class ScoreOfAnswers(ABC):
+    """Base of the scores that are computed from the log-probabilities of given answers."""
+
+    unit = "nats"
 
     @property
     @abstractmethod
@@ -132,7 +140,7 @@ class LogProb:
 
 
 @dataclass(frozen=True)
-class ResolvedLogProb(_OfLogProbs):
+class ResolvedLogProb(ScoreOfAnswers):
     """A `LogProb` with its answer.
 
     Attributes:
@@ -154,12 +162,12 @@ class ResolvedLogProb(_OfLogProbs):
 
     @property
     def summary(self) -> str:
-        """Such as 'log P("yes"), nats'."""
+        """Such as 'log P("yes")'."""
         what = f'log P("{shorten(self.answer)}")'
         if self.span is not None:
             start, stop = self.span
             what = f'log P("{shorten(self.answer[start:stop])}" in "{shorten(self.answer)}")'
-        return f"{what}, nats" if self.reduce == "sum" else f"mean {what} per token, nats"
+        return what if self.reduce == "sum" else f"mean {what} per token"
 
     def combine(self, log_probs: Sequence[FloatArray]) -> float:
         """Sum or mean of the token log-probabilities that count, in nats."""
@@ -185,7 +193,7 @@ class ResolvedLogProb(_OfLogProbs):
 
 
 @dataclass(frozen=True)
-class TokenLogProb(_OfLogProbs):
+class TokenLogProb(ScoreOfAnswers):
     """Log-probability of one token of an answer, given the answer before it, in nats.
 
     `spex.ValueFunction.per_token` makes them.
@@ -217,10 +225,9 @@ class TokenLogProb(_OfLogProbs):
 
     @property
     def summary(self) -> str:
-        """Such as 'log P("great", token 3 of "it was great"), nats'."""
+        """Such as 'log P("great", token 3 of "it was great")'."""
         return (
-            f'log P("{shorten(self.token)}", token {self.number + 1} of '
-            f'"{shorten(self.answer)}"), nats'
+            f'log P("{shorten(self.token)}", token {self.number + 1} of "{shorten(self.answer)}")'
         )
 
     def combine(self, log_probs: Sequence[FloatArray]) -> float:
@@ -264,8 +271,10 @@ class Probability:
 
 
 @dataclass(frozen=True)
-class ResolvedProbability(_OfLogProbs):
+class ResolvedProbability(ScoreOfAnswers):
     """A `Probability` with its answer."""
+
+    unit = "probability"
 
     answer: str
 
@@ -276,8 +285,8 @@ class ResolvedProbability(_OfLogProbs):
 
     @property
     def summary(self) -> str:
-        """Such as 'P("yes"), probability'."""
-        return f'P("{shorten(self.answer)}"), probability'
+        """Such as 'P("yes")'."""
+        return f'P("{shorten(self.answer)}")'
 
     def combine(self, log_probs: Sequence[FloatArray]) -> float:
         """Exp of the sum of the token log-probabilities."""
@@ -290,7 +299,7 @@ class ResolvedProbability(_OfLogProbs):
 
 
 @dataclass(frozen=True)
-class LogOdds(_OfLogProbs):
+class LogOdds(ScoreOfAnswers):
     """log P(a) - log P(b), each summed over the whole answer, in nats.
 
     Args:
@@ -326,8 +335,8 @@ class LogOdds(_OfLogProbs):
 
     @property
     def summary(self) -> str:
-        """Such as 'log P("yes") - log P("no"), nats'."""
-        return f'log P("{shorten(self.a)}") - log P("{shorten(self.b)}"), nats'
+        """Such as 'log P("yes") - log P("no")'."""
+        return f'log P("{shorten(self.a)}") - log P("{shorten(self.b)}")'
 
     def combine(self, log_probs: Sequence[FloatArray]) -> float:
         """Difference of the sums of the token log-probabilities, in nats."""
@@ -384,8 +393,3 @@ def _find_span(answer: str, span: str | tuple[int, int]) -> tuple[int, int]:
             f"give a string of it, or (start, stop) with 0 <= start < stop <= {len(answer)}"
         )
     return span
-
-
-def shorten(text: str, limit: int = 60) -> str:
-    """A text, cut with three dots where it is longer than the limit in characters."""
-    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -19,12 +19,14 @@ import numpy as np
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.models.protocol import LanguageModel, Prompt
 from spex.scores.embedding import Embedder, load_embedder
-from spex.scores.log_probabilities import greedy_answer, shorten
+from spex.scores.log_probabilities import greedy_answer
+from spex.wording import shorten
 
 
-class _OfReplies(ABC):
-    """What the scores share that measure the model's reply."""
+class ScoreOfReplies(ABC):
+    """Base of the scores that measure the model's reply."""
 
+    unit = ""
     max_new_tokens: int
 
     @abstractmethod
@@ -91,7 +93,7 @@ class Similarity:
         return ResolvedSimilarity(reference, self.max_new_tokens, embedder)
 
 
-class ResolvedSimilarity(_OfReplies):
+class ResolvedSimilarity(ScoreOfReplies):
     """A `Similarity` with its reference.
 
     Args:
@@ -99,6 +101,8 @@ class ResolvedSimilarity(_OfReplies):
         max_new_tokens: where a reply is cut off, in tokens.
         embedder: makes embeddings.
     """
+
+    unit = "cosine"
 
     def __init__(self, reference: str, max_new_tokens: int, embedder: Embedder) -> None:
         self.reference = reference
@@ -113,8 +117,8 @@ class ResolvedSimilarity(_OfReplies):
 
     @property
     def summary(self) -> str:
-        """Such as 'similarity of the reply to "It is good.", cosine'."""
-        return f'similarity of the reply to "{shorten(self.reference)}", cosine'
+        """Such as 'similarity of the reply to "It is good."'."""
+        return f'similarity of the reply to "{shorten(self.reference)}"'
 
     def measure(self, prompt: Prompt, reply: str) -> float:
         """Cosine of the angle between the embeddings of the reply and of the reference."""
@@ -131,7 +135,7 @@ class ResolvedSimilarity(_OfReplies):
 
 
 @dataclass(frozen=True)
-class Matches(_OfReplies):
+class Matches(ScoreOfReplies):
     """1 where the reply matches a regular expression anywhere, else 0.
 
     Args:
@@ -179,7 +183,7 @@ class Matches(_OfReplies):
 
 
 @dataclass(frozen=True)
-class JsonField(_OfReplies):
+class JsonField(ScoreOfReplies):
     """1 where a field of the first JSON object or list in the reply has a value, else 0.
 
     Text before and after the JSON does not matter, such as the fences that models like to put
@@ -245,7 +249,7 @@ class JsonField(_OfReplies):
 
 
 @dataclass(frozen=True)
-class ReplyScore(_OfReplies):
+class ReplyScore(ScoreOfReplies):
     """What a function says of a prompt and the model's reply to it.
 
     Args:

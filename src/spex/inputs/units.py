@@ -1,0 +1,184 @@
+"""Maskers of texts: splits into units, their labels and checks, and filling of templates."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import ClassVar, Self
+
+import numpy.typing as npt
+
+from spex.errors import ArgumentError
+from spex.inputs.masked_text import MaskedText
+from spex.inputs.operators import parse_operator
+from spex.inputs.segmentation import (
+    TOKEN,
+    Span,
+    Tokenizer,
+    name_of_unit,
+    parse_unit,
+    trimmed,
+    unit_spans,
+)
+from spex.inputs.templates import chat
+from spex.masks import check_mask, check_masks
+from spex.models.protocol import Prompt
+from spex.prior import Prior
+
+
+class UnitMasker(ABC):
+    """One or several texts whose units can be absent. Subclasses are frozen dataclasses.
+
+    Attributes:
+        whole_unit: the unit that is a whole text, such as "document"; None where there is none.
+    """
+
+    whole_unit: ClassVar[str | None] = None
+    inputs_per_mask = 1
+    unit: str | re.Pattern[str]
+    operator: str
+    tokenizer: Tokenizer | None
+
+    @property
+    @abstractmethod
+    def _texts(self) -> Sequence[str]:
+        """The texts that are split."""
+
+    @property
+    def _labels(self) -> Sequence[str]:
+        """The label of each text as a whole."""
+        return self._texts
+
+    @cached_property
+    def _unit(self) -> str | re.Pattern[str]:
+        return parse_unit(self.unit, self.whole_unit)
+
+    def _split(self, number: int, text: str) -> list[Span]:
+        """The spans of the units of one of the texts."""
+        if self._unit == self.whole_unit:
+            return trimmed(text, ())
+        return unit_spans(text, self._unit, self.tokenizer)
+
+    def _check_units(self, subject: str, remedy: str) -> None:
+        """Raise ArgumentError for fewer than two units; tokens may not be known yet."""
+        if self._unit == TOKEN and self.tokenizer is None:
+            return
+        if (count := self.n_features) < 2:
+            raise ArgumentError(
+                f"{subject} {'one unit' if count else 'no unit'} of kind {self.unit_name!r}; "
+                f"nothing to attribute; {remedy}"
+            )
+
+    def with_tokenizer(self, tokenizer: Tokenizer) -> Self:
+        """The same with the tokens of this model, where it needs them and has none yet."""
+        if self.unit == TOKEN and self.tokenizer is None:
+            return replace(self, tokenizer=tokenizer)  # type: ignore[type-var]
+        return self
+
+    @cached_property
+    def _spans(self) -> list[list[Span]]:
+        return [self._split(number, text) for number, text in enumerate(self._texts)]
+
+    @cached_property
+    def _masked(self) -> tuple[MaskedText, ...]:
+        masked = []
+        first = 0
+        for text, spans in zip(self._texts, self._spans, strict=True):
+            masked.append(MaskedText.split(text, spans, first))
+            first += len(spans)
+        return tuple(masked)
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The units; where these are whole texts, their labels."""
+        if self._unit == self.whole_unit:
+            labels = zip(self._labels, self._spans, strict=True)
+            return tuple(label for label, spans in labels if spans)
+        return tuple(
+            text[start:stop]
+            for text, spans in zip(self._texts, self._spans, strict=True)
+            for start, stop in spans
+        )
+
+    @property
+    def n_features(self) -> int:
+        """The number of units."""
+        return len(self.features)
+
+    @property
+    def prior(self) -> Prior:
+        """Units stand in a row: leaving one out makes neighbours of the two beside it."""
+        return Prior(sequence=tuple(range(self.n_features)))
+
+    @property
+    def unit_name(self) -> str:
+        """Name of the unit, such as "word" or "regex:PATTERN"."""
+        return name_of_unit(self._unit)
+
+    @property
+    def operator_name(self) -> str:
+        """Name of the operator with its text, such as "delete" or "mask:[MASK]"."""
+        return parse_operator(self.operator).name
+
+    def _masked_texts(self, mask: npt.ArrayLike) -> list[str]:
+        """Each of the texts with its absent units deleted or replaced."""
+        present = check_mask(mask, self.n_features).tolist()
+        replacement = parse_operator(self.operator).replacement
+        return [masked.mask(present, replacement) for masked in self._masked]
+
+    def groups(self, unit: str) -> tuple[list[int], list[str]]:
+        """The whole texts that the units lie in, for `spex.zoom`.
+
+        Args:
+            unit: `whole_unit`.
+
+        Returns:
+            The number of the text of each feature, and the labels of the texts.
+
+        Raises:
+            ArgumentError: the unit is another.
+        """
+        if unit != self.whole_unit:
+            whole = self.whole_unit
+            raise ArgumentError(f"unit={unit!r}; the coarser unit of {whole}s is {whole!r}")
+        numbers = [number for number, spans in enumerate(self._spans) for _ in spans]
+        return numbers, list(self._labels)
+
+
+class TemplateMasker(UnitMasker):
+    """Texts that are masked as one and put into a template, after the system message if any."""
+
+    system: str | None
+
+    @property
+    @abstractmethod
+    def _template(self) -> tuple[str, str]:
+        """What comes before and after the masked text."""
+
+    @abstractmethod
+    def mask_text(self, mask: npt.ArrayLike) -> str:
+        """The text with the absent units deleted or replaced, without the prompt around it.
+
+        Args:
+            mask: (n_features,) of bool or 0/1; True keeps the unit.
+
+        Raises:
+            ArgumentError: the mask has another shape or other values.
+        """
+
+    def render(self, mask: npt.ArrayLike) -> Prompt:
+        """What the model is given: the masked text in its template, after the system message.
+
+        Args:
+            mask: (n_features,) of bool or 0/1; True keeps the unit.
+
+        Raises:
+            ArgumentError: the mask has another shape or other values.
+        """
+        before, after = self._template
+        return chat(self.system, before + self.mask_text(mask) + after)
+
+    def apply(self, masks: npt.ArrayLike) -> list[str]:
+        """What a predict function is given for (m, n_features) masks: the m user's messages."""
+        return [self.render(mask).text for mask in check_masks(masks, self.n_features)]
