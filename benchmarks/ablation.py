@@ -89,7 +89,7 @@ def fitted(samples: Samples):
     candidates = [Linear(), GaussianProcess(), BoostedTrees(), Pairwise()]
     if samples.coded is not None:
         candidates.insert(1, Spex())
-    return fit_all(candidates, samples)
+    return fit_all(candidates, [samples])[0]
 
 
 def main() -> None:

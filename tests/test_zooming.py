@@ -62,8 +62,8 @@ def test_reports_show_the_whole_input_on_both_levels(tmp_path):
     found = spex.zoom(value(), "paragraph", budget=600)
     for explanation in (found.coarse, found.fine):
         (part,) = explanation.context["parts"]
-        assert "".join(piece for piece, _ in part["segments"]) == TEXT
-    pinned = [piece for piece, number in part["segments"] if number is None]
+        assert "".join(piece for piece, _ in part.pieces) == TEXT
+    pinned = [piece for piece, number in part.pieces if number is None]
     assert "Filler 5." in pinned
     found.to_html(tmp_path / "z.html")
     page = (tmp_path / "z.html").read_text()
@@ -106,7 +106,7 @@ def test_stores_keep_both_levels(tmp_path):
     calls = function.model.n_scored
     spex.zoom(function, "paragraph", budget=600, store=tmp_path / "s.sqlite")
     assert function.model.n_scored == calls
-    assert json.dumps(function.describe())
+    assert json.dumps(function.contexts()[0].to_json())
 
 
 @pytest.mark.parametrize(

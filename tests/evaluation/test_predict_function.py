@@ -47,7 +47,7 @@ def test_the_output_is_the_largest_of_the_whole_input_unless_given():
     np.testing.assert_allclose(value(masks), expected[:, 2])
     other = PredictFunction(Table(ROW, BACKGROUND[:1]), probabilities, output=0)
     np.testing.assert_allclose(other(masks), expected[:, 0])
-    assert other.describe()["score"] == "output 0 of probabilities"
+    assert other.contexts()[0].score == "output 0 of probabilities"
 
 
 def test_outputs_have_names():
@@ -62,13 +62,13 @@ def test_outputs_have_names():
     predict = Classifier().predict_proba
     value = PredictFunction(table, predict, "dog")
     assert value.output == 1
-    assert value.describe()["score"] == "dog of Classifier.predict_proba"
-    assert PredictFunction(table, predict).describe()["score"].startswith("eel of ")
+    assert value.contexts()[0].score == "dog of Classifier.predict_proba"
+    assert PredictFunction(table, predict).contexts()[0].score.startswith("eel of ")
     named = PredictFunction(table, probabilities, "b", names=["a", "b", "c"])
-    assert (named.output, named.describe()["score"]) == (1, "b of probabilities")
+    assert (named.output, named.contexts()[0].score) == (1, "b of probabilities")
     # The classes are not those of another number of outputs.
     Classifier.classes_ = ["cat", "dog"]
-    assert PredictFunction(table, predict).describe()["score"].startswith("output 2 of ")
+    assert PredictFunction(table, predict).contexts()[0].score.startswith("output 2 of ")
     for wrong, says in [
         (dict(output="eagle"), "output='eagle' is no name of an output; it has no names"),
         (dict(output="d", names="abc"), "give a different name for each"),
@@ -87,7 +87,7 @@ def test_explained_with_labels():
     values = explanation.interactions("BV")
     assert values[2,] == pytest.approx(4) and values[0,] == pytest.approx(-4)
     assert explanation.context["model"] == "total"
-    assert json.loads(json.dumps(explanation.context))
+    assert json.loads(json.dumps(explanation.context.to_json()))
 
 
 def test_texts_and_chats():
@@ -177,7 +177,7 @@ def test_a_model_is_asked_by_its_most_telling_method():
     ]:
         value = PredictFunction(Table(ROW, BACKGROUND), model)
         assert value(masks).tolist() == expected.tolist()
-        assert value.describe()["model"] == f"{type(model).__name__}.{method}"
+        assert value.contexts()[0].model == f"{type(model).__name__}.{method}"
         assert value.identity is not None
 
 
@@ -204,7 +204,7 @@ def test_names():
         def predict(self, rows):
             return total(rows)
 
-    assert PredictFunction(Table(ROW, BACKGROUND), Forest().predict).describe()["model"] == (
+    assert PredictFunction(Table(ROW, BACKGROUND), Forest().predict).contexts()[0].model == (
         "Forest.predict"
     )
 

@@ -138,19 +138,20 @@ def test_one_explanation_per_answer_token_from_the_same_calls():
     model = TableModel(per_word)
     value = ValueFunction(Text("a bb ccc"), model, LogProb("not good"))
     whole = spex.explain(value)
-    first, second = (spex.explain(token) for token in value.per_token())
+    tokens = spex.explain(value.per_token())
     assert model.n_scored == 16  # 8 for the whole, 8 for both tokens
+    assert tokens.outputs == ("not", "good")
+    first, second = tokens.values()
     assert first.interactions("Moebius").top(9, order=1) == [((0,), -1.0)]
     assert second.interactions("Moebius").top(1) == [((1, 2), -2.0)]
     np.testing.assert_allclose(whole.predict(ALL), first.predict(ALL) + second.predict(ALL))
-    assert [token.score.token for token in value.per_token()] == ["not", "good"]
-    identities = {token.identity for token in value.per_token()}
-    assert len(identities | {value.identity}) == 3
+    assert len({*value.per_token().identities, value.identity}) == 3
+    assert tokens["not"].context.score.startswith('log P("not", token 1 of')
 
 
 def test_a_score_without_tokens_has_no_explanation_per_token():
     value = ValueFunction(TEXT, TableModel(length), LogOdds("yes", "no"))
-    with pytest.raises(ArgumentError, match="has no tokens to tell apart; use LogProb"):
+    with pytest.raises(ArgumentError, match="has no tokens to tell apart; use one LogProb"):
         value.per_token()
 
 
@@ -176,8 +177,8 @@ def test_an_unknown_model_name():
 
 def test_description_for_reports():
     value = ValueFunction(TEXT, TableModel(length), LogProb("yes"))
-    described = value.describe()
-    assert json.loads(json.dumps(described)) == {
+    (context,) = value.contexts()
+    assert json.loads(json.dumps(context.to_json())) == {
         "model": "table",
         "prompt": "Say: a bb ccc.",
         "system": "Be brief.",

@@ -68,7 +68,7 @@ def test_joined_surrogates_are_one_spectrum_and_measured_together():
     noisy = [given.values + 0.5 * rng.normal(size=300) for _ in range(2)]
     first = Given("one", spectrum(f=0.0, f0=2.0), noisy[0])
     second = Given("two", spectrum(f=0.0, f0=2.0, f12=1.0), noisy[1])
-    fit = join(fit_all([first, second], given), given)
+    fit = join(fit_all([first, second], [given])[0], given)
     assert set(fit.method.split(" + ")) == {"one", "two"}
     assert fit.fidelity.r2 > max(fit.scores.values()) + 0.03
     found = dict(fit.spectrum.items())
@@ -82,7 +82,7 @@ def test_a_surrogate_alone_keeps_every_coefficient_that_it_found():
     given = samples(rng.normal(size=200))
     found = spectrum(f=0.0, f0=1.0, f1=1e-6)
     alone = Given("one", found, given.values + 0.5 * rng.normal(size=200))
-    fit = join(fit_all([alone], given), given)
+    fit = join(fit_all([alone], [given])[0], given)
     assert fit.spectrum is found and len(fit.standard_errors) == 3
 
 

@@ -63,8 +63,8 @@ def test_texts_alone():
     value = ValueFunction(masker, model, LogProb("yes"))
     assert value.features == ("a", "b", "one", "two")
     assert value.render([1, 0, 0, 1]) == "a\n\nQuestion: Who?\n\ntwo"
-    assert value.describe()["unit"] == "document and token"
-    assert json.loads(json.dumps(value.describe()))
+    assert value.contexts()[0].unit == "document and token"
+    assert json.loads(json.dumps(value.contexts()[0].to_json()))
     other = Composite(Documents(["a", "b"], question="Who?"), Text("one three"))
     assert value.identity != ValueFunction(other, model, LogProb("yes")).identity
 

@@ -118,7 +118,7 @@ def test_values():
     model = TableModel(lambda prompt, answer: -float(len(prompt)))
     value = ValueFunction(Documents(["aa", ("T", "b")]), model, LogProb("yes"))
     assert value([[1, 1], [1, 0], [0, 1], [0, 0]]).tolist() == [-7, -2, -3, 0]
-    described = json.loads(json.dumps(value.describe()))
+    described = json.loads(json.dumps(value.contexts()[0].to_json()))
     assert described["unit"] == "document"
     assert described["parts"] == [
         {"heading": None, "segments": [["aa", 0]]},

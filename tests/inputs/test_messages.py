@@ -111,7 +111,7 @@ def test_values_and_callables():
     given_to_functions = Messages(CHAT).apply([[1, 1, 1], [1, 0, 1]])
     assert given_to_functions[0] == CHAT
     assert given_to_functions[1][2] == {"role": "assistant", "content": ""}
-    described = json.loads(json.dumps(value.describe()))
+    described = json.loads(json.dumps(value.contexts()[0].to_json()))
     assert [part["heading"] for part in described["parts"]] == ["user", "assistant", "user"]
 
 

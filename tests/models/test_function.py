@@ -19,7 +19,7 @@ def answer(prompt):
 def test_a_plain_function_is_a_model():
     value = spex.ValueFunction(TEXT, answer, spex.Matches("Yes"))
     assert value([[1, 1, 1], [1, 0, 1]]).tolist() == [1, 0]
-    assert value.describe()["model"] == "answer"
+    assert value.contexts()[0].model == "answer"
     assert value.identity is None
     own = spex.ValueFunction(TEXT, answer, lambda prompt, reply: float(len(prompt + reply)))
     assert own([[1, 1, 1], [0, 0, 1]]).tolist() == [15, 7]

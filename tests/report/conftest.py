@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spex.context import Context
 from spex.explanation import Explanation
 from spex.fourier.spectrum import Spectrum
 
@@ -26,6 +27,7 @@ def make_explanation(coefficients, features, **changes):
         "budget": 300,
         "seed": 0,
     } | changes
+    settings["context"] = Context.from_json(settings.get("context", {}), len(features))
     return Explanation(
         features=tuple(features),
         spectrum=Spectrum.from_mapping(coefficients, len(features)),
@@ -44,11 +46,12 @@ def text_context(text, **changes):
         "prompt": f"Review: {text}",
         "system": "Be brief.",
         "answer": None,
-        "score": 'log P("positive") - log P("negative"), nats',
+        "score": 'log P("positive") - log P("negative")',
+        "score_unit": "nats",
         "text": text,
         "unit": "word",
         "operator": "delete",
-        "segments": segments,
+        "parts": [{"heading": None, "segments": segments}],
         "command": "spex explain --text review.txt",
     } | changes
 

@@ -109,17 +109,19 @@ def test_labels_are_cut_and_never_empty():
 
 
 @pytest.mark.parametrize(
-    ("score", "unit"),
+    ("score", "unit", "told"),
     [
-        ('log P("yes"), nats', "nats"),
-        ('P("yes, sir")', ""),
-        ("similarity", ""),
-        (None, ""),
-        (7, ""),
+        ('log P("yes")', "nats", 'log P("yes"), nats'),
+        ('P("yes, sir")', "", 'P("yes, sir")'),
+        ("similarity", None, "similarity"),
+        (None, "nats", None),
+        (7, "nats", None),
     ],
 )
-def test_unit_is_the_end_of_the_score(make, score, unit):
-    assert facts.unit_of_score(make({(0,): 1.0}, ["a"], context={"score": score})) == unit
+def test_score_and_its_unit(make, score, unit, told):
+    explanation = make({(0,): 1.0}, ["a"], context={"score": score, "score_unit": unit})
+    assert facts.unit_of_score(explanation) == (unit or "")
+    assert facts.score(explanation) == told
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,9 @@ def test_unit_is_the_end_of_the_score(make, score, unit):
     ],
 )
 def test_segments_that_do_not_fit_are_not_believed(make, segments):
-    explanation = make({(0,): 1.0}, ["a", "b"], context={"segments": segments})
+    explanation = make(
+        {(0,): 1.0}, ["a", "b"], context={"parts": [{"heading": None, "segments": segments}]}
+    )
     assert facts.parts(explanation) is None
 
 

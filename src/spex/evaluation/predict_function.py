@@ -150,7 +150,7 @@ class PredictFunction:
             score=name,
             unit=masker.unit_name,
             operator=masker.operator_name,
-            parts=masker.parts,
+            parts=masker.parts or None,
         )
         return tuple(
             common if one is None else replace(common, score=f"{self._called(one)} of {name}")

@@ -20,7 +20,13 @@ from spex.models import FunctionModel, load
 from spex.models.protocol import LanguageModel, Prompt
 from spex.models.wrappers import StoredAnswers
 from spex.prior import Prior
-from spex.scores.log_probabilities import LogProb, ResolvedLogProb, ResolvedScore, Score
+from spex.scores.log_probabilities import (
+    LogProb,
+    ResolvedLogProb,
+    ResolvedScore,
+    Score,
+    TokenLogProb,
+)
 from spex.scores.replies import ReplyScore
 from spex.scores.several import evaluate_several
 
@@ -115,7 +121,11 @@ class ValueFunction:
     @property
     def outputs(self) -> tuple[str, ...] | None:
         """Names of the scores where several were given; None for a single one."""
-        return None if self._is_single else distinct_names([one.summary for one in self.scores])
+        if self._is_single:
+            return None
+        return distinct_names(
+            [one.token if isinstance(one, TokenLogProb) else one.summary for one in self.scores]
+        )
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -176,7 +186,7 @@ class ValueFunction:
             text=getattr(masker, "text", None),
             unit=masker.unit_name,
             operator=masker.operator_name,
-            parts=masker.parts,
+            parts=masker.parts or None,
             usage=used,
         )
         return tuple(
