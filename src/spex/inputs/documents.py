@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy.typing as npt
-
 from spex.errors import ArgumentError
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import TextPart
@@ -127,17 +125,9 @@ class Documents(TemplateMasker):
             parts.append(TextPart(pieces, document.title))
         return tuple(parts)
 
-    def mask_text(self, mask: npt.ArrayLike) -> str:
-        """Delete or replace the absent units; without the template around the documents.
-
-        Args:
-            mask: (n_features,) of bool or 0/1; True keeps the unit.
-
-        Raises:
-            ArgumentError: the mask has another shape or other values.
-        """
+    def _join(self, masked: list[str]) -> str:
         shown = []
-        for document, text in zip(self._documents, self._masked_texts(mask), strict=True):
+        for document, text in zip(self._documents, masked, strict=True):
             empty = not text.strip()
             if document.title is None or self._units_have_titles:
                 shown += [] if empty else [text]

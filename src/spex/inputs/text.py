@@ -5,8 +5,6 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy.typing as npt
-
 from spex.errors import ArgumentError
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import Piece, TextPart
@@ -93,17 +91,6 @@ class Text(TemplateMasker):
     def parts(self) -> tuple[TextPart, ...]:
         """The text, for reports."""
         return (TextPart(self.segments),)
-
-    def mask_text(self, mask: npt.ArrayLike) -> str:
-        """Delete or replace the absent units; without the template around the text.
-
-        Args:
-            mask: (n_features,) of bool or 0/1; True keeps the unit.
-
-        Raises:
-            ArgumentError: the mask has another shape or other values.
-        """
-        return self._masked_texts(mask)[0]
 
     def groups(self, unit: str | re.Pattern[str]) -> tuple[list[int], list[str]]:
         """Group the features by coarser units, for `spex.zoom`.

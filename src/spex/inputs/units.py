@@ -156,7 +156,10 @@ class TemplateMasker(UnitMasker):
     def _template(self) -> tuple[str, str]:
         """What stands before and after the masked text."""
 
-    @abstractmethod
+    def _join(self, masked: list[str]) -> str:
+        """Join the masked texts; the default is a single text."""
+        return masked[0]
+
     def mask_text(self, mask: npt.ArrayLike) -> str:
         """Delete or replace the absent units; without the template around the text.
 
@@ -166,6 +169,7 @@ class TemplateMasker(UnitMasker):
         Raises:
             ArgumentError: the mask has another shape or other values.
         """
+        return self._join(self._masked_texts(mask))
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
         """Render the prompt: the masked text in its template, after the system message if any.
