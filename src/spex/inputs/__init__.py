@@ -1,1 +1,1 @@
-"""What is explained: maskers, which split an input into features and leave some of them out."""
+"""Maskers: they split an input into features and leave some of them out."""

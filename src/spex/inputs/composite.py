@@ -1,4 +1,4 @@
-"""Several maskers as one: such as the patches of a picture and the words of a question."""
+"""Several maskers as one, such as the patches of a picture and the words of a question."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,10 +15,10 @@ from spex.prior import Prior
 
 
 class Composite:
-    """Maskers side by side: their features are one list, in their order.
+    """Maskers side by side: the features of the first, then those of the second, and so on.
 
-    A model is given one message of the user: the pictures of all, and their texts, which blank
-    lines separate. A predict function is given one argument for each masker.
+    A model gets one message of the user: all pictures, and all texts with blank lines between them.
+    A predict function gets one argument per masker.
 
     Args:
         *maskers: at least two, each with one message of the user, such as an `Image` and a `Text`.
@@ -27,7 +27,7 @@ class Composite:
         maskers: as given.
 
     Raises:
-        ArgumentError: there are fewer than two, or they do not go together.
+        ArgumentError: there are fewer than two maskers, or they cannot be combined.
     """
 
     def __init__(self, *maskers: Any) -> None:
@@ -49,7 +49,7 @@ class Composite:
         self.maskers = maskers
 
     def with_tokenizer(self, tokenizer: Tokenizer) -> "Composite":
-        """The same with the tokens of this model, where a masker needs them and has none yet."""
+        """The same, with this tokenizer in each masker that needs one and has none."""
         return Composite(
             *(
                 masker.with_tokenizer(tokenizer) if hasattr(masker, "with_tokenizer") else masker
@@ -59,12 +59,12 @@ class Composite:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The labels of all, in their order."""
+        """The labels of all features."""
         return tuple(label for masker in self.maskers for label in masker.features)
 
     @property
     def n_features(self) -> int:
-        """The number of features of all."""
+        """The number of features."""
         return sum(masker.n_features for masker in self.maskers)
 
     def _numbered(self) -> Iterator[tuple[Any, range]]:
@@ -75,7 +75,7 @@ class Composite:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Those of all."""
+        """The parts of all maskers, for reports."""
         return tuple(
             part.renumbered(numbers)
             for masker, numbers in self._numbered()
@@ -84,10 +84,9 @@ class Composite:
 
     @property
     def prior(self) -> Prior:
-        """That of each masker, for its features.
+        """The priors of all maskers, joined.
 
-        A prior holds one sequence: there is none where several maskers have one. There is a
-        relevance where every masker has one.
+        The sequence is kept where only one masker has one, the relevance where all have one.
         """
         priors = [(masker.prior, numbers) for masker, numbers in self._numbered()]
         relevances = [prior.relevance for prior, _ in priors if prior.relevance is not None]
@@ -104,17 +103,17 @@ class Composite:
 
     @property
     def unit_name(self) -> str:
-        """The names of the units of all."""
+        """The units of all maskers, joined by "and"."""
         return " and ".join(masker.unit_name for masker in self.maskers)
 
     @property
     def operator_name(self) -> str:
-        """The names of the operators of all."""
+        """The operators of all maskers, joined by "and"."""
         return " and ".join(masker.operator_name for masker in self.maskers)
 
     @property
     def system(self) -> str | None:
-        """The system message that one or several of the maskers have."""
+        """The first system message of the maskers; None for none."""
         return next((m.system for m in self.maskers if m.system is not None), None)
 
     def _own(self, masks: BoolArray) -> Iterator[tuple[Any, BoolArray]]:
@@ -123,7 +122,7 @@ class Composite:
             yield masker, masks[..., numbers.start : numbers.stop]
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
-        """What the model is given: one message of the user, after the system message if any.
+        """Render the prompt: one message of the user, after the system message if any.
 
         Args:
             mask: (n_features,) of bool or 0/1; True keeps the feature.
@@ -155,16 +154,16 @@ class Composite:
 
     @property
     def inputs_per_mask(self) -> int:
-        """Those of each masker."""
+        """The number of inputs per mask, the same for all maskers."""
         return int(self.maskers[0].inputs_per_mask)
 
     def apply(self, masks: npt.ArrayLike) -> tuple[Any, ...]:
-        """What a predict function is given for (m, n_features) masks: one argument per masker."""
+        """The arguments of a predict function for (m, n_features) masks: one per masker."""
         checked = check_masks(masks, self.n_features)
         return tuple(masker.apply(own) for masker, own in self._own(checked))
 
     def describe(self) -> dict[str, Any]:
-        """Type, and the description of each, as JSON values."""
+        """Type, and the description of each masker, as JSON values."""
         return {
             "type": "composite",
             "maskers": [masker.describe() for masker in self.maskers],

@@ -1,7 +1,7 @@
-"""Masking retrieved documents: the passages that a model answers from, or their sentences.
+"""Masking retrieved documents, or their sentences.
 
-The documents stand one after the other, a blank line between them, each as its title on a line of
-its own, if it has one, and its text. What is around them, the question included, is pinned.
+The prompt lists the documents with blank lines between them: the title, if any, on its own line,
+then the text. The rest of the prompt, the question included, is pinned.
 """
 
 import re
@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-
-import numpy.typing as npt
 
 from spex.errors import ArgumentError
 from spex.inputs.operators import parse_operator
@@ -31,7 +29,7 @@ class Document:
     Attributes:
         text: its text.
         title: its title, a single line; None for none.
-        sentences: its sentences, which join to the text, where they are known.
+        sentences: its sentences, if known; joined, they are the text.
     """
 
     text: str
@@ -40,31 +38,30 @@ class Document:
 
     @property
     def whole(self) -> str:
-        """Title and text as the model reads them."""
+        """Title and text, as in the prompt."""
         return self.text if self.title is None else f"{self.title}\n{self.text}"
 
 
 @dataclass(frozen=True)
 class Documents(TemplateMasker):
-    """Documents that can be absent, or their sentences; for answers from retrieved passages.
+    """Documents, or their sentences, that can be absent; for answers from retrieved passages.
 
     Args:
-        documents: each a text, a pair (title, text), or a mapping with the keys "text" and,
-            if it has a title, "title". A text may be given as the list of its sentences, which
-            join to it; unit "sentence" then takes these.
+        documents: each a text, a pair (title, text), or a mapping with the key "text" and
+            optionally "title". A text may be a list of sentences, which are joined without a
+            separator; unit "sentence" then takes these.
         question: put where the prompt says "{question}".
         unit: "document", or a unit inside each text: "sentence", "word" and the other units of
             `Text`.
         operator: as for `Text`. Deleting all units of a text leaves its document out.
-        prompt: the user's message, with "{input}" exactly once, where the documents go; unless
-            given, the documents and, under them, the question.
+        prompt: the user's message, with "{input}" exactly once, where the documents go; default:
+            the documents and, under them, the question.
         system: a system message, if any.
-        pin_titles: whether titles stay when their documents are left out; otherwise a title
-            goes with its text.
+        pin_titles: keep the title of an absent document; default: it is left out too.
         tokenizer: as for `Text`.
 
     Attributes:
-        features: the title of each document, or its text where it has none; for other units, the
+        features: the title of each document, or its text if it has none; for other units, the
             units.
 
     Raises:
@@ -122,23 +119,15 @@ class Documents(TemplateMasker):
         for number, (document, masked) in enumerate(
             zip(self._documents, self._masked, strict=True)
         ):
-            # Where the title belongs to the unit, it is the heading, and the text shows the unit.
+            # A title that belongs to the unit is the heading; the text shows the unit.
             unit = ((document.text, number),)
             pieces = unit if self._units_have_titles else masked.pieces
             parts.append(TextPart(pieces, document.title))
         return tuple(parts)
 
-    def mask_text(self, mask: npt.ArrayLike) -> str:
-        """The documents with the absent units deleted or replaced, without the prompt around them.
-
-        Args:
-            mask: (n_features,) of bool or 0/1; True keeps the unit.
-
-        Raises:
-            ArgumentError: the mask has another shape or other values.
-        """
+    def _join(self, masked: list[str]) -> str:
         shown = []
-        for document, text in zip(self._documents, self._masked_texts(mask), strict=True):
+        for document, text in zip(self._documents, masked, strict=True):
             empty = not text.strip()
             if document.title is None or self._units_have_titles:
                 shown += [] if empty else [text]
@@ -150,7 +139,7 @@ class Documents(TemplateMasker):
 
     @cached_property
     def _template(self) -> tuple[str, str]:
-        """What comes before and after the documents, with the question in it."""
+        """What stands before and after the documents, with the question in it."""
         prompt = self.prompt
         if prompt is None and self.question is not None:
             prompt = f"{SLOT}{_SEPARATOR}Question: {_QUESTION}"
@@ -237,7 +226,7 @@ def _parse_one(document: object, number: int) -> Document:
 
 
 def _sentence_spans(sentences: Sequence[str]) -> list[Span]:
-    """The spans of sentences in the text that they join to, less outer white space; none empty."""
+    """The spans of sentences in the joined text, without outer white space; none is empty."""
     spans = []
     position = 0
     for sentence in sentences:

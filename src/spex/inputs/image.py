@@ -34,8 +34,8 @@ from spex.prior import NO_PRIOR
 _GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")
 _SUPERPIXELS = re.compile(r"superpixels:([0-9]+)")
 _BLUR = re.compile(r"blur:([0-9]+(?:\.[0-9]+)?)")
-# Measured on four photographs: these give 86 to 108 % of 50 to 100
-# regions asked for, the library's own compactness of 10 without smoothing gives 56 to 84 %.
+# Measured on four photographs, for 50 to 100 regions: these settings give 86 to 108 % of the number
+# asked for; the library's default (compactness 10, no smoothing) gives 56 to 84 %.
 _SEGMENTED_SIDE = 512
 _COMPACTNESS = 20.0
 _SMOOTHING_SHARE = 0.005
@@ -51,15 +51,14 @@ class Image:
 
     Args:
         image: a path, a PIL image, or an array of shape (height, width) or (height, width, 1, 3
-            or 4 channels) of uint8, or of floats in [0, 1]. A photograph from a path is turned
-            upright.
+            or 4 channels) of uint8, or of floats in [0, 1]. A file is rotated as its EXIF
+            orientation says.
         unit: "grid:COLUMNSxROWS" such as "grid:8x6", or "superpixels:N" (SLIC; about N regions
             that follow the edges of the picture).
-        operator: what stands where a region is absent: its "mean" colour, "grey", the blurred
-            picture ("blur", or "blur:SIGMA" in pixels), or what biharmonic equations continue
-            from the regions that are present ("inpaint"; seconds for a photograph of 300 x 450
-            pixels, so make it smaller first).
-        prompt: what a model that takes images is asked about it.
+        operator: what replaces an absent region: its "mean" colour, "grey", the blurred picture
+            ("blur", or "blur:SIGMA" in pixels), or biharmonic inpainting from the present regions
+            ("inpaint"; takes seconds for 300 x 450 pixels, so make the picture smaller first).
+        prompt: the question to a model that takes images.
         system: a system message, if any.
 
     Attributes:
@@ -84,7 +83,7 @@ class Image:
             raise ArgumentError(f"prompt must be a str, not {type(self.prompt).__name__}")
         check_encodable(self.prompt, "prompt")
         _parse_operator(self.operator)
-        # Reads the picture now, also to find what is wrong with the unit.
+        # This reads the picture, and checks the unit.
         if self.n_features < 2:
             raise ArgumentError(
                 f"unit={self.unit!r} gives one region; nothing to attribute; use more"
@@ -110,7 +109,7 @@ class Image:
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """Where each region is."""
+        """The place of each region."""
         if grid := _GRID.fullmatch(self.unit):
             columns, rows = (int(number) for number in grid.groups())
             return tuple(
@@ -132,7 +131,7 @@ class Image:
 
     @cached_property
     def _absent(self) -> Callable[[BoolArray], Pixels]:
-        """From the (height, width) pixels that are present to the whole picture's stand-in."""
+        """From present pixels, (height, width) bool, to a picture that replaces the absent ones."""
         kind, sigma = _parse_operator(self.operator)
         if kind == "inpaint":
             return lambda present: inpainted(self._pixels, present)
@@ -145,7 +144,7 @@ class Image:
         return lambda present: fixed
 
     def mask_image(self, mask: npt.ArrayLike) -> Pixels:
-        """The picture with its absent regions replaced.
+        """Replace the absent regions of the picture.
 
         Args:
             mask: (n_features,) of bool or 0/1; True keeps the region.
@@ -163,7 +162,7 @@ class Image:
         return np.where(shown, self._pixels, self._absent(present))
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
-        """What a model that takes images is given: the masked picture and the prompt.
+        """Render the prompt: the masked picture and the question.
 
         Args:
             mask: (n_features,) of bool or 0/1; True keeps the region.
@@ -189,11 +188,11 @@ class Image:
         return self.operator
 
     def apply(self, masks: npt.ArrayLike) -> Any:
-        """What a predict function is given for (m, n_features) masks: m pictures.
+        """The inputs of a predict function for (m, n_features) masks: m pictures.
 
         Returns:
-            An array (m, height, width[, channels]) where the picture was given as an array;
-            otherwise a list of m PIL images.
+            An array (m, height, width[, channels]) if the picture was given as an array; else a
+            list of m PIL images.
         """
         pictures = [self.mask_image(mask) for mask in check_masks(masks, self.n_features)]
         if isinstance(self.image, np.ndarray):
@@ -205,7 +204,7 @@ class Image:
         """The picture and its regions, for reports."""
         height, width = self.regions.shape
         scale = _SHOWN_SIDE / max(height, width)
-        # A tiny picture is enlarged by whole pixels, so that its regions can be outlined.
+        # A tiny picture is enlarged by a whole factor, so that its regions can be outlined.
         scale = float(max(1, int(scale))) if scale > 1 else scale
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         regions = self.regions[np.ix_(_spread(size[1], height), _spread(size[0], width))]
@@ -273,7 +272,7 @@ def _regions(pixels: Pixels, unit: object) -> IntArray:
 def _superpixels(pixels: Pixels, number: int) -> IntArray:
     segmentation = require("skimage.segmentation", "image")
     height, width = pixels.shape[:2]
-    # Fine detail takes time and breaks regions up; regions that small are joined to others.
+    # Fine detail costs time and splits regions.
     step = max(1, round(max(height, width) / _SEGMENTED_SIDE))
     small = (pixels[..., :3] if pixels.ndim == 3 else pixels)[::step, ::step]
     found = segmentation.slic(
@@ -284,13 +283,13 @@ def _superpixels(pixels: Pixels, number: int) -> IntArray:
         start_label=0,
         channel_axis=-1 if pixels.ndim == 3 else None,
     )
-    # Numbers without gaps, whatever the library left out.
+    # The library may leave numbers out; these have no gaps.
     regions = np.unique(found, return_inverse=True)[1].reshape(found.shape).astype(np.int64)
     return regions.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
 
 
 def _spread(number: int, of: int) -> IntArray:
-    """Evenly spread indices into an axis: (number,) int64, below `of`."""
+    """Evenly spread indices below `of`: (number,) int64."""
     return (np.arange(number) * 2 + 1) * of // (2 * number)
 
 

@@ -1,11 +1,11 @@
-"""One text, some of whose units can be absent: the part that all maskers of text share.
+"""One text some of whose units can be absent.
 
-A text is read as leading white space, then segments, each followed by its white space (possibly
-none). A segment is a unit, or the text between two units, which is pinned. A masked text is every
-kept segment followed by its own white space, save that the last one kept is followed by the
-white space that ends the text. So nothing masked gives the text back byte for byte; a deleted unit
-takes the white space after it along (before it, for the last one kept); and single-spaced words
-give exactly the kept words joined by single spaces.
+A text is leading white space, then segments, each followed by its white space (possibly none). A
+segment is a unit, or the pinned text between two units. A masked text is the kept segments, each
+followed by its own white space; the last one is followed by the white space that ends the text.
+So with all units present the text comes back byte for byte. A deleted unit takes along the white
+space after it (for the last units of a text: before it). Single-spaced words give exactly the kept
+words joined by single spaces.
 """
 
 from collections.abc import Sequence
@@ -33,18 +33,18 @@ class MaskedText:
 
     @classmethod
     def split(cls, text: str, spans: Sequence[Span], first: int = 0) -> "MaskedText":
-        """A text whose spans are the features first, first + 1, ...; the rest is pinned.
+        """Split a text: its spans are the features first, first + 1, ...; the rest is pinned.
 
         Args:
             text: any text.
             spans: (start, stop) of the units in characters, in order, without overlap.
-            first: number of the first feature.
+            first: the number of the first feature.
         """
         lead = ""
         segments: list[_Segment] = []
 
         def add_gap(gap: str) -> None:
-            # White space belongs to the segment before it, the rest of a gap is pinned.
+            # White space belongs to the segment before it; the rest of a gap is pinned.
             nonlocal lead
             rest = gap.lstrip()
             white = gap[: len(gap) - len(rest)]
@@ -65,11 +65,11 @@ class MaskedText:
         return cls(lead, tuple(segments))
 
     def mask(self, present: Sequence[bool], replacement: str | None) -> str:
-        """The text with its absent units replaced, or deleted where replacement is None.
+        """Replace the absent units, or delete them if `replacement` is None.
 
         Args:
-            present: for each feature of the whole input whether it is kept.
-            replacement: what stands for an absent unit; the white space at its ends stays.
+            present: for each feature of the whole input, whether it is kept.
+            replacement: the text for an absent unit; the white space at the unit's ends stays.
         """
         parts = [self._lead]
         end = ""
@@ -87,7 +87,7 @@ class MaskedText:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """(string, feature number or None), none empty; they concatenate to the text."""
+        """(string, feature number or None); none is empty, and they concatenate to the text."""
         pieces: list[Piece] = [(self._lead, None)]
         for segment in self._segments:
             pieces += [(segment.text, segment.feature), (segment.white, None)]
@@ -95,7 +95,7 @@ class MaskedText:
 
 
 def _replace(unit: str, replacement: str) -> str:
-    # A line of code brings its indentation along, which must stay.
+    # A line of code includes its indentation, which must stay.
     core = unit.strip()
     before, _, after = unit.partition(core) if core else (unit, "", "")
     return before + replacement + after

@@ -1,8 +1,7 @@
 """Masking a chat: its turns, or the words or sentences in them.
 
-Only contents are masked. Every turn keeps its role and its place, with an empty content where all
-of it is deleted, so that the chat template of any model takes every masked chat, also one that
-wants the roles to alternate.
+Only contents are masked. Every turn keeps its role and its place, even with an empty content, since
+some chat templates require the roles to alternate.
 """
 
 import re
@@ -27,16 +26,15 @@ _ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True)
 class Messages(UnitMasker):
-    """A chat whose turns, or parts of them, can be absent; goes through the model's chat template.
+    """A chat whose turns, or parts of them, can be absent; the model's chat template formats it.
 
     Args:
-        messages: the turns up to the answer that is explained, the last one the user's: mappings
-            with the keys "role" ("system", "user" or "assistant") and "content".
+        messages: the turns up to the answer that is explained: mappings with the keys "role"
+            ("system", "user" or "assistant") and "content". The last turn is the user's.
         unit: "message" (the content of a turn), or a unit inside each content: "sentence",
             "word" and the other units of `Text`.
         operator: as for `Text`.
-        pinned: what is never left out: roles, or numbers of messages, from 0, or from -1 for
-            the last.
+        pinned: what is never left out: roles, or numbers of messages (from 0; -1 is the last).
         tokenizer: as for `Text`.
 
     Attributes:
@@ -48,7 +46,7 @@ class Messages(UnitMasker):
     """
 
     whole_unit = _MESSAGE
-    # A system message is one of the messages, not beside them.
+    # System messages are turns of the chat.
     system = None
 
     messages: Sequence[Message | Mapping[str, str]]
@@ -82,14 +80,14 @@ class Messages(UnitMasker):
 
     @property
     def parts(self) -> tuple[TextPart, ...]:
-        """One for each turn, headed by its role."""
+        """One per turn, with its role as the heading."""
         return tuple(
             TextPart(masked.pieces, message.role)
             for message, masked in zip(self._messages, self._masked, strict=True)
         )
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
-        """What the model is given: the turns with the absent units deleted or replaced.
+        """Render the prompt: the turns with the absent units deleted or replaced.
 
         Args:
             mask: (n_features,) of bool or 0/1; True keeps the unit.
@@ -101,9 +99,9 @@ class Messages(UnitMasker):
         return Prompt(tuple(Message(message.role, text) for message, text in texts))
 
     def apply(self, masks: npt.ArrayLike) -> list[list[dict[str, str]]]:
-        """What a predict function is given for (m, n_features) masks: m lists of messages.
+        """The inputs of a predict function for (m, n_features) masks: m lists of messages.
 
-        Each message is {"role": ..., "content": ...}, as most chat interfaces take it.
+        Each message is {"role": ..., "content": ...}, as in most chat interfaces.
         """
         return [
             [{"role": m.role, "content": m.content} for m in self.render(mask).messages]

@@ -1,4 +1,4 @@
-"""What stands in the place of an absent feature of a text."""
+"""Masking operators of texts: what stands for an absent feature."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Operator:
 
     Attributes:
         name: its canonical form, such as "delete" or "mask:[MASK]".
-        replacement: what stands for an absent feature; None where it is deleted.
+        replacement: the text for an absent feature; None to delete it.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Operator:
 
 
 def parse_operator(operator: object) -> Operator:
-    """Read "delete", "mask", "mask:TOKEN", "neutral" or "neutral:TEXT".
+    """Parse "delete", "mask", "mask:TOKEN", "neutral" or "neutral:TEXT".
 
     Raises:
         ArgumentError: the operator is none of these.

@@ -1,7 +1,7 @@
-"""What a report shows of a masked input: stretches of text and pictures.
+"""The parts of an input that a report shows: texts and pictures.
 
-The parts of an input travel inside an explanation, as JSON values, also to machines that have
-neither the model nor the input's own files, so each holds all that a report draws.
+Parts are stored in an explanation as JSON values. Each holds all that a report draws, so that a
+report needs neither the model nor the input's files.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-# (string, number of its feature, or None where it is always there)
+# (string, number of its feature; None for pinned text)
 Piece: TypeAlias = tuple[str, int | None]
 
 _PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
@@ -19,11 +19,11 @@ _PATH = re.compile(r"[MLZ0-9., ]+")
 
 @dataclass(frozen=True)
 class TextPart:
-    """A stretch of text: a whole text, a document, or a chat turn.
+    """A whole text, a document, or a turn of a chat.
 
     Attributes:
         pieces: (string, feature number or None); they concatenate to the text.
-        heading: such as a document's title or a turn's role; None for none.
+        heading: a document's title or a turn's role; None for none.
     """
 
     pieces: tuple[Piece, ...]
@@ -35,7 +35,7 @@ class TextPart:
         return {number for _, number in self.pieces if number is not None}
 
     def renumbered(self, numbers: Sequence[int | None]) -> "TextPart":
-        """The same with feature i as feature numbers[i], or pinned where that is None."""
+        """The same with feature i renamed to numbers[i], or pinned where that is None."""
         pieces = tuple(
             (string, None if number is None else numbers[number]) for string, number in self.pieces
         )
@@ -48,14 +48,14 @@ class TextPart:
 
 @dataclass(frozen=True)
 class ImagePart:
-    """A picture and where its features are.
+    """A picture and the places of its features.
 
     Attributes:
         picture: "data:image/..." URL of the picture.
         width: its width in pixels.
         height: its height in pixels.
         outlines: (feature number, SVG path data in pixels of the picture).
-        cells: a coarse map of the picture for terminals: rows of feature numbers, or None.
+        cells: a coarse map of the picture for terminals: rows of feature numbers; None is pinned.
         heading: None for none.
     """
 
@@ -72,7 +72,7 @@ class ImagePart:
         return {number for number, _ in self.outlines}
 
     def renumbered(self, numbers: Sequence[int | None]) -> "ImagePart":
-        """The same with feature i as feature numbers[i], or pinned where that is None."""
+        """The same with feature i renamed to numbers[i], or pinned where that is None."""
         outlines = ((numbers[number], path) for number, path in self.outlines)
         return replace(
             self,
@@ -99,10 +99,10 @@ Part: TypeAlias = TextPart | ImagePart
 
 
 def parts_from_json(content: object, n_features: int) -> tuple[Part, ...] | None:
-    """The parts that `to_json` gave; None where they are something else or lack a feature.
+    """Read parts from the output of `to_json`; None if they are malformed or lack a feature.
 
-    They may come from a file, so nothing is believed of them: what a page or a terminal is given
-    is text, a picture and outlines, and nothing else.
+    They may come from an untrusted file: each value is checked, so that only text, a picture and
+    outlines reach a page or a terminal.
     """
     if not isinstance(content, list | tuple):
         return None

@@ -1,4 +1,4 @@
-"""Pixels: reading pictures, what can stand in their absent regions, and showing them."""
+"""Pixels: read pictures, fill their absent regions, and show them."""
 
 import base64
 import io
@@ -16,16 +16,16 @@ from spex.models.transformers.hub import first_line
 # (height, width) or (height, width, channels), of uint8 or of floats in [0, 1]
 Pixels: TypeAlias = npt.NDArray[Any]
 
-# Unless given, the blur's standard deviation is this share of the longer side: shapes of the size
-# of a patch vanish, colours and light stay.
+# Default standard deviation of the blur, as a share of the longer side: shapes of the size of a
+# patch vanish, colours and light stay.
 _BLUR_SHARE = 0.05
 
 
 def read_pixels(image: object) -> Pixels:
-    """The pixels of a path, a PIL image or an array, as an array of their own.
+    """Read the pixels of a path, a PIL image or an array into a new array.
 
     Raises:
-        ArgumentError: it is no picture, or of a shape or type that is not understood.
+        ArgumentError: it is no picture, or its shape or type is not supported.
         MissingExtraError: Pillow is not installed.
     """
     if isinstance(image, np.ndarray):
@@ -84,14 +84,14 @@ def _full_scale(pixels: Pixels) -> float:
 
 
 def _as_type(values: Pixels, pixels: Pixels) -> Pixels:
-    """Values as the type of the pixels, rounded where these are whole numbers."""
+    """Cast values to the type of the pixels; round to uint8."""
     if pixels.dtype == np.uint8:
         values = np.clip(np.rint(values), 0, 255)
     return values.astype(pixels.dtype)
 
 
 def mean_colours(pixels: Pixels, regions: IntArray) -> Pixels:
-    """The mean colour of each region, all over it."""
+    """Fill each region with its mean colour."""
     flat = pixels.reshape(regions.size, -1)
     count = np.bincount(regions.ravel())
     sums = [np.bincount(regions.ravel(), weights=channel) for channel in flat.T]
@@ -100,15 +100,15 @@ def mean_colours(pixels: Pixels, regions: IntArray) -> Pixels:
 
 
 def grey(pixels: Pixels) -> Pixels:
-    """Middle grey, as transparent as the picture is."""
+    """Middle grey, with the transparency of the picture."""
     values = np.full(pixels.shape, _full_scale(pixels) / 2)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        values[..., 3] = pixels[..., 3]  # transparency is no colour
+        values[..., 3] = pixels[..., 3]  # the transparency
     return _as_type(values, pixels)
 
 
 def blurred(pixels: Pixels, sigma: float | None) -> Pixels:
-    """The picture under a Gaussian of standard deviation sigma, in pixels."""
+    """Blur with a Gaussian of standard deviation sigma, in pixels."""
     from scipy.ndimage import gaussian_filter
 
     if sigma is None:
@@ -118,8 +118,8 @@ def blurred(pixels: Pixels, sigma: float | None) -> Pixels:
 
 
 def inpainted(pixels: Pixels, present: BoolArray) -> Pixels:
-    """What biharmonic equations continue from the (height, width) pixels that are present."""
-    if not present.any():  # nothing to continue from
+    """Fill absent pixels by biharmonic inpainting; present: (height, width) bool."""
+    if not present.any():  # nothing to inpaint from
         return grey(pixels)
     restoration = require("skimage.restoration", "image")
     axis = -1 if pixels.ndim == 3 else None
@@ -128,7 +128,7 @@ def inpainted(pixels: Pixels, present: BoolArray) -> Pixels:
 
 
 def to_pil(pixels: Pixels) -> Any:
-    """The pixels as a PIL image of 8 bits a channel."""
+    """Convert the pixels to a PIL image of 8 bits per channel."""
     pil = require("PIL.Image", "image")
     if pixels.dtype != np.uint8:
         pixels = np.rint(pixels * 255).astype(np.uint8)
@@ -136,7 +136,7 @@ def to_pil(pixels: Pixels) -> Any:
 
 
 def opaque(picture: Any) -> Any:
-    """The picture on white where it is transparent, as JPEG knows no transparency."""
+    """Put a transparent picture on white, since JPEG has no transparency."""
     if picture.mode != "RGBA":
         return picture
     pil = require("PIL.Image", "image")
@@ -144,10 +144,10 @@ def opaque(picture: Any) -> Any:
 
 
 def data_url(picture: Any, kind: str) -> str:
-    """A PIL image as a data URL; kind is "png" or "jpeg"."""
+    """Encode a PIL image as a data URL; kind is "png" or "jpeg"."""
     file = io.BytesIO()
-    # One is made for every mask. A photograph of 626 x 351 pixels takes 24 ms at level 1 and 58 to
-    # 108 ms at Pillow's own 6, which saves 10 % of the bytes.
+    # Runs once per mask. A photograph of 626 x 351 pixels takes 24 ms at level 1, and 58 to 108 ms
+    # at Pillow's default level 6, which saves 10 % of the bytes.
     options = {"compress_level": 1} if kind == "png" else {}
     picture.save(file, format=kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
@@ -160,14 +160,14 @@ def outlines(regions: IntArray, n_features: int) -> tuple[tuple[int, str], ...]:
     measure = require("skimage.measure", "image")
     paths = []
     for number, box in enumerate(find_objects(regions + 1, n_features)):
-        if box is None:  # too small to be seen at this size
+        if box is None:  # too small to see at this size
             paths.append((number, "M0,0Z"))
             continue
         rows, columns = box
         inside = np.pad(regions[box] == number, 1)
         path = ""
         for contour in measure.find_contours(inside.astype(np.float64), 0.5):
-            # Marching squares put a corner half a pixel off; within that, few points tell all.
+            # Marching squares place corners half a pixel off, so points within that are dropped.
             points = measure.approximate_polygon(contour, 0.5)[:-1]
             corners = [
                 f"{columns.start + x - 0.5:g},{rows.start + y - 0.5:g}" for y, x in points.tolist()

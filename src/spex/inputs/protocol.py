@@ -1,4 +1,4 @@
-"""What every masker must offer.
+"""What every masker offers.
 
 A mask is a row of booleans, one per feature; `True` means that the feature is present (kept).
 """
@@ -15,7 +15,7 @@ from spex.prior import Prior
 class Masker(Protocol):
     """Splits an input into features.
 
-    Law: what a mask gives is pure, and a mask of all `True` gives the whole input, unchanged.
+    Laws: the same mask gives the same input; a mask of all `True` gives the whole input, unchanged.
     """
 
     @property
@@ -30,7 +30,7 @@ class Masker(Protocol):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What a report shows of the input."""
+        """The parts of the input that a report shows."""
         ...
 
     @property
@@ -40,12 +40,12 @@ class Masker(Protocol):
 
     @property
     def unit_name(self) -> str:
-        """What a feature is, such as "word" or "grid:8x8"."""
+        """The kind of the features, such as "word" or "grid:8x8"."""
         ...
 
     @property
     def operator_name(self) -> str:
-        """What stands for an absent feature, such as "delete" or "mask:[MASK]"."""
+        """What happens to absent features, such as "delete" or "mask:[MASK]"."""
         ...
 
     @property
@@ -54,7 +54,7 @@ class Masker(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """All that determines what masks give, as JSON values; the identity hash is of it."""
+        """All that determines the masked inputs, as JSON values; its hash names stored values."""
         ...
 
 
@@ -62,7 +62,7 @@ class PromptMasker(Masker, Protocol):
     """A masker for language models."""
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
-        """What the model is given: mask is (n_features,) of bool or 0/1."""
+        """Render the prompt of a mask, (n_features,) of bool or 0/1."""
         ...
 
 
@@ -71,14 +71,14 @@ class InputMasker(Masker, Protocol):
 
     @property
     def inputs_per_mask(self) -> int:
-        """How many inputs stand for one mask; the predictions of them are averaged."""
+        """The number of inputs per mask; their predictions are averaged."""
         ...
 
     def apply(self, masks: npt.ArrayLike) -> Any:
-        """What a predict function is given for (m, n_features) masks of bool or 0/1.
+        """The inputs of a predict function for (m, n_features) masks of bool or 0/1.
 
         Returns:
-            m * inputs_per_mask inputs, those of one mask next to each other: anything that the
-            function takes, such as an array or a list.
+            m * inputs_per_mask inputs, such as an array or a list; those of one mask stand next to
+            each other. A tuple holds one such argument per masker of a `Composite`.
         """
         ...

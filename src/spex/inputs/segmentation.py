@@ -1,10 +1,10 @@
-"""Where the units of a text are: words, sentences, lines, tokens, or matches of an expression.
+"""Split texts into units: words, sentences, lines, tokens, or matches of a regular expression.
 
-Every function returns spans (start, stop) in characters, in order and without overlap. Together
-the spans of a named unit cover every character but white space exactly once, and save for lines,
-which bring their indentation along, they neither start nor end with white space. White space is
-what `str.split()` splits at. No span cuts a grapheme cluster, such as an emoji of several
-code points or a letter with its combining marks: a unit that would is widened.
+Spans are (start, stop) in characters, in order and without overlap. The spans of a named unit cover
+every character except white space exactly once. They neither start nor end with white space, except
+that lines include their indentation. White space is what `str.split()` splits at. No span cuts a
+grapheme cluster, such as an emoji of several code points or a letter with its combining marks: a
+span that would is widened.
 """
 
 import itertools
@@ -18,7 +18,7 @@ Span: TypeAlias = tuple[int, int]
 
 REGEX_PREFIX = "regex:"
 TOKEN = "token"
-# Languages whose words no spaces separate -> the model that the library BudouX has for each.
+# Language without spaces between words -> its model in the library BudouX.
 _SPACELESS = {
     "ja": "japanese",
     "th": "thai",
@@ -42,7 +42,7 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
 
 
 class Tokenizer(Protocol):
-    """What tells where the tokens of a text are; every `LanguageModel` does."""
+    """Finds the tokens of a text; every `LanguageModel` is one."""
 
     def answer_tokens(self, answer: str) -> list[Span]:
         """The tokens of a text, as spans (start, stop) of its characters."""
@@ -50,11 +50,11 @@ class Tokenizer(Protocol):
 
 
 def parse_unit(unit: object, also: str | None = None) -> str | re.Pattern[str]:
-    """A named unit, with a language or without, or the compiled pattern of "regex:PATTERN".
+    """Parse a unit: a name, or the compiled pattern of "regex:PATTERN".
 
     Args:
         unit: as a user gives it.
-        also: one more name that is valid.
+        also: one more valid name.
 
     Raises:
         ArgumentError: the unit or its language is unknown, or its pattern is no regular expression.
@@ -96,7 +96,7 @@ def unit_spans(
     Args:
         text: any text.
         unit: as returned by `parse_unit`.
-        tokenizer: for unit "token", what tells where the tokens are.
+        tokenizer: finds the tokens, for unit "token".
 
     Raises:
         ArgumentError: the tokenizer is missing, or a library cannot split the text.
@@ -134,7 +134,7 @@ def _lines(text: str) -> list[Span]:
 
 
 def _paragraph_starts(text: str) -> list[int]:
-    """Starts of paragraphs: white space with two line breaks holds a blank line."""
+    """Starts of paragraphs: after white space with two line breaks or more."""
     return [
         white.end()
         for white in _WHITE.finditer(text)
@@ -145,12 +145,12 @@ def _paragraph_starts(text: str) -> list[int]:
 def _sentence_starts(text: str, language: str) -> list[int]:
     import sentencex  # type: ignore[import-untyped]
 
-    # The library slices at bytes after white space, and fails where that is a wider character.
+    # The library slices one byte after white space, and fails where that takes several bytes.
     plain = _WIDE_WHITE.sub(lambda white: "\n" if white.group() in _WIDE_BREAKS else " ", text)
     try:
         sentences = sentencex.segment(language, plain)
     except BaseException as error:
-        # A failed assertion in the library's Rust code arrives as this kind, no Exception.
+        # A failed assertion in the library's Rust code raises this, which is no Exception.
         if type(error).__name__ != "PanicException":
             raise
         raise ArgumentError(
@@ -167,7 +167,7 @@ def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:
         )
     try:
         return [start for start, _ in tokenizer.answer_tokens(text)]
-    except ArgumentError as error:  # it speaks of an answer, which the text is not
+    except ArgumentError as error:  # its message calls the text an answer
         raise ArgumentError(
             "unit='token': this model does not tell the tokens of a text; use unit='word'"
         ) from error
@@ -189,12 +189,11 @@ def _word_starts(text: str, parser: str) -> list[int]:
 
 
 def _starts_of(parts: Iterable[str], text: str) -> list[int]:
-    """Where the parts that a library cut a text into start in it."""
+    """The start of each part in the text that a library split."""
     starts = []
     position = 0
     for part in parts:
-        # The parts join to the text. Where one did not, searching for it still gives a start in
-        # the text, so the spans cover the text whatever happens.
+        # The parts should join to the text. The search finds valid starts even if they do not.
         found = text.find(part, position)
         if found >= 0:
             starts.append(found)
@@ -203,7 +202,7 @@ def _starts_of(parts: Iterable[str], text: str) -> list[int]:
 
 
 def trimmed(text: str, starts: Iterable[int]) -> list[Span]:
-    """Spans between the starts (0 and the end included), less outer white space; none empty."""
+    """Spans between the starts, 0 and the end, without outer white space; none is empty."""
     edges = sorted({0, *starts, len(text)})
     spans = []
     for start, stop in itertools.pairwise(edges):
@@ -215,7 +214,7 @@ def trimmed(text: str, starts: Iterable[int]) -> list[Span]:
 
 
 def whole_graphemes(text: str, spans: list[Span]) -> list[Span]:
-    """The spans, widened where they cut a grapheme cluster, and joined where they then overlap."""
+    """Widen spans that cut a grapheme cluster, and join spans that then overlap."""
     if text.isascii():
         return spans
     inside = _inside_graphemes(text)
@@ -232,7 +231,7 @@ def whole_graphemes(text: str, spans: list[Span]) -> list[Span]:
 
 
 def _inside_graphemes(text: str) -> set[int]:
-    """The positions between two characters of one cluster; clusters never hold white space."""
+    """The positions inside grapheme clusters, which never hold white space."""
     import regex
 
     inside: set[int] = set()

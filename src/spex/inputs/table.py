@@ -1,4 +1,4 @@
-"""Masking a row of a table: its cells are the features, other rows stand in for absent cells."""
+"""Masking a row of a table: its cells are the features; background rows fill absent cells."""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A row of a table whose cells can be absent: background rows then lend theirs.
+    """A row of a table whose cells can be absent; background rows fill absent cells.
 
-    A predict function is given, for each mask, one row per background row, with the row's own cells
-    where they are present; the mean over these rows is the value of the mask (the interventional
-    expectation, as in Lundberg and Lee, 2017, with the background as the distribution).
+    For each mask a predict function gets one row per background row: the present cells are the
+    row's, the others the background row's. The value of the mask is the mean over these rows (the
+    interventional expectation of Lundberg and Lee, 2017, over the background).
 
     Args:
         row: (n_columns,) array; or a Series, a mapping of column names, or a DataFrame of one row.
@@ -34,7 +34,7 @@ class Table:
         features: "column = value" of each cell.
 
     Raises:
-        ArgumentError: an argument is wrong, or row and background do not fit each other.
+        ArgumentError: an argument is wrong, or row and background have different columns.
     """
 
     row: Any
@@ -126,7 +126,7 @@ class Table:
         """The number of background rows."""
         return len(self._background)
 
-    # A row has no text or picture: reports show the labels.
+    # A row has no text or picture: reports show the labels instead.
     parts = ()
     prior = NO_PRIOR
     system = None
@@ -134,15 +134,15 @@ class Table:
 
     @property
     def operator_name(self) -> str:
-        """Where the values of absent cells come from."""
+        """How absent cells are filled."""
         return f"mean over {len(self._background)} background rows"
 
     def apply(self, masks: npt.ArrayLike) -> Any:
-        """What a predict function is given for (m, n_features) masks: m times n_rows rows.
+        """The inputs of a predict function for (m, n_features) masks: m * n_rows rows.
 
         Returns:
-            An array (m * n_rows, n_columns), or a DataFrame where the background is one, with
-            the rows of one mask next to each other.
+            An array (m * n_rows, n_columns), or a DataFrame if the background is one. The rows
+            of one mask stand next to each other.
         """
         import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What is around a masked text: its prompt template and its system message; and its checks."""
+"""The prompt template and the system message around a masked text, and their checks."""
 
 from spex.errors import ArgumentError
 from spex.models.protocol import Message, Prompt
@@ -7,7 +7,7 @@ SLOT = "{input}"
 
 
 def check_encodable(text: str, name: str) -> None:
-    """Raise ArgumentError where a text holds half of a surrogate pair."""
+    """Raise ArgumentError if a text holds half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -18,7 +18,7 @@ def check_encodable(text: str, name: str) -> None:
 
 
 def check_system(system: object) -> None:
-    """Raise ArgumentError for a system message that is neither a text nor None."""
+    """Raise ArgumentError if a system message is neither a valid text nor None."""
     if system is None:
         return
     if not isinstance(system, str):
@@ -27,7 +27,7 @@ def check_system(system: object) -> None:
 
 
 def split_template(prompt: object) -> tuple[str, str]:
-    """What comes before and after the masked text; None is nothing.
+    """Split a template at "{input}" into what stands before and after; None gives two empty texts.
 
     Raises:
         ArgumentError: it is no str with "{input}" exactly once.
@@ -46,6 +46,6 @@ def split_template(prompt: object) -> tuple[str, str]:
 
 
 def chat(system: str | None, user: str) -> Prompt:
-    """One message of the user, after the system message if there is any."""
+    """A prompt of one message of the user, after the system message if any."""
     start = () if system is None else (Message("system", system),)
     return Prompt((*start, Message("user", user)))

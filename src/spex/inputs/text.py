@@ -5,8 +5,6 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy.typing as npt
-
 from spex.errors import ArgumentError
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import Piece, TextPart
@@ -32,13 +30,13 @@ class Text(TemplateMasker):
             "token" (of the model), "regex:PATTERN" or a compiled pattern (its matches are the
             units; the text between them is pinned; empty matches are ignored). No unit cuts an
             emoji or a letter from its combining marks.
-        operator: "delete"; "mask" or "mask:TOKEN" ("[MASK]" unless given); "neutral" or
-            "neutral:TEXT" ("something" unless given). White space stays where a unit is replaced.
-        prompt: the user's message, with "{input}" exactly once, where the masked text goes; None
-            is "{input}" alone. Other braces mean nothing.
+        operator: "delete"; "mask" or "mask:TOKEN" (default token: "[MASK]"); "neutral" or
+            "neutral:TEXT" (default text: "something"). White space around replaced units stays.
+        prompt: the user's message, with "{input}" exactly once, where the masked text goes;
+            default: the masked text alone. Other braces have no meaning.
         system: a system message, if any.
-        tokenizer: for unit "token": a model, or anything with its method `answer_tokens`. May be
-            left out for a `ValueFunction`, which takes the tokens of its model.
+        tokenizer: for unit "token": a model, or any object with its method `answer_tokens`.
+            Default: the model of the `ValueFunction`.
 
     Attributes:
         features: the units, as strings.
@@ -94,28 +92,17 @@ class Text(TemplateMasker):
         """The text, for reports."""
         return (TextPart(self.segments),)
 
-    def mask_text(self, mask: npt.ArrayLike) -> str:
-        """The text with the absent units deleted or replaced, without the prompt around it.
-
-        Args:
-            mask: (n_features,) of bool or 0/1; True keeps the unit.
-
-        Raises:
-            ArgumentError: the mask has another shape or other values.
-        """
-        return self._masked_texts(mask)[0]
-
     def groups(self, unit: str | re.Pattern[str]) -> tuple[list[int], list[str]]:
-        """The coarser units that the units lie in; for `spex.zoom`.
+        """Group the features by coarser units, for `spex.zoom`.
 
         Args:
             unit: such as "paragraph" for a text in sentences.
 
         Returns:
-            The number of the coarser unit of each feature, and the coarser units.
+            The number of the coarser unit of each feature, and the coarser units as strings.
 
         Raises:
-            ArgumentError: a unit lies in no coarser one.
+            ArgumentError: a feature lies in no coarser unit.
         """
         coarse = unit_spans(self.text, parse_unit(unit), self.tokenizer)
         (spans,) = self._spans
@@ -137,7 +124,7 @@ class Text(TemplateMasker):
             "operator": self.operator_name,
             "prompt": before + SLOT + after,
             "system": self.system,
-            # The unit's name does not determine the units: another release of the sentence
-            # splitter, or other flags of a pattern, may give others.
+            # The unit's name does not determine the spans: they also depend on the release of the
+            # sentence splitter and on the flags of a pattern.
             "spans": [list(span) for span in self._spans[0]],
         }

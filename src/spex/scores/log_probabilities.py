@@ -1,16 +1,15 @@
-"""What is measured of a model's answer: the number that is attributed to the features.
+"""Scores of given answers, from their log-probabilities.
 
-A score is resolved once per explanation, on the unmasked prompt: that fixes the answer (by default
-what the model itself answers) and which of its tokens count. The scores of this module turn the
-log-probabilities of given answers into one number per prompt; those of `spex.scores.replies`
-measure what the model replies, for endpoints that return nothing but text.
+A score is the number that is attributed to the features. It is resolved once per explanation, on
+the unmasked prompt: this fixes the answer (default: the model's own) and which of its tokens count.
+For endpoints that return only text, `spex.scores.replies` measures the model's replies.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
@@ -19,16 +18,16 @@ from spex.wording import shorten
 
 
 class ResolvedScore(Protocol):
-    """A score with concrete answers. Law: equal descriptions give equal values."""
+    """A score with fixed answers. Law: equal descriptions give equal values."""
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The answers whose log-probabilities are needed; none where replies are measured."""
+        """The answers whose log-probabilities are needed; empty for scores of replies."""
         ...
 
     @property
     def answer(self) -> str | None:
-        """The answer that is explained; None where there is not one."""
+        """The answer that is explained; None for no answer or several."""
         ...
 
     @property
@@ -44,19 +43,22 @@ class ResolvedScore(Protocol):
     def evaluate(
         self, model: LanguageModel, prompts: Sequence[Prompt]
     ) -> Iterator[tuple[int, float]]:
-        """(prompt number, score) as soon as the model is done with a prompt, in any order.
+        """Evaluate the score of each prompt.
 
-        What the model refuses is refused by the call itself, before any evaluation.
+        The call itself refuses what the model refuses, before any evaluation.
+
+        Returns:
+            (prompt number, score) as soon as the model finishes a prompt, in any order.
         """
         ...
 
     def describe(self) -> dict[str, Any] | None:
-        """All that determines the values, as JSON values; None where that cannot be told."""
+        """All that determines the values, as JSON values; None where this is unknown."""
         ...
 
 
 class Score(Protocol):
-    """A score as the user asks for it."""
+    """A score as the user gives it."""
 
     def resolve(self, model: LanguageModel, full_prompt: Prompt) -> ResolvedScore:
         """Fix the answers.
@@ -72,6 +74,10 @@ class ScoreOfAnswers(ABC):
     """Base of the scores that are computed from the log-probabilities of given answers."""
 
     unit = "nats"
+
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> Self:
+        """Itself: its answers are fixed."""
+        return self
 
     @property
     @abstractmethod
@@ -95,11 +101,11 @@ class LogProb:
     """Log-probability of an answer, or of a part of it, in nats.
 
     Args:
-        answer: the answer; None is the model's greedy answer to the unmasked prompt.
+        answer: the answer; default: the model's greedy answer to the unmasked prompt.
         reduce: "sum" or "mean" over the tokens that count.
         span: the part that counts: a string that occurs once in the answer, or (start, stop) in
-            characters of it. The tokens that overlap it count, each given the whole answer
-            before it. None is the whole answer.
+            characters of it. All tokens that overlap it count, each conditioned on the whole
+            answer before it. Default: the whole answer.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -208,13 +214,9 @@ class TokenLogProb(ScoreOfAnswers):
     number: int
     span: tuple[int, int]
 
-    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "TokenLogProb":
-        """Itself: its answer is given."""
-        return self
-
     @property
     def token(self) -> str:
-        """The token's text. Tokens that share a character, such as an emoji, all have it."""
+        """The token's text. Tokens that share a character, such as an emoji, each include it."""
         start, stop = self.span
         return self.answer[start:stop]
 
@@ -244,11 +246,10 @@ class TokenLogProb(ScoreOfAnswers):
 class Probability:
     """Probability of an answer, from 0 to 1.
 
-    Differences of log-probabilities show more where every answer is unlikely: long answers have
-    probabilities near 0 whatever is masked.
+    For long answers `LogProb` shows more: their probabilities are near 0 under every mask.
 
     Args:
-        answer: the answer; None is the model's greedy answer to the unmasked prompt.
+        answer: the answer; default: the model's greedy answer to the unmasked prompt.
 
     Raises:
         ArgumentError: the answer is empty or no str.
@@ -303,8 +304,8 @@ class LogOdds(ScoreOfAnswers):
     """log P(a) - log P(b), each summed over the whole answer, in nats.
 
     Args:
-        a: the answer that positive values speak for.
-        b: the answer that negative values speak for.
+        a: the answer that is more likely where the score is positive.
+        b: the answer that is more likely where the score is negative.
 
     Raises:
         ArgumentError: an answer is empty, or both are equal.
@@ -318,10 +319,6 @@ class LogOdds(ScoreOfAnswers):
         _check_answer(self.b, "b")
         if self.a == self.b:
             raise ArgumentError(f"a and b are both {self.a!r}; the log-odds would be 0 throughout")
-
-    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "LogOdds":
-        """Itself: its answers are given."""
-        return self
 
     @property
     def answers(self) -> tuple[str, str]:
@@ -375,7 +372,7 @@ def _find_span(answer: str, span: str | tuple[int, int]) -> tuple[int, int]:
         start = answer.find(span)
         if start < 0:
             raise ArgumentError(f"span={span!r} does not occur in the answer {answer!r}")
-        # Searched from the next character on, so that overlapping occurrences are seen too.
+        # From the next character on, to find overlapping occurrences too.
         if answer.find(span, start + 1) >= 0:
             raise ArgumentError(
                 f"span={span!r} occurs more than once in the answer {answer!r}; "

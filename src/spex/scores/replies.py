@@ -1,9 +1,9 @@
-"""Scores of what the model replies, for endpoints that return text alone.
+"""Scores of the model's replies, for endpoints that return only text.
 
-Every masked prompt is answered greedily, and the reply is measured: how similar it is to the reply
-to the unmasked prompt, whether it passes a check, or whatever a function of the user's says. A
-reply costs one call and as many tokens as it is long, and a check of it changes by jumps; where
-log-probabilities are to be had, the scores of `spex.scores.log_probabilities` tell more for less.
+The model answers every masked prompt greedily, and the score measures its reply: the similarity to
+a reference, a check, or any function of the user's. A reply costs one call and all of its tokens,
+and a check is 0 or 1. Where the model gives log-probabilities, the scores of
+`spex.scores.log_probabilities` tell more and cost less.
 """
 
 import json
@@ -12,7 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,18 +29,22 @@ class ScoreOfReplies(ABC):
     unit = ""
     max_new_tokens: int
 
+    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> Self:
+        """Itself: nothing depends on the model."""
+        return self
+
     @abstractmethod
     def measure(self, prompt: Prompt, reply: str) -> float:
         """The score of one reply."""
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """None: the model answers by itself."""
+        """Empty: the model writes its own replies."""
         return ()
 
     @property
     def answer(self) -> str | None:
-        """None: it is not a given answer that is explained."""
+        """None: no given answer is explained."""
         return None
 
     def evaluate(
@@ -58,9 +62,9 @@ class Similarity:
     The embeddings are those of all-MiniLM-L6-v2, which reads the first 256 word pieces of a text.
 
     Args:
-        reference: what replies are compared with; None is the model's own greedy reply to the
+        reference: what replies are compared with; default: the model's greedy reply to the
             unmasked prompt.
-        max_new_tokens: where a reply is cut off, in tokens.
+        max_new_tokens: the length at which a reply is cut off, in tokens.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -98,8 +102,8 @@ class ResolvedSimilarity(ScoreOfReplies):
 
     Args:
         reference: what replies are compared with.
-        max_new_tokens: where a reply is cut off, in tokens.
-        embedder: makes embeddings.
+        max_new_tokens: the length at which a reply is cut off, in tokens.
+        embedder: computes the embeddings.
     """
 
     unit = "cosine"
@@ -139,8 +143,8 @@ class Matches(ScoreOfReplies):
     """1 where the reply matches a regular expression anywhere, else 0.
 
     Args:
-        pattern: a pattern of Python's `re`; flags go in front, such as "(?i)yes".
-        max_new_tokens: where a reply is cut off, in tokens.
+        pattern: a regular expression of Python; flags go in front, such as "(?i)yes".
+        max_new_tokens: the length at which a reply is cut off, in tokens.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -159,10 +163,6 @@ class Matches(ScoreOfReplies):
             raise ArgumentError(
                 f"pattern={self.pattern!r} is not a regular expression: {error}"
             ) from None
-
-    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "Matches":
-        """Itself: nothing depends on the model."""
-        return self
 
     @property
     def summary(self) -> str:
@@ -186,14 +186,14 @@ class Matches(ScoreOfReplies):
 class JsonField(ScoreOfReplies):
     """1 where a field of the first JSON object or list in the reply has a value, else 0.
 
-    Text before and after the JSON does not matter, such as the fences that models like to put
-    around it. A reply without JSON, or without the field, counts 0.
+    Text around the JSON, such as a code fence, is ignored. A reply without JSON, or without the
+    field, counts 0.
 
     Args:
-        path: the names of the field and of what it is in, and positions in lists, joined by dots,
-            such as "sentiment" or "results.0.label".
-        value: what the field must be: a str, a number, a bool or None.
-        max_new_tokens: where a reply is cut off, in tokens.
+        path: the path to the field: names, and positions in lists, joined by dots, such as
+            "sentiment" or "results.0.label".
+        value: the value that counts 1: a str, a number, a bool or None.
+        max_new_tokens: the length at which a reply is cut off, in tokens.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -214,10 +214,6 @@ class JsonField(ScoreOfReplies):
                 f"value={self.value!r} cannot be in a field; give a str, a finite number, a bool "
                 "or None"
             )
-
-    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "JsonField":
-        """Itself: nothing depends on the model."""
-        return self
 
     @property
     def summary(self) -> str:
@@ -250,13 +246,13 @@ class JsonField(ScoreOfReplies):
 
 @dataclass(frozen=True)
 class ReplyScore(ScoreOfReplies):
-    """What a function says of a prompt and the model's reply to it.
+    """The value of any function of a prompt and the model's reply to it.
 
     Args:
         function: (text of the user's message, reply) -> a finite real number.
-        name: what values are stored under. A function cannot be hashed: give another name to
-            another function. None: they are not stored.
-        max_new_tokens: where a reply is cut off, in tokens.
+        name: the name that values are stored under. A function cannot be hashed, so give each
+            function its own name. Default: values are not stored.
+        max_new_tokens: the length at which a reply is cut off, in tokens.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -272,10 +268,6 @@ class ReplyScore(ScoreOfReplies):
             raise ArgumentError(f"function={self.function!r} cannot be called")
         if self.name is not None and (not isinstance(self.name, str) or not self.name):
             raise ArgumentError(f"name={self.name!r} must be a str that is not empty, or None")
-
-    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "ReplyScore":
-        """Itself: nothing depends on the model."""
-        return self
 
     @property
     def summary(self) -> str:
