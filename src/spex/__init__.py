@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from spex.inputs.messages import Messages
     from spex.inputs.table import Table
     from spex.inputs.text import Text
-    from spex.interactions.values import InteractionIndex, InteractionValues
+    from spex.interactions.index import InteractionIndex
+    from spex.interactions.values import InteractionValues
     from spex.planning.plan import Plan, plan
     from spex.scores.log_probabilities import LogOdds, LogProb, Probability
     from spex.scores.replies import JsonField, Matches, ReplyScore, Similarity
@@ -46,7 +47,7 @@ _HOMES = {
     "Explanation": "spex.explanation",
     "FileFormatError": "spex.errors",
     "Image": "spex.inputs.image",
-    "InteractionIndex": "spex.interactions.values",
+    "InteractionIndex": "spex.interactions.index",
     "InteractionValues": "spex.interactions.values",
     "JsonField": "spex.scores.replies",
     "LogOdds": "spex.scores.log_probabilities",

@@ -13,8 +13,9 @@ from spex._typing import BoolArray, FloatArray, Interaction
 from spex._version import __version__
 from spex.errors import ArgumentError, FileFormatError
 from spex.fourier.spectrum import Spectrum
+from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import spectrum_errors
-from spex.interactions.values import InteractionIndex, InteractionValues, interactions
+from spex.interactions.values import InteractionValues, interactions
 
 if TYPE_CHECKING:
     import pandas as pd

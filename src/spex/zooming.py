@@ -21,7 +21,7 @@ from spex.evaluation.store import Store
 from spex.explaining import explain
 from spex.explanation import Explanation
 from spex.inputs.parts import parts_from_json
-from spex.interactions.values import InteractionIndex
+from spex.interactions.index import InteractionIndex
 
 FORMAT = "spex-zoom"
 

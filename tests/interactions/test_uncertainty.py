@@ -13,13 +13,14 @@ from spex.errors import ArgumentError
 from spex.fourier.mask_design import all_masks
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
+from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import (
     SpectrumErrors,
     error_of_sum,
     share_containing,
     spectrum_errors,
 )
-from spex.interactions.values import InteractionIndex, interactions
+from spex.interactions.values import interactions
 
 N = 6
 

@@ -18,10 +18,11 @@ from spex._typing import FloatArray, Interaction
 from spex.errors import ArgumentError
 from spex.f2.packing import pack
 from spex.fourier.spectrum import Spectrum
-from spex.interactions.values import InteractionIndex, InteractionValues, interactions
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues, interactions
 
 # Not `import spex.interactions as module`, which is the function once spex exports that.
-module = importlib.import_module("spex.interactions.values")
+module = importlib.import_module("spex.interactions.expansion")
 
 ALL = list(InteractionIndex)
 FIRST_ORDER = [InteractionIndex.SV, InteractionIndex.BV]

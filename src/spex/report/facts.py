@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from spex._typing import Interaction
 from spex.errors import ArgumentError
 from spex.inputs.parts import Part, TextPart, parts_from_json
-from spex.interactions.values import InteractionIndex, InteractionValues
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation

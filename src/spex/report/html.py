@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from spex.errors import ArgumentError
 from spex.inputs.parts import ImagePart
-from spex.interactions.values import InteractionIndex, InteractionValues
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
 from spex.report import facts
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from spex.errors import ArgumentError
 from spex.inputs.parts import ImagePart, TextPart
-from spex.interactions.values import InteractionIndex, InteractionValues
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
 from spex.report import facts
 
 if TYPE_CHECKING:
