@@ -40,8 +40,8 @@ _WORTHWHILE = 0.02
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What is recovered of a function with so many coefficients.
+class Recovery:
+    """What a design recovers of a function with a given number of coefficients.
 
     Args:
         n_coefficients: How many coefficients carry the function, noise and tail aside.
@@ -64,7 +64,7 @@ class Offer:
         graph: The coded design; None where the budget buys none, or where exact.
         n_coded: Number of coded masks, at most; the others are uniform and measure R2.
         order: Highest order that is decoded; 0 without a design.
-        forecasts: By number of coefficients, ascending.
+        recoveries: By number of coefficients, ascending.
         most_nearly_all: Largest number of coefficients of which at least 95 % are recovered, to
             about 5 % and no further than 10,000; 0 where there is none.
         most_half: The same for 50 %.
@@ -75,7 +75,7 @@ class Offer:
     graph: Graph | None
     n_coded: int
     order: int
-    forecasts: tuple[Forecast, ...]
+    recoveries: tuple[Recovery, ...]
     most_nearly_all: int
     most_half: int
 
@@ -104,9 +104,9 @@ class Plan:
         return self.offers[0].budget
 
     @property
-    def forecasts(self) -> tuple[Forecast, ...]:
+    def recoveries(self) -> tuple[Recovery, ...]:
         """What that budget recovers, by number of coefficients."""
-        return self.offers[0].forecasts
+        return self.offers[0].recoveries
 
     def __str__(self) -> str:
         from spex.planning.wording import describe
@@ -165,12 +165,12 @@ class _Planner:
         """What a budget buys."""
         n = self._n
         if is_exhaustive(n, budget):
-            forecasts = tuple(Forecast(count, 1.0, 1.0) for count in self._counts)
-            return Offer(budget, True, None, 0, n, forecasts, self._most, self._most)
+            recoveries = tuple(Recovery(count, 1.0, 1.0) for count in self._counts)
+            return Offer(budget, True, None, 0, n, recoveries, self._most, self._most)
         design = self._design(budget, self._max_degree)
         if design is None:
-            forecasts = tuple(Forecast(count, 0.0, 0.0) for count in self._counts)
-            return Offer(budget, False, None, 0, 0, forecasts, 0, 0)
+            recoveries = tuple(Recovery(count, 0.0, 0.0) for count in self._counts)
+            return Offer(budget, False, None, 0, 0, recoveries, 0, 0)
         graph = _graph(design, self._max_degree)
         return Offer(
             budget=budget,
@@ -178,7 +178,7 @@ class _Planner:
             graph=graph,
             n_coded=design_cost(graph.n_offsets, graph.log2_bins),
             order=_order(graph),
-            forecasts=tuple(self._forecasts(graph, self._counts)),
+            recoveries=tuple(self._recoveries(graph, self._counts)),
             most_nearly_all=self._most_recovered(graph, _NEARLY_ALL),
             most_half=self._most_recovered(graph, _HALF),
         )
@@ -186,10 +186,10 @@ class _Planner:
     def _design(self, budget: int, max_degree: int) -> Design | None:
         return coded_design("spex", self._n, budget, 0, max_degree, self._seed)
 
-    def _forecasts(self, graph: Graph, counts: list[int]) -> list[Forecast]:
+    def _recoveries(self, graph: Graph, counts: list[int]) -> list[Recovery]:
         predictions = [self._predict(graph, count) for count in counts]
         return [
-            Forecast(count, p.recovered, p.explained * (1 - self._noise))
+            Recovery(count, p.recovered, p.explained * (1 - self._noise))
             for count, p in zip(counts, predictions, strict=True)
         ]
 
@@ -234,7 +234,7 @@ class _Planner:
         if offer.graph is None:
             least = least_budget("spex", self._n)
             return [f"The least budget that buys a coded design is {least:,}."]
-        missed = [f for f in offer.forecasts if f.recovered < _NEARLY_ALL]
+        missed = [f for f in offer.recoveries if f.recovered < _NEARLY_ALL]
         if not missed:
             return self._higher_orders(offer)
         return [
@@ -253,17 +253,17 @@ class _Planner:
             f"{self._max_degree} they are from a budget of {least:,} on."
         ]
 
-    def _lower_degree(self, offer: Offer, missed: list[Forecast]) -> list[str]:
+    def _lower_degree(self, offer: Offer, missed: list[Recovery]) -> list[str]:
         """Fewer offsets leave more bins, though what is of higher order is lost."""
-        counts = [forecast.n_coefficients for forecast in missed]
-        best, best_forecasts = self._max_degree, missed
+        counts = [recovery.n_coefficients for recovery in missed]
+        best, best_recoveries = self._max_degree, missed
         for degree in range(1, self._max_degree):
             design = self._design(offer.budget, degree)
             if design is not None:
-                forecasts = self._forecasts(_graph(design, degree), counts)
-                if _total(forecasts) > _total(best_forecasts):
-                    best, best_forecasts = degree, forecasts
-        pairs = zip(best_forecasts, missed, strict=True)
+                recoveries = self._recoveries(_graph(design, degree), counts)
+                if _total(recoveries) > _total(best_recoveries):
+                    best, best_recoveries = degree, recoveries
+        pairs = zip(best_recoveries, missed, strict=True)
         new, old = max(pairs, key=lambda pair: pair[0].explained - pair[1].explained)
         if new.explained - old.explained < _WORTHWHILE:
             return []
@@ -273,13 +273,13 @@ class _Planner:
             "coefficients."
         ]
 
-    def _limit(self, offer: Offer, forecast: Forecast) -> list[str]:
+    def _limit(self, offer: Offer, recovery: Recovery) -> list[str]:
         """What it is that hides coefficients: noise, or too many of them."""
         assert offer.graph is not None
-        count = forecast.n_coefficients
+        count = recovery.n_coefficients
         quiet = self._predict(offer.graph, count, 0.0).recovered
         within_reach = float(self._shares(count)[: offer.order].sum())
-        if quiet - forecast.recovered > _WORTHWHILE:
+        if quiet - recovery.recovered > _WORTHWHILE:
             return [
                 f"With {count:,} coefficients, noise hides the small ones: without it, "
                 f"{_percent(quiet)} would be recovered."
@@ -356,8 +356,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _total(forecasts: list[Forecast]) -> float:
-    return sum(forecast.explained for forecast in forecasts)
+def _total(recoveries: list[Recovery]) -> float:
+    return sum(recovery.explained for recovery in recoveries)
 
 
 def _largest(good: Callable[[int], bool], most: int, bracket: float = _BRACKET) -> int:
