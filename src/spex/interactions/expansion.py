@@ -1,4 +1,9 @@
-"""Equation (2) of `spex.interactions.index` on the sparse support, term by term or densely."""
+"""From a spectrum to the values of an index: equation (2) of `spex.interactions.index`.
+
+The sparse expansion lists the terms of (2) and adds those of equal subsets. Where nearly all of 2^n
+frequencies are in the support, the dense one is faster: sums over supersets in arrays of length
+2^n.
+"""
 
 import math
 from collections.abc import Iterator
@@ -13,21 +18,28 @@ from spex.f2.packing import unpack
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex, exact_weight, highest_of_baseline
 
-# Terms W F(k) that one conversion may expand: at most 20 s and 2 GB, if hardly any coincide.
+# Most terms W F(k) of one conversion: 20 s and 2 GB if hardly any subsets are equal.
 _MAX_TERMS = 1 << 22
-# Up to here arrays over all 2^n interactions are small (8 MB each).
+# Most features of the dense expansion: arrays of 2^n are 8 MB each.
 _DENSE_FEATURES = 20
-# A term of the sparse expansion is sorted, one of the dense expansion only added.
+# A term costs so many times more in the sparse expansion, which sorts, than in the dense one.
 _DENSE_ADVANTAGE = 4
-# Values this far below the largest that one coefficient could cause are rounding errors.
+# Values below this share of the largest that one coefficient could cause are rounding errors.
 _DUST = 1e-12
 
-# Interactions of one order, one row each, and their values.
+# (k, s) int64 features of k interactions of order s, and (k,) float64 values.
 _Block: TypeAlias = tuple[IntArray, FloatArray]
 
 
 def expand(spectrum: Spectrum, index: InteractionIndex, order: int) -> dict[Interaction, float]:
-    """The values of orders 1 to `order`, for Fourier and Moebius that of the empty set as well."""
+    """The values of an index, without those that are zero up to rounding.
+
+    Returns:
+        {interaction: value} of orders 1 to `order`; for Fourier and Moebius also of the empty set.
+
+    Raises:
+        ArgumentError: too many terms to list, or a value that no float can hold.
+    """
     n_features = spectrum.n_features
     weights, n_terms = _plan(spectrum, index, order)
     largest = float(np.abs(spectrum.coefficients).max(initial=0.0))
@@ -53,7 +65,7 @@ def expand(spectrum: Spectrum, index: InteractionIndex, order: int) -> dict[Inte
 
 
 def baseline_value(spectrum: Spectrum, index: InteractionIndex, order: int) -> float:
-    """The value of the empty set: f with nothing present, but see the head of `index`."""
+    """The value of the empty set; see the head of `spex.interactions.index`."""
     highest = highest_of_baseline(index, order, spectrum.degree)
     return math.fsum(spectrum.coefficients[spectrum.orders <= highest].tolist())
 
@@ -61,17 +73,17 @@ def baseline_value(spectrum: Spectrum, index: InteractionIndex, order: int) -> f
 def _plan(
     spectrum: Spectrum, index: InteractionIndex, order: int
 ) -> tuple[dict[int, dict[int, float]], int]:
-    """The weights that are not zero, {s: {d: W(s, d)}}, and how many terms (2) has with them.
+    """The nonzero weights {s: {d: W(s, d)}}, and the number of terms of (2) with them.
 
     Raises:
-        ArgumentError: more terms than can be listed.
+        ArgumentError: too many terms to list, or a weight that no float can hold.
     """
     sizes, counts = np.unique(spectrum.orders, return_counts=True)
     population = [(d, m) for d, m in zip(sizes.tolist(), counts.tolist(), strict=True) if d > 0]
     dense = spectrum.n_features <= _DENSE_FEATURES
     weights: dict[int, dict[int, float]] = {}
     n_terms = 0
-    # From low orders up, so that a hopeless expansion is noticed before its weights are computed.
+    # Low orders first: too large an expansion is refused before its costly weights are computed.
     for s in range(1, min(order, spectrum.degree) + 1):
         for d, m in population:
             if d < s:
@@ -112,7 +124,7 @@ def _overflow(index: InteractionIndex, s: int) -> str:
 
 
 def _sparse(spectrum: Spectrum, weights: dict[int, dict[int, float]]) -> Iterator[_Block]:
-    """Equation (2), term by term: each k to its own subsets, then equal subsets are added up."""
+    """Equation (2), term by term; terms of equal subsets are added."""
     groups: dict[int, _Block] = {}
     for d in sorted(set().union(*weights.values())):
         rows = np.nonzero(spectrum.orders == d)[0]
@@ -126,9 +138,9 @@ def _sparse(spectrum: Spectrum, weights: dict[int, dict[int, float]]) -> Iterato
         )
         first, which = _distinct(columns, spectrum.n_features)
         terms = np.concatenate([np.repeat(w * f, len(chosen)) for _, f, chosen, w in parts])
-        # astype for the type checker alone: with weights, bincount returns floats.
+        # astype for the type checker only: with weights, bincount returns floats.
         values = np.bincount(which, weights=terms).astype(np.float64, copy=False)
-        # Only now, one row for each distinct subset, are the subsets written out.
+        # Write out the subsets only now: one row for each distinct one.
         subsets = np.empty((len(first), s), dtype=np.int64)
         start = 0
         for members, _, chosen, _ in parts:
@@ -141,23 +153,28 @@ def _sparse(spectrum: Spectrum, weights: dict[int, dict[int, float]]) -> Iterato
 
 
 def _choices(d: int, s: int) -> IntArray:
-    """(binom(d, s), s): every choice of s out of d positions."""
+    """(binom(d, s), s) int64: every choice of s out of d positions."""
     n_choices = math.comb(d, s)
     flat = chain.from_iterable(combinations(range(d), s))
     return np.fromiter(flat, dtype=np.int64, count=n_choices * s).reshape(n_choices, s)
 
 
 def _distinct(columns: Iterator[IntArray], n_features: int) -> tuple[IntArray, IntArray]:
-    """Find equal rows of a table that is given column by column.
+    """Find equal rows of a table of features.
+
+    Args:
+        columns: (rows,) int64 each, 0 to n - 1.
+        n_features: n.
 
     Returns:
-        first: the first row of each distinct kind. which: for each row, its kind.
+        first: (distinct,) int64, the first of each set of equal rows.
+        which: (rows,) int64, the number of its set for each row.
     """
     key = next(columns)
     bound = n_features
     for column in columns:
         if bound * n_features >= 1 << 63:
-            # The digits no longer fit; the rank of what was read so far says the same.
+            # One more base-n digit overflows; ranks tell the columns so far apart as well.
             key = np.unique(key, return_inverse=True)[1]
             bound = len(key)
         key = key * n_features + column
@@ -167,7 +184,7 @@ def _distinct(columns: Iterator[IntArray], n_features: int) -> tuple[IntArray, I
 
 
 def _dense(spectrum: Spectrum, weights: dict[int, dict[int, float]]) -> Iterator[_Block]:
-    """Equation (2) over all 2^n subsets: for each order d, sums over supersets of that order."""
+    """Equation (2) for all 2^n subsets: for each order d, sums over supersets of order d."""
     n_features = spectrum.n_features
     size = 1 << n_features
     every = np.arange(size, dtype=np.uint64)

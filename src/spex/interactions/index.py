@@ -11,17 +11,17 @@ a sum over Moebius coefficients with weights that depend on sizes only, and by (
     I(S) = sum_{k >= S} W(|S|, |k|) F(k),                                                     (2)
     W(s, d) = sum_{t=s}^{d} binom(d-s, t-s) (-2)^t w(s, t),    I(S) = sum_{T >= S} w(|S|, |T|) a(T).
 
-So an index is one small table W (`_weight`, exact fractions), and one expansion turns any of
-them into values: each frequency of the support sends W(|S|, |k|) F(k) to its own subsets S of the
-orders asked for. A powerset of all n features is never listed. Where nearly all of 2^n
-frequencies are there, sums over supersets do the same work faster (`_dense`).
+So an index is a small table W (`exact_weight`). `spex.interactions.expansion` applies it to a
+spectrum: each frequency k of the support adds W(|S|, |k|) F(k) to its own subsets S. A powerset of
+all n features is never listed.
 
-The baseline is what the attributions are measured from: v(empty) = f(0...0), except that for FBII
-it is the intercept of the fit, the sum of F(k) over |k| <= order, and for Fourier F(()), the mean.
+The baseline is what the attributions are measured from: v(empty) = f(0...0). Two indices differ:
+for FBII it is the intercept of the fit, the sum of F(k) over |k| <= order; for Fourier it is F(()),
+the mean.
 
 Values and baseline agree with shapiq 1.4.1 (`ExactComputer`, its values and `.baseline_value`) in
-every order of every index that it has. What shapiq stores at the empty set is the baseline too,
-but for SII above order 1, BII and BV: there it is the index's formula applied to the empty set, a
+every order of every index that it has. At the empty set, shapiq stores the baseline too, except for
+SII above order 1, BII and BV: there it stores the index's formula applied to the empty set, a
 weighted mean of f.
 """
 
@@ -35,7 +35,7 @@ from spex.errors import ArgumentError
 
 
 class InteractionIndex(enum.StrEnum):
-    """The indices that a spectrum can be read as.
+    """The indices that a spectrum can be converted to.
 
     SV: Shapley value. BV: Banzhaf value. SII, BII: Shapley and Banzhaf interaction index
     (Grabisch & Roubens 1999). K_SII: k-Shapley values (Bordt & von Luxburg 2023). STII:
@@ -56,10 +56,10 @@ class InteractionIndex(enum.StrEnum):
 
     @classmethod
     def parse(cls, index: "str | InteractionIndex") -> "InteractionIndex":
-        """Read the name of an index; case does not matter, and kSII and Möbius are known too.
+        """Read the name of an index: any case; also kSII, Möbius and Mobius.
 
         Raises:
-            ArgumentError: there is no such index.
+            ArgumentError: the name is not known.
         """
         if isinstance(index, str):
             # NFC, because some keyboards send the o and its dots as two characters.
@@ -73,7 +73,7 @@ class InteractionIndex(enum.StrEnum):
 
     @property
     def is_transform(self) -> bool:
-        """Whether the values are coefficients of f itself, the empty set's among them."""
+        """Whether the values are coefficients of f, including that of the empty set."""
         return self in (InteractionIndex.MOEBIUS, InteractionIndex.FOURIER)
 
 
@@ -101,64 +101,71 @@ def exact_weight(index: InteractionIndex, order: int, s: int, d: int) -> Fractio
 
     BII: w(s, t) = 2^(s-t), eq. 6 there, which leaves (-2)^s F(S). BV is its order 1.
 
-    k-SII: the recursion of the n-Shapley values of Bordt & von Luxburg (2023), unrolled:
-    I(S) = sum_{T >= S, |T| <= order} B_{|T|-|S|} SII(T) with Bernoulli numbers, B_1 = -1/2.
-
-    STII: Sundararajan, Dhamdhere & Agarwal (2020): a(S) below the highest order; there, each
-    T >= S shares its a(T) equally among its binom(|T|, order) subsets of that order.
-
-    FSII: Tsai, Yeh & Ravikumar (2023), eq. 16: a(S) plus, from each T > S with |T| > order,
-    (-1)^(order-s) s/(order+s) binom(order, s) binom(t-1, order) / binom(t+order-1, order+s) a(T).
-
-    FBII: the least-squares fit of degree <= order under the uniform measure (eq. 13 there). The
-    functions (-1)^<k,m> are orthonormal under it, so the fit is F cut at the order, and FBII its
-    Moebius transform (1).
+    FBII: the least-squares fit of degree <= order under the uniform measure, Tsai, Yeh & Ravikumar
+    (2023), eq. 13. The functions (-1)^<k,m> are orthonormal under it, so the fit is F cut at the
+    order, and FBII its Moebius transform (1).
     """
-    sign_and_power = Fraction((-2) ** s)
+    moebius = Fraction((-2) ** s)
     match index:
         case InteractionIndex.FOURIER:
             return Fraction(int(s == d))
-        case InteractionIndex.BII | InteractionIndex.BV:
-            return sign_and_power * int(s == d)
-        case InteractionIndex.FBII:
-            return sign_and_power * int(d <= order)
         case InteractionIndex.MOEBIUS:
-            return sign_and_power
+            return moebius
+        case InteractionIndex.BII | InteractionIndex.BV:
+            return moebius * int(s == d)
+        case InteractionIndex.FBII:
+            return moebius * int(d <= order)
         case InteractionIndex.SII | InteractionIndex.SV:
-            return sign_and_power / (d - s + 1) * ((d - s + 1) % 2)
+            return moebius / (d - s + 1) * ((d - s + 1) % 2)
         case InteractionIndex.K_SII:
-            return sum(
-                (
-                    math.comb(d - s, t - s)
-                    * _bernoulli(t - s)
-                    * exact_weight(InteractionIndex.SII, order, t, d)
-                    for t in range(s, min(order, d) + 1)
-                ),
-                start=Fraction(0),
-            )
-        case InteractionIndex.STII if s < order:
-            return sign_and_power
+            return _k_sii(order, s, d)
         case InteractionIndex.STII:
-            return sum(
-                (
-                    Fraction(math.comb(d - s, t - s) * (-2) ** t, math.comb(t, s))
-                    for t in range(s, d + 1)
-                ),
-                start=Fraction(0),
-            )
+            return _stii(s, d) if s == order else moebius
         case InteractionIndex.FSII:
-            shared = sum(
-                (
-                    Fraction(
-                        math.comb(d - s, t - s) * (-2) ** t * math.comb(t - 1, order),
-                        math.comb(t + order - 1, order + s),
-                    )
-                    for t in range(order + 1, d + 1)
-                ),
-                start=Fraction(0),
-            )
-            factor = Fraction((-1) ** (order - s) * s * math.comb(order, s), order + s)
-            return sign_and_power + factor * shared
+            return moebius + _fsii_share(order, s, d)
+
+
+def _k_sii(order: int, s: int, d: int) -> Fraction:
+    """The recursion of the n-Shapley values of Bordt & von Luxburg (2023), unrolled.
+
+    I(S) = sum_{T >= S, |T| <= order} B_{|T|-|S|} SII(T) with Bernoulli numbers, B_1 = -1/2.
+    """
+    terms = (
+        math.comb(d - s, t - s)
+        * _bernoulli(t - s)
+        * exact_weight(InteractionIndex.SII, order, t, d)
+        for t in range(s, min(order, d) + 1)
+    )
+    return sum(terms, start=Fraction(0))
+
+
+def _stii(s: int, d: int) -> Fraction:
+    """STII of its highest order s, Sundararajan, Dhamdhere & Agarwal (2020).
+
+    Each T >= S shares its a(T) equally among its binom(|T|, s) subsets of that order. Of lower
+    orders, STII is a(S).
+    """
+    terms = (
+        Fraction(math.comb(d - s, t - s) * (-2) ** t, math.comb(t, s)) for t in range(s, d + 1)
+    )
+    return sum(terms, start=Fraction(0))
+
+
+def _fsii_share(order: int, s: int, d: int) -> Fraction:
+    """What FSII adds to a(S), Tsai, Yeh & Ravikumar (2023), eq. 16.
+
+    From each T > S with |T| > order, (-1)^(order-s) s/(order+s) binom(order, s)
+    binom(t-1, order) / binom(t+order-1, order+s) a(T).
+    """
+    terms = (
+        Fraction(
+            math.comb(d - s, t - s) * (-2) ** t * math.comb(t - 1, order),
+            math.comb(t + order - 1, order + s),
+        )
+        for t in range(order + 1, d + 1)
+    )
+    factor = Fraction((-1) ** (order - s) * s * math.comb(order, s), order + s)
+    return factor * sum(terms, start=Fraction(0))
 
 
 @lru_cache(maxsize=1 << 10)
@@ -166,6 +173,6 @@ def _bernoulli(m: int) -> Fraction:
     """The Bernoulli number B_m with B_1 = -1/2: sum_{j=0}^{m} binom(m+1, j) B_j = 0 for m > 0."""
     if m == 0:
         return Fraction(1)
-    # B_3, B_5, ... are zero; asking for lower ones first keeps the recursion shallow.
+    # Lower ones first, so that the recursion stays shallow.
     lower = [_bernoulli(j) for j in range(m)]
     return -sum((math.comb(m + 1, j) * b for j, b in enumerate(lower)), start=Fraction(0)) / (m + 1)

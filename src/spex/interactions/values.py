@@ -1,4 +1,4 @@
-"""Interaction values, ranked, and how certain they are."""
+"""Interaction values, ranked, with standard errors and intervals."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ _DRAWS = 1000
 class InteractionValues(Mapping[Interaction, float]):
     """Interactions and their values, the largest absolute value first.
 
-    Equal absolute values are ranked by order, then by feature numbers. Iteration, `len`, `top`
-    and `to_frame` see what is listed; `values[()]`, `values.get(())` and `() in values` see the
-    baseline in every index, though only Fourier and Moebius list it.
+    Equal absolute values are ranked by order, then by feature numbers. `values[()]` is the
+    baseline for every index; iteration, `len` and `to_frame` include it only for Fourier and
+    Moebius.
 
     Args:
         values: {interaction: value}, in any order.
@@ -35,7 +35,7 @@ class InteractionValues(Mapping[Interaction, float]):
         order: the highest order that was asked for.
         features: the labels, one for each feature.
         baseline: the value of the empty set.
-        standard_error: gives that of any interaction up to the order; None where it is not known.
+        standard_error: returns that of an interaction, listed or not; None if errors are unknown.
 
     Raises:
         ArgumentError: an interaction is not a sorted tuple of at most `order` different features.
@@ -52,7 +52,7 @@ class InteractionValues(Mapping[Interaction, float]):
     ) -> None:
         for interaction in values:
             _check_interaction(interaction, order, len(features))
-        # Three stable sorts, the least important key first: a million values need no million keys.
+        # Three stable sorts, the least important key first: faster than tuples as keys.
         tied = sorted(values)
         tied.sort(key=len)
         sizes = np.abs(np.fromiter(map(values.__getitem__, tied), np.float64, count=len(tied)))
@@ -81,7 +81,7 @@ class InteractionValues(Mapping[Interaction, float]):
 
     @property
     def baseline(self) -> float:
-        """The value of the empty set: f with nothing present, but see the head of this module."""
+        """The value of the empty set; see the head of `spex.interactions.index`."""
         return self._baseline
 
     def __getitem__(self, interaction: Interaction) -> float:
@@ -102,11 +102,11 @@ class InteractionValues(Mapping[Interaction, float]):
         return len(self._values)
 
     def top(self, k: int = 10, order: int | None = None) -> list[tuple[Interaction, float]]:
-        """The k interactions of the largest absolute value, the empty set left out.
+        """The k interactions of largest absolute value, without the empty set.
 
         Args:
-            k: how many; fewer when fewer are listed.
-            order: only those of this order.
+            k: how many, at most.
+            order: only interactions of this order; default all.
 
         Raises:
             ArgumentError: k is negative, or no interaction can have that order.
@@ -124,14 +124,16 @@ class InteractionValues(Mapping[Interaction, float]):
         return found
 
     def standard_error(self, interaction: Interaction) -> float:
-        """The standard error of a value, of interactions that are not listed (zero) as well.
+        """The standard error of a value, in its unit; see `spex.interactions.uncertainty`.
 
-        See `spex.interactions.uncertainty`: it counts the errors of the coefficients found and what
-        those not found may add. Zero where all masks were evaluated, NaN where errors are
-        unknown.
+        Args:
+            interaction: sorted tuple of feature numbers, listed or not.
+
+        Returns:
+            Zero where all masks were evaluated, NaN where errors are unknown.
 
         Raises:
-            ArgumentError: no interaction of this order.
+            ArgumentError: not a sorted tuple of at most `order` features.
         """
         _check_interaction(interaction, self._order, len(self._features))
         return math.nan if self._standard_error is None else self._standard_error(interaction)
@@ -141,10 +143,11 @@ class InteractionValues(Mapping[Interaction, float]):
 
         Args:
             interaction: sorted tuple of feature numbers, listed or not.
-            level: its confidence, above 0 and below 1.
+            level: confidence level, above 0 and below 1.
 
         Raises:
-            ArgumentError: the level, or no interaction of this order.
+            ArgumentError: the level is out of range, or the interaction is not a sorted tuple of
+                at most `order` features.
         """
         if not 0 < level < 1:
             raise ArgumentError(f"level={level}; it must be above 0 and below 1, such as 0.9")
@@ -153,12 +156,12 @@ class InteractionValues(Mapping[Interaction, float]):
         return value - width, value + width
 
     def stability(self, k: int = 10) -> dict[Interaction, float]:
-        """How surely each of the k largest interactions is among them.
+        """How likely each of the k largest interactions is to be among the k largest.
 
         Returns:
             {interaction: share of 1,000 draws in which it is one of the k largest}, the largest
-            value first; a draw moves every listed value by its standard error, independently. NaN
-            where errors are not known.
+            value first. A draw adds to every listed value independent Gaussian noise of its
+            standard error. NaN where errors are unknown.
 
         Raises:
             ArgumentError: k is negative.
@@ -179,14 +182,14 @@ class InteractionValues(Mapping[Interaction, float]):
         return dict(zip(top, (stayed / _DRAWS).tolist(), strict=True))
 
     def to_frame(self) -> "pd.DataFrame":
-        """What is listed as a table, ranked.
+        """The listed values as a table, ranked.
 
         Returns:
             One row for each interaction: `interaction` (tuple of feature numbers), `features`
             (tuple of labels), `order`, `value`, and `low` and `high`, the bounds of its 90 %
-            interval (NaN where not known).
+            interval (NaN where unknown).
         """
-        # Most calls never ask for a table, and pandas takes half a second to load.
+        # pandas takes half a second to load, and most programs need no table.
         import pandas as pd
 
         listed = list(self._values)
@@ -226,22 +229,21 @@ def interactions(
     features: Sequence[str] | None = None,
     errors: SpectrumErrors | None = None,
 ) -> InteractionValues:
-    """Read interactions from a spectrum, by equation (2) of this module.
+    """Read interactions from a spectrum, by equation (2) of `spex.interactions.index`.
 
     Args:
         spectrum: the Fourier coefficients.
         index: the index or its name.
-        order: the highest order returned, between 1 and n. SII, BII, Moebius and Fourier are
-            merely cut there; STII, FSII, FBII and k-SII are other values for each order. By
-            default 1 for SV and BV and the spectrum's degree for the others.
-        features: n labels; by default the feature numbers.
-        errors: of the spectrum, where they are known.
+        order: the highest order returned, 1 to n. STII, FSII, FBII and k-SII depend on it. The
+            default is 1 for SV and BV and the spectrum's degree for the others.
+        features: n labels; the default is the feature numbers.
+        errors: of the spectrum; None if unknown.
 
     Returns:
-        The interactions of orders 1 to `order`, for Fourier and Moebius also the empty set's
-        coefficient, in the unit of the value function. Left out are zeros, and with them what
-        rounding makes of zeros: an interaction of order s is listed if its absolute value is
-        above 1e-12 max_k |F(k)| max_d |W(s, d)|, d over the orders in the support.
+        The interactions of orders 1 to `order`, for Fourier and Moebius also the coefficient of
+        the empty set, in the unit of the value function. Zeros and rounding errors are not listed:
+        an interaction of order s is listed if its absolute value is above
+        1e-12 max_k |F(k)| max_d |W(s, d)|, d over the orders in the support.
 
     Raises:
         ArgumentError: the index is unknown, the order impossible, the labels are not n, a
@@ -265,14 +267,14 @@ def interactions(
 
 
 class _ErrorsOfValues:
-    """Standard errors of interaction values: by equation (2) sums of errors of coefficients."""
+    """Standard errors of interaction values, which by equation (2) are sums over coefficients."""
 
     def __init__(
         self, spectrum: Spectrum, errors: SpectrumErrors, index: InteractionIndex, order: int
     ) -> None:
         self._spectrum, self._errors = spectrum, errors
         self._index, self._order = index, order
-        self._orders = np.union1d(spectrum.orders, np.flatnonzero(errors.left_out)).tolist()
+        self._orders = np.union1d(spectrum.orders, np.flatnonzero(errors.outside)).tolist()
         self._of_size: dict[int, FloatArray] = {}
 
     def __call__(self, interaction: Interaction) -> float:
@@ -282,13 +284,13 @@ class _ErrorsOfValues:
         word = pack(member)
         rows = ((self._spectrum.support & word) == word).all(axis=1)
         inside = weights[self._spectrum.orders[rows]] * self._errors.standard_errors[rows]
-        left_out = self._errors.left_out * share_containing(self._errors, interaction)
-        return math.hypot(error_of_sum(inside), error_of_sum(weights * np.sqrt(left_out)))
+        outside = self._errors.outside * share_containing(self._errors, interaction)
+        return math.hypot(error_of_sum(inside), error_of_sum(weights * np.sqrt(outside)))
 
     def _weights(self, s: int) -> FloatArray:
-        """(d + 1,) absolute weights of coefficients of each order, zero where none is needed."""
+        """(d + 1,) float64: |W(s, d)| by order d; zero for orders without coefficients."""
         if s not in self._of_size:
-            weights = np.zeros(len(self._errors.left_out))
+            weights = np.zeros(len(self._errors.outside))
             for d in self._orders:
                 weights[d] = self._weight(s, d)
             self._of_size[s] = np.abs(weights)
