@@ -1,4 +1,4 @@
-"""A plan as text: what a budget buys and recovers, beside twice and four times as much."""
+"""A plan as text: what a budget buys and recovers, next to twice and four times the budget."""
 
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 _WIDTH = 12
 
 
-def describe(plan: "Plan") -> str:
-    """A few sentences and a table of shares recovered, at most 80 columns wide."""
+def as_text(plan: "Plan") -> str:
+    """A plan as a few sentences and a table of at most 80 columns."""
     lines = [
         f"{counted(plan.n_features, 'feature')}, interactions up to order {plan.max_degree}, "
         f"{percent(plan.noise)} of the variance in noise or a tail of small coefficients",
@@ -54,7 +54,7 @@ def _bought(plan: "Plan") -> str:
 
 
 def _table(plan: "Plan") -> list[str]:
-    """Rows by number of coefficients, two columns for each budget."""
+    """A row for each number of coefficients, two columns for each budget."""
     budgets = [counted(offer.budget, "mask") for offer in plan.offers]
     lines = [
         " " * _WIDTH + "".join(f"{budget:>{2 * _WIDTH - 2}}" for budget in budgets),
