@@ -303,7 +303,7 @@ def test_names_contrast_and_file(tmp_path):
     with pytest.raises(spex.FileFormatError, match="no explanations"):
         spex.Explanations.from_dict({"format": "other"})
     damaged = found.to_dict() | {"outputs": {}}
-    with pytest.raises(spex.FileFormatError, match="damaged|no explanation"):
+    with pytest.raises(spex.FileFormatError, match=r"damaged|no explanation"):
         spex.Explanations.from_dict(damaged)
 
 

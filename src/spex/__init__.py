@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from spex.inputs.messages import Messages
     from spex.inputs.table import Table
     from spex.inputs.text import Text
-    from spex.interactions.values import InteractionIndex, InteractionValues
+    from spex.interactions.index import InteractionIndex
+    from spex.interactions.values import InteractionValues
     from spex.planning.plan import Plan, plan
     from spex.prior import Prior
     from spex.run import Run, fit
@@ -54,7 +55,7 @@ _HOMES = {
     "Explanations": "spex.explanations",
     "FileFormatError": "spex.errors",
     "Image": "spex.inputs.image",
-    "InteractionIndex": "spex.interactions.values",
+    "InteractionIndex": "spex.interactions.index",
     "InteractionValues": "spex.interactions.values",
     "JsonField": "spex.scores.replies",
     "LogOdds": "spex.scores.log_probabilities",

@@ -13,7 +13,7 @@ from spex._typing import FloatArray
 from spex.errors import ArgumentError, FileFormatError
 from spex.explanation import Explanation
 from spex.fourier.spectrum import weighted_sum
-from spex.interactions.values import InteractionIndex
+from spex.interactions.index import InteractionIndex
 
 FORMAT = "spex-explanations"
 FORMAT_VERSION = 1

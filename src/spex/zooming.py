@@ -22,7 +22,7 @@ from spex.evaluation.source import ValueSource, as_source
 from spex.evaluation.store import Store
 from spex.explaining import explain
 from spex.explanation import Explanation
-from spex.interactions.values import InteractionIndex
+from spex.interactions.index import InteractionIndex
 from spex.prior import NO_PRIOR
 
 FORMAT = "spex-zoom"

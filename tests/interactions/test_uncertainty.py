@@ -13,13 +13,14 @@ from spex.errors import ArgumentError
 from spex.fourier.mask_design import all_masks
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
+from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import (
     SpectrumErrors,
     error_of_sum,
     share_containing,
     spectrum_errors,
 )
-from spex.interactions.values import InteractionIndex, interactions
+from spex.interactions.values import interactions
 
 N = 6
 
@@ -58,28 +59,28 @@ def test_errors_of_a_sum_are_between_independent_and_fully_dependent_ones():
     assert error_of_sum(np.array([3.0])) == 3.0 and error_of_sum(np.zeros(0)) == 0.0
 
 
-def test_what_is_left_out_is_shared_evenly_where_features_are_alike():
+def test_energy_outside_is_shared_evenly_where_features_are_alike():
     errors = SpectrumErrors(np.zeros(1), np.arange(6.0), np.full(8, 1 / 8))
     for s, d in itertools.product(range(4), range(6)):
         expected = math.comb(8 - s, d - s) / math.comb(8, d) if d >= s else 0.0
         assert share_containing(errors, tuple(range(s)))[d] == pytest.approx(expected)
 
 
-def test_errors_and_what_is_left_out_add_up_to_what_is_unexplained():
+def test_errors_and_energy_outside_add_up_to_what_is_unexplained():
     rng = np.random.default_rng(1)
     spectrum = random_spectrum(rng)
     varying = spectrum.orders > 0
     for size in (0.01, 0.1, 1.0):  # the last would be more than there is
         errors = spectrum_errors(spectrum, np.full(12, size), 0.5)
-        total = (errors.standard_errors[varying] ** 2).sum() + errors.left_out.sum()
-        assert total == pytest.approx(0.5) and errors.left_out.sum() > 0.1
+        total = (errors.standard_errors[varying] ** 2).sum() + errors.outside.sum()
+        assert total == pytest.approx(0.5) and errors.outside.sum() > 0.1
     assert errors.shares.sum() == pytest.approx(1.0) and errors.shares.min() > 0
 
 
-def test_an_order_that_is_there_as_a_whole_has_nothing_left_out():
+def test_an_order_that_is_there_as_a_whole_has_no_energy_outside():
     pairs = {pair: 1.0 for pair in itertools.combinations(range(N), 2)}
     errors = spectrum_errors(Spectrum.from_mapping(pairs, N), np.zeros(len(pairs)), 1.0)
-    assert errors.left_out[2] == 0.0 and errors.left_out.sum() == pytest.approx(1.0)
+    assert errors.outside[2] == 0.0 and errors.outside.sum() == pytest.approx(1.0)
 
 
 def test_errors_of_very_many_features():

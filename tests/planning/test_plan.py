@@ -10,7 +10,7 @@ from spex.planning.plan import order_shares, plan
 
 
 def by_count(offer):
-    return {forecast.n_coefficients: forecast for forecast in offer.forecasts}
+    return {recovery.n_coefficients: recovery for recovery in offer.recoveries}
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +20,14 @@ def usual():
 
 def test_offers_are_the_budget_and_its_multiples(usual):
     assert [offer.budget for offer in usual.offers] == [2000, 4000, 8000]
-    assert usual.budget == 2000 and usual.forecasts == usual.offers[0].forecasts
+    assert usual.budget == 2000 and usual.recoveries == usual.offers[0].recoveries
     for offer in usual.offers:
         assert not offer.exact
         assert 0 < offer.n_coded < offer.budget
-        assert [f.n_coefficients for f in offer.forecasts] == [10, 20, 50, 100, 200, 500, 1000]
-        for forecast in offer.forecasts:
-            assert 0 <= forecast.recovered <= 1
-            assert 0 <= forecast.explained <= 0.9
+        assert [f.n_coefficients for f in offer.recoveries] == [10, 20, 50, 100, 200, 500, 1000]
+        for recovery in offer.recoveries:
+            assert 0 <= recovery.recovered <= 1
+            assert 0 <= recovery.explained <= 0.9
         assert 10 <= offer.most_nearly_all < offer.most_half
 
 
@@ -43,17 +43,17 @@ def test_more_budget_recovers_more(usual):
     for less, more in zip(usual.offers, usual.offers[1:], strict=False):
         assert less.most_nearly_all < more.most_nearly_all
         assert less.most_half < more.most_half
-        for count, forecast in by_count(less).items():
-            assert forecast.recovered <= by_count(more)[count].recovered + 0.02
+        for count, recovery in by_count(less).items():
+            assert recovery.recovered <= by_count(more)[count].recovered + 0.02
 
 
 def test_more_noise_recovers_less():
     quiet, noisy, hopeless = (plan(50, 1000, 3, noise) for noise in (0.0, 0.3, 0.99))
     for a, b in ((quiet, noisy), (noisy, hopeless)):
         assert a.offers[0].most_half > b.offers[0].most_half
-        for count, forecast in by_count(a.offers[0]).items():
-            assert forecast.recovered >= by_count(b.offers[0])[count].recovered - 0.02
-            assert forecast.explained > by_count(b.offers[0])[count].explained
+        for count, recovery in by_count(a.offers[0]).items():
+            assert recovery.recovered >= by_count(b.offers[0])[count].recovered - 0.02
+            assert recovery.explained > by_count(b.offers[0])[count].explained
 
 
 def test_lower_orders_are_easier():
@@ -62,7 +62,7 @@ def test_lower_orders_are_easier():
 
 
 @pytest.mark.parametrize(("n", "budget", "noise"), [(64, 4000, 0.1), (200, 12_000, 0.5)])
-def test_decoding_recovers_what_was_forecast(n, budget, noise):
+def test_decoding_recovers_what_was_predicted(n, budget, noise):
     count, recovered = 50, []
     offer = plan(n, budget, 4, noise).offers[0]
     rng = np.random.default_rng(0)
@@ -110,7 +110,7 @@ def advice(*arguments):
 def test_too_small_a_budget_is_told_the_least():
     small = plan(64, 5)
     assert small.offers[0].graph is None
-    assert all(forecast.recovered == 0 for forecast in small.forecasts)
+    assert all(recovery.recovered == 0 for recovery in small.recoveries)
     least = int(small.advice[0].split()[-1].rstrip("."))
     assert small.advice == (f"The least budget that buys a coded design is {least}.",)
     assert "buys up to 8 coded masks: 1 bin of 8 values" in str(plan(64, least))
@@ -143,7 +143,7 @@ def test_lower_order_is_advised_where_it_explains_more():
 def test_everything_evaluated_is_exact(n):
     made = plan(n, 1 << n)
     assert all(offer.exact for offer in made.offers)
-    assert all(forecast.explained == 1 for forecast in made.forecasts)
+    assert all(recovery.explained == 1 for recovery in made.recoveries)
     assert made.advice == ()
     assert "every coefficient is exact" in str(made)
 
@@ -152,7 +152,7 @@ def test_everything_evaluated_is_exact(n):
 def test_every_budget_has_a_plan(n):
     for budget in range(1, (1 << n) + 1, 1 + (1 << n) // 6):
         made = plan(n, budget)
-        assert all(0 <= forecast.recovered <= 1 for forecast in made.forecasts)
+        assert all(0 <= recovery.recovered <= 1 for recovery in made.recoveries)
         assert str(made)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from spex.inputs.parts import TextPart
 from spex.report import facts
+from spex.wording import percent
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_signed_has_three_digits(value, shown):
     ],
 )
 def test_percent_rounds_neither_to_none_nor_to_all(share, shown):
-    assert facts.percent(share) == shown
+    assert percent(share) == shown
 
 
 def test_main_effect_is_the_banzhaf_value(review):

@@ -21,6 +21,7 @@ from spex.report import facts
 from spex.report.html import render_html
 from spex.report.terminal import view
 from spex.scores.log_probabilities import LogOdds
+from spex.wording import counted, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,7 +86,7 @@ def demonstrate(
         function = ValueFunction(Text(text, prompt=PROMPT), model, LogOdds("positive", "negative"))
         if console is not None:
             console.rule(f"{number + 1}. {TITLES[number]}")
-        tell(verdict(function) + f" Why? {facts.counted(calls, 'call')} of the model tell:\n")
+        tell(verdict(function) + f" Why? {counted(calls, 'call')} of the model tell:\n")
         if progress is None:
             explanation = explain(function, budget=calls)
         else:
@@ -171,7 +172,7 @@ def together(explanation: Explanation) -> str:
     _, members, value = largest
     words = facts.joined(explanation.features[member] for member in members)
     return (
-        f"{facts.percent(share)} of the explained variation comes from words that act together, "
+        f"{percent(share)} of the explained variation comes from words that act together, "
         f"most of all {words}. {_meaning(len(members), value, facts.unit_of_score(explanation))}"
     )
 

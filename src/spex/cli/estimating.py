@@ -9,6 +9,7 @@ import numpy as np
 from spex._typing import BoolArray
 from spex.evaluation.value_function import ValueFunction
 from spex.report import facts
+from spex.wording import counted
 
 if TYPE_CHECKING:
     from spex.cli.functions import Function
@@ -73,7 +74,7 @@ def estimate(function: "Function", calls: int) -> list[str]:
     seconds = _seconds(function, many)
     lines.append(
         f"About {_duration(seconds / len(many) * calls)} on this machine, where "
-        f"{facts.counted(len(many), 'call')} took {seconds:.1f} s"
+        f"{counted(len(many), 'call')} took {seconds:.1f} s"
     )
     return lines
 
@@ -121,5 +122,5 @@ def _rounded(number: float) -> str:
 def _duration(seconds: float) -> str:
     for size, unit in ((3600.0, "hour"), (60.0, "minute")):
         if seconds >= 1.5 * size:
-            return facts.counted(round(seconds / size), unit)
-    return facts.counted(max(1, round(seconds)), "second")
+            return counted(round(seconds / size), unit)
+    return counted(max(1, round(seconds)), "second")

@@ -31,6 +31,7 @@ from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.models.environment import cache_folder
 from spex.report import facts
+from spex.wording import counted
 from spex.zooming import coarse_units, zoom
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     if request.zoom is not None:
         assert not isinstance(masker, Image | Table | Composite)  # as `_check` has it
         coarse = len(set(masker.groups(request.zoom)[0]))
-        lines[0] += f" in {facts.counted(coarse, request.zoom.partition(':')[0])}"
+        lines[0] += f" in {counted(coarse, request.zoom.partition(':')[0])}"
     width = len(str(masker.n_features))
     for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
@@ -126,7 +127,7 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
         lines.append(f"  {'':>{width}}  and {masker.n_features - _SHOWN_UNITS:,} more")
     exact = masker.n_features <= 26 and calls == 1 << masker.n_features
     all_masks = ", every combination of units: the result is exact" if exact else ""
-    called = f"{facts.counted(calls, 'call')} of the model {model_name(request)}"
+    called = f"{counted(calls, 'call')} of the model {model_name(request)}"
     lines += ["", f"At most {called}{all_masks}"]
     kind = request.score.partition(":")[0]
     if kind in ("logprob", "probability", "similarity") and request.answer is None:
@@ -148,7 +149,7 @@ def _counted_units(masker: AnyMasker) -> str:
     if isinstance(masker, Composite):
         unit = "unit"
     noun = {"regex": "piece", "grid": "region", "superpixels": "region"}.get(unit, unit)
-    return facts.counted(masker.n_features, noun)
+    return counted(masker.n_features, noun)
 
 
 def _print_estimate(
@@ -185,7 +186,7 @@ def _explain(
         def kept() -> str:
             if not done:
                 return "no evaluation was finished"
-            count = facts.counted(done, "evaluation")
+            count = counted(done, "evaluation")
             if not place:
                 return f"{count} finished, not kept"
             return f"{count} finished and kept in {place}; the same command goes on from there"
@@ -237,12 +238,12 @@ def _computed(
 
 
 def _cost(usage: "Usage") -> str:
-    failures = facts.counted(usage.failures, "request")
+    failures = counted(usage.failures, "request")
     failed = f", {failures} failed and went out again" if usage.failures else ""
     cost = "" if usage.cost is None else f", {facts.dollars(usage.cost)} at the price given"
     return (
-        f"the server answered {facts.counted(usage.requests, 'request')}{failed}; it counts "
-        f"{facts.counted(usage.prompt_tokens, 'token')} read and "
+        f"the server answered {counted(usage.requests, 'request')}{failed}; it counts "
+        f"{counted(usage.prompt_tokens, 'token')} read and "
         f"{usage.completion_tokens:,} written{cost}"
     )
 

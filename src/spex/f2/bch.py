@@ -1,8 +1,8 @@
 """Shortened narrow-sense binary BCH codes: parity rows and batched hard-decision decoding.
 
-In SPEX the codeword is never sent. The rows of the parity-check matrix are the offsets of the
-masks, the unknown interaction k is the *error pattern*, and the signs observed are its syndrome:
-decoding the syndrome finds k whenever it joins at most t features.
+SPEX sends no codeword. The rows of the parity-check matrix are the offsets of the masks, the
+unknown frequency k is the *error pattern*, and the observed signs are its syndrome. Decoding the
+syndrome finds k if its order is at most t.
 
 Source: Lin & Costello, Error Control Coding, 2nd ed., section 6.1 (codes), 6.2 and 6.3
 (Berlekamp-Massey, Chien search).
@@ -45,14 +45,14 @@ class BCHCode:
 
     Args:
         n: Length after shortening.
-        t: Number of errors that it corrects (a lower bound, by design).
+        t: Number of errors that it corrects, at least.
         m: Degree of the field GF(2^m) over F2.
         parity_rows: (P, n) bool, independent rows of the parity-check matrix, P <= t m.
         syndrome_map: (t m, P) bool; times the P syndrome bits it gives the bits of the power sums
-            S_1, S_3, .., S_{2t-1}, m bits each (some of them depend on others when the field
-            or n is small, and are not measured twice).
-        exp: (2 (2^m - 1),) powers of the primitive element alpha, twice over.
-        log: (2^m,) logarithms to the base alpha; log[0] is -1.
+            S_1, S_3, .., S_{2t-1}, m bits each. P < t m where the field or n is so small that some
+            of these bits depend on others.
+        exp: (2 (2^m - 1),) int64, powers of the primitive element alpha, twice over.
+        log: (2^m,) int64, logarithms to the base alpha; log[0] is -1.
     """
 
     n: int
@@ -69,20 +69,20 @@ class BCHCode:
         return len(self.parity_rows)
 
     def syndrome(self, patterns: BoolArray) -> BoolArray:
-        """Syndrome bits of error patterns: (m, n) bool to (m, P) bool."""
+        """Syndrome bits of error patterns: (k, n) bool to (k, P) bool."""
         counts = patterns.astype(np.int64) @ self.parity_rows.T.astype(np.int64)
         return (counts & 1).astype(np.bool_)
 
     def decode(self, syndromes: BoolArray) -> tuple[IntArray, IntArray]:
-        """Find the error pattern of weight <= t that has a syndrome, for many at once.
+        """Find the error patterns of weight <= t that have given syndromes.
 
         Args:
-            syndromes: (m, P) bool.
+            syndromes: (k, P) bool.
 
         Returns:
-            weights: (m,) int64, the number of errors, or -1 where no pattern of weight <= t
+            weights: (k,) int64, the number of errors, or -1 where no pattern of weight <= t
                 within the n positions has this syndrome.
-            positions: (m, t) int64, their positions ascending, filled up with -1.
+            positions: (k, t) int64, the positions of the errors, ascending, filled with -1.
         """
         odd = np.zeros((len(syndromes), self.t), dtype=np.int64)
         for bit, sums in zip(syndromes.T, self.bit_power_sums, strict=True):
@@ -94,9 +94,9 @@ class BCHCode:
 
     @cached_property
     def bit_power_sums(self) -> IntArray:
-        """(P, t): what each syndrome bit that is set adds to the power sums S_1, S_3, .., S_2t-1.
+        """(P, t) int64: what each set syndrome bit adds to the power sums S_1, S_3, .., S_2t-1.
 
-        Power sums are elements of GF(2^m) as numbers; adding is exclusive or.
+        Power sums are elements of GF(2^m) as numbers; addition is exclusive or.
         """
         powers = 1 << np.arange(self.m, dtype=np.int64)
         bits = self.syndrome_map.T.reshape(self.n_parity, self.t, self.m)
@@ -123,12 +123,13 @@ def bch_code(n: int, t: int) -> BCHCode:
     chosen, combination = independent_rows(rows.reshape(t * m, n).astype(np.bool_))
     parity_rows = rows.reshape(t * m, n)[chosen].astype(np.bool_)
     for array in (parity_rows, combination, exp, log):
-        array.flags.writeable = False  # shared by everyone who asks for this code
+        array.flags.writeable = False  # the cache shares them
     return BCHCode(n, t, m, parity_rows, combination, exp, log)
 
 
 @lru_cache(maxsize=16)
 def _field_tables(m: int) -> tuple[IntArray, IntArray]:
+    """`exp` and `log` of GF(2^m); see `BCHCode`."""
     order = (1 << m) - 1
     exp = np.zeros(2 * order, dtype=np.int64)
     log = np.full(order + 1, -1, dtype=np.int64)
@@ -144,6 +145,7 @@ def _field_tables(m: int) -> tuple[IntArray, IntArray]:
 
 @nb.njit(cache=True)
 def _multiply(a, b, exp, log):  # type: ignore[no-untyped-def]
+    """The product of two elements of GF(2^m), given as numbers; exp and log as in `BCHCode`."""
     if a == 0 or b == 0:
         return 0
     return exp[log[a] + log[b]]
@@ -153,9 +155,19 @@ def _multiply(a, b, exp, log):  # type: ignore[no-untyped-def]
 def _locate(power_sums, exp, log, sigma, previous, kept):  # type: ignore[no-untyped-def]
     """Berlekamp-Massey over GF(2^m): the shortest recurrence of S_1 .. S_2t.
 
-    Writes the locator polynomial into sigma (constant term first) and returns its length. In a
-    binary code every second discrepancy is zero (Lin & Costello, section 6.2), so those are not
+    In a binary code every second discrepancy is zero (Lin & Costello, section 6.2) and is not
     computed.
+
+    Args:
+        power_sums: (2t,) int64, S_1 .. S_2t.
+        exp: (2 (2^m - 1),) int64.
+        log: (2^m,) int64.
+        sigma: (2t + 1,) int64, written: the locator polynomial, constant term first.
+        previous: (2t + 1,) int64, work space.
+        kept: (2t + 1,) int64, work space.
+
+    Returns:
+        The length of the recurrence.
     """
     count = len(power_sums)
     order = len(log) - 1
@@ -194,10 +206,20 @@ def _locate(power_sums, exp, log, sigma, previous, kept):  # type: ignore[no-unt
 def _splits(sigma, length, m, exp, log, power, square, squares):  # type: ignore[no-untyped-def]
     """Whether the locator has as many different roots in GF(2^m) as its degree.
 
-    It has exactly if it divides x^(2^m) - x: square x, modulo the locator, m times. This costs a
-    hundred operations where a search for the roots costs n, and most words are no codewords.
-    Squaring is linear in the squares of the coefficients: row i of `squares` has the logarithms of
-    x^2i modulo the locator, -1 for zero.
+    It has if and only if it divides x^(2^m) - x: square x, modulo the locator, m times. This costs
+    some hundred operations, a search for the roots n, and most words cannot be decoded. Squaring is
+    linear in the squares of the coefficients: row i of `squares` has the logarithms of x^2i modulo
+    the locator, -1 for zero.
+
+    Args:
+        sigma: (2t + 1,) int64, the locator, constant term first.
+        length: Its degree, 2 to t.
+        m: Degree of the field.
+        exp: (2 (2^m - 1),) int64.
+        log: (2^m,) int64.
+        power: (2t + 1,) int64, work space.
+        square: (t,) int64, work space.
+        squares: (t, t) int64, work space.
     """
     order = len(log) - 1
     if sigma[length] == 0:
@@ -242,12 +264,12 @@ def decode_batch(odd_power_sums, n, exp, log, weights, positions):  # type: igno
     """Decode many syndromes, given as power sums.
 
     Args:
-        odd_power_sums: (m, t) int64, S_1, S_3, .., S_2t-1.
+        odd_power_sums: (k, t) int64, S_1, S_3, .., S_2t-1.
         n: Length of the shortened code.
-        exp: Of the code.
-        log: Of the code.
-        weights: (m,) int64, written: the number of errors, or -1.
-        positions: (m, t) int64, filled with -1; written where decoding succeeds.
+        exp: (2 (2^m - 1),) int64, of the code.
+        log: (2^m,) int64, of the code.
+        weights: (k,) int64, written: the number of errors, or -1.
+        positions: (k, t) int64, filled with -1; written where decoding succeeds.
     """
     batch, t = odd_power_sums.shape
     order = len(log) - 1
@@ -281,25 +303,44 @@ def decode_batch(odd_power_sums, n, exp, log, weights, positions):  # type: igno
             continue
         if length > t or not _splits(sigma, length, m, exp, log, previous, square, squares):
             continue
-        # Chien search: position i is in error when sigma(alpha^-i) = 0. All roots must lie among
-        # the n positions that shortening has left.
-        for j in range(length + 1):
-            steps[j] = log[sigma[j]]  # -1 for a coefficient that is zero
-        found = 0
-        for i in range(n):
-            value = 0
-            for j in range(length + 1):
-                if steps[j] >= 0:
-                    value ^= exp[steps[j]]
-                    steps[j] -= j
-                    if steps[j] < 0:
-                        steps[j] += order
-            if value == 0:
-                positions[row, found] = i
-                found += 1
-                if found == length:
-                    break
-        if found == length:
+        if _search_roots(sigma, length, n, exp, log, steps, positions, row):
             weights[row] = length
         else:
             positions[row, :] = -1
+
+
+@nb.njit(cache=True)
+def _search_roots(sigma, length, n, exp, log, steps, positions, row):  # type: ignore[no-untyped-def]
+    """Chien search: position i is in error when sigma(alpha^-i) = 0.
+
+    Args:
+        sigma: (2t + 1,) int64, the locator, constant term first.
+        length: Its degree.
+        n: Length of the shortened code.
+        exp: (2 (2^m - 1),) int64.
+        log: (2^m,) int64.
+        steps: (t + 1,) int64, work space.
+        positions: (k, t) int64; this row is written.
+        row: Its number.
+
+    Returns:
+        Whether all roots lie among the n positions that shortening has left.
+    """
+    order = len(log) - 1
+    for j in range(length + 1):
+        steps[j] = log[sigma[j]]  # -1 for a coefficient that is zero
+    found = 0
+    for i in range(n):
+        value = 0
+        for j in range(length + 1):
+            if steps[j] >= 0:
+                value ^= exp[steps[j]]
+                steps[j] -= j
+                if steps[j] < 0:
+                    steps[j] += order
+        if value == 0:
+            positions[row, found] = i
+            found += 1
+            if found == length:
+                return True
+    return False

@@ -9,12 +9,12 @@ from spex.f2.packing import DistinctRows, n_words, parity
 def random_independent_rows(n: int, count: int, rng: np.random.Generator) -> WordArray:
     """Draw linearly independent vectors of F2^n, uniformly.
 
-    The first rows do not depend on how many follow, so that designs of different sizes nest.
+    The first rows do not depend on `count`, so designs of different sizes nest.
 
     Args:
         n: Length of the vectors.
-        count: How many, at most n.
-        rng: Source of randomness.
+        count: Number of vectors, at most n.
+        rng: Random generator.
 
     Returns:
         (count, n_words) uint64.
@@ -37,7 +37,10 @@ def random_independent_rows(n: int, count: int, rng: np.random.Generator) -> Wor
 
 
 def span(rows: WordArray) -> WordArray:
-    """All F2-combinations of b rows.
+    """All F2-combinations of rows.
+
+    Args:
+        rows: (b, n_words) uint64.
 
     Returns:
         (2^b, n_words) uint64; entry l is the sum of the rows r whose bit r of l is set.
@@ -52,8 +55,8 @@ def multiply(rows: WordArray, vectors: WordArray) -> IntArray:
     """The product of a (b, n) matrix with vectors, as numbers.
 
     Args:
-        rows: (b, n_words) with b <= 62.
-        vectors: (m, n_words).
+        rows: (b, n_words) uint64 with b <= 62.
+        vectors: (m, n_words) uint64.
 
     Returns:
         (m,) int64; bit r is <rows[r], vector>.
@@ -71,7 +74,7 @@ def independent_rows(matrix: BoolArray) -> tuple[IntArray, BoolArray]:
         matrix: (r, n) bool.
 
     Returns:
-        chosen: (p,) the numbers of the first rows that are independent of those before them.
+        chosen: (p,) int64, the numbers of the rows that are independent of all rows before them.
         combination: (r, p) bool with matrix = combination @ matrix[chosen] over F2.
     """
     chosen: list[int] = []
@@ -102,11 +105,11 @@ def distinct_rows(rows: WordArray) -> tuple[WordArray, IntArray]:
     """The different rows in the order of their first use.
 
     Args:
-        rows: (m, n_words).
+        rows: (m, n_words) uint64.
 
     Returns:
-        distinct: (d, n_words).
-        number: (m,) with rows = distinct[number].
+        distinct: (d, n_words) uint64.
+        number: (m,) int64 with rows = distinct[number].
     """
     different = DistinctRows(rows.shape[1])
     number = different.add(rows)
@@ -118,7 +121,7 @@ def _as_int(row: WordArray) -> int:
 
 
 def _reduce(value: int, basis: list[int]) -> int:
-    """Remainder of a vector by a basis sorted in descending order with different leading bits."""
+    """Reduce a vector by a basis that is sorted in descending order, leading bits all different."""
     for row in basis:
         value = min(value, value ^ row)
     return value

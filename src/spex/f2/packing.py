@@ -38,20 +38,23 @@ def unpack(words: WordArray, n: int) -> BoolArray:
 
 
 def parity(a: WordArray, b: WordArray) -> BoolArray:
-    """Inner products over F2 of packed rows, by broadcasting over all but the last axis.
+    """Inner products over F2 of packed rows.
+
+    Args:
+        a: (..., n_words) uint64.
+        b: (..., n_words) uint64; all axes but the last are broadcast.
 
     Returns:
-        <a, b> mod 2 as booleans.
+        (...) bool, <a, b> mod 2.
     """
     folded = np.bitwise_xor.reduce(a & b, axis=-1)
     return (np.bitwise_count(folded) & 1).astype(np.bool_)
 
 
 class DistinctRows:
-    """Packed rows, each kept once, numbered in the order in which they came.
+    """Packed rows without repetition, numbered in the order of their first use.
 
-    A hash table with linear probing: what a dictionary of bytes does, without an object for each
-    row.
+    A hash table with linear probing: a dictionary of bytes without an object for each row.
 
     Args:
         words: Number of 64-bit words in a row.
@@ -67,17 +70,17 @@ class DistinctRows:
 
     @property
     def rows(self) -> WordArray:
-        """(len, words) uint64; stays as it is when more are added."""
+        """(len, words) uint64; rows added later do not change this array."""
         return self._rows[: self._count]
 
     def add(self, rows: WordArray) -> IntArray:
-        """Keep the rows that are new.
+        """Add the rows that are new.
 
         Args:
             rows: (m, words) uint64.
 
         Returns:
-            (m,) int64, the number of each row, those kept before included.
+            (m,) int64, the number of each row, new or not.
         """
         room = self._count + len(rows)
         if room > len(self._rows):
@@ -94,7 +97,7 @@ class DistinctRows:
 
 
 def are_among(rows: WordArray, known: WordArray) -> BoolArray:
-    """Which rows are among known ones: (m, words) and (k, words) to (m,) bool."""
+    """Which rows are among known ones: (m, words) and (k, words) uint64 to (m,) bool."""
     distinct = DistinctRows(known.shape[1])
     distinct.add(known)
     n_known = len(distinct)
@@ -103,7 +106,17 @@ def are_among(rows: WordArray, known: WordArray) -> BoolArray:
 
 @nb.njit(cache=True)
 def _enter(table, kept, count, rows):  # type: ignore[no-untyped-def]
-    """Number rows, and keep those that are new after the first `count` of `kept`."""
+    """Number rows, and write the new ones after the first `count` of `kept`.
+
+    Args:
+        table: (2^b,) int64, numbers of rows, -1 where free; written.
+        kept: (capacity, words) uint64, written.
+        count: Number of rows kept so far.
+        rows: (m, words) uint64.
+
+    Returns:
+        (m,) int64, the number of each row; and the new count.
+    """
     # Elements are copied one by one: numba compiles a slice for seconds.
     numbers = np.empty(len(rows), np.int64)
     last = np.uint64(len(table) - 1)  # a power of two less one

@@ -1,5 +1,5 @@
-"""From coded masks to a sparse Fourier spectrum: transform, design, decoding, refit.
+"""From coded masks to a sparse Fourier spectrum: design, transform, decoding.
 
-Everything here is a pure function of arrays; randomness is an explicit generator, and no model,
-file, clock or progress bar is known.
+Everything here is a pure function of arrays: no model, file, clock or progress bar. Randomness
+comes from an explicit generator or seed.
 """

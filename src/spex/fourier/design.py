@@ -1,16 +1,16 @@
 """Which masks to evaluate: subsampled Walsh-Hadamard transforms with coded offsets.
 
 For each group c a random full-rank matrix M_c (b_c x n over F2), and offsets p_0 = 0, p_1 .. p_P,
-the parity rows of a BCH code: the value function is asked for u_{c,i}(l) = f(M_c^T l + p_i) for
+the parity rows of a BCH code. The value function is evaluated as u_{c,i}(l) = f(M_c^T l + p_i) for
 every l in F2^b_c. The transform over l aliases the spectrum into 2^b_c bins,
 
     U_{c,i}(j) = sum over k with M_c k = j of (-1)^<p_i,k> F(k)
 
-(Kang, Butler et al. 2025, section 4.1). Deviation from the source: groups may differ by one in b_c,
-so that a budget between two powers of two is not left unspent.
+(Kang, Butler et al. 2025, arXiv 2502.13870, section 4.1). Deviation: groups may differ by one in
+b_c, to spend budgets between two powers of two.
 
-Rows of M_c are drawn one after another and the offsets of a smaller t are among those of a larger,
-so that with one seed the masks of a smaller design are masks of every larger one.
+Designs nest: with one seed, the masks of a smaller design are masks of every larger one. Rows of
+M_c are drawn one after another, and the offsets of a smaller t are among those of a larger one.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,14 @@ from spex.f2.linalg import distinct_rows, multiply, random_independent_rows, spa
 from spex.f2.packing import pack, parity
 from spex.fourier.wht import walsh_hadamard
 
-N_GROUPS = 3  # three groups peel up to 0.82 coefficients per bin, two only 0.5 (DESIGN, section 3)
+# Three groups peel up to 0.82 coefficients for each bin, two only 0.5 (Li, Bradley, Pawar,
+# Ramchandran 2015, arXiv 1508.06336; `spex.planning.density_evolution.peeling_share`).
+N_GROUPS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Coded masks, and how their values become bins.
+    """Coded masks, and the transform of their values into bins.
 
     Args:
         code: The BCH code whose parity rows are the offsets.
@@ -73,12 +75,12 @@ class Design:
             (span(rows)[None, :, :] ^ self.offsets[:, None, :]).reshape(-1, words)
             for rows in self.matrices
         ]
-        # Duplicates (all groups share l = 0) are asked for once.
+        # Evaluate duplicates once: all groups share l = 0.
         return distinct_rows(np.concatenate(queries))
 
     @property
     def masks(self) -> WordArray:
-        """(n_masks, n_words) uint64: the different masks to evaluate, in a fixed order."""
+        """(n_masks, n_words) uint64: the distinct masks to evaluate, in a fixed order."""
         return self._positions[0]
 
     def bins(self, values: FloatArray) -> list[FloatArray]:
@@ -100,10 +102,10 @@ class Design:
         return found
 
     def moments(self, frequencies: WordArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Sums over `masks` for least squares, read off the bins and not taken mask by mask.
+        """Sums over `masks` for least squares, computed from the bins.
 
-        Over the masks of group c at offset i, (-1)^<k+k',m> sums to 2^b_c (-1)^<p_i,k+k'> where k
-        and k' fall into the same bin, and to zero elsewhere.
+        Over the masks of group c at offset i, (-1)^<k+k',m> sums to 2^b_c (-1)^<p_i,k+k'> if k and
+        k' fall into the same bin, and to zero otherwise.
 
         Args:
             frequencies: (k, n_words) uint64.
@@ -118,7 +120,7 @@ class Design:
         for numbers, bins in zip(self.bin_numbers(frequencies), self.bins(values), strict=True):
             gram += len(bins) * products * (numbers[:, None] == numbers)
             cross += len(bins) * (signs * bins[numbers]).sum(axis=1)
-        # Masks that are asked for several times count once.
+        # Count masks once that the bins count several times.
         surplus = np.bincount(self._positions[1]) - 1
         again = np.nonzero(surplus)[0]
         signs = _signs(frequencies, self.masks[again])
@@ -127,7 +129,7 @@ class Design:
         return gram, cross
 
     def bin_numbers(self, frequencies: WordArray) -> IntArray:
-        """M_c k for each group: (k, n_words) to (C, k)."""
+        """M_c k for each group: (k, n_words) uint64 to (C, k) int64."""
         return np.stack([multiply(rows, frequencies) for rows in self.matrices])
 
 
@@ -137,10 +139,10 @@ def _signs(frequencies: WordArray, masks: WordArray) -> FloatArray:
 
 
 def design_cost(n_offsets: int, log2_bins: tuple[int, ...]) -> int:
-    """Number of different masks that a design evaluates, at most.
+    """Number of distinct masks that a design evaluates, at most.
 
-    (P + 1) sum_c 2^b_c, less the P + 1 masks of l = 0 that all groups share. Fewer only where
-    n is so small that groups overlap by chance.
+    (P + 1) sum_c 2^b_c, with the P + 1 masks of l = 0 counted once: all groups share them. Fewer
+    only if n is so small that groups overlap by chance.
     """
     return n_offsets * (sum(1 << b for b in log2_bins) - len(log2_bins) + 1)
 
@@ -148,12 +150,13 @@ def design_cost(n_offsets: int, log2_bins: tuple[int, ...]) -> int:
 def plan_bins(n: int, budget: int, n_offsets: int) -> tuple[int, ...]:
     """The b_c of the most bins that a budget buys, one for each group.
 
-    N_GROUPS groups of at least two bins; where even these cost too much, fewer groups, and at last
-    the offsets alone, as one group of one bin. Empty where these cost too much, too.
+    Returns:
+        N_GROUPS groups of at least two bins each; if these cost too much, fewer groups; if one
+        such group costs too much, one group of one bin; empty if that costs too much.
     """
     for n_groups in range(N_GROUPS, 0, -1):
         bins = [0] * n_groups
-        # One group after another gets twice its bins, the smallest first.
+        # Double the bins of one group after another, the smallest first.
         while True:
             smallest = bins.index(min(bins))
             larger = [b + (group == smallest) for group, b in enumerate(bins)]
@@ -166,16 +169,19 @@ def plan_bins(n: int, budget: int, n_offsets: int) -> tuple[int, ...]:
 
 
 def plan_design(n: int, budget: int, t: int, seed: int) -> Design | None:
-    """The design of most bins that corrects t errors and costs no more than a budget.
+    """The design of most bins that corrects t errors within a budget.
 
     Args:
         n: Number of features.
-        budget: Limit on the number of different masks.
-        t: Highest order of interaction that the code alone decodes; reduced to n.
-        seed: Of the random matrices.
+        budget: Most distinct masks.
+        t: Highest order that the code decodes; reduced to n.
+        seed: Seed of the random matrices.
 
     Returns:
-        The design, or None where the offsets alone cost more than the budget.
+        The design, or None if the offsets alone cost more than the budget.
+
+    Raises:
+        ArgumentError: n or t is below 1, or n too large for the codes.
     """
     if n < 1 or t < 1:
         raise ArgumentError(f"a design for n={n} features and order t={t}; both must be at least 1")
@@ -183,7 +189,7 @@ def plan_design(n: int, budget: int, t: int, seed: int) -> Design | None:
     log2_bins = plan_bins(n, budget, code.n_parity + 1)
     if not log2_bins:
         return None
-    # One generator per group: more bins add rows and leave those before them as they are.
+    # One generator for each group: more bins only add rows.
     matrices = (
         random_independent_rows(n, b, np.random.default_rng([seed, group]))
         for group, b in enumerate(log2_bins)

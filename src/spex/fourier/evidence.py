@@ -1,15 +1,15 @@
-"""How strongly the bins speak for a frequency: likelihood ratios from all groups together.
+"""The evidence for a frequency: a log-likelihood ratio from all groups together.
 
-A frequency k shows in one bin of every group, as its signs over the offsets times F(k), under
-noise and under whatever else fell into that bin. Both differ from bin to bin, so each bin brings a
-variance of its own: what is left of its energy without k, but no less than the noise that the
-samples have anyway. The evidence for k is the logarithm of the likelihood ratio of "k with the best
-common amplitude" against "nothing", each bin's variance being profiled out,
+A frequency k falls into one bin of every group. There it adds its signs over the offsets times
+F(k), to noise and to other frequencies in the bin. Both differ from bin to bin, so each bin has its
+own variance: the energy that it has without k, but no less than the noise of the samples. The
+evidence for k is the log-likelihood ratio of "k with the best common amplitude" against "nothing",
+with each bin's variance profiled out,
 
     sum_c (P/2) ln( v_c / v_c(F) ),      v_c(F) = E_c - 2 F t_c + F^2,
 
 with E_c the mean energy of the bin's entries and t_c the mean of its entries times the signs of k.
-A bin that another frequency dominates thus counts little, a clean one fully.
+So a bin that another frequency dominates counts little, and a clean bin counts fully.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from spex._typing import Float32Array, FloatArray, IntArray, WordArray
 from spex.f2.packing import pack, unpack
 from spex.fourier.design import Design
 
-# A bin's own variance is what counts; the noise that all bins share only keeps a bin that is quiet
-# by chance from proving too much. Where bins hold several frequencies even the emptier ones show
-# interference, which as a floor would hide all of them: so a part of it serves as the floor.
-# Measured: a third or none finds the same, all of it up to a third less.
+# The least variance of a bin, as a share of the noise that the emptier bins show. It keeps a bin
+# that is quiet by chance from counting too much. Not the whole noise: where all bins hold several
+# frequencies, that is interference and would hide them. Measured: a share of 0.3 or 0 finds the
+# same, a share of 1 up to a third less.
 NOISE_FLOOR = 0.3
-# Rows are filled with zeros up to multiples of this: the rest of a loop costs as much as a vector.
+# Rows are padded with zeros to multiples of this: a loop's remainder costs as much as a vector.
 _VECTOR = 8
 # Fixed-point steps for the common amplitude; the variances hardly change after two.
 _AMPLITUDE_STEPS = 3
@@ -36,13 +36,13 @@ _AMPLITUDE_STEPS = 3
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """Where each feature acts in a design; computed once for each design.
+    """The signs and bin numbers of each feature in a design; computed once for each design.
 
     Args:
         signs: (n, P + 1) float32, (-1)^<p_i,{a}>.
-        numbers: (C, n) int64, M_c {a}: the bin numbers of single features. Those of a frequency
-            are the exclusive or of its members'.
-        start: (C,) int64, the row at which the bins of each group begin.
+        numbers: (C, n) int64, M_c {a}: the bin numbers of single features. That of a frequency is
+            the exclusive or of those of its features.
+        start: (C,) int64, the first row of the bins of each group.
         n_bins: (C,) int64, 2^b_c.
     """
 
@@ -76,18 +76,18 @@ class Geometry:
 
     @cached_property
     def filled_signs(self) -> Float32Array:
-        """`signs`, each row filled with zeros up to whole vectors of the processor."""
+        """(n, width) float32: `signs`, padded with zeros to whole vectors of the processor."""
         return _filled(self.signs)
 
     def signs_of(self, members: IntArray) -> Float32Array:
-        """(k, P + 1) float32 signs of frequencies given as rows of features, filled with -1."""
+        """(k, P + 1) float32 signs of frequencies: (k, d) int64 features, filled with -1."""
         signs = np.ones((len(members), self.n_offsets), dtype=np.float32)
         for column in members.T:
             signs *= np.where(column[:, None] >= 0, self.signs[column], 1)
         return signs
 
     def rows_of(self, members: IntArray) -> IntArray:
-        """(k, C) rows of all bins in which frequencies fall; members as in `signs_of`."""
+        """(k, C) int64 rows of the bins of frequencies: (k, d) int64 features, filled with -1."""
         numbers = np.zeros((len(members), len(self.start)), dtype=np.int64)
         for column in members.T:
             numbers ^= np.where(column[:, None] >= 0, self.numbers[:, column].T, 0)
@@ -96,10 +96,10 @@ class Geometry:
 
 @dataclass(frozen=True, eq=False)
 class Residual:
-    """The bins without what has been decoded, and what is known of each bin's noise.
+    """The bins without the decoded coefficients, and the noise of each bin.
 
     Args:
-        geometry: Of the design.
+        geometry: Geometry of the design.
         rows: (sum of 2^b_c, P + 1) float32, the bins of all groups.
         noise: Variance of the noise of one sample; that of a bin's entry is noise / 2^b_c.
     """
@@ -113,9 +113,9 @@ class Residual:
         """Estimate the noise from the emptier bins.
 
         Args:
-            geometry: Of the design.
-            rows: The residual bins, float64.
-            rounding: Variance of a sample below which it is rounding error.
+            geometry: Geometry of the design.
+            rows: (sum of 2^b_c, P + 1) float64, the residual bins.
+            rounding: Least variance of the noise of one sample: that of rounding errors.
         """
         energy = (rows**2).mean(axis=1) * np.repeat(geometry.n_bins, geometry.n_bins)
         noise = noise_of_bins(energy, geometry.n_offsets)
@@ -123,37 +123,37 @@ class Residual:
 
     @cached_property
     def filled_rows(self) -> Float32Array:
-        """`rows`, each filled with zeros up to whole vectors of the processor."""
+        """`rows`, float32, padded with zeros to whole vectors of the processor."""
         return _filled(self.rows)
 
     @cached_property
     def scale(self) -> Float32Array:
-        """(rows,) what makes the square of a sum over the offsets a share of the bin's energy."""
+        """(rows,) float32: square of a sum over the offsets times this = share of the energy."""
         scale = 1.0 / (np.maximum(self.energy, self.floor) * self.geometry.n_offsets**2)
         return scale.astype(np.float32)
 
     @cached_property
     def energy(self) -> FloatArray:
-        """(rows,) mean energy of each bin's entries."""
+        """(rows,) float64: the mean square of each bin's entries."""
         return np.asarray((self.rows.astype(np.float64) ** 2).mean(axis=1))
 
     @cached_property
     def floor(self) -> FloatArray:
-        """(rows,) the least variance that the noise of each bin's entries is taken to have."""
+        """(rows,) float64: the least variance of each bin's entries."""
         return np.repeat(NOISE_FLOOR * self.noise / self.geometry.n_bins, self.geometry.n_bins)
 
     @cached_property
     def potential(self) -> FloatArray:
-        """(rows,) the most evidence that each bin can bring for a frequency."""
+        """(rows,) float64: the most evidence that each bin can give for a frequency."""
         return np.asarray(self.weight * np.log(np.maximum(self.energy, self.floor) / self.floor))
 
     @property
     def weight(self) -> float:
-        """P/2: half the degrees of freedom that a bin has beside an amplitude."""
+        """P/2: half the degrees of freedom of a bin besides the amplitude."""
         return max(self.geometry.n_offsets - 1, 1) / 2
 
     def evidence(self, members: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Log-likelihood ratios and amplitudes of frequencies.
+        """Evidence and amplitudes of frequencies.
 
         Args:
             members: (k, d) int64, features of each frequency, filled with -1.
@@ -178,10 +178,15 @@ def _filled(rows: Float32Array) -> Float32Array:
 
 
 def noise_of_bins(energy: FloatArray, n_offsets: int) -> float:
-    """The variance of the noise of one sample, from the mean energy of each bin times 2^b_c.
+    """The variance of the noise of one sample.
 
-    From the lower quartile: up to three bins in four may hold a frequency. That of chi-squared over
-    its mean is (1 - 2/(9 P) - 0.674 sqrt(2/(9 P)))^3 (Wilson & Hilferty).
+    From the lower quartile of the bins, so three bins in four may hold a frequency. The quartile of
+    chi-squared with P degrees of freedom over its mean is
+    (1 - 2/(9 P) - 0.6745 sqrt(2/(9 P)))^3 (Wilson & Hilferty 1931).
+
+    Args:
+        energy: (bins,) float64, the mean square of the entries of each bin times 2^b_c.
+        n_offsets: The number of entries of a bin, taken as P.
     """
     p = n_offsets
     quartile = (1 - 2 / (9 * p) - 0.6745 * np.sqrt(2 / (9 * p))) ** 3
@@ -192,6 +197,19 @@ def noise_of_bins(energy: FloatArray, n_offsets: int) -> float:
 def _evidence(  # type: ignore[no-untyped-def]
     members, signs, numbers, start, rows, energy, floor, ratio, amplitude
 ):
+    """Log-likelihood ratios without the factor P/2, and amplitudes.
+
+    Args:
+        members: (k, d) int64 features, filled with -1.
+        signs: (n, P + 1) float32.
+        numbers: (C, n) int64.
+        start: (C,) int64.
+        rows: (sum of 2^b_c, P + 1) float32.
+        energy: (rows,) float64.
+        floor: (rows,) float64.
+        ratio: (k,) float64, written.
+        amplitude: (k,) float64, written.
+    """
     n_groups, n_offsets = len(start), signs.shape[1]
     of_all = np.empty(n_offsets, np.float32)
     mean, variance = np.empty(n_groups), np.empty(n_groups)
@@ -231,12 +249,12 @@ def _evidence(  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def subtract(rows, numbers, signs, coefficients):  # type: ignore[no-untyped-def]
-    """Take coefficients out of the bins that they fall into.
+    """Subtract coefficients from their bins.
 
     Args:
         rows: (sum of 2^b_c, P + 1) float64 bins, changed.
-        numbers: (k, C) rows of each frequency, of `Geometry.rows_of`.
-        signs: (k, P + 1) float64, of `Geometry.signs_of`.
+        numbers: (k, C) int64, `Geometry.rows_of` the frequencies.
+        signs: (k, P + 1) float64, `Geometry.signs_of` the frequencies.
         coefficients: (k,) float64.
     """
     for k in range(len(signs)):
@@ -247,16 +265,16 @@ def subtract(rows, numbers, signs, coefficients):  # type: ignore[no-untyped-def
 
 @nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
 def normal_equations(rows, n_bins, numbers, signs):  # type: ignore[no-untyped-def]
-    """Those of least squares of the bins on some frequencies.
+    """The normal equations of least squares of the bins on frequencies.
 
     Args:
         rows: (sum of 2^b_c, P + 1) float64 bins.
-        n_bins: (C,) the weight of each group.
-        numbers: (k, C) rows of each frequency, of `Geometry.rows_of`.
-        signs: (k, P + 1) float64, of `Geometry.signs_of`.
+        n_bins: (C,) int64, the weight of each group.
+        numbers: (k, C) int64, `Geometry.rows_of` the frequencies.
+        signs: (k, P + 1) float64, `Geometry.signs_of` the frequencies.
 
     Returns:
-        (k, k) float64 symmetric matrix and (k,) right side.
+        (k, k) float64 symmetric matrix and (k,) float64 right side.
     """
     n_frequencies, n_offsets = signs.shape
     gram = np.zeros((n_frequencies, n_frequencies))
@@ -281,18 +299,18 @@ def normal_equations(rows, n_bins, numbers, signs):  # type: ignore[no-untyped-d
 
 
 def log_count(n: int, orders: IntArray) -> FloatArray:
-    """Ln of the number of frequencies of each order among n features, binom(n, d)."""
+    """(k,) float64: ln of the number of frequencies of each order d, binom(n, d)."""
     d = np.asarray(orders, dtype=np.float64)
     return np.asarray(gammaln(n + 1) - gammaln(d + 1) - gammaln(n - d + 1))
 
 
 def orders_of(members: IntArray) -> IntArray:
-    """(k,) number of features in rows filled with -1."""
+    """(k,) int64: the number of features in each row; (k, d) int64, filled with -1."""
     return np.asarray((members >= 0).sum(axis=1), dtype=np.int64)
 
 
 def frequencies_of(members: IntArray, n: int) -> WordArray:
-    """Packed frequencies of rows of features, filled with -1."""
+    """(k, n_words) uint64 packed frequencies of (k, d) int64 features, filled with -1."""
     bits = np.zeros((len(members), n + 1), dtype=np.bool_)
     bits[np.arange(len(bits))[:, None], members] = True  # -1 fills the spare last column
     return pack(bits[:, :-1])

@@ -1,8 +1,8 @@
-"""Which masks a budget is spent on: a coded design, and uniform masks for the rest.
+"""How to spend a budget: a coded design, and uniform masks for the rest.
 
 Uniform masks come from one stream for each seed. Coded designs of one order nest, so a larger
-budget asks for every coded mask of a smaller one, except where it buys a design of higher order:
-that has fewer bins at first, and to keep the masks of the other would cost a third of the budget.
+budget includes every coded mask of a smaller one. Not so where it buys a design of higher order:
+that has fewer bins at first, and keeping the other masks would cost a third of the budget.
 """
 
 from collections.abc import Iterator
@@ -17,32 +17,33 @@ from spex.fourier.design import N_GROUPS, Design, plan_design
 # Stream numbers that keep the generators of one seed apart (groups of a design take 0, 1, 2).
 _UNIFORM_STREAM = 1_000_000
 
-# Uniform masks alone measure R2: this share of the budget is theirs, more where that would be very
-# few, and at most as many as measure it to about .01. Message passing is all that `spex` has; for
-# the other candidates of `auto` a coded mask is as good as a uniform one: with 70 % of them R2 on
-# fresh masks was .01 higher at 100 and 300 masks than without any (mean of 13 functions).
+# Share of the budget for uniform masks, which measure R2. `spex` needs coded masks for all else.
+# The other candidates of `auto` fit coded masks as well as uniform ones: with 70 % coded masks, R2
+# on fresh masks was .01 higher at 100 and 300 masks than without any (mean of 13 functions).
 _UNIFORM_SHARE = {"spex": 0.2, "auto": 0.3}
+# `auto` takes at least so many, up to half the budget; 1,000 measure R2 to about .01.
 _FEW_UNIFORM, _ENOUGH_UNIFORM = 50, 1000
-# A higher order is worth its offsets only while every group keeps 2^this bins. Measured on LLM
-# spectra, VADER and random sparse functions: below, fewer offsets and more bins recover more.
+# The order is raised only while every group keeps 2^this bins. With less, a lower order and more
+# bins recover more (measured on LLM spectra, VADER and random sparse functions).
 _LEAST_LOG2_BINS = 3
 
 
 def coded_design(
     method: str, n: int, budget: int, reserved: int, max_degree: int, seed: int
 ) -> Design | None:
-    """The coded part of a budget, or None where the method has none or cannot afford it.
+    """The coded part of a budget.
 
     Args:
         method: Name of the method.
         n: Number of features.
         budget: Number of distinct masks in all.
-        reserved: Masks that are evaluated already and belong to the budget.
+        reserved: Number of masks already evaluated, which the budget includes.
         max_degree: Highest order to decode.
-        seed: Of the random matrices.
+        seed: Seed of the random matrices.
 
     Returns:
-        The design of the highest order that leaves enough bins.
+        The design of the highest order that leaves enough bins; None if the method uses no coded
+        masks or the budget is too small.
     """
     if method not in _UNIFORM_SHARE:
         return None
@@ -58,7 +59,7 @@ def coded_design(
 
 
 def least_budget(method: str, n: int) -> int:
-    """The smallest budget that buys coded masks for a method that has some."""
+    """The smallest budget that buys coded masks, for a method that uses them."""
     budget = cost = bch_code(n, 1).n_parity + 1
     while budget - _least_uniform(method, budget) < cost:
         budget += 1
@@ -73,12 +74,11 @@ def _least_uniform(method: str, budget: int) -> int:
 
 
 def uniform_masks(n: int, seed: int) -> Iterator[WordArray]:
-    """An endless stream (for small n: one random order) of uniform masks, a block at a time.
-
-    Rows may repeat; the caller skips what it has.
+    """Uniform masks, a block at a time.
 
     Yields:
-        (m, n_words) uint64.
+        (m, n_words) uint64. Up to 16 features: all masks once, in random order. Beyond: an endless
+        stream in which masks may repeat.
     """
     rng = np.random.default_rng([seed, _UNIFORM_STREAM])
     if n <= 16:

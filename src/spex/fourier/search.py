@@ -1,7 +1,14 @@
-"""Where frequencies are looked for: all of a low order, neighbours of those found, and codewords.
+"""Searches for frequencies: all of a low order, neighbours of those found, and codewords.
 
-Each search proposes frequencies as rows of features, filled with -1; `evidence` judges them all by
-the same measure. A search may propose too much, never too little to its best knowledge.
+Each search proposes frequencies as rows of features, filled with -1, which `evidence` then judges.
+May return false candidates, which are rejected later; should miss none. Neighbours are frequencies
+whose sets of features differ by one feature.
+
+The kernels share these arguments, of `Geometry` and `Residual`: signs (n, width) float32, numbers
+(C, n) int64, start (C,) int64, rows (bins, width) float32, scale (bins,) float32 and potential
+(bins,) float64, where bins = sum of 2^b_c and width is P + 1, padded with zeros. They write what
+they find into found (capacity, columns) int64 and its share of the energy into shares (capacity,)
+float64, and return how many were found.
 """
 
 from collections.abc import Iterator
@@ -17,30 +24,29 @@ from spex.fourier.evidence import Geometry, Residual, log_count, orders_of
 
 _Number = TypeVar("_Number", float, FloatArray)
 
-# All frequencies of an order above two are tried if there are no more than this: about half a
-# second.
+# All frequencies of an order above two are tried if there are at most so many: half a second.
 MAX_ENUMERATED = 5_000_000
-# Up to so many features every pair is tried; beyond, half so many pairs for each feature.
+# Every pair is tried up to so many features; beyond, half as many pairs for each feature.
 ALL_PAIRS = 4000
-# Proposals of one search; more than are ever right.
+# Most proposals of one search; more than ever are right.
 _CAPACITY = 20_000
-# How finely potentials are told apart where they are whole numbers, and the bits that count groups.
+# Potentials as whole numbers: steps for each nat, and low bits that count the changed bins.
 _STEPS = 256
 _COUNT_BITS = 8
 _COUNT = (1 << _COUNT_BITS) - 1
-_TAILS = 1024  # looked up at once
+_TAILS = 1024  # in one block of lookups
 _BLOCK_CELLS = 1 << 22  # numbers in a block of neighbours: 32 MB
-# Signs that soft decoding may doubt: 2^this hard decodings of a bin.
+# Signs of a bin that soft decoding may flip: at most 2^this hard decodings.
 _DOUBTED = 6
-# Patterns of wrong signs are not tried whose log-odds against none are beyond this.
+# Patterns of wrong signs are tried up to these log-odds against them.
 _UNLIKELY = 8.0
-# Share of its energy by which a bin may change and what was found in it stands: it turns signs only
-# where they are doubted anyway.
+# A bin is decoded again if it changes by more than this share of its energy. A smaller change turns
+# only signs that soft decoding flips anyway.
 UNCHANGED = 0.01
 
 
 def enumerable_order(n: int, max_degree: int) -> int:
-    """The highest order up to which every frequency is tried."""
+    """The highest order of which every frequency is tried."""
     order = min(2, max_degree, n)
     while order < min(max_degree, n) and np.exp(log_count(n, np.array([order + 1])))[0] <= (
         MAX_ENUMERATED
@@ -57,8 +63,8 @@ def enumerate_order(
     Args:
         residual: The bins.
         order: d, at least 1.
-        least: The log-likelihood ratio that is asked for.
-        changed: (rows,) bins of which a frequency must fall into one; all of them unless given.
+        least: The threshold, a log-likelihood ratio.
+        changed: (bins,) bool; a frequency must fall into one of these bins. Default: all bins.
 
     Returns:
         (k, d) int64 features.
@@ -67,13 +73,13 @@ def enumerate_order(
     n = geometry.n_features
     found, shares = np.empty((_CAPACITY, order), dtype=np.int64), np.empty(_CAPACITY)
     tails, signs, numbers = np.arange(n)[:, None], geometry.filled_signs, geometry.numbers
-    if order > 3:  # the last two features move together, so that what moves fast is many
+    if order > 3:  # pairs of features as tails make the innermost loop long
         tails = np.stack(np.triu_indices(n, 1), axis=1)
         signs = np.prod(signs[tails], axis=1)
         numbers = np.bitwise_xor.reduce(numbers[:, tails], axis=2)
     first = np.searchsorted(tails[:, 0], np.arange(n + 1))
-    # Whole numbers, so that one sum over the groups tells both whether a bin has changed (the last
-    # bits) and what the bins can bring (the others, rounded up); above the threshold all is one.
+    # Whole numbers, so that one sum over the groups tells both how many bins have changed (low
+    # bits) and the evidence that they can give (high bits, rounded up, cut at the threshold).
     potential = np.ceil(np.minimum(residual.potential, least) * _STEPS)
     promise = potential.astype(np.int32) << _COUNT_BITS
     promise += 1 if changed is None else changed
@@ -86,7 +92,7 @@ def enumerate_order(
 
 
 def _least_share(residual: Residual, least: _Number) -> _Number:
-    """The share of the bins' energy that a frequency must explain.
+    """The share of the bins' energy that a frequency must explain; float or (k,) float64.
 
     With shares rho_c the evidence is at most -weight ln(1 - sum rho_c), whatever the amplitude.
     """
@@ -95,16 +101,16 @@ def _least_share(residual: Residual, least: _Number) -> _Number:
 
 
 def enumerate_pairs(residual: Residual, least: float) -> IntArray:
-    """Pairs whose evidence may exceed a threshold: up to `ALL_PAIRS` features, all of them.
+    """Pairs whose evidence may exceed a threshold.
 
-    Beyond, n^2 / 2 are too many. A pair is then tried if one of its bins in the groups is among
-    those of most energy beyond the noise, of so many bins that the pairs grow with n. What a pair
-    adds to the energy shows in each of its bins, so that one is missed only if it hardly shows in
-    any of them; were it found, its evidence would be little above the threshold.
+    Up to `ALL_PAIRS` features all pairs are tried. Beyond, n^2 / 2 are too many: a pair is tried if
+    one of its bins is among those of highest potential, so many that the number of pairs grows with
+    n. A pair adds to the energy of each of its bins; it is missed only if that hardly shows in any
+    of them, and then its evidence is little above the threshold.
 
     Args:
         residual: The bins.
-        least: The log-likelihood ratio that is asked for.
+        least: The threshold, a log-likelihood ratio.
 
     Returns:
         (k, 2) int64 features.
@@ -113,7 +119,7 @@ def enumerate_pairs(residual: Residual, least: float) -> IntArray:
     n = geometry.n_features
     if n <= ALL_PAIRS:
         return enumerate_order(residual, 2, least)
-    # A bin of group c holds n^2 / 2 / 2^b_c pairs, give or take.
+    # A bin of group c holds about n^2 / 2 / 2^b_c pairs.
     per_bin = np.repeat(n**2 / 2 / geometry.n_bins, geometry.n_bins)
     hottest = np.argsort(-residual.potential, kind="stable")
     n_tried = int(np.searchsorted(np.cumsum(per_bin[hottest]), n * ALL_PAIRS / 2))
@@ -142,10 +148,19 @@ def _enumerate(  # type: ignore[no-untyped-def]
     signs, numbers, start, rows, scale, tails, tail_signs, tail_numbers, first, promise, least,
     needed, found, shares,
 ):  # fmt: skip
-    """Go through all frequencies that are a prefix of features and a tail of larger ones.
+    """Go through all frequencies: a prefix of features, then a tail of larger ones.
 
-    Tails are sorted; those of features from a on begin at `first[a]`. The share of energy is
-    written out here and in the other searches: as a function of its own it took a third longer.
+    The share of energy is written out here and in the other searches: a function of its own took a
+    third longer.
+
+    Args (see also the head of this module):
+        tails: (T, 1 or 2) int64 features, sorted.
+        tail_signs: (T, width) float32.
+        tail_numbers: (C, T) int32.
+        first: (n + 1,) int64; tails of features from a on begin at first[a].
+        promise: (bins,) int32, potential and whether a bin has changed.
+        least: int, the potential that is needed.
+        needed: float, the share of energy that is needed.
     """
     n, n_offsets = signs.shape
     n_groups, n_last = len(start), tails.shape[1]
@@ -196,21 +211,38 @@ def _enumerate(  # type: ignore[no-untyped-def]
                     found[count, n_before + d] = tails[tail, d]
                 shares[count] = share
                 count += 1
-        # The next prefix that leaves features for a tail.
-        depth = n_before - 1
-        while depth >= 0 and chosen[depth] == n - order + depth:
-            depth -= 1
+        depth = _next_prefix(chosen, n - order)
         if depth < 0:
             return count
+
+
+@nb.njit(cache=True)
+def _next_prefix(chosen, most):  # type: ignore[no-untyped-def]
+    """Advance a prefix, (d,) int64 features, to the next one that leaves features for a tail.
+
+    Position i holds `most` + i at most.
+
+    Returns:
+        The first position that has changed, or -1 after the last prefix.
+    """
+    depth = len(chosen) - 1
+    while depth >= 0 and chosen[depth] == most + depth:
+        depth -= 1
+    if depth >= 0:
         chosen[depth] += 1
-        for d in range(depth + 1, n_before):
+        for d in range(depth + 1, len(chosen)):
             chosen[d] = chosen[d - 1] + 1
+    return depth
 
 
 @nb.njit(cache=True)
 def _better_half(found, shares):  # type: ignore[no-untyped-def]
-    """Too many are found: keep the better half, and ask for more from now on."""
-    # The median; that of numba, and slices, take seconds to compile.
+    """Keep the rows of found (capacity, columns) whose shares (capacity,) are above the median.
+
+    Returns:
+        How many are kept, and the median: the share that is needed from now on.
+    """
+    # numba's own median, and slices, take seconds to compile.
     ascending = np.sort(shares)
     half = len(shares) // 2
     needed = (ascending[half - 1] + ascending[half]) / 2
@@ -229,7 +261,21 @@ def _enumerate_pairs(  # type: ignore[no-untyped-def]
     signs, numbers, start, rows, scale, potential, tried, group, bins, by_number, first, least,
     needed, found, shares, count,
 ):  # fmt: skip
-    """Go through the pairs in some bins of a group, less those tried in a group before."""
+    """Go through the pairs in some bins of a group, without those tried in earlier groups.
+
+    Args (see also the head of this module):
+        tried: (bins,) bool, the bins whose pairs are tried.
+        group: c.
+        bins: (j,) int64, the numbers of such bins in the group.
+        by_number: (n,) int64, features sorted by their bin number in the group.
+        first: (2^b_c + 1,) int64; features of number j begin at first[j] of `by_number`.
+        least: float, the potential that is needed.
+        needed: float, the share of energy that is needed.
+        count: Number of pairs found in earlier groups.
+
+    Returns:
+        How many were found so far, and the share of energy that is needed from now on.
+    """
     n_offsets = signs.shape[1]
     n_groups, capacity = len(start), len(found)
     row = np.zeros(n_groups, np.int64)
@@ -272,6 +318,17 @@ def _extend(  # type: ignore[no-untyped-def]
     signs, numbers, start, rows, scale, potential, members, member_signs, member_numbers, least,
     needed, found, shares,
 ):  # fmt: skip
+    """Go through all frequencies with one feature more than given ones.
+
+    Args (see also the head of this module):
+        members: (k, d) int64 features, filled with -1.
+        member_signs: (k, width) float32.
+        member_numbers: (k, C) int64 bin numbers.
+        least: (k,) float64, the potential that is needed.
+        needed: (k,) float64, the share of energy that is needed.
+
+    `found` gets the number of a row of `members` and the feature that is added.
+    """
     n, n_offsets = signs.shape
     n_groups, capacity = len(start), len(found)
     row = np.zeros(n_groups, np.int64)
@@ -306,7 +363,7 @@ def _extend(  # type: ignore[no-untyped-def]
 
 
 def neighbours(members: IntArray, n: int, max_degree: int) -> Iterator[IntArray]:
-    """Frequencies that differ in one feature from given ones.
+    """Frequencies with one feature more or less than given ones.
 
     Args:
         members: (k, d) int64 features, filled with -1.
@@ -314,12 +371,12 @@ def neighbours(members: IntArray, n: int, max_degree: int) -> Iterator[IntArray]
         max_degree: Highest order returned.
 
     Yields:
-        (j, max_degree) int64 features, sorted and filled with -1, in blocks of bounded size; a
-        neighbour of several is repeated. `count_neighbours` tells how many there are in all.
+        (j, max_degree) int64 features, sorted and filled with -1, in blocks of bounded size. A
+        neighbour of several is repeated. `count_neighbours` returns the number of all rows.
     """
     orders = orders_of(members)
     features = np.arange(n)
-    # All that have one feature more.
+    # One feature more.
     step = max(1, _BLOCK_CELLS // (n * (max_degree + 1)))
     narrow = members[orders < max_degree]
     for begin in range(0, len(narrow), step):
@@ -333,7 +390,15 @@ def neighbours(members: IntArray, n: int, max_degree: int) -> Iterator[IntArray]
 
 
 def shortened(members: IntArray, max_degree: int) -> IntArray:
-    """All frequencies with one feature less than given ones, but not none."""
+    """Frequencies with one feature less than given ones, without the empty one.
+
+    Args:
+        members: (k, d) int64 features, filled with -1.
+        max_degree: Highest order returned.
+
+    Returns:
+        (j, max_degree) int64 features, sorted and filled with -1.
+    """
     wide = members[orders_of(members) > 1]
     shorter = np.repeat(wide[:, None], wide.shape[1], axis=1)
     each = np.arange(wide.shape[1])
@@ -350,7 +415,7 @@ def extended(residual: Residual, members: IntArray, least: FloatArray) -> IntArr
     Args:
         residual: The bins.
         members: (k, d) int64 features, filled with -1.
-        least: (k,) the log-likelihood ratio that is asked for.
+        least: (k,) float64, the thresholds, log-likelihood ratios.
 
     Returns:
         (j, d + 1) int64 features, sorted and filled with -1.
@@ -370,13 +435,13 @@ def extended(residual: Residual, members: IntArray, least: FloatArray) -> IntArr
 
 
 def count_neighbours(members: IntArray, n: int, max_degree: int) -> int:
-    """How many rows `neighbours` yields."""
+    """The number of rows that `neighbours` yields."""
     orders = orders_of(members)
     return int((n - orders[orders < max_degree]).sum() + orders[orders > 1].sum())
 
 
 def normalised(members: IntArray) -> IntArray:
-    """Rows sorted, the -1 last, without repetition."""
+    """(j, d) int64: each row sorted, -1 last; rows without repetition."""
     rows = _sorted(members)
     if not len(rows):
         return rows
@@ -393,21 +458,21 @@ def _sorted(members: IntArray) -> IntArray:
 
 
 class Codewords:
-    """Frequencies whose syndrome the signs of a bin show, up to a few wrong signs.
+    """Frequencies decoded from the signs of the bins.
 
     Soft decoding after Chase (1972, algorithm 2): the least reliable signs are tried both ways,
-    each word is decoded algebraically, and what does not fall into its own bin is dropped. Each bin
-    is decoded alone and averaged with its likeliest partners in the other groups: the same
-    frequency shows the same signs there, and averaging three lowers the noise by sqrt(3).
+    each word is decoded algebraically, and a frequency that does not fall into the word's own bin
+    is dropped. Each bin is decoded alone, and averaged with its most correlated bins in the other
+    groups: a frequency has the same signs there, and averaging three bins lowers the noise by
+    sqrt(3).
 
-    From one round of message passing to the next most words change by a new estimate of what was
-    found before and no more. These are not decoded again; what they were decoded to remains
-    proposed.
+    From one round of message passing to the next most words hardly change. These are not decoded
+    again; what they were decoded to remains proposed.
 
     Args:
-        geometry: Of the design.
+        geometry: Geometry of the design.
         code: The code whose parity rows are the offsets.
-        soft: Whether signs are doubted; without, each word is decoded as it stands.
+        soft: Whether to try doubtful signs both ways; otherwise each word is decoded as it is.
     """
 
     def __init__(self, geometry: Geometry, code: BCHCode, soft: bool = True) -> None:
@@ -415,7 +480,7 @@ class Codewords:
         self._code = code
         self._doubted = min(_DOUBTED, geometry.n_offsets) if soft else 0
         self._found = np.zeros((0, code.t), dtype=np.int64)
-        # The words that were decoded last, of each bin alone and with its partners.
+        # The words that were decoded last, of each bin alone and averaged.
         shape = (2, int(geometry.n_bins.sum()), geometry.n_offsets)
         self._decoded = np.zeros(shape, dtype=np.float32)
 
@@ -424,15 +489,15 @@ class Codewords:
 
         Args:
             residual: The bins.
-            least: Log-likelihood ratio below which a bin cannot hold anything.
+            least: The threshold, a log-likelihood ratio.
 
         Returns:
-            (k, t) int64 features, sorted and filled with -1: all that was found so far.
+            (k, t) int64 features, sorted and filled with -1: all frequencies found so far.
         """
         for decoded, (hot, words, rows, energy) in zip(
             self._decoded, _words(residual, least), strict=False
         ):
-            # More wrong signs than are doubted cannot be put right.
+            # No hope where more signs are expected wrong than are tried both ways.
             snr = np.sqrt(np.maximum(energy - 1, 0))
             hopeful = self._geometry.n_offsets * ndtr(-snr) <= max(self._doubted, 1)
             change = ((words - decoded[hot]) ** 2).sum(axis=1)
@@ -450,11 +515,12 @@ class Codewords:
 def _words(
     residual: Residual, least: float
 ) -> list[tuple[IntArray, Float32Array, IntArray, FloatArray]]:
-    """Soft words to decode: those of single bins, and averaged with partners in other groups.
+    """Soft words to decode: those of single bins, and those averaged over groups.
 
     Returns:
-        For both kinds: the bin of each word, its entries, in which rows (-1 for none) its frequency
-        must fall, and the mean energy of its entries in units of the noise's.
+        For both kinds: (w,) int64, the bin of each word; (w, P + 1) float32, its entries; (w, C)
+        int64, the bins that it averages, -1 for none; (w,) float64, the mean square of its entries
+        over the variance of their noise.
     """
     geometry = residual.geometry
     n_groups = len(geometry.start)
@@ -480,7 +546,7 @@ def _words(
             continue
         correlation = unit[others] @ unit[in_group].T
         best = correlation.argmax(axis=1)
-        # Above what the best of so many random words would reach.
+        # What the best of so many random words would reach.
         chance = np.sqrt(2 * np.log(max(len(in_group), 2)) / geometry.n_offsets)
         sure = correlation[np.arange(len(others)), best] > chance
         merged[others[sure]] += rows[in_group[best[sure]]]
@@ -496,7 +562,17 @@ def _words(
 def _chase(
     words: Float32Array, snr: FloatArray, code: BCHCode, doubted: int
 ) -> tuple[IntArray, IntArray]:
-    """Decode soft words: (w, P + 1) to numbers of words and (k, t) features, filled with -1."""
+    """Decode soft words.
+
+    Args:
+        words: (w, P + 1) float32.
+        snr: (w,) float64, amplitude over the standard deviation of the noise.
+        code: The code whose parity rows are the offsets.
+        doubted: Number of signs of a word to try both ways.
+
+    Returns:
+        (k,) int64 numbers of words and (k, t) int64 features, filled with -1.
+    """
     magnitude = np.abs(words)
     doubtful = np.argpartition(magnitude, max(doubted - 1, 0), axis=1)[:, :doubted]
     sums = _power_sums(words, code.bit_power_sums)
@@ -517,7 +593,12 @@ def _chase(
 
 @nb.njit(cache=True)
 def _power_sums(words, of_bit):  # type: ignore[no-untyped-def]
-    """(w, t) of the words' signs, relative to the first, given (P, t) those of each bit."""
+    """(w, t) int64 power sums of the syndromes that words show.
+
+    Args:
+        words: (w, P + 1) float32; a syndrome bit is set where a sign differs from the first.
+        of_bit: (P, t) int64, what each syndrome bit adds.
+    """
     sums = np.zeros((len(words), of_bit.shape[1]), np.int64)
     for w in range(len(words)):
         for bit in range(len(of_bit)):
@@ -529,15 +610,15 @@ def _power_sums(words, of_bit):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def _patterns(sums, change, doubt):  # type: ignore[no-untyped-def]
-    """Each word's power sums with its doubtful signs turned in every likely way.
+    """The power sums of each word with its doubtful signs turned in every likely way.
 
     Args:
-        sums: (w, t) int64 of the words as they stand.
+        sums: (w, t) int64 power sums of the words as they are.
         change: (w, doubted, t) int64, what turning each doubtful sign adds to them.
-        doubt: (w, doubted) float64, the log-odds against its being wrong.
+        doubt: (w, doubted) float64, the log-odds that each is right.
 
     Returns:
-        The numbers of the words, and (k, t) power sums.
+        (k,) int64 numbers of words, and (k, t) int64 power sums.
     """
     n_words, doubted = doubt.shape
     t = sums.shape[1]

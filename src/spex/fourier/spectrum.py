@@ -1,4 +1,4 @@
-"""A sparse Fourier spectrum: the surrogate, and all that interactions are read from.
+"""A sparse Fourier spectrum: the surrogate from which all interactions are read.
 
 With masks m in {0,1}^n (1 = the feature is present),
 
@@ -17,7 +17,7 @@ from spex._typing import BoolArray, FloatArray, IntArray, Interaction, WordArray
 from spex.errors import ArgumentError
 from spex.f2.packing import n_words, pack, parity, unpack
 
-# Rows of masks times coefficients evaluated at once: 16 MB of signs.
+# Masks times coefficients evaluated at once: 16 MB of signs.
 _BLOCK = 1 << 21
 
 
@@ -72,12 +72,12 @@ class Spectrum:
 
     @cached_property
     def orders(self) -> IntArray:
-        """(k,) the order of each frequency: how many features it joins."""
+        """(k,) int64, the order of each frequency: its number of features."""
         return np.bitwise_count(self.support).sum(axis=1, dtype=np.int64)
 
     @property
     def degree(self) -> int:
-        """The largest order in the support; 0 when it is empty."""
+        """The highest order in the support; 0 if it is empty."""
         return int(self.orders.max(initial=0))
 
     @cached_property
@@ -110,14 +110,14 @@ class Spectrum:
         step = max(1, _BLOCK // max(1, self.support.size))
         for start in range(0, len(words), step):
             odd = parity(words[start : start + step, None, :], self.support[None, :, :])
-            # Row sums, not a matrix product, so that a value does not depend on its neighbours.
+            # Row sums, not a matrix product, so that a value does not depend on the other masks.
             values[start : start + step] = np.where(odd, -self.coefficients, self.coefficients).sum(
                 axis=1
             )
         return values
 
     def keep(self, selected: BoolArray | IntArray) -> "Spectrum":
-        """The spectrum restricted to the selected coefficients."""
+        """The spectrum of the selected coefficients: (k,) bool or int64 positions."""
         return Spectrum(self.n_features, self.support[selected], self.coefficients[selected])
 
 
@@ -125,8 +125,8 @@ def weighted_sum(spectra: Sequence[Spectrum], weights: FloatArray) -> Spectrum:
     """The spectrum of a weighted sum of functions: the weighted sum of their spectra.
 
     Args:
-        spectra: At least one, of the same features.
-        weights: One each.
+        spectra: One or more, of the same features.
+        weights: (len(spectra),) float64.
     """
     if len(spectra) == 1 and weights[0] == 1.0:
         return spectra[0]

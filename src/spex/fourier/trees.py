@@ -1,14 +1,14 @@
 """The exact Fourier transform of an ensemble of decision trees over binary features.
 
-Let E_v be the mean of a tree over all masks that reach node v. A mask that goes on to the left
-child, where the node's feature e_v is absent, changes its expectation from E_v by
-D_v = (E_left - E_right) / 2, one that goes right by -D_v, so that
+Let E_v be the mean of a tree over all masks that reach node v. Going to the left child, where the
+node's feature e_v is absent, changes the mean by D_v = (E_left - E_right) / 2, going right by -D_v.
+So
 
     f(m) = E_root + sum_v [m reaches v] D_v (-1)^{m_{e_v}},
 
-and of a node at depth d, [m reaches v] is the product of (1 +- (-1)^{m_e}) / 2 over its d
-ancestors: + where the path goes left. Multiplied out, an inner node gives D_v 2^-d to the 2^d
-frequencies e_v + S, S any set of features above it, and signs to tell left from right.
+For a node at depth d, [m reaches v] is the product of (1 +- (-1)^{m_e}) / 2 over its d ancestors,
+with + where the path goes left. Multiplied out, the node adds +-D_v 2^-d to each of the 2^d
+frequencies e_v + S, S any set of features above it, with a minus for each right turn in S.
 """
 
 import math
@@ -30,16 +30,16 @@ _FIRST_SLOTS = 1 << 12
 class Trees:
     """Decision trees whose values are added.
 
-    A child is the number of an inner node, or ~leaf (below 0) for a leaf; nodes and leaves of all
-    trees are numbered through.
+    A child is the number of an inner node, or ~leaf (below 0) for a leaf. Numbers run through all
+    trees.
 
     Args:
         n_features: n, the number of features.
-        roots: (t,) int64, the child that each tree begins with.
-        feature: (nodes,) int64, the feature that each inner node asks for.
-        left: (nodes,) int64, the child where it is absent.
-        right: (nodes,) int64, the child where it is present.
-        value: (leaves,) float64.
+        roots: (t,) int64, the root of each tree, written as a child.
+        feature: (nodes,) int64, the feature that each inner node splits on.
+        left: (nodes,) int64, the child if it is absent.
+        right: (nodes,) int64, the child if it is present.
+        value: (leaves,) float64, in the unit of the value function.
     """
 
     n_features: int
@@ -53,19 +53,19 @@ class Trees:
 def tree_spectrum(trees: Trees, max_degree: int | None = None) -> Spectrum:
     """The Fourier transform of the sum of trees, up to an order.
 
-    Where a path asks for a feature again, the branch that no mask takes is passed over.
+    Where a path splits on a feature again, the branch that no mask takes is skipped.
 
     Args:
         trees: The ensemble.
-        max_degree: Highest order of the coefficients given; None for all of them.
+        max_degree: Highest order of the coefficients returned; default all.
 
     Returns:
-        The spectrum, the constant first, the others that are not zero in no particular order.
-        Without `max_degree` it has the value of the ensemble at every mask.
+        The spectrum: the constant first, then the nonzero coefficients in no particular order.
+        Without `max_degree` it equals the ensemble at every mask.
 
     Raises:
-        ArgumentError: a feature or child does not exist; a node hangs on two others; the trees are
-            so deep that one node has more than 2^22 coefficients.
+        ArgumentError: a feature or child does not exist; a node is reached from two others; the
+            trees are so deep that one node has more than 2^22 coefficients.
     """
     n, inner, leaves = trees.n_features, len(trees.feature), len(trees.value)
     children = np.concatenate([trees.roots, trees.left, trees.right])
@@ -80,7 +80,7 @@ def tree_spectrum(trees: Trees, max_degree: int | None = None) -> Spectrum:
         raise ArgumentError("a node or leaf hangs on two others; each needs one place in a tree")
     depth = int((visits[visits[:, 0] >= 0, 1] + 1).max(initial=0))
     degree = depth if max_degree is None else min(max_degree, depth)
-    # Sets of features above the lowest inner node, itself not counted.
+    # Sets of features above the lowest inner node.
     subsets = sum(math.comb(depth - 1, size) for size in range(degree))
     if subsets > _MAX_SUBSETS:
         raise ArgumentError(
@@ -98,11 +98,17 @@ def tree_spectrum(trees: Trees, max_degree: int | None = None) -> Spectrum:
 
 @nb.njit(cache=True, nogil=True)
 def _preorder(roots, feature, left, right):  # type: ignore[no-untyped-def]
-    """What is met on the way through all trees, the left side of a node before the right.
+    """Go through all trees, the left side of a node before the right.
+
+    Args:
+        roots: (t,) int64.
+        feature: (nodes,) int64.
+        left: (nodes,) int64.
+        right: (nodes,) int64.
 
     Returns:
         (visits, 3) int64: an inner node or ~leaf; its depth; 0 or 1 for a left or right child.
-        Empty if any place is reached twice.
+        Empty if a node or leaf is reached twice.
     """
     most = len(roots) + 2 * len(feature)  # links, each of which is followed once
     visits = np.empty((most, 3), dtype=np.int64)
@@ -144,7 +150,13 @@ def _preorder(roots, feature, left, right):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _half_differences(visits, value, depth):  # type: ignore[no-untyped-def]
-    """The sum of the trees' means, and D_v of each visit; 0 at leaves."""
+    """The sum of the trees' means, and D_v of each visit: (visits,) float64, 0 at leaves.
+
+    Args:
+        visits: (visits, 3) int64, of `_preorder`.
+        value: (leaves,) float64.
+        depth: The largest depth of a visit.
+    """
     constant = 0.0
     halves = np.zeros(len(visits))
     mean = np.empty((depth + 1, 2))  # of the last left and right child met at each depth
@@ -166,15 +178,24 @@ def _multiplied_out(  # type: ignore[no-untyped-def]
 ):
     """All coefficients but the constant, in a hash table with open addressing.
 
+    Args:
+        visits: (visits, 3) int64, of `_preorder`.
+        halves: (visits,) float64, D_v.
+        feature: (nodes,) int64.
+        n_words: Number of words of a frequency.
+        depth: The largest depth of a visit.
+        degree: Highest order.
+        n_subsets: Number of sets of features above the lowest inner node.
+
     Returns:
-        (slots, n_words + 1) uint64: a frequency and the bits of its float64 coefficient in each
-        row; a frequency of zeros marks an empty one.
+        (slots, n_words + 1) uint64: in each row a frequency and the bits of its float64
+        coefficient; an empty row has a frequency of zeros.
     """
     table = np.zeros((_FIRST_SLOTS, n_words + 1), dtype=np.uint64)
     numbers = table.view(np.float64)
     used = 0
-    # Sets of features on the path. Those without the lowest feature come first, so that going up
-    # again only needs to forget: those above depth d end at `end[d]`.
+    # Sets of features on the path, those without the lowest feature first. The sets of features
+    # above depth d end at `end[d]`, so going up again only drops the rest.
     subset = np.zeros((n_subsets, n_words), dtype=np.uint64)
     order = np.zeros(n_subsets, dtype=np.int64)
     amplitude = np.ones(n_subsets)
@@ -219,6 +240,7 @@ def _multiplied_out(  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _twice_as_large(table):  # type: ignore[no-untyped-def]
+    """The same table with twice as many slots; (slots, n_words + 1) uint64."""
     larger = np.zeros((2 * len(table), table.shape[1]), dtype=np.uint64)
     for row in table:
         slot, _ = _slot(larger, row[:-1])
@@ -228,7 +250,7 @@ def _twice_as_large(table):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _slot(table, frequency):  # type: ignore[no-untyped-def]
-    """The row of a frequency, and whether it is an empty one, where the frequency belongs."""
+    """The row of a frequency, (n_words,) uint64, in a table, and whether that row is empty."""
     last = len(table) - 1
     mixed = np.uint64(0)
     for word in frequency:
@@ -247,5 +269,5 @@ def _slot(table, frequency):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _bit(feature):  # type: ignore[no-untyped-def]
-    """The word and the bit of a feature."""
+    """The number of the word of a feature, and its bit, uint64."""
     return feature >> 6, np.uint64(1) << np.uint64(feature & 63)

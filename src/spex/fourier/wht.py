@@ -9,7 +9,7 @@ from spex._typing import FloatArray
 def walsh_hadamard(values: FloatArray) -> FloatArray:
     """F(j) = 2^-b sum_l (-1)^<j,l> f(l) along the last axis.
 
-    The number l stands for the vector whose r-th component is bit r of l.
+    Component r of the vector l is bit r of the number l.
 
     Args:
         values: (..., 2^b) float64.
@@ -25,6 +25,7 @@ def walsh_hadamard(values: FloatArray) -> FloatArray:
 
 @nb.njit(cache=True, nogil=True)
 def _butterflies(rows):  # type: ignore[no-untyped-def]
+    """Transform (m, 2^b) float64 in place, along the last axis, without the factor 2^-b."""
     for row in range(len(rows)):
         half = 1
         while half < rows.shape[1]:

@@ -10,7 +10,7 @@ from spex.arguments import whole_number
 from spex.errors import ArgumentError
 from spex.explaining import explain
 from spex.extras import require
-from spex.interactions.values import InteractionIndex
+from spex.interactions.index import InteractionIndex
 
 require("shapiq", "shapiq")
 

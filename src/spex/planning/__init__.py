@@ -1,1 +1,1 @@
-"""What a budget can recover, before any call."""
+"""What a budget can recover, predicted before any evaluation."""

@@ -1,37 +1,40 @@
-"""What a coded design will recover, predicted before a single evaluation.
+"""What a coded design recovers, predicted before any evaluation.
 
-Coefficients and bins form a random bipartite graph: a coefficient falls into one bin of each of the
-C groups, and a bin of group c holds binomially many others, on average K / 2^b_c of K. Decoding
-passes messages along its edges: a coefficient that has been found is subtracted from all its bins,
-and those that share them become easier to find. Density evolution follows the share of edges whose
-coefficient is still unresolved from round to round, on the tree that such a graph looks like from
-any of its nodes (Richardson & Urbanke, Modern Coding Theory, chapter 3 for erasures and chapter 4
-for the general case; Li, Bradley, Pawar, Ramchandran 2015, arXiv 1508.06336, and Kang, Butler et
-al. 2025, arXiv 2502.13870, appendix, for sparse Walsh-Hadamard transforms).
+Coefficients and bins form a random bipartite graph: each coefficient falls into one bin of each of
+the C groups, and a bin of group c holds K / 2^b_c of the K coefficients on average. Decoding passes
+messages along its edges: a coefficient that has been found is subtracted from all its bins, and the
+others in these bins become easier to find. Density evolution follows the share of unresolved edges
+from round to round, on the tree that such a graph looks like locally (Richardson & Urbanke, Modern
+Coding Theory, chapter 3 for erasures and chapter 4 for the general case; Li, Bradley, Pawar,
+Ramchandran 2015, arXiv 1508.06336, and Kang, Butler et al. 2025, arXiv 2502.13870, appendix, for
+sparse Walsh-Hadamard transforms).
 
-`peeling_share` is the textbook case: no noise, and only a coefficient that is alone in some bin is
-found. `density_evolution` is the same recursion for the decoder that we have (`peeling`). Of a
-coefficient F of order d, a bin of group c shows at each of N = P + 1 offsets (-1)^<p_i,k> F plus
-what else it holds: the unresolved others, whose signs over the offsets are as good as random, and
-noise of variance s2 / 2^b_c. With E_c the mean square of the N entries, t_c their mean after the
-signs of k are taken off, and v_c(F) = E_c - 2 F t_c + F^2, it is accepted when
+`peeling_share` is the textbook case: no noise, and a coefficient is found only in a singleton, a
+bin that holds no other. `density_evolution` is the same recursion for the decoder of
+`spex.fourier.peeling`. A bin of group c that holds a coefficient F of order d shows, at each of
+N = P + 1 offsets, (-1)^<p_i,k> F plus the unresolved others, whose signs over the offsets are as
+good as random, plus noise of variance s2 / 2^b_c. Let E_c be the mean square of the N entries, t_c
+the mean of the entries times the signs of k, and v_c(F) = E_c - 2 F t_c + F^2. Then k is accepted
+if
 
     sum over c of P/2 ln(E_c / v_c(F))  >  ln(binom(n, d) / (1 + found of order d)) + ln(C N) / 2,
 
-the evidence of all groups against the description length of one candidate out of its order and of
-its value, no variance being believed below a part of what the emptier bins show. Where candidates
-are not enumerated, some bin, or the bins of several groups averaged, must besides show the syndrome
-of k with no more wrong signs than soft decoding repairs.
+that is, if the evidence of all groups exceeds the description length of the frequency within its
+order and of its value. No variance is taken to be less than a share of what the emptier bins show.
+For orders that are not enumerated, one bin, or the average of bins of several groups, must also
+show the syndrome of k with no more wrong signs than soft decoding repairs.
 
-The densities have no closed form, so they are represented by a sample (population dynamics): some
-thousand coefficients, each with a random neighbourhood that is drawn once, so that every round only
-resolves more and the recursion ends.
+The densities have no closed form. They are represented by a sample (population dynamics): some
+thousand coefficients, each with random bins that are drawn once, so that every round only resolves
+more and the recursion ends.
 
-Simplifications: cycles of the graph are ignored; what is subtracted is taken to be exact; false
-coefficients are left out of account, so that with fewer than some ten masks a coefficient too much
-is predicted (measured: 30 equal ones without noise, 240 masks .25 predicted and .2 found, 304 masks
-1.0 and .4, 330 masks 1.0 and .85, from 450 on 1.0 and 1.0); and a coefficient that is a neighbour
-of one found, in that their sets of features differ by one, has no easier threshold for it.
+Simplifications: cycles of the graph are ignored; subtraction is taken to be exact; neighbours of
+coefficients found get no lower threshold; false coefficients are ignored, so the prediction is too
+high below some ten masks for each coefficient. Measured with 30 equal coefficients, no noise:
+
+    masks       240   304   330   from 450
+    predicted   .25   1.0   1.0   1.0
+    found       .2    .4    .85   1.0
 """
 
 import math
@@ -44,27 +47,27 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError
 from spex.fourier.evidence import NOISE_FLOOR, noise_of_bins
 
-# Size of the population: at least so many coefficients, more while their neighbours are few.
+# Size of the population: so many edges, within these numbers of members.
 _LEAST_MEMBERS, _MOST_MEMBERS, _EDGES = 600, 2000, 20_000
-# A bin with more others than this is represented by so many, each counted several times. It matters
-# only that their sum fluctuates little: nothing is resolved by emptying such a bin one by one.
-_MOST_NEIGHBOURS = 16
+# A bin with more others is represented by so many, each counted several times. Such a bin is never
+# emptied one by one; only the sum of its others matters.
+_MOST_OTHERS = 16
 # What rounding leaves in a bin, as a share of the mean square of a coefficient.
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Graph:
-    """What the prediction needs to know of a design and its decoder.
+    """The properties of a design and its decoder that the prediction depends on.
 
     Args:
         n_features: n.
         log2_bins: b_c for each group c: it has 2^b_c bins.
         n_offsets: N = P + 1, the number of entries of each bin.
         t: Highest order that algebraic decoding of the syndrome reaches.
-        exhaustive_order: Every candidate up to this order is tried, decodable or not.
-        chase_flips: So many wrong signs of a bin are repaired by soft decoding. Chase decoding with
-            six doubted signs repairs up to six, if just these are wrong; one fits what it recovers.
+        exhaustive_order: Every frequency up to this order is tried, decodable or not.
+        chase_flips: Number of wrong signs of a bin that soft decoding repairs. Chase decoding tries
+            six signs both ways, but repairs others not at all; one fits what it recovers.
     """
 
     n_features: int
@@ -96,10 +99,9 @@ class Prediction:
     """What message passing is expected to recover.
 
     Args:
-        recovered_by_round: (rounds,) float64, the share of the coefficients that are recovered
-            after each round, 0 to 1, ascending.
-        explained: Share of the coefficients' energy (their part of the variance) that the
-            recovered ones hold, 0 to 1.
+        recovered_by_round: (rounds,) float64, the share of the coefficients recovered after each
+            round, 0 to 1, ascending.
+        explained: Share of the energy of all coefficients in those recovered, 0 to 1.
     """
 
     recovered_by_round: FloatArray
@@ -110,12 +112,12 @@ class Prediction:
 
     @property
     def recovered(self) -> float:
-        """The share of the coefficients that are recovered in the end, 0 to 1."""
+        """The share of the coefficients recovered in the end, 0 to 1."""
         return float(self.recovered_by_round[-1])
 
 
 def peeling_share(load: float, n_groups: int) -> float:
-    """The share of coefficients recovered without noise, when only singletons are found.
+    """The share of coefficients recovered from singletons, without noise.
 
     The recursion x <- (1 - exp(-load x))^(C - 1) from x = 1, the share of unresolved edges
     (Richardson & Urbanke, chapter 3, density evolution for the erasure channel, with every variable
@@ -126,8 +128,8 @@ def peeling_share(load: float, n_groups: int) -> float:
         n_groups: C.
 
     Returns:
-        1 - (1 - exp(-load x))^C, 0 to 1. With three groups it drops from 1 at a load of 2.455,
-        which is 0.818 coefficients for each bin of all groups.
+        1 - (1 - exp(-load x))^C, 0 to 1. With three groups it drops from 1 at a load of 2.455, or
+        0.818 coefficients for each bin of all groups.
     """
     unresolved, before = 1.0, 2.0
     while before - unresolved > 1e-13:
@@ -149,17 +151,17 @@ def density_evolution(
 
     Args:
         graph: The design.
-        amplitudes: (k,) float64, the coefficients without the constant; signs do not matter.
+        amplitudes: (k,) float64, the coefficients or their absolute values, without the constant.
         orders: (k,) int64, their orders, at most n.
-        noise_variance: s2, the variance of the function that these coefficients do not carry (white
-            noise, or a tail of many small ones), in the squared unit of the amplitudes.
-        rng: Source of the random neighbourhoods.
-        n_coefficients: K, how many coefficients the function has; k unless given. With another
-            number, the amplitudes are a sample of their distribution.
-        rounds: Most rounds of message passing; it ends earlier when one resolves nothing.
+        noise_variance: s2, the variance of the function outside these coefficients (white noise, or
+            a tail of many small ones), in the squared unit of the amplitudes.
+        rng: Random generator.
+        n_coefficients: K, the number of coefficients of the function; default k. If K is not k,
+            the amplitudes are taken as a sample of their distribution.
+        rounds: Most rounds of message passing; ends earlier when a round resolves nothing.
 
     Returns:
-        The prediction; of no coefficients, all are recovered.
+        The prediction; without coefficients, all are recovered.
 
     Raises:
         ArgumentError: the arrays do not fit together, or a number is out of range.
@@ -205,12 +207,11 @@ def _check(
 
 
 class _Population:
-    """A sample of coefficients, their bins, and which others are in these.
+    """A sample of coefficients, their bins, and the others in these bins.
 
-    Each member is the root of a tree: in each of its C bins it meets neighbours, which are members
-    again and have bins of their own beside the one that they share with it. An edge (bin,
-    neighbour) is unresolved while the neighbour could not have been found with the root still in
-    that bin: in the bin from what else is there, in the neighbour's other bins as for any member.
+    Each member is the root of a tree. The others in its C bins are members again, with bins of
+    their own besides the shared one. An edge (bin of the root, member) is resolved once the member
+    would be found with the root still in the shared bin.
 
     Member m's bin in group c has the number m C + c.
     """
@@ -227,7 +228,7 @@ class _Population:
         self._graph = graph
         groups = graph.n_groups
         bins = np.exp2(np.array(graph.log2_bins, dtype=np.float64))
-        loads = np.minimum((count - 1) / bins, _MOST_NEIGHBOURS)
+        loads = np.minimum((count - 1) / bins, _MOST_OTHERS)
         members, self._weights = _sample(np.abs(amplitudes), _size(float(loads.sum())))
         size = len(members)
         self._amplitudes: FloatArray = np.abs(amplitudes[members])
@@ -241,8 +242,8 @@ class _Population:
         self._log_candidates = _log_binomial(graph.n_features, self._order)
         self._each_stands_for = self._weights * (count / float(self._weights.sum()))
 
-        # By bin: noise, and the luck of the member there: of its mean, of the variance around it
-        # (as a multiple of the expected one), and of its signs.
+        # By bin: noise, and random draws: the deviation of the mean, the variance around it (as a
+        # multiple of the expected one), and the chance of the signs.
         rounding = max(_ROUNDING * float((amplitudes**2).mean()), np.finfo(np.float64).tiny)
         self._rounding = rounding
         self._n_bins = np.tile(bins, size)
@@ -251,42 +252,42 @@ class _Population:
         freedom = max(graph.n_offsets - 1, 1)
         self._scatter = rng.chisquare(freedom, size=size * groups) / graph.n_offsets
         self._chance = rng.random(size * groups)
-        # How much stronger than the rest a coefficient must be for its bins in two groups to be
-        # recognised as alike: their correlation is above that of the best of so many random ones.
+        # How much stronger than the rest of its bins a coefficient must be to match the bins of two
+        # groups: their correlation must exceed the best of so many random ones.
         least = np.minimum(np.sqrt(2 * np.log(np.maximum(bins, 2.0)) / graph.n_offsets), 0.999)
         self._clear = np.tile(least / (1 - least), size)
         self._draw_edges(count, bins, rng)
 
     def _draw_edges(self, count: int, bins: FloatArray, rng: np.random.Generator) -> None:
         groups, size = len(bins), len(self._amplitudes)
-        each_stands_for = np.maximum(1.0, (count - 1) / bins / _MOST_NEIGHBOURS)
+        each_stands_for = np.maximum(1.0, (count - 1) / bins / _MOST_OTHERS)
         others = np.rint((count - 1) / each_stands_for).astype(np.int64)
         degrees = rng.binomial(others, 1.0 / bins, size=(size, groups))
         edge_bin: IntArray = np.repeat(np.arange(size * groups), degrees.ravel())
         cumulated = np.cumsum(self._weights)
-        neighbour = np.searchsorted(cumulated[:-1], rng.random(len(edge_bin)) * cumulated[-1])
+        edge_member = np.searchsorted(cumulated[:-1], rng.random(len(edge_bin)) * cumulated[-1])
         # In each bin the strongest come first, so that the strongest left is the first one left.
-        neighbour = neighbour[np.lexsort((-self._amplitudes[neighbour], edge_bin))]
+        edge_member = edge_member[np.lexsort((-self._amplitudes[edge_member], edge_bin))]
         self._edge_bin = edge_bin
-        self._neighbour: IntArray = neighbour
-        self._power: FloatArray = self._energy[neighbour] * each_stands_for[edge_bin % groups]
+        self._edge_member: IntArray = edge_member
+        self._power: FloatArray = self._energy[edge_member] * each_stands_for[edge_bin % groups]
 
     @property
     def recovered(self) -> float:
-        """Share of the coefficients that are recovered."""
+        """Share of the coefficients recovered."""
         return 1.0 - float(np.average(self._unresolved, weights=self._weights))
 
     @property
     def explained(self) -> float:
-        """Share of the energy of all coefficients that the recovered ones hold."""
+        """Share of the energy of all coefficients in those recovered."""
         energy = self._energy * self._weights
         total = float(energy.sum())
         return 1.0 - float(energy[self._unresolved].sum()) / total if total > 0 else 1.0
 
     def decode(self) -> bool:
-        """One round: decide on all members and all edges; whether any was resolved."""
+        """Decode one round: decide on all members and edges. Whether any was resolved."""
         size, groups = len(self._amplitudes), self._graph.n_groups
-        edge_bin, neighbour = self._edge_bin, self._neighbour
+        edge_bin, edge_member = self._edge_bin, self._edge_member
         others = np.bincount(edge_bin, self._power, size * groups).astype(np.float64, copy=False)
         strongest, next_strongest, is_first = self._two_strongest()
         threshold = self._threshold()
@@ -299,29 +300,29 @@ class _Population:
         together = in_bins.reshape(len(in_bins), size, groups).sum(axis=2)
         accepted = self._accept(everyone, together, threshold)
 
-        # A neighbour as it looks with the root in the bin that they share; that bin is its own in
-        # the same group, as far as its luck goes.
+        # The member of an edge with the root still in the shared bin. The shared bin gets the draws
+        # of the member's own bin in that group.
         root = edge_bin // groups
-        own_bin = neighbour * groups + edge_bin % groups
+        own_bin = edge_member * groups + edge_bin % groups
         beside = others[edge_bin] - self._power + self._energy[root]
         loudest = np.where(is_first, next_strongest[edge_bin], strongest[edge_bin])
         here = self._observe(
-            neighbour, own_bin, beside, np.maximum(loudest, self._amplitudes[root])
+            edge_member, own_bin, beside, np.maximum(loudest, self._amplitudes[root])
         )
-        elsewhere = together.take(neighbour, axis=1) - in_bins.take(own_bin, axis=1)
-        resolved = self._accept(neighbour, elsewhere + here, threshold)
+        elsewhere = together.take(edge_member, axis=1) - in_bins.take(own_bin, axis=1)
+        resolved = self._accept(edge_member, elsewhere + here, threshold)
 
         progress = bool(resolved.any() or (accepted & self._unresolved).any())
         self._unresolved &= ~accepted
-        self._edge_bin, self._neighbour = edge_bin[~resolved], neighbour[~resolved]
+        self._edge_bin, self._edge_member = edge_bin[~resolved], edge_member[~resolved]
         self._power = self._power[~resolved]
         return progress
 
     def _set_floor(self, others: FloatArray) -> None:
-        """What variance the decoder believes each bin to have at least.
+        """The least variance that the decoder takes each bin to have.
 
-        It takes the emptier bins for noise (`Residual.of`), and where none is empty that is
-        interference. A random bin holds as many coefficients as a member's bin holds others.
+        It takes the emptier bins for noise (`Residual.of`), even where that is interference. A
+        random bin holds as many coefficients as a member's bin holds others.
         """
         graph = self._graph
         energy = (np.maximum(others, 0.0) + self._noise) * (self._scatter + self._deviation**2)
@@ -329,13 +330,19 @@ class _Population:
         self._floor = NOISE_FLOOR * np.maximum(noise / self._n_bins, self._rounding)
 
     def _threshold(self) -> FloatArray:
-        """(size,) What the evidence for each member must exceed, nats."""
+        """(size,) float64: what the evidence for each member must exceed, in nats."""
         found = np.bincount(self._order, self._each_stands_for * ~self._unresolved)
         size = self._graph.n_groups * self._graph.n_offsets
         return self._log_candidates - np.log1p(found)[self._order] + 0.5 * math.log(size)
 
     def _accept(self, member: IntArray, together: FloatArray, threshold: FloatArray) -> BoolArray:
-        """Whether members are found, from the sums over their bins of what `_observe` returns."""
+        """Whether members are found, from the sums over their bins of what `_observe` returns.
+
+        Args:
+            member: (k,) int64 numbers.
+            together: (4, k) float64, the sums.
+            threshold: (size,) float64, nats.
+        """
         evidence, decodable, n_averaged, averaged = together
         # The amplitude is fitted, which gains half a nat on average over the true one.
         found = (evidence + 0.5 > threshold[member]) & ~self._out_of_reach[member]
@@ -356,7 +363,7 @@ class _Population:
 
         And for each edge, whether it is the strongest of its bin.
         """
-        edge_bin, amplitudes = self._edge_bin, self._amplitudes[self._neighbour]
+        edge_bin, amplitudes = self._edge_bin, self._amplitudes[self._edge_member]
         strongest, next_strongest = np.zeros((2, len(self._deviation)))
         is_first = np.ones(len(edge_bin), dtype=np.bool_)
         np.not_equal(edge_bin[1:], edge_bin[:-1], out=is_first[1:])
@@ -369,19 +376,19 @@ class _Population:
     def _observe(
         self, member: IntArray, own_bin: IntArray, others: FloatArray, strongest: FloatArray
     ) -> FloatArray:
-        """What bins show of members that lie in them.
+        """What bins show of members in them.
 
         Args:
-            member: (k,) their numbers.
-            own_bin: (k,) the numbers of their bins.
-            others: (k,) the energy of all others in the bin.
-            strongest: (k,) the amplitude of the strongest of these.
+            member: (k,) int64 numbers of members.
+            own_bin: (k,) int64 numbers of their bins.
+            others: (k,) float64, the energy of all others in the bin.
+            strongest: (k,) float64, the amplitude of the strongest other.
 
         Returns:
-            (4, k), each of which is summed over the bins of a member: the evidence for it in nats;
-            1 where its syndrome is decodable from the bin alone; 1 where the bin is clear enough to
-            be averaged with those of other groups, and then the variance of its entries. The last
-            three only for those that need decoding.
+            (4, k) float64, to be summed over the bins of a member: the evidence for it in nats; 1
+            if its syndrome is decodable from the bin alone; 1 if the bin is clear enough to be
+            averaged with those of other groups; and then the variance of its entries. The last
+            three are zero for members that need no decoding.
         """
         n_offsets = self._graph.n_offsets
         amplitude, noise = self._amplitudes[member], self._noise[own_bin]
@@ -410,17 +417,17 @@ class _Population:
 
 
 def _size(load: float) -> int:
-    """Members of a population, given the mean number of neighbours of each."""
+    """The size of a population, given the mean number of others in the bins of a member."""
     return int(np.clip(_EDGES / max(load, 1e-9), _LEAST_MEMBERS, _MOST_MEMBERS))
 
 
 def _sample(values: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
-    """A sample of about `size` values that is distributed as all are.
+    """A sample of about `size` values with the distribution of all.
 
     Returns:
-        positions: Of few values, each equally often; of many, those of the larger half of the
-            sample are the largest, which hold most of the energy, and the others every so many.
-        weights: How many values each stands for, up to a common factor.
+        positions: (about size,) int64. Of few values, each equally often. Of many, half are the
+            largest, which hold most of the energy, and half are evenly spaced among the rest.
+        weights: (about size,) float64, how many values each stands for, up to a common factor.
     """
     count = len(values)
     if count <= size:
@@ -442,8 +449,13 @@ def _log_binomial(n: int, k: IntArray) -> FloatArray:
 def _sign_error(amplitude: FloatArray, strongest: FloatArray, deviation: FloatArray) -> FloatArray:
     """Probability that a bin shows the wrong sign of a coefficient at one offset.
 
-    The strongest other is added with either sign, all else as Gaussian of some standard deviation:
-    one weaker coefficient alone never turns a sign, however close it is.
+    The strongest other is added with either sign, all else as a Gaussian. So a single weaker other
+    never turns a sign, however close it is.
+
+    Args:
+        amplitude: (k,) float64.
+        strongest: (k,) float64, the amplitude of the strongest other.
+        deviation: (k,) float64, the standard deviation of all else.
     """
     lower: FloatArray = scipy.special.ndtr((strongest - amplitude) / deviation)
     upper: FloatArray = scipy.special.ndtr(-(strongest + amplitude) / deviation)
@@ -451,7 +463,7 @@ def _sign_error(amplitude: FloatArray, strongest: FloatArray, deviation: FloatAr
 
 
 def _at_most(limit: int, trials: int, probability: FloatArray) -> FloatArray:
-    """P(X <= limit) for X ~ Binomial(trials, probability), probability <= 1/2 or thereabouts."""
+    """P(X <= limit) for X ~ Binomial(trials, probability), (k,) float64 of about 1/2 or less."""
     odds = probability / (1.0 - probability)
     term = np.ones_like(probability)
     total = np.ones_like(probability)

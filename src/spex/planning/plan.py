@@ -1,10 +1,10 @@
-"""What a budget buys, told before a single evaluation: coded design and density evolution joined.
+"""What a budget buys, before any evaluation: the coded design and its density evolution.
 
-Nothing is known of the function yet, so it is assumed to be like those that language models have
-shown: of the sparse spectra of an LLM and a VLM published by the authors of SPEX (eleven, 24 to 131
-features, 27 to 226 coefficients), the r-th largest coefficient is about r^-0.65 of the largest
-(median of the fitted exponents), and a quarter of the coefficients are single features, almost a
-half pairs, and few join more than three. Amplitude and order are taken to be independent.
+The function is not known yet. Its spectrum is assumed to be like the eleven sparse spectra of an
+LLM and a VLM that the authors of SPEX published (24 to 131 features, 27 to 226 coefficients): the
+r-th largest coefficient is r^-0.65 of the largest (median of the fitted exponents); a quarter of
+the coefficients has order 1, almost half order 2, few an order above 3. Amplitude and order are
+taken to be independent.
 """
 
 import math
@@ -21,32 +21,31 @@ from spex.fourier.mask_design import coded_design, least_budget
 from spex.fourier.search import enumerable_order
 from spex.planning.density_evolution import Graph, Prediction, density_evolution
 
-# See above. Shares of the orders 1 to 5, means over the spectra; each higher one is given half of
-# the one before.
+# Shares of the orders 1 to 5, means over those spectra. Each higher order is given half of the one
+# before.
 _DECAY = 0.65
 _ORDER_SHARES = (0.249, 0.446, 0.229, 0.070, 0.006)
 
 _COUNTS = (10, 20, 50, 100, 200, 500, 1000)
 _MULTIPLES = (1, 2, 4)
 _NEARLY_ALL, _HALF = 0.95, 0.5
-# The search for the most coefficients goes no further, and stops at a bracket of 5 %.
+# The search for the largest number of coefficients ends here, or at a bracket of 5 %.
 _MOST_COEFFICIENTS = 10_000
 _BRACKET = 0.05
-# Coefficients of a sample of their distribution, at least: a function of three would else have
-# only three orders.
+# Least sample of amplitudes and orders; three coefficients alone would have three orders at most.
 _SAMPLE = 200
-# An advice is worth giving when it gains this share of the variance, or of the coefficients.
+# Advice is given if it gains this share of the variance, or of the coefficients.
 _WORTHWHILE = 0.02
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What is recovered of a function with so many coefficients.
+class Recovery:
+    """What a design recovers of a function with a given number of coefficients.
 
     Args:
-        n_coefficients: How many coefficients carry the function, noise and tail aside.
-        recovered: Share of them that decoding recovers, 0 to 1.
-        explained: Share of the function's variance that those hold, 0 to 1: the R2 that they allow.
+        n_coefficients: Number of coefficients, without noise and tail.
+        recovered: Share of the coefficients that decoding recovers, 0 to 1.
+        explained: Share of the function's variance in those, 0 to 1: the R2 that they reach.
     """
 
     n_coefficients: int
@@ -60,13 +59,13 @@ class Offer:
 
     Args:
         budget: Number of distinct masks.
-        exact: Whether all 2^n masks are evaluated, so that nothing is left to predict.
-        graph: The coded design; None where the budget buys none, or where exact.
-        n_coded: Number of coded masks, at most; the others are uniform and measure R2.
-        order: Highest order that is decoded; 0 without a design.
-        forecasts: By number of coefficients, ascending.
+        exact: Whether all 2^n masks are evaluated.
+        graph: The coded design; None if the budget buys none, or if exact.
+        n_coded: Most coded masks; the others are uniform and measure R2.
+        order: Highest order that is decoded; 0 without a design, n if exact.
+        recoveries: By number of coefficients, ascending.
         most_nearly_all: Largest number of coefficients of which at least 95 % are recovered, to
-            about 5 % and no further than 10,000; 0 where there is none.
+            about 5 % and at most 10,000; 0 if there is none.
         most_half: The same for 50 %.
     """
 
@@ -75,7 +74,7 @@ class Offer:
     graph: Graph | None
     n_coded: int
     order: int
-    forecasts: tuple[Forecast, ...]
+    recoveries: tuple[Recovery, ...]
     most_nearly_all: int
     most_half: int
 
@@ -87,9 +86,9 @@ class Plan:
     Args:
         n_features: Number of features n.
         max_degree: Highest order of interaction that is searched for.
-        noise: Share of the variance that is not in the coefficients counted.
-        offers: What the budget buys, then twice and four times as much.
-        advice: Sentences: what limits, and what would help.
+        noise: Share of the variance that is not in the coefficients, 0 to below 1.
+        offers: What the budget buys, then twice and four times the budget.
+        advice: Sentences on what limits the result and what would help.
     """
 
     n_features: int
@@ -100,35 +99,34 @@ class Plan:
 
     @property
     def budget(self) -> int:
-        """The budget asked about."""
+        """Number of distinct masks."""
         return self.offers[0].budget
 
     @property
-    def forecasts(self) -> tuple[Forecast, ...]:
-        """What that budget recovers, by number of coefficients."""
-        return self.offers[0].forecasts
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """What the budget recovers, by number of coefficients, ascending."""
+        return self.offers[0].recoveries
 
     def __str__(self) -> str:
-        from spex.planning.wording import describe
+        from spex.planning.wording import as_text
 
-        return describe(self)
+        return as_text(self)
 
 
 def plan(
     n_features: int, budget: int, max_degree: int = 5, noise: float = 0.1, *, seed: int = 0
 ) -> Plan:
-    """Tell which coded design a budget buys, and what it is expected to recover.
+    """Predict which coded design a budget buys and what it recovers.
 
     The prediction is for method `spex`; `auto` fits other surrogates as well.
 
     Args:
         n_features: Number of features n, 1 to 16,384.
         budget: Number of distinct masks evaluated.
-        max_degree: Highest order of interaction that is searched for; the function is assumed to
-            have none above it.
-        noise: Share of the function's variance that the coefficients counted do not carry, from 0
-            to below 1: noise, or a tail of many small coefficients.
-        seed: Of the design and of the prediction's random graphs.
+        max_degree: Highest order of interaction; the function is assumed to have none above it.
+        noise: Share of the function's variance in noise or in a tail of many small coefficients,
+            from 0 to below 1.
+        seed: Seed of the design and of the random graphs of the prediction.
 
     Raises:
         ArgumentError: an argument is out of range.
@@ -147,7 +145,7 @@ def plan(
 
 
 class _Planner:
-    """The function assumed, and what designs recover of it."""
+    """The spectrum that is assumed, and what designs recover of it."""
 
     def __init__(self, n: int, max_degree: int, noise: float, seed: int) -> None:
         self._n = n
@@ -165,12 +163,12 @@ class _Planner:
         """What a budget buys."""
         n = self._n
         if is_exhaustive(n, budget):
-            forecasts = tuple(Forecast(count, 1.0, 1.0) for count in self._counts)
-            return Offer(budget, True, None, 0, n, forecasts, self._most, self._most)
+            recoveries = tuple(Recovery(count, 1.0, 1.0) for count in self._counts)
+            return Offer(budget, True, None, 0, n, recoveries, self._most, self._most)
         design = self._design(budget, self._max_degree)
         if design is None:
-            forecasts = tuple(Forecast(count, 0.0, 0.0) for count in self._counts)
-            return Offer(budget, False, None, 0, 0, forecasts, 0, 0)
+            recoveries = tuple(Recovery(count, 0.0, 0.0) for count in self._counts)
+            return Offer(budget, False, None, 0, 0, recoveries, 0, 0)
         graph = _graph(design, self._max_degree)
         return Offer(
             budget=budget,
@@ -178,7 +176,7 @@ class _Planner:
             graph=graph,
             n_coded=design_cost(graph.n_offsets, graph.log2_bins),
             order=_order(graph),
-            forecasts=tuple(self._forecasts(graph, self._counts)),
+            recoveries=tuple(self._recoveries(graph, self._counts)),
             most_nearly_all=self._most_recovered(graph, _NEARLY_ALL),
             most_half=self._most_recovered(graph, _HALF),
         )
@@ -186,10 +184,10 @@ class _Planner:
     def _design(self, budget: int, max_degree: int) -> Design | None:
         return coded_design("spex", self._n, budget, 0, max_degree, self._seed)
 
-    def _forecasts(self, graph: Graph, counts: list[int]) -> list[Forecast]:
+    def _recoveries(self, graph: Graph, counts: list[int]) -> list[Recovery]:
         predictions = [self._predict(graph, count) for count in counts]
         return [
-            Forecast(count, p.recovered, p.explained * (1 - self._noise))
+            Recovery(count, p.recovered, p.explained * (1 - self._noise))
             for count, p in zip(counts, predictions, strict=True)
         ]
 
@@ -198,7 +196,7 @@ class _Planner:
         key = (graph, count, noise)
         if key not in self._predictions:
             amplitudes, orders = self._coefficients(count)
-            # The variance without the coefficients, in units of theirs.
+            # The variance outside the coefficients, in units of the variance in them.
             variance = noise / (1 - noise)
             self._predictions[key] = density_evolution(
                 graph, amplitudes, orders, variance, np.random.default_rng(self._seed),
@@ -207,7 +205,7 @@ class _Planner:
         return self._predictions[key]
 
     def _coefficients(self, count: int) -> tuple[FloatArray, IntArray]:
-        """A sample of the amplitudes and orders of functions with so many coefficients."""
+        """(k,) float64 amplitudes and (k,) int64 orders of a function of `count` coefficients."""
         copies = -(-_SAMPLE // count)
         amplitudes = np.arange(1, count + 1, dtype=np.float64) ** -_DECAY
         amplitudes /= math.sqrt(float((amplitudes**2).sum()))
@@ -221,7 +219,7 @@ class _Planner:
         return order_shares(self._n, self._max_degree, count)
 
     def _most_recovered(self, graph: Graph, share: float) -> int:
-        """The largest number of coefficients of which a share is recovered."""
+        """The largest number of coefficients of which at least a share is recovered."""
         return _largest(lambda count: self._predict(graph, count).recovered >= share, self._most)
 
     # ---- what would help
@@ -234,12 +232,12 @@ class _Planner:
         if offer.graph is None:
             least = least_budget("spex", self._n)
             return [f"The least budget that buys a coded design is {least:,}."]
-        missed = [f for f in offer.forecasts if f.recovered < _NEARLY_ALL]
+        missed = [f for f in offer.recoveries if f.recovered < _NEARLY_ALL]
         if not missed:
             return self._higher_orders(offer)
         return [
             *self._higher_orders(offer),
-            *self._lower_degree(offer, missed[:3]),  # with many more, no design does well
+            *self._lower_degree(offer, missed[:3]),  # no design recovers many more
             *self._limit(offer, missed[0]),
             *_more_budget(offers),
         ]
@@ -253,17 +251,17 @@ class _Planner:
             f"{self._max_degree} they are from a budget of {least:,} on."
         ]
 
-    def _lower_degree(self, offer: Offer, missed: list[Forecast]) -> list[str]:
-        """Fewer offsets leave more bins, though what is of higher order is lost."""
-        counts = [forecast.n_coefficients for forecast in missed]
-        best, best_forecasts = self._max_degree, missed
+    def _lower_degree(self, offer: Offer, missed: list[Recovery]) -> list[str]:
+        """A lower order needs fewer offsets, which leaves more bins."""
+        counts = [recovery.n_coefficients for recovery in missed]
+        best, best_recoveries = self._max_degree, missed
         for degree in range(1, self._max_degree):
             design = self._design(offer.budget, degree)
             if design is not None:
-                forecasts = self._forecasts(_graph(design, degree), counts)
-                if _total(forecasts) > _total(best_forecasts):
-                    best, best_forecasts = degree, forecasts
-        pairs = zip(best_forecasts, missed, strict=True)
+                recoveries = self._recoveries(_graph(design, degree), counts)
+                if _total(recoveries) > _total(best_recoveries):
+                    best, best_recoveries = degree, recoveries
+        pairs = zip(best_recoveries, missed, strict=True)
         new, old = max(pairs, key=lambda pair: pair[0].explained - pair[1].explained)
         if new.explained - old.explained < _WORTHWHILE:
             return []
@@ -273,13 +271,13 @@ class _Planner:
             "coefficients."
         ]
 
-    def _limit(self, offer: Offer, forecast: Forecast) -> list[str]:
-        """What it is that hides coefficients: noise, or too many of them."""
+    def _limit(self, offer: Offer, recovery: Recovery) -> list[str]:
+        """What hides coefficients: noise, or too many in one bin."""
         assert offer.graph is not None
-        count = forecast.n_coefficients
+        count = recovery.n_coefficients
         quiet = self._predict(offer.graph, count, 0.0).recovered
         within_reach = float(self._shares(count)[: offer.order].sum())
-        if quiet - forecast.recovered > _WORTHWHILE:
+        if quiet - recovery.recovered > _WORTHWHILE:
             return [
                 f"With {count:,} coefficients, noise hides the small ones: without it, "
                 f"{_percent(quiet)} would be recovered."
@@ -318,13 +316,13 @@ def _more_budget(offers: tuple[Offer, ...]) -> list[str]:
 
 
 def order_shares(n: int, max_degree: int, count: int) -> FloatArray:
-    """The shares of the orders 1 to max_degree among so many different coefficients.
+    """The shares of the orders 1 to max_degree among `count` coefficients.
 
-    Those of the published spectra, except that there are no more of an order than binom(n, d): the
-    next order takes what is too much.
+    Those of the published spectra, but at most binom(n, d) coefficients of an order; the next order
+    takes the surplus.
 
     Returns:
-        (max_degree,) float64, of sum 1.
+        (max_degree,) float64 of sum 1.
     """
     wanted = list(_ORDER_SHARES[:max_degree])
     while len(wanted) < max_degree:
@@ -356,14 +354,14 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _total(forecasts: list[Forecast]) -> float:
-    return sum(forecast.explained for forecast in forecasts)
+def _total(recoveries: list[Recovery]) -> float:
+    return sum(recovery.explained for recovery in recoveries)
 
 
 def _largest(good: Callable[[int], bool], most: int, bracket: float = _BRACKET) -> int:
     """The largest number from 1 to `most` that is good, to a relative bracket; 0 if 1 is not.
 
-    Numbers are taken to be good up to some point and not from there on.
+    All numbers below a good one must be good.
     """
     low, high = 0, 1
     while high <= most and good(high):

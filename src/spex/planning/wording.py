@@ -1,8 +1,8 @@
-"""A plan as text: what a budget buys and recovers, beside twice and four times as much."""
+"""A plan as text: what a budget buys and recovers, next to twice and four times the budget."""
 
 from typing import TYPE_CHECKING
 
-from spex.report import facts
+from spex.wording import counted, percent
 
 if TYPE_CHECKING:
     from spex.planning.plan import Offer, Plan
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 _WIDTH = 12
 
 
-def describe(plan: "Plan") -> str:
-    """A few sentences and a table of shares recovered, at most 80 columns wide."""
+def as_text(plan: "Plan") -> str:
+    """A plan as a few sentences and a table of at most 80 columns."""
     lines = [
-        f"{facts.counted(plan.n_features, 'feature')}, interactions up to order {plan.max_degree}, "
-        f"{facts.percent(plan.noise)} of the variance in noise or a tail of small coefficients",
+        f"{counted(plan.n_features, 'feature')}, interactions up to order {plan.max_degree}, "
+        f"{percent(plan.noise)} of the variance in noise or a tail of small coefficients",
         "",
         _bought(plan),
     ]
@@ -41,30 +41,30 @@ def _bought(plan: "Plan") -> str:
     if offer.graph is None:
         return (
             f"A budget of {offer.budget:,} buys no coded design for "
-            f"{facts.counted(plan.n_features, 'feature')}; method auto takes any budget."
+            f"{counted(plan.n_features, 'feature')}; method auto takes any budget."
         )
     graph = offer.graph
     bins = " + ".join(f"{1 << b:,}" for b in graph.log2_bins)
     noun = "bin" if bins == "1" else "bins"
     return (
-        f"A budget of {offer.budget:,} buys up to {facts.counted(offer.n_coded, 'coded mask')}: "
-        f"{bins} {noun} of {facts.counted(graph.n_offsets, 'value')}, which decode interactions "
+        f"A budget of {offer.budget:,} buys up to {counted(offer.n_coded, 'coded mask')}: "
+        f"{bins} {noun} of {counted(graph.n_offsets, 'value')}, which decode interactions "
         f"up to order {offer.order}; the others are uniform and measure R2."
     )
 
 
 def _table(plan: "Plan") -> list[str]:
-    """Rows by number of coefficients, two columns for each budget."""
-    budgets = [facts.counted(offer.budget, "mask") for offer in plan.offers]
+    """A row for each number of coefficients, two columns for each budget."""
+    budgets = [counted(offer.budget, "mask") for offer in plan.offers]
     lines = [
         " " * _WIDTH + "".join(f"{budget:>{2 * _WIDTH - 2}}" for budget in budgets),
         "coefficients" + ("recovered".rjust(_WIDTH) + "R2".rjust(_WIDTH - 2)) * len(budgets),
     ]
-    for row in zip(*(offer.forecasts for offer in plan.offers), strict=True):
+    for row in zip(*(offer.recoveries for offer in plan.offers), strict=True):
         cells = [
-            f"{100 * forecast.recovered:.0f} %".rjust(_WIDTH)
-            + f"{forecast.explained:.2f}".rjust(_WIDTH - 2)
-            for forecast in row
+            f"{100 * recovery.recovered:.0f} %".rjust(_WIDTH)
+            + f"{recovery.explained:.2f}".rjust(_WIDTH - 2)
+            for recovery in row
         ]
         lines.append(f"{row[0].n_coefficients:>{_WIDTH},}" + "".join(cells))
     for label, most in (("95 % of", "most_nearly_all"), ("50 % of", "most_half")):

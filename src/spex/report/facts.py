@@ -11,7 +11,9 @@ from spex._typing import Interaction
 from spex.errors import ArgumentError
 from spex.fitting.methods import METHODS
 from spex.inputs.parts import Part, TextPart
-from spex.interactions.values import InteractionIndex, InteractionValues
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
+from spex.wording import counted, percent
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -90,23 +92,6 @@ def margin(values: InteractionValues, interaction: Interaction) -> str | None:
     low, high = values.interval(interaction)
     half = (high - low) / 2
     return signed(half).removeprefix("+") if half > 0 else None
-
-
-def percent(share: float) -> str:
-    """A share as a percentage that is never rounded to 0 or to 100 %."""
-    number = 100 * share
-    if 0 < number < 0.1:
-        return "< 0.1 %"
-    if 0 <= number < 9.95:
-        return f"{number:.1f} %"
-    if 99.5 <= number < 100:
-        return f"{math.floor(number * 100) / 100:.2f} %"
-    return f"{number:.0f} %"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 evaluation`, `2,000 evaluations`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def main_effects(explanation: "Explanation") -> list[float]:

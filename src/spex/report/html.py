@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from spex.errors import ArgumentError
 from spex.inputs.parts import ImagePart
-from spex.interactions.values import InteractionIndex, InteractionValues
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
 from spex.report import facts
+from spex.wording import counted, percent
 
 if TYPE_CHECKING:
     import jinja2
@@ -256,7 +258,7 @@ def _summary(explanation: "Explanation") -> str:
     model = facts.context_text(explanation, "model")
     if model is not None:
         parts.append(f"model {facts.one_line(model)}")
-    parts.append(facts.counted(explanation.n_features, "feature"))
+    parts.append(counted(explanation.n_features, "feature"))
     return " \N{MIDDLE DOT} ".join(parts)
 
 
@@ -328,7 +330,7 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
             start, end = (50 + 50 * bound / largest for bound in bounds)
             whisker = round(max(start, 0.0), 2), round(min(end, 100.0), 2)
         if share is not None:
-            says += f", {facts.percent(share)} of the variance"
+            says += f", {percent(share)} of the variance"
         rows.append(
             Row(
                 rank=rank,
@@ -336,7 +338,7 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
                 labels=tuple((facts.short(label, 60), facts.visible(label)) for label in labels),
                 order=len(interaction),
                 value=_typeset(facts.signed(value)),
-                share="\N{EN DASH}" if share is None else facts.percent(share),
+                share="\N{EN DASH}" if share is None else percent(share),
                 bar_start=round(50.0 if value > 0 else 50 - width, 2),
                 bar_width=round(width, 2),
                 colour=("pos" if value > 0 else "neg") if coloured else "flat",
@@ -392,7 +394,7 @@ def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
 
 
 def _units(explanation: "Explanation", unit: str | None, operator: str | None) -> str:
-    number = facts.counted(explanation.n_features, "feature")
+    number = counted(explanation.n_features, "feature")
     if unit is None:
         return number
     return f"{number} of kind {unit}" + (f", left out by: {operator}" if operator else "")

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from spex.report import facts
+from spex.wording import counted
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -13,7 +14,7 @@ _SHOWN = 10
 def describe(explanation: "Explanation") -> str:
     """What was explained, how faithfully and at what cost, and the ten largest interactions."""
     lines = [
-        f"Explanation of {facts.counted(explanation.n_features, 'feature')} "
+        f"Explanation of {counted(explanation.n_features, 'feature')} "
         f"by {facts.one_line(explanation.method)}: {facts.fidelity_short(explanation)}, "
         f"{facts.cost(explanation)}"
     ]

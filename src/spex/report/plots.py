@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex.errors import ArgumentError, MissingExtraError
-from spex.interactions.values import InteractionIndex
+from spex.interactions.index import InteractionIndex
 from spex.report import facts
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from spex._typing import Interaction
 from spex.errors import ArgumentError
 from spex.extras import require
 from spex.fourier.spectrum import Spectrum
-from spex.interactions.values import InteractionIndex, InteractionValues
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
 
 if TYPE_CHECKING:
     import shapiq

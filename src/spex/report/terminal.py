@@ -9,8 +9,10 @@ from rich.text import Text
 
 from spex.errors import ArgumentError
 from spex.inputs.parts import ImagePart, TextPart
-from spex.interactions.values import InteractionIndex, InteractionValues
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
 from spex.report import facts
+from spex.wording import percent
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -206,7 +208,7 @@ class InteractionTable:
                 share = shares.get(interaction)
                 cells += [
                     Text(_bar(abs(value) / largest, ascii_only), style=style),
-                    Text("-" if share is None else facts.percent(share)),
+                    Text("-" if share is None else percent(share)),
                     Text(str(len(interaction)), style="dim"),
                 ]
             table.add_row(*cells, Text(words))
