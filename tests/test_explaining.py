@@ -287,7 +287,7 @@ def test_wrong_arguments_say_what_and_the_limit(arguments, message):
         (lambda m: np.where(m[:, 0], np.nan, 1.0), "nan"),
         (lambda m: np.where(m[:, 0], np.inf, 1.0), "inf"),
         (lambda m: m.sum(axis=1) + 1j, "real"),
-        (lambda m: m.astype(float), "shape"),
+        (lambda m: m.astype(float)[:, :, None], "shape"),
         (lambda m: 1.0, "shape"),
         (lambda m: [1.0], "shape"),
         (lambda m: None, "shape"),

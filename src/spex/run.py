@@ -233,7 +233,7 @@ class Run:
         if target is None or size is None or self._told.count >= self.settings.total:
             self._is_done = True
             return
-        fits = self._fits()
+        fits = self.fits()
         if all(one.fit.fidelity.interval[0] >= target for one in fits):
             self._is_done = True
             return
@@ -256,11 +256,11 @@ class Run:
             ArgumentError: there are too few values, or method `spex` lacks coded masks.
             ValueFunctionError: the values are so small that their squares underflow.
         """
-        explanations = [self._explanation(one) for one in self._fits()]
+        explanations = [self._explanation(one) for one in self.fits()]
         if self._is_single:
             return explanations[0]
         names = self._outputs or tuple(map(str, range(len(explanations))))
-        moments = _moments(self._fits())
+        moments = _moments(self.fits())
         return Explanations(dict(zip(names, explanations, strict=True)), moments)
 
     def forecast(self) -> Any:
@@ -272,7 +272,7 @@ class Run:
             {evaluations: R2} at two and four times the masks told; empty where it cannot be said.
             For values (k, q), a list of these, one per output.
         """
-        found = [self._forecast(one) for one in self._fits()]
+        found = [self._forecast(one) for one in self.fits()]
         return found[0] if self._is_single else found
 
     def _forecast(self, one: "_OutputFit") -> Mapping[int, float]:
@@ -282,7 +282,8 @@ class Run:
         candidates = partial(_candidates, settings)
         return forecast(one.fit, one.samples, candidates, self._design, settings.seed)
 
-    def _fits(self) -> "list[_OutputFit]":
+    def fits(self) -> "list[_OutputFit]":
+        """The fit of each output to what was told; kept until more is told."""
         key = (self._told.count, self._told.n_changes)
         if self._latest is None or self._latest[0] != key:
             self._latest = (key, self._fresh_fits())
@@ -294,6 +295,9 @@ class Run:
         if told.count < least:
             raise ArgumentError(f"{told.count} values are too few to fit; tell at least {least}")
         q = told.n_outputs or 1
+        everyone = told.values(told.all_told())
+        for column in everyone.T:
+            check_resolution(column)
         if settings.is_exhaustive and told.count == 1 << settings.n_features:
             masks = np.arange(told.count)
             values = told.values(masks)
@@ -306,8 +310,6 @@ class Run:
             self._begin_stage(next(self._stages))
         chosen = self._samples()
         samples = chosen.samples
-        for of_output in samples:
-            check_resolution(of_output.values)
         if self._earlier is not None and chosen.is_stage:
             samples = self._earlier.begin(samples)
         fitted = fit_all(_candidates(settings, samples[0]), samples)
@@ -567,6 +569,10 @@ class _Told:
                 self._times[number] = times
         self.count += int((~self._flags[distinct]).sum())
         self._flags[numbers] = True
+
+    def all_told(self) -> IntArray:
+        """The numbers of all masks that have a value."""
+        return np.flatnonzero(self._flags)
 
     def values(self, numbers: IntArray) -> FloatArray:
         """(m, q) float64."""

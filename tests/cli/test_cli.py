@@ -192,7 +192,7 @@ def test_options_reach_the_library(run):
     assert context["system"] == "Be kind."
     assert context["operator"] == "mask:_"
     assert context["answer"] == "oh yes"
-    assert context["score"] == 'mean log P("oh yes") per token, nats'
+    assert context["score"] == 'mean log P("oh yes") per token'
 
 
 def test_own_answer_of_the_model(run):
@@ -613,7 +613,6 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--budget", "x"), "--budget"),
         (explain("--seed", "-1"), "seed=-1"),
         (explain("--max-degree", "0"), "max_degree=0"),
-        (explain("--decoding", "firm"), "decoding='firm'"),
         (explain("--target-r2", "2"), "target_r2=2"),
         (explain("--top", "-1"), "--top -1 is negative"),
         (explain("--answer", "yes"), "--answer: logodds compares two answers"),
@@ -657,7 +656,7 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--model", "predict:spex"), "is one of the numbers that it predicts"),
         (explain("--zoom", "sentence"), "nothing to choose from; use explain"),
         (explain("--zoom", "letter"), "unit='letter' is unknown"),
-        (explain("--zoom", "sentence", "--target-r2", "0.5"), "do not go with --zoom"),
+        (explain("--zoom", "sentence", "--target-r2", "0.5"), "does not go with --zoom"),
         (explain("--zoom", "sentence", "--image", "x.png"), "image x.png: cannot be read"),
         (["explain", "--text", "missing.txt"], "missing.txt: cannot be read: No such file"),
         (["explain", "--text", "."], "cannot be read"),
@@ -909,7 +908,7 @@ def test_help_without_arguments():
 
 
 def test_help_names_every_method(capsys):
-    from spex.explaining import METHODS
+    from spex.fitting.methods import METHODS
 
     assert main(["explain", "--help"]) == 0
     text = capsys.readouterr().out

@@ -42,7 +42,7 @@ def test_log_odds_of_both_answers():
 def test_the_default_is_the_log_probability_of_the_models_answer():
     value = ValueFunction(TEXT, TableModel(length, answer=lambda prompt: f"So: {prompt}"))
     assert value.answer == "So: Say: a bb ccc."
-    assert value.score.summary == 'log P("So: Say: a bb ccc."), nats'
+    assert value.score.summary == 'log P("So: Say: a bb ccc.")'
 
 
 def test_equal_prompts_are_evaluated_once():
@@ -183,7 +183,8 @@ def test_description_for_reports():
         "prompt": "Say: a bb ccc.",
         "system": "Be brief.",
         "answer": "yes",
-        "score": 'log P("yes"), nats',
+        "score": 'log P("yes")',
+        "score_unit": "nats",
         "text": "a bb ccc",
         "unit": "word",
         "operator": "delete",

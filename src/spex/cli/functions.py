@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from spex.cli.inputs import AnyMasker
 from spex.errors import ArgumentError
-from spex.evaluation.predict_function import PredictFunction
+from spex.evaluation.predict_function import LARGEST, PredictFunction
 from spex.evaluation.value_function import ValueFunction
 from spex.inputs.image import Image
 from spex.inputs.table import Table
@@ -114,13 +114,14 @@ def make_function(
     if name == efficientnet.NAME:
         session.notice(f"loading the model {name}")
         names = [f"log P(class {number})" for number in range(efficientnet.N_CLASSES)]
-        return PredictFunction(
-            masker, efficientnet.EfficientNetLite0(), _class_number(answer), names=names
-        )
+        number = _class_number(answer)
+        output = LARGEST if number is None else number
+        return PredictFunction(masker, efficientnet.EfficientNetLite0(), output, names=names)
     if name.startswith(_PREDICT):
         predict = import_function(name.removeprefix(_PREDICT))
-        output = int(answer) if answer is not None and answer.isdecimal() else answer
-        return PredictFunction(masker, predict, output)
+        if answer is None:
+            return PredictFunction(masker, predict)
+        return PredictFunction(masker, predict, int(answer) if answer.isdecimal() else answer)
     if isinstance(masker, Table):
         raise AssertionError("check_function refuses it")
     return ValueFunction(masker, model or load_model(session, request), score, store=store)

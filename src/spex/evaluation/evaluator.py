@@ -83,6 +83,7 @@ def evaluate(
             raise BackendError(
                 f"the source gave {run.n_told - before} values for {len(masks)} masks"
             )
+    run.fits()
     report(Progress(run.n_told, run.total, run.r2))
 
 
@@ -91,7 +92,7 @@ def _good_values(returned: Any, masks: BoolArray) -> tuple[FloatArray, ValueFunc
     try:
         return checked_values(returned, masks), None
     except ValueFunctionError as error:
-        values = np.asarray(returned)
+        values = returned if isinstance(returned, np.ndarray) else np.zeros(0)
         if values.dtype.kind != "f" or values.ndim not in (1, 2) or len(values) != len(masks):
             raise
         return values.astype(np.float64).reshape(len(masks), -1), error
