@@ -44,7 +44,7 @@ def load(
         dtype: of such a model: such as "bfloat16"; unless given, float32 on a CPU and the
             checkpoint's own on another device.
         attn_implementation: of such a model: the attention kernel by its name in transformers, such
-            as "eager", "sdpa" or "flash_attention_2"; transformers' choice unless given.
+            as "eager", "sdpa" or "flash_attention_2"; default: transformers' choice.
         price: of a model on a server ("openai:..."): dollars per million tokens read and written,
             such as (0.15, 0.60), from which its `usage.cost` follows.
 

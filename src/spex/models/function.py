@@ -33,7 +33,7 @@ class FunctionModel:
         function: is given the user's message, a str, or, where there are other messages too, all of
             them as a list of {"role": ..., "content": ...}; returns the reply, a str. It should
             return the same reply to the same prompt: set its temperature to 0.
-        name: what to call it in reports; the function's own name unless given.
+        name: what to call it in reports; default: the function's own name.
         identity: what its replies are stored under. A function cannot be hashed: give another one
             to another function. Unless given, its attribute `identity`, if it has one; with
             neither, nothing is stored.

@@ -150,7 +150,7 @@ class Endpoint:
         key: sent as the bearer token; None for servers that want none.
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed.
-        label: what messages call it; the base URL unless given.
+        label: what messages call it; default: the base URL.
         price: see `Usage`.
 
     Attributes:
@@ -189,7 +189,7 @@ class Endpoint:
         self._timeout = timeout
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator["Session"]:
+    async def session(self) -> AsyncIterator["Connection"]:
         """Connections for the running event loop."""
         # What goes to this machine goes to no proxy, whatever the environment says of proxies.
         direct = urlsplit(self.base_url).hostname in _THIS_MACHINE
@@ -201,7 +201,7 @@ class Endpoint:
             timeout=self._timeout,
             max_retries=0,  # tenacity does it
         ) as client:
-            yield Session(self, client)
+            yield Connection(self, client)
 
     def error(self, failure: RequestFailed) -> BackendError | ArgumentError:
         """What a user is told of a request that failed for good."""
@@ -261,7 +261,7 @@ class Endpoint:
         return text.replace(self._key, "[key]") if self._key else text
 
 
-class Session:
+class Connection:
     """Connections to an endpoint, for one event loop."""
 
     def __init__(self, endpoint: Endpoint, client: Any) -> None:

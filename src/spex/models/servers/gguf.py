@@ -2,7 +2,7 @@
 
 The package xllamacpp carries llama.cpp with its server, which it runs inside of this process. It
 has no call for the log-probabilities of a prompt, so spex talks to that server, on 127.0.0.1 and
-with a key that nobody else knows, as it talks to one elsewhere: see `_log_prob_routes`.
+with a key that nobody else knows, as it talks to one elsewhere: see `log_prob_routes`.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class GGUFModel(OpenAIModel):
 
     Args:
         file: the GGUF file.
-        name: what to call the model in reports; the file's name unless given.
+        name: what to call the model in reports; default: the file's name.
         notice: is told what takes long.
 
     Raises:

@@ -21,7 +21,7 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.models.protocol import Message, Prompt
-from spex.models.servers.endpoint import WITHOUT_LOG_PROBS, RequestFailed, Session, UnusableReply
+from spex.models.servers.endpoint import WITHOUT_LOG_PROBS, Connection, RequestFailed, UnusableReply
 
 T = TypeVar("T")
 
@@ -36,16 +36,16 @@ class Route(Protocol):
 
     name: str
 
-    async def tokens(self, session: Session, answer: str) -> list[int]:
+    async def tokens(self, session: Connection, answer: str) -> list[int]:
         """The tokens of an answer, which do not depend on the prompt."""
         ...
 
-    async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
+    async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
         """The characters (start, stop) of the tokens of an answer."""
         ...
 
     async def log_probs(
-        self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
+        self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
         """Log-probability of every token of every answer, in nats."""
         ...
@@ -65,11 +65,11 @@ class PromptLogProbs:
         self._model = model
         self._root = _root(base_url)
 
-    async def tokens(self, session: Session, answer: str) -> list[int]:
+    async def tokens(self, session: Connection, answer: str) -> list[int]:
         """See `Route.tokens`."""
         return await self._tokenize(session, {"prompt": answer, "add_special_tokens": False})
 
-    async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
+    async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
         """See `Route.spans`."""
         tokens = await self.tokens(session, answer)
 
@@ -80,7 +80,7 @@ class PromptLogProbs:
         return _spans(answer, [await text(count) for count in range(1, len(tokens) + 1)])
 
     async def log_probs(
-        self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
+        self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
         """See `Route.log_probs`; two requests per prompt, one of which only counts tokens.
 
@@ -115,7 +115,7 @@ class PromptLogProbs:
         return await session.post("/completions", body, parse)
 
     async def _begun(
-        self, session: Session, prompt: Prompt, answer: str, tokens: list[int]
+        self, session: Connection, prompt: Prompt, answer: str, tokens: list[int]
     ) -> FloatArray:
         body = {
             "model": self._model,
@@ -141,7 +141,7 @@ class PromptLogProbs:
 
         return await session.post("/chat/completions", body, parse)
 
-    async def _tokenize(self, session: Session, what: dict[str, Any]) -> list[int]:
+    async def _tokenize(self, session: Connection, what: dict[str, Any]) -> list[int]:
         body = {"model": self._model, **what}
         return await _asked_beside(
             session, f"{self._root}/tokenize", body, lambda reply: _ints(reply["tokens"])
@@ -162,7 +162,7 @@ class TokenGrammar:
         self._model = model
         self._root = _root(base_url)
 
-    async def tokens(self, session: Session, answer: str) -> list[int]:
+    async def tokens(self, session: Connection, answer: str) -> list[int]:
         """See `Route.tokens`.
 
         Raises:
@@ -177,7 +177,7 @@ class TokenGrammar:
             )
         return [piece["id"] for piece in pieces]
 
-    async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
+    async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
         """See `Route.spans`."""
         await self.tokens(session, answer)
         ends = list(
@@ -187,7 +187,7 @@ class TokenGrammar:
         lead = ends[-1] - len(answer)
         return [(max(0, a - lead), max(0, b - lead)) for a, b in itertools.pairwise([0, *ends])]
 
-    async def _pieces(self, session: Session, answer: str) -> list[dict[str, Any]]:
+    async def _pieces(self, session: Connection, answer: str) -> list[dict[str, Any]]:
         body = {
             "content": answer,
             "add_special": False,
@@ -204,12 +204,12 @@ class TokenGrammar:
         return await _asked_beside(session, f"{self._root}/tokenize", body, parse)
 
     async def log_probs(
-        self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
+        self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
         """See `Route.log_probs`; one request per answer, which find the prompt in the cache."""
         return [await self._write(session, prompt, answer) for answer in tokens]
 
-    async def _write(self, session: Session, prompt: Prompt, tokens: list[int]) -> FloatArray:
+    async def _write(self, session: Connection, prompt: Prompt, tokens: list[int]) -> FloatArray:
         body = {
             "model": self._model,
             "messages": chat_messages(prompt),
@@ -243,7 +243,7 @@ class TopLogProbs:
         self._model = model
         self._base_url = base_url
 
-    async def tokens(self, session: Session, answer: str) -> list[int]:
+    async def tokens(self, session: Connection, answer: str) -> list[int]:
         """One token, whose number is not known: 0."""
         if len(answer.split()) > 1:
             raise ArgumentError(
@@ -254,13 +254,13 @@ class TopLogProbs:
             )
         return [0]
 
-    async def spans(self, session: Session, answer: str) -> list[tuple[int, int]]:
+    async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
         """See `Route.spans`."""
         await self.tokens(session, answer)
         return [(0, len(answer))]
 
     async def log_probs(
-        self, session: Session, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
+        self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
         """See `Route.log_probs`; one request per prompt."""
         body = {
@@ -336,7 +336,7 @@ def _root(base_url: str) -> str:
 
 
 async def _asked_beside(
-    session: Session, url: str, body: dict[str, Any], parse: Callable[[Any], T]
+    session: Connection, url: str, body: dict[str, Any], parse: Callable[[Any], T]
 ) -> T:
     """Ask at an address beside the common API, which a proxy may not pass on."""
     try:

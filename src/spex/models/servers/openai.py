@@ -16,9 +16,9 @@ from spex.models.servers.endpoint import (
     CONCURRENCY,
     KEY_VARIABLE,
     TIMEOUT_SECONDS,
+    Connection,
     Endpoint,
     RequestFailed,
-    Session,
     UnusableReply,
     Usage,
 )
@@ -76,7 +76,7 @@ class OpenAIModel:
     Args:
         model: what the server calls the model.
         base_url: the address of the API, such as "http://127.0.0.1:8000/v1".
-        name: what to call the model in reports; as for `spex.models.load` unless given.
+        name: what to call the model in reports; default: as for `spex.models.load`.
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed and is sent again.
         price: dollars per million tokens read and written, for `usage.cost`.
@@ -158,7 +158,7 @@ class OpenAIModel:
         if max_new_tokens < 1:
             raise ArgumentError(f"max_new_tokens={max_new_tokens} is below 1, the least")
 
-        async def reply(session: Session, number: int) -> str:
+        async def reply(session: Connection, number: int) -> str:
             body = {
                 "model": self._model,
                 "messages": chat_messages(prompts[number]),
@@ -185,7 +185,7 @@ class OpenAIModel:
         """See `LanguageModel.log_probs`."""
         tokens = [self._tokens(answer) for answer in answers]
 
-        async def score(session: Session, number: int) -> list[FloatArray]:
+        async def score(session: Connection, number: int) -> list[FloatArray]:
             return await self._route.log_probs(session, prompts[number], answers, tokens)
 
         return self._stream(score, len(prompts))
@@ -222,14 +222,14 @@ class OpenAIModel:
             )
         return entry or {}
 
-    def _call(self, work: Callable[[Session], Awaitable[T]]) -> T:
+    def _call(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         try:
             return call(self._endpoint.session, work)
         except RequestFailed as failure:
             raise self._endpoint.error(failure) from None
 
     def _stream(
-        self, work: Callable[[Session, int], Awaitable[T]], count: int
+        self, work: Callable[[Connection, int], Awaitable[T]], count: int
     ) -> Iterator[tuple[int, T]]:
         try:
             yield from stream(self._endpoint.session, work, count, self._endpoint.concurrency)

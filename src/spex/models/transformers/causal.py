@@ -44,7 +44,7 @@ class HuggingFaceModel:
 
     Args:
         source: a folder, a name on the Hugging Face hub, or files that were located.
-        name: what to call the model in reports; the source unless given.
+        name: what to call the model in reports; default: the source.
         device: see `Placement`, as for the next three.
         device_map: instead of a device.
         dtype: the precision.

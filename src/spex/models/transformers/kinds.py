@@ -23,7 +23,7 @@ def load_transformers(
 
     Args:
         source: a folder, or a name on the Hugging Face hub.
-        name: what to call the model in reports; the source unless given.
+        name: what to call the model in reports; default: the source.
         placement: where and how it runs.
         notice: is told what takes long.
 

@@ -16,13 +16,13 @@ class Placement:
     """Where a network runs, and how; what is None is chosen.
 
     Args:
-        device: such as "cpu" or "cuda:1"; CUDA if there is any, unless given.
+        device: such as "cpu" or "cuda:1"; default: CUDA if there is any, else the CPU.
         device_map: how accelerate spreads the network over devices instead: "auto", "balanced" and
             so on, or a mapping from modules to devices, as transformers takes it.
         dtype: such as "float32" or "bfloat16"; unless given, float32 on a CPU and the
             checkpoint's own on another device.
         attn_implementation: the attention kernel by its name in transformers, such as "eager",
-            "sdpa" or "flash_attention_2"; transformers' choice unless given.
+            "sdpa" or "flash_attention_2"; default: transformers' choice.
 
     Raises:
         ArgumentError: both device and device_map are given.
