@@ -326,6 +326,7 @@ def test_messages(run, content):
     assert "[assistant]\nGo on.\n[user]\nit fails\n" in out
 
 
+@pytest.mark.slow
 def test_a_picture(run, loader):
     import_module("efficientnet_lite_pytorch")
     image = import_module("PIL.Image")
@@ -852,6 +853,7 @@ sys.exit(main(sys.argv[1:], load=lambda name, notice=None: TableModel(slow, name
 """
 
 
+@pytest.mark.slow
 def test_signal_in_a_real_process(folder):
     command = [sys.executable, "-c", _SLOW, *explain("--quiet", "--store", "s.sqlite")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -895,6 +897,7 @@ def test_version():
     assert process.stdout == f"spex {spex.__version__}\n"
 
 
+@pytest.mark.slow
 def test_wrong_call_of_the_program():
     process = spex_process("explain", "--text", "missing.txt")
     assert (process.returncode, process.stdout) == (2, "")
@@ -917,6 +920,7 @@ def test_help_names_every_method(capsys):
     assert "{input}" in text
 
 
+@pytest.mark.slow
 def test_output_that_the_pipe_cannot_encode(folder):
     Path("review.txt").write_text("never fails \u4e2d", encoding="utf-8")
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}

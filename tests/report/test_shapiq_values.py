@@ -103,6 +103,7 @@ def plots(values, labels):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("index", "order"), [("SV", 1), ("FBII", 2), ("k-SII", 3), ("SII", 2)])
 @pytest.mark.parametrize("which", ["exact", "sparse"])
 def test_every_plot_draws(request, which, index, order):

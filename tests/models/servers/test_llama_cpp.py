@@ -15,6 +15,8 @@ from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.models import Message, Prompt, load
 from spex.models.transformers.smollm2 import find_gguf
 
+pytestmark = pytest.mark.slow  # they load SmolLM2
+
 QUESTION = "Positive or negative? {input}"
 TEXT = Text("Her acting never fails to impress; a thin plot.", prompt=QUESTION, system="Judge.")
 SENTENCE = "The review is quite positive."

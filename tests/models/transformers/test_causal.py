@@ -61,6 +61,7 @@ def forwards(tiny):
     return shapes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token_budget", [5, 4096])
 @pytest.mark.parametrize(
     ("architecture", "shares_prefixes"),

@@ -13,6 +13,8 @@ from spex.models import load
 from spex.models.environment import cache_folder
 from spex.models.transformers import smollm2 as module
 
+pytestmark = pytest.mark.slow  # they load SmolLM2
+
 QUESTION = "Positive or negative? {input}"
 TEXT = Text("Her acting never fails to impress; a thin plot.", prompt=QUESTION, system="Judge.")
 SENTENCE = "The review is quite positive."
