@@ -8,13 +8,13 @@ that is drawn uniformly, the rest being those of a coded design where it can be 
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import spex.fourier.mask_design
 from functions import (
     BoolArray,
     Case,
@@ -28,7 +28,8 @@ from functions import (
 )
 from spex.f2.packing import unpack
 from spex.fitting.selection import fit_all, join
-from spex.fourier.mask_design import coded_design, uniform_masks
+from spex.fourier.mask_design import DRAWN_OF_AUTO, coded_design
+from spex.fourier.mask_distribution import UNIFORM
 from spex.prior import Prior
 from spex.surrogates.base import CodedValues, Samples
 from spex.surrogates.boosted_trees import BoostedTrees
@@ -57,17 +58,13 @@ def cases(data: Path | None) -> list[Case]:
 
 def sampled(function: Function, budget: int, seed: int, share: float) -> Samples:
     """A sample as `spex.explain` takes it, with another share of uniform masks."""
-    usual = spex.fourier.mask_design._UNIFORM_SHARE["auto"]
-    spex.fourier.mask_design._UNIFORM_SHARE["auto"] = share
-    try:
-        design = coded_design("auto", function.n, budget, 0, 5, seed)
-    finally:
-        spex.fourier.mask_design._UNIFORM_SHARE["auto"] = usual
+    drawn = replace(DRAWN_OF_AUTO, share=share)
+    design = coded_design(drawn, function.n, budget, 0, 5, seed)
     words = np.zeros((0, (function.n + 63) // 64), dtype=np.uint64)
     if design is not None:
         words = np.unique(design.masks, axis=0)
     n_coded = len(words)
-    for block in uniform_masks(function.n, seed):
+    for block in UNIFORM.stream(function.n, seed):
         both = np.concatenate([words, block])
         _, first = np.unique(both, axis=0, return_index=True)
         words = both[np.sort(first)][:budget]

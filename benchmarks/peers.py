@@ -420,10 +420,10 @@ def _seed(seed: int) -> None:
 def _uniform(n: int, count: int, seed: int) -> BoolArray:
     """The first masks (count, n) of those that spex draws, each once."""
     from spex.f2.packing import unpack
-    from spex.fourier.mask_design import uniform_masks
+    from spex.fourier.mask_distribution import UNIFORM
 
     rows: dict[bytes, Any] = {}
-    for row in chain.from_iterable(uniform_masks(n, seed)):
+    for row in chain.from_iterable(UNIFORM.stream(n, seed)):
         rows.setdefault(row.tobytes(), row)
         if len(rows) == count:
             break

@@ -53,11 +53,11 @@ def predicted_recall(
     Raises:
         ImportError: this version of spex has no density evolution.
     """
-    from spex.fourier.mask_design import coded_design
+    from spex.fourier.mask_design import DRAWN_OF_SPEX, coded_design
     from spex.fourier.search import enumerable_order
     from spex.planning.density_evolution import Graph, density_evolution
 
-    design = coded_design("spex", n, budget, 0, order, 0)
+    design = coded_design(DRAWN_OF_SPEX, n, budget, 0, order, 0)
     if design is None:
         return REFUSED
     graph = Graph(

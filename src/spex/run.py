@@ -224,7 +224,9 @@ class Run:
 
     def _design(self, size: int, reserved: int = 0) -> Design | None:
         s = self.settings
-        return coded_design(s.method, s.n_features, size, reserved, s.max_degree, s.seed)
+        if s.of_method.drawn is None:
+            return None
+        return coded_design(s.of_method.drawn, s.n_features, size, reserved, s.max_degree, s.seed)
 
     def _end_stage(self) -> None:
         """All masks of the stage are told: fit and decide, where another stage may follow."""
@@ -341,7 +343,7 @@ class Run:
         words = told.words(rows)
         is_complete = bool(is_told.all()) and not len(others)
         if drawn.sum() < 2 or (drawn.sum() < _FEW_DRAWN and not is_complete):
-            if settings.method == "spex":
+            if settings.of_method.needs_coded:
                 raise ArgumentError(
                     f"{int(drawn.sum())} masks with a value measure R2, and method 'spex' needs 2 "
                     "beside the coded ones: tell more of those that were asked for, or use method "
@@ -385,7 +387,7 @@ class Run:
             if design is not None:
                 coded = told.numbers(design.masks)
         if design is None:
-            if self.settings.method == "spex":
+            if self.settings.of_method.needs_coded:
                 raise ArgumentError(
                     "method 'spex' decodes coded masks, and too few of them have a value: tell "
                     "those that were asked for, or use method 'auto'"
@@ -396,7 +398,7 @@ class Run:
 
     def _notes(self, design: Design | None) -> tuple[str, ...]:
         settings = self.settings
-        if settings.method != "spex" or design is None:
+        if not settings.of_method.needs_coded or design is None:
             return ()
         wanted = min(settings.max_degree, settings.n_features)
         reached = max(design.code.t, enumerable_order(settings.n_features, wanted))

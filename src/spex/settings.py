@@ -63,11 +63,9 @@ class Settings:
                 f"budget={budget} is too small to fit anything and measure it; give at least "
                 f"{_LEAST_BUDGET}, better a few times the number of features ({n})"
             )
-        if (
-            self.method == "spex"
-            and not self.is_exhaustive
-            and budget < (least := least_budget("spex", n))
-        ):
+        share = self.of_method.drawn
+        needs_design = self.of_method.needs_coded and not self.is_exhaustive
+        if share and needs_design and budget < (least := least_budget(share, n)):
             raise ArgumentError(
                 f"budget={budget} buys no coded masks for {n} features; give at least {least}, or "
                 "use method 'auto', which takes any budget"

@@ -6,7 +6,7 @@ import pytest
 
 from spex.errors import ArgumentError
 from spex.models import Message, Prompt, TableModel
-from spex.models.wrappers import ScoredOnce, StoredAnswers
+from spex.models.wrappers import StoredAnswers
 
 
 class Answers(dict):
@@ -27,7 +27,7 @@ def table():
     return TableModel(lambda prompt, answer: -float(len(prompt + answer)), answer=str.upper)
 
 
-WRAPPERS = [ScoredOnce, lambda model: StoredAnswers(model, Answers())]
+WRAPPERS = [lambda model: StoredAnswers(model, Answers())]
 
 
 @pytest.mark.parametrize("wrap", WRAPPERS)
@@ -54,25 +54,6 @@ def test_refusals_are_due_at_the_call(wrap):
     for refuse in (wrap(table()).check_prompts, wrap(table()).log_probs):
         with pytest.raises(ArgumentError, match="has no tokens"):
             refuse(prompts("a"), [" "])
-
-
-def test_nothing_is_scored_twice():
-    model = table()
-    once = ScoredOnce(model)
-    first = dict(once.log_probs(prompts("a", "b"), ["x"]))
-    again = dict(once.log_probs(prompts("c", "b", "a"), ["x"]))
-    assert model.n_scored == 3
-    assert (again[1], again[2]) == (first[1], first[0])
-    dict(once.log_probs(prompts("a"), ["y"]))
-    assert model.n_scored == 4
-
-
-def test_what_was_scored_before_an_interruption_is_known():
-    model = table()
-    once = ScoredOnce(model)
-    next(once.log_probs(prompts("a", "b"), ["x"]))
-    dict(once.log_probs(prompts("a", "b"), ["x"]))
-    assert model.n_scored == 2
 
 
 def test_an_answer_is_produced_once_per_prompt_and_length():

@@ -3,7 +3,7 @@ import pytest
 
 import spex
 from spex.f2.packing import unpack
-from spex.fourier.mask_design import coded_design
+from spex.fourier.mask_design import DRAWN_OF_SPEX, coded_design
 from spex.fourier.peeling import decode
 from spex.fourier.spectrum import Spectrum
 from spex.planning.plan import order_shares, plan
@@ -32,7 +32,7 @@ def test_offers_are_the_budget_and_its_multiples(usual):
 
 
 def test_design_is_that_of_an_explanation(usual):
-    design = coded_design("spex", 64, 2000, 0, 5, 0)
+    design = coded_design(DRAWN_OF_SPEX, 64, 2000, 0, 5, 0)
     graph = usual.offers[0].graph
     assert graph.log2_bins == tuple(len(rows) for rows in design.matrices)
     assert graph.n_offsets == len(design.offsets)
@@ -67,7 +67,7 @@ def test_decoding_recovers_what_was_predicted(n, budget, noise):
     offer = plan(n, budget, 4, noise).offers[0]
     rng = np.random.default_rng(0)
     for seed in range(3):
-        design = coded_design("spex", n, budget, 0, 4, seed)
+        design = coded_design(DRAWN_OF_SPEX, n, budget, 0, 4, seed)
         coefficients = {}
         orders = 1 + rng.choice(4, p=order_shares(n, 4, count), size=count)
         for rank, order in enumerate(orders, 1):

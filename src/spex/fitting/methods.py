@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from spex.fourier.mask_design import DRAWN_OF_AUTO, DRAWN_OF_SPEX, DrawnShare
 from spex.surrogates.base import Samples, Surrogate
 from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
@@ -23,11 +24,15 @@ class Method:
         sentence: What it does, in a few words.
         candidates: From samples and the highest order to the surrogates it chooses from, the
             cheapest first.
+        drawn: How much of the budget is for drawn masks; None where all masks are drawn.
+        needs_coded: Whether nothing can be fitted without coded masks.
     """
 
     name: str
     sentence: str
     candidates: Callable[[Samples, int], Sequence[Surrogate]]
+    drawn: DrawnShare | None = None
+    needs_coded: bool = False
 
 
 def _all_candidates(samples: Samples, max_degree: int) -> Sequence[Surrogate]:
@@ -44,7 +49,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         method.name: method
         for method in (
-            Method("auto", "the best surrogate, or several joined", _all_candidates),
+            Method("auto", "the best surrogate, or several joined", _all_candidates, DRAWN_OF_AUTO),
             # Fewer masks than all are fitted like those of auto while the run goes on.
             Method("exact", "all masks evaluated", _all_candidates),
             Method(
@@ -58,7 +63,13 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "boosted trees, their largest Fourier coefficients",
                 lambda _, max_degree: [BoostedTrees(max_degree)],
             ),
-            Method("spex", "coded masks, sparse Fourier transform", lambda *_: [Spex()]),
+            Method(
+                "spex",
+                "coded masks, sparse Fourier transform",
+                lambda *_: [Spex()],
+                DRAWN_OF_SPEX,
+                needs_coded=True,
+            ),
         )
     }
 )

@@ -96,34 +96,3 @@ class StoredAnswers(_Wrapper):
             (answer,) = self.model.generate([prompt], max_new_tokens)
             self._store.put_answer(request, answer)
         return answer
-
-
-class ScoredOnce(_Wrapper):
-    """A model that scores no prompt twice: it remembers the log-probabilities of every token."""
-
-    def __init__(self, model: LanguageModel) -> None:
-        super().__init__(model)
-        self._known: dict[tuple[str, ...], dict[Prompt, list[FloatArray]]] = {}
-
-    def log_probs(
-        self, prompts: Sequence[Prompt], answers: Sequence[str]
-    ) -> Iterator[tuple[int, list[FloatArray]]]:
-        """See `LanguageModel.log_probs`; what is known comes first."""
-        known = self._known.setdefault(tuple(answers), {})
-        missing = [number for number, prompt in enumerate(prompts) if prompt not in known]
-        # Asked right away, not when the first value is taken, for refusals are due at the call.
-        scored = self.model.log_probs([prompts[number] for number in missing], answers)
-        return self._remember(prompts, known, missing, scored)
-
-    def _remember(
-        self,
-        prompts: Sequence[Prompt],
-        known: dict[Prompt, list[FloatArray]],
-        missing: list[int],
-        scored: Iterator[tuple[int, list[FloatArray]]],
-    ) -> Iterator[tuple[int, list[FloatArray]]]:
-        for number in sorted(set(range(len(prompts))) - set(missing)):
-            yield number, known[prompts[number]]
-        for position, log_probs in scored:
-            known[prompts[missing[position]]] = log_probs
-            yield missing[position], log_probs

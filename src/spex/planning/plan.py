@@ -17,7 +17,7 @@ from spex._typing import FloatArray, IntArray
 from spex.arguments import MAX_FEATURES, is_exhaustive, whole_number
 from spex.errors import ArgumentError
 from spex.fourier.design import Design, design_cost
-from spex.fourier.mask_design import coded_design, least_budget
+from spex.fourier.mask_design import DRAWN_OF_SPEX, coded_design, least_budget
 from spex.fourier.search import enumerable_order
 from spex.planning.density_evolution import Graph, Prediction, density_evolution
 
@@ -182,7 +182,7 @@ class _Planner:
         )
 
     def _design(self, budget: int, max_degree: int) -> Design | None:
-        return coded_design("spex", self._n, budget, 0, max_degree, self._seed)
+        return coded_design(DRAWN_OF_SPEX, self._n, budget, 0, max_degree, self._seed)
 
     def _recoveries(self, graph: Graph, counts: list[int]) -> list[Recovery]:
         predictions = [self._predict(graph, count) for count in counts]
@@ -230,7 +230,7 @@ class _Planner:
         if offer.exact:
             return []
         if offer.graph is None:
-            least = least_budget("spex", self._n)
+            least = least_budget(DRAWN_OF_SPEX, self._n)
             return [f"The least budget that buys a coded design is {least:,}."]
         missed = [f for f in offer.recoveries if f.recovered < _NEARLY_ALL]
         if not missed:

@@ -98,9 +98,8 @@ def test_scores(llava, llava_folder, image):
     span = ValueFunction(image, llava, LogProb(ANSWER, span=" no"))
     np.testing.assert_allclose(span(masks), [values[2] for values in whole], atol=1e-3)
     tokens = ValueFunction(image, llava, LogProb(ANSWER)).per_token()
-    assert "".join(one.score.token for one in tokens) == ANSWER
-    for number, one in enumerate(tokens):
-        np.testing.assert_allclose(one(masks), [values[number] for values in whole], atol=1e-3)
+    assert "".join(one.token for one in tokens.scores) == ANSWER
+    np.testing.assert_allclose(tokens(masks), whole, atol=1e-3)
 
 
 def test_scores_of_replies(llava, llava_folder, image):
