@@ -28,18 +28,16 @@ class CodedValues:
         design: The masking design.
         values: (n_masks,) float64 at `design.masks`.
         max_degree: Highest order that decoding accepts.
-        decoding: Where decoding looks, one of `spex.fourier.peeling.DECODINGS`.
     """
 
     design: Design
     values: FloatArray
     max_degree: int
-    decoding: str = "auto"
 
     @cached_property
     def decoded(self) -> DecodeResult:
         """What message passing finds; computed once, however many folds ask."""
-        return decode(self.design, self.values, self.max_degree, _DOUBTFUL, self.decoding)
+        return decode(self.design, self.values, self.max_degree, _DOUBTFUL)
 
 
 @dataclass(frozen=True, eq=False)
