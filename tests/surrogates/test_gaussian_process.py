@@ -229,7 +229,7 @@ def test_a_right_relevance_raises_r2_at_few_masks():
 
 
 def test_a_close_pair_that_screening_misses_is_a_candidate(monkeypatch):
-    monkeypatch.setattr(gaussian_process, "_PAIR_FEATURES", 2)
+    monkeypatch.setattr(gaussian_process, "_PAIR_FEATURES", 1)  # no pair is screened
     truth = Spectrum.from_mapping({(0,): 3.0, (1,): 3.0, (4, 5): 1.0}, 8)
     found = []
     for close in ((), ((4, 5),)):
