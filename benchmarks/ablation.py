@@ -36,7 +36,6 @@ from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
 from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
-from spex.surrogates.pairwise import Pairwise
 
 NAMES = ("linear", "spex", "gp", "proxyspex")
 SHARES = (1.0, 0.6, 0.3)
@@ -82,8 +81,8 @@ def sampled(function: Function, budget: int, seed: int, share: float) -> Samples
 
 
 def fitted(samples: Samples):
-    """Every candidate's fit; pairs as well, whatever `auto` does with them."""
-    candidates = [Linear(), GaussianProcess(), BoostedTrees(), Pairwise()]
+    """Every candidate's fit."""
+    candidates = [Linear(), GaussianProcess(), BoostedTrees()]
     if samples.coded is not None:
         candidates.insert(1, Spex())
     return fit_all(candidates, [samples])[0]
@@ -96,9 +95,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     console = Console(width=150)
-    columns = [*(f"without {name}" for name in NAMES), "with pairwise"]
+    columns = [f"without {name}" for name in NAMES]
     without = Table("function", "budget", "all", *columns, "joined",
-                    title="R2 of auto without each candidate, and with one more")  # fmt: skip
+                    title="R2 of auto without each candidate")  # fmt: skip
     designs = Table("function", "budget", *(f"{share:.0%} uniform" for share in SHARES),
                     title="R2 of auto by the share of uniform masks")  # fmt: skip
     losses: list[list[float]] = []
@@ -115,14 +114,12 @@ def main() -> None:
             for share in SHARES:
                 samples = sampled(function, budget, arguments.seed, share)
                 fits = fitted(samples)
-                usual = {name: fit for name, fit in fits.items() if name != "pairwise"}
-                whole = join(usual, samples)
+                whole = join(fits, samples)
                 of_share.append(r2(whole.spectrum))
             less = []
             for name in NAMES:
-                kept = {other: fit for other, fit in usual.items() if other != name}
+                kept = {other: fit for other, fit in fits.items() if other != name}
                 less.append(r2(join(kept, samples).spectrum) if kept else np.nan)
-            less.append(r2(join(fits, samples).spectrum))
             losses.append([of_share[-1] - each for each in less])
             row = [f"{case.name[:28]} {case.noise}", str(budget)]
             without.add_row(*row, f"{of_share[-1]:.3f}", *(f"{x:.3f}" for x in less), whole.method)

@@ -42,6 +42,42 @@ def solve(factor: FloatArray, right: FloatArray) -> FloatArray:
     return found
 
 
+def penalised_cholesky(gram: FloatArray, penalty: FloatArray | float) -> FloatArray:
+    """The lower factor of gram + diag(penalty), in a copy.
+
+    A singular matrix is raised a little: with more columns than masks and almost no penalty, the
+    fit then goes through every value, and that fit is the one to be judged.
+
+    Args:
+        gram: (k, k) float64, of which the lower triangle counts.
+        penalty: (k,) or one number.
+
+    Raises:
+        scipy.linalg.LinAlgError: the raised matrix is not positive definite, or not finite.
+    """
+
+    def factor(raised: float) -> FloatArray:
+        system = gram.copy()
+        system[np.diag_indices(len(gram))] += penalty + raised
+        return cholesky(system)
+
+    try:
+        return factor(0.0)
+    except scipy.linalg.LinAlgError:
+        return factor(1e-8 * float(gram.diagonal().max()) + 1e-300)
+
+
+def ridge(gram: FloatArray, penalty: FloatArray | float, cross: FloatArray) -> FloatArray:
+    """Ridge coefficients: the solution x of (gram + diag(penalty)) x = cross.
+
+    Args:
+        gram: (k, k) float64.
+        penalty: (k,) or one number: noise variance over each coefficient's prior variance.
+        cross: (k,).
+    """
+    return solve(penalised_cholesky(gram, penalty), cross)
+
+
 def inverse(factor: FloatArray) -> FloatArray:
     """(L L^T)^-1, its lower triangle written over the factor."""
     _call("dpotri", factor, _size(factor))

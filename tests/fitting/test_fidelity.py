@@ -8,7 +8,7 @@ from spex.surrogates.base import Samples
 from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
-from spex.surrogates.refit import coefficient_errors, ridge_path, singletons
+from spex.surrogates.refit import coefficient_errors, first_order, ridge_path
 
 
 def samples(m=60, n=6, seed=0):
@@ -44,7 +44,7 @@ def fit_path(samples, folds):
     n = samples.n_features
     pairs = pack(np.array([[i in (0, j) for i in range(n)] for j in range(1, n)]))
     return ridge_path(
-        samples, np.concatenate([singletons(n), pairs]), [1, n, n + 2, 2 * n - 1], folds
+        samples, np.concatenate([first_order(n), pairs]), [1, n, n + 2, 2 * n - 1], folds
     )
 
 
@@ -95,7 +95,7 @@ def test_standard_errors_are_those_of_regression():
     for seed in range(200):
         noise = np.random.default_rng(seed).normal(size=m)
         given = Samples(pack(masks), n, masks @ weights + noise, np.ones(m, dtype=bool))
-        fitted = ridge_path(given, singletons(n), [n], folds(given))
+        fitted = ridge_path(given, first_order(n), [n], folds(given))
         spread.append(fitted.spectrum.coefficients)
     errors = coefficient_errors(given, fitted.spectrum, 1.0)
     assert np.std(spread, axis=0) == pytest.approx(errors, rel=0.25)
@@ -107,7 +107,7 @@ def test_noise_with_more_columns_than_masks_is_not_interpolated(seed):
     rng = np.random.default_rng(seed)
     n, m = 60, 40
     given = Samples(pack(rng.random((m, n)) < 0.5), n, rng.normal(size=m), np.ones(m, dtype=bool))
-    fitted = ridge_path(given, singletons(n), [n], folds(given))
+    fitted = ridge_path(given, first_order(n), [n], folds(given))
     fresh = rng.random((500, n)) < 0.5
     assert fitted.spectrum.predict(fresh).std() < 0.6
     assert np.isfinite(fitted.predictions).all()
@@ -151,7 +151,7 @@ def test_cross_fitted_interval_covers_the_truth_about_nine_times_in_ten(m):
         found = dict(fitted.spectrum.items())
         error = sum((found[i,] - weights[i]) ** 2 for i in range(n)) + found[()] ** 2 + noise**2
         truth = 1 - error / (weights @ weights + noise**2)
-        measured = cross_fitted_fidelity(values, fitted.predictions, fitted.left_out, m)
+        measured = cross_fitted_fidelity(values, fitted.predictions, fitted.share_left_out, m)
         low, high = measured.interval
         covered += low <= truth <= high
         off.append(np.log((1 - measured.r2) / (1 - truth)))

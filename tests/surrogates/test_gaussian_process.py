@@ -66,7 +66,7 @@ def test_gradient_is_that_of_the_marginal_likelihood(is_sequence):
     shared = np.zeros((0, 0))
     if is_sequence:
         shared = (given.neighbours @ given.neighbours.T).astype(np.float64)
-    prior, values = rng.normal(size=n + 5), rng.normal(size=m)
+    prior, values = rng.normal(size=n + 5), rng.normal(size=(2, m))
     logs = prior + rng.normal(scale=0.3, size=n + 5)
     arguments = given.signs, values, prior, shared
     error = scipy.optimize.check_grad(
@@ -81,9 +81,9 @@ def test_a_process_without_a_fold_is_the_process_of_the_others():
     n, m = 6, 80
     given = uniform_samples(n, m, lambda masks: masks @ np.arange(1.0, n + 1), is_sequence=True)
     parts = folds(given)[:2]
-    data = gaussian_process._Data(given, 3)
+    data = gaussian_process._Data([given], 3)
     start = data.start(folds(given)[:5], None)
-    for fold, found in zip(parts, data._posteriors(parts, start), strict=True):
+    for fold, (found,) in zip(parts, data._posteriors(parts, start), strict=True):
         rows = data._rows[found.rows]
         kernel = kernel_matrix(data._points[found.rows], found.hyper)
         kernel[np.diag_indices(len(kernel))] += found.hyper.noise
@@ -98,7 +98,7 @@ def test_hyperparameters_tell_relevant_features_from_others():
     masks = np.random.default_rng(2).random((150, 12)) < 0.5
     values = masks[:, 0] + 2.0 * (masks[:, 1] & masks[:, 2])
     given = Points(np.where(masks, 1.0, -1.0))
-    hyper = most_likely(given, (values - values.mean()) / values.std())
+    hyper = most_likely(given, ((values - values.mean()) / values.std())[None])
     assert hyper.rates[:3].min() > 2 * hyper.rates[3:].max()
 
 
@@ -177,9 +177,9 @@ def test_an_earlier_fit_does_not_tell_a_fold_its_values(fold):
 def test_a_larger_sample_begins_where_the_smaller_one_ended(monkeypatch):
     from_nothing = []
 
-    def watched(points, values, start=None):
+    def watched(points, values, start, log_relevance):
         from_nothing.append(start is None)
-        return most_likely(points, values, start)
+        return most_likely(points, values, start, log_relevance)
 
     monkeypatch.setattr(gaussian_process, "most_likely", watched)
     explanation = spex.explain(three_pairs, 30, budget=256, target_r2=1.0, method="gp")
@@ -203,3 +203,37 @@ def test_folds_stay_when_the_sample_grows():
     assert not same_folds(fewer, replace(samples, drawn=uniform))
     few = replace(samples.without(np.arange(5, 200)), drawn=np.ones(5, dtype=bool))
     assert not same_folds(few, samples)
+
+
+def test_constant_outputs_do_not_disturb_the_others():
+    given = uniform_samples(12, 80, three_pairs)
+    constant = replace(given, values=np.full(80, 3.0))
+    first, second, third = GaussianProcess().fit_outputs([constant, given, constant], folds(given))
+    alone = GaussianProcess().fit(given, folds(given))
+    assert np.array_equal(second.spectrum.coefficients, alone.spectrum.coefficients)
+    assert np.array_equal(second.predictions, alone.predictions)
+    for fit in (first, third):
+        assert dict(fit.spectrum.items()) == {(): 3.0}
+
+
+def test_a_right_relevance_raises_r2_at_few_masks():
+    n = 60
+    truth = Spectrum.from_mapping({(0,): 1.0, (1,): -1.0, (0, 2): 1.0, (1, 3): 1.0}, n)
+    given = uniform_samples(n, 60, truth.predict)
+    found = []
+    for relevance in (None, (50.0,) * 4 + (1.0,) * (n - 4)):
+        known = replace(given, prior=Prior(relevance=relevance))
+        fitted = GaussianProcess().fit(known, folds(known))
+        found.append(r2_on_fresh_masks(fitted.spectrum, truth.predict, n))
+    assert found[1] > found[0] + 0.1
+
+
+def test_a_close_pair_that_screening_misses_is_a_candidate(monkeypatch):
+    monkeypatch.setattr(gaussian_process, "_PAIR_FEATURES", 1)  # no pair is screened
+    truth = Spectrum.from_mapping({(0,): 3.0, (1,): 3.0, (4, 5): 1.0}, 8)
+    found = []
+    for close in ((), ((4, 5),)):
+        given = replace(uniform_samples(8, 100, truth.predict), prior=Prior(close=close))
+        spectrum = GaussianProcess(2).fit(given, folds(given)).spectrum
+        found.append(dict(spectrum.items()).get((4, 5), 0.0))
+    assert found == [0.0, pytest.approx(1.0, abs=0.1)]

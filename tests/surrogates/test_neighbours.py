@@ -51,3 +51,16 @@ def test_frequencies_and_names_agree_and_orders_are_cut():
     far = np.zeros((1, 70), dtype=bool)
     far[0, [3, 60]] = True
     assert transform.at(far).nnz == 0
+
+
+def test_a_sequence_is_some_features_in_any_order():
+    n, sequence = 7, np.array([5, 2, 0, 6])
+    masks = every_mask(n)
+    indicators = neighbour_indicators(masks[:, sequence]).astype(np.float64)
+    transform = neighbour_transform(n, n, sequence)
+    expected = np.stack([walsh_hadamard(column.copy()) for column in indicators.T], axis=1)
+    assert transform.at(masks).toarray()[1:] == pytest.approx(expected[1:], abs=1e-12)
+    rows = np.arange(len(transform.names))
+    members = transform.frequencies(rows)
+    assert not members[:, [1, 3, 4]].any()
+    assert (transform.at(members) != transform.coefficients).nnz == 0

@@ -110,7 +110,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     def measure(predictions: FloatArray, left_out: float) -> Fidelity:
         return cross_fitted_fidelity(values[drawn], predictions[drawn], left_out, len(samples))
 
-    scores = {name: measure(fit.predictions, fit.left_out).r2 for name, fit in fitted.items()}
+    scores = {name: measure(fit.predictions, fit.share_left_out).r2 for name, fit in fitted.items()}
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
     if len(names) == 1:
         of_fold, weights = predictions[:, 0], np.ones(1)
@@ -121,7 +121,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
             others[rows] = False
             of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
         weights = _weights(predictions[drawn], values[drawn])
-    left_out = float(weights @ [fitted[name].left_out for name in names])
+    left_out = float(weights @ [fitted[name].share_left_out for name in names])
     measured = measure(of_fold, left_out)
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])

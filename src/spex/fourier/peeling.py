@@ -56,10 +56,6 @@ from spex.fourier.spectrum import Spectrum
 # Proposes frequencies, and how many wrong ones there are to each right one (as a logarithm).
 _Search: TypeAlias = Callable[[], tuple[IntArray, FloatArray]]
 
-# Where candidates come from. hard: codewords of the bins' signs; soft: also of signs that are a
-# little wrong; exhaustive: every frequency of a low order; auto: soft, exhaustive and neighbours.
-DECODINGS = ("auto", "exhaustive", "hard", "soft")
-
 _MAX_ROUNDS = 100
 # Up to so many features all pairs are tried in every round, beyond only when nothing else helps.
 _MANY_PAIRS = 2000
@@ -98,7 +94,6 @@ def decode(
     values: FloatArray,
     max_degree: int,
     n_further: int = 0,
-    decoding: str = "auto",
 ) -> DecodeResult:
     """Find the large Fourier coefficients of a function from the values of its coded masks.
 
@@ -107,7 +102,6 @@ def decode(
         values: (n_masks,) float64, the function at `design.masks`.
         max_degree: Frequencies of higher order are not accepted.
         n_further: How many doubtful frequencies are named at most.
-        decoding: One of `DECODINGS`.
 
     Returns:
         The decoded spectrum and what was left.
@@ -115,7 +109,7 @@ def decode(
     # Bins are float32: in a unit near the values' spread they neither overflow nor vanish. As that
     # is a power of two, it changes no digit of the result.
     unit = 2.0 ** math.frexp(float(values.std()))[1]
-    decoder = _Decoder(design, values / unit, max_degree, decoding)
+    decoder = _Decoder(design, values / unit, max_degree)
     rounds = decoder.run()
     found = decoder.result(rounds, n_further)
     spectrum = replace(found.spectrum, coefficients=found.spectrum.coefficients * unit)
@@ -125,11 +119,10 @@ def decode(
 class _Decoder:
     """The state of message passing: a support, its coefficients and the residual bins."""
 
-    def __init__(self, design: Design, values: FloatArray, max_degree: int, decoding: str) -> None:
+    def __init__(self, design: Design, values: FloatArray, max_degree: int) -> None:
         self._design = design
-        self._decoding = decoding
         self._geometry = Geometry.of(design)
-        self._codewords = Codewords(self._geometry, design.code, decoding != "hard")
+        self._codewords = Codewords(self._geometry, design.code)
         self._max_degree = min(max_degree, design.n_features)
         self._enumerable = enumerable_order(design.n_features, self._max_degree)
         bins = design.bins(values)
@@ -221,10 +214,6 @@ class _Decoder:
         def pending() -> tuple[IntArray, FloatArray]:
             return self._pending, self._log_odds(orders_of(self._pending))
 
-        if self._decoding in ("hard", "soft"):
-            return [[codewords]]
-        if self._decoding == "exhaustive":
-            return [[low_orders], [pending], [higher_orders]]
         return [[codewords, low_orders, near], [pending], [higher_orders]]
 
     def _enumerated(

@@ -472,13 +472,12 @@ class Codewords:
     Args:
         geometry: Geometry of the design.
         code: The code whose parity rows are the offsets.
-        soft: Whether to try doubtful signs both ways; otherwise each word is decoded as it is.
     """
 
-    def __init__(self, geometry: Geometry, code: BCHCode, soft: bool = True) -> None:
+    def __init__(self, geometry: Geometry, code: BCHCode) -> None:
         self._geometry = geometry
         self._code = code
-        self._doubted = min(_DOUBTED, geometry.n_offsets) if soft else 0
+        self._doubted = min(_DOUBTED, geometry.n_offsets)
         self._found = np.zeros((0, code.t), dtype=np.int64)
         # The words that were decoded last, of each bin alone and averaged.
         shape = (2, int(geometry.n_bins.sum()), geometry.n_offsets)

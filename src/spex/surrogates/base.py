@@ -1,11 +1,11 @@
 """What a surrogate is given, and what it must do."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from spex.prior import NO_PRIOR, Prior
 # Doubtful frequencies that decoding names for the refit to decide upon.
 _DOUBTFUL = 500
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True, eq=False)
 class CodedValues:
@@ -28,18 +30,16 @@ class CodedValues:
         design: The masking design.
         values: (n_masks,) float64 at `design.masks`.
         max_degree: Highest order that decoding accepts.
-        decoding: Where decoding looks, one of `spex.fourier.peeling.DECODINGS`.
     """
 
     design: Design
     values: FloatArray
     max_degree: int
-    decoding: str = "auto"
 
     @cached_property
     def decoded(self) -> DecodeResult:
-        """What message passing finds; computed once, however many folds ask."""
-        return decode(self.design, self.values, self.max_degree, _DOUBTFUL, self.decoding)
+        """What message passing finds, computed once."""
+        return decode(self.design, self.values, self.max_degree, _DOUBTFUL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,7 @@ class Samples:
         coded: A coded design and its values, if there is one.
         designed: (m,) bool, which masks are those of the design; all of them are there.
         prior: What is known of the features.
-        earlier: Fits to a beginning of these samples, each of its masks in the same fold as now, by
-            name of the surrogate.
+        earlier: Fits to a prefix of these samples with the same folds, by surrogate name.
     """
 
     words: WordArray
@@ -77,7 +76,7 @@ class Samples:
         return unpack(self.words, self.n_features)
 
     def without(self, rows: IntArray) -> "Samples":
-        """The samples less some of the uniform ones."""
+        """These samples without some rows of drawn masks."""
         keep = np.ones(len(self), dtype=np.bool_)
         keep[rows] = False
         return replace(
@@ -97,14 +96,14 @@ class Fitted:
         spectrum: The fit to all samples.
         predictions: (m,) float64, of each mask in a fold by a fit that has seen no mask of that
             fold, the whole choice of support and penalties repeated; NaN elsewhere.
-        left_out: Share of all masks that the fit behind a prediction has not seen.
-        begin: Where the search for parameters may begin once there are more samples: found without
-            the first half of the folds, and without the other; or one set, without any fold.
+        share_left_out: Share of all masks that the fit behind a prediction has not seen.
+        begin: Parameters from which a fit to more samples may start: those found without the first
+            half of the folds, then those without the second; or one item, found without any fold.
     """
 
     spectrum: Spectrum
     predictions: FloatArray
-    left_out: float
+    share_left_out: float
     begin: Sequence[FloatArray] = ()
 
 
@@ -120,34 +119,56 @@ class Surrogate(Protocol):
         """What `method=` calls it."""
         ...
 
+    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
+        """Fit several outputs of the same masks.
+
+        Args:
+            samples: One for each output; they differ in their values only.
+            folds: As for `fit`.
+        """
+        ...
+
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit a spectrum to evaluated masks, and predict each fold from the others.
 
         Args:
             samples: Evaluated masks.
-            folds: Row numbers of uniform masks, no row twice; at least two folds.
+            folds: Row numbers of drawn masks, no row twice; at least two folds.
         """
         ...
 
 
-def predict_folds(
-    fit: Callable[[Samples], Spectrum], samples: Samples, folds: Sequence[IntArray]
-) -> FloatArray:
-    """Predict the masks of each fold by a fit to all others, fold by fold.
+def in_threads(tasks: Iterable[Callable[[], Result]]) -> list[Result]:
+    """Run tasks side by side, one thread for each core; results in the order of the tasks.
 
-    Returns:
-        (m,) float64; NaN at masks of no fold.
+    Threads run fits, not the linear algebra inside them, whose matrices are small: `fit_candidate`
+    keeps BLAS to one thread.
     """
-    predictions = np.full(len(samples), np.nan)
-
-    def predict(rows: IntArray) -> None:
-        predictions[rows] = fit(samples.without(rows)).evaluate(samples.words[rows])
-
-    # The folds are what runs side by side, not the linear algebra inside them (`fit_candidate` sees
-    # to that): its matrices are small.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(predict, folds))
-    return predictions
+        return [future.result() for future in [pool.submit(task) for task in tasks]]
+
+
+def cross_fit(
+    fit: Callable[[Samples], Spectrum], samples: Samples, parts: Sequence[IntArray]
+) -> Fitted:
+    """Fit all samples, and predict each part by a fit to the rest.
+
+    Args:
+        fit: From samples to a spectrum.
+        samples: Evaluated masks.
+        parts: Row numbers of drawn masks, no row twice.
+    """
+
+    def without(rows: IntArray) -> Spectrum:
+        return fit(samples.without(rows))
+
+    spectrum, *others = in_threads(
+        [partial(fit, samples), *(partial(without, rows) for rows in parts)]
+    )
+    predictions = np.full(len(samples), np.nan)
+    for rows, other in zip(parts, others, strict=True):
+        predictions[rows] = other.evaluate(samples.words[rows])
+    return Fitted(spectrum, predictions, len(parts[0]) / len(samples))
 
 
 def constant_fit(samples: Samples, folds: Sequence[IntArray]) -> Fitted:
@@ -157,5 +178,4 @@ def constant_fit(samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         support = np.zeros((1, n_words(of.n_features)), dtype=np.uint64)
         return Spectrum(of.n_features, support, np.array([of.values.mean()]))
 
-    left_out = len(folds[0]) / len(samples)
-    return Fitted(mean(samples), predict_folds(mean, samples, folds), left_out)
+    return cross_fit(mean, samples, folds)

@@ -9,9 +9,7 @@ what boosting leaves of its learning rate.
 """
 
 import math
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ from spex._typing import FloatArray, IntArray, WordArray
 from spex.f2.packing import n_words, unpack
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.trees import Trees, tree_spectrum
-from spex.surrogates.base import Fitted, Samples, constant_fit
+from spex.surrogates.base import Fitted, Samples, constant_fit, cross_fit
 from spex.surrogates.refit import signs
 
 if TYPE_CHECKING:
@@ -79,6 +77,10 @@ class BoostedTrees:
     max_degree: int = 5
     name: str = "proxyspex"
 
+    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
+        """Fit one output after the other."""
+        return [self.fit(output, folds) for output in samples]
+
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit all samples; the folds are predicted by trees that have seen none of them."""
         if np.ptp(samples.values) == 0.0 or len(samples) < _LEAST_SAMPLES:
@@ -86,16 +88,7 @@ class BoostedTrees:
         left_out = sum(len(rows) for rows in folds) / len(samples)
         n_parts = min(max(2, math.ceil(left_out / _SHARE_LEFT_OUT)), len(folds))
         parts = [np.concatenate(folds[start::n_parts]) for start in range(n_parts)]
-
-        def predict(rows: IntArray) -> FloatArray:
-            return self._spectrum(samples.without(rows)).evaluate(samples.words[rows])
-
-        predictions = np.full(len(samples), np.nan)
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            whole = pool.submit(self._spectrum, samples)
-            for rows, found in zip(parts, pool.map(predict, parts), strict=True):
-                predictions[rows] = found
-        return Fitted(whole.result(), predictions, len(parts[0]) / len(samples))
+        return cross_fit(self._spectrum, samples, parts)
 
     def _spectrum(self, samples: Samples) -> Spectrum:
         n = samples.n_features
@@ -212,15 +205,13 @@ def _weighted_ridge(
     centre = float(values.mean())
     # With more columns than masks the system of the masks is the smaller one.
     wide = len(words) < len(support)
-    gram = design @ design.T if wide else design.T @ design
+    gram = np.asarray(design @ design.T if wide else design.T @ design, dtype=np.float64)
     right = values - centre if wide else design.T @ (values - centre)
     # Rounding must not make the system singular.
     least = 1e-12 * float(np.trace(gram))
     fits = []
     for noise in noises:
-        system = np.array(gram, dtype=np.float64, order="C")
-        system[np.diag_indices_from(system)] += max(noise, least)
-        solved = positive_definite.solve(positive_definite.cholesky(system), right)
+        solved = positive_definite.ridge(gram, max(noise, least), right)
         if wide:
             solved = design.T @ solved
         fits.append(np.concatenate([[centre - float(means @ solved)], scale * solved]))

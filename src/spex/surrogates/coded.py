@@ -8,7 +8,7 @@ import numpy as np
 from spex._typing import IntArray
 from spex.errors import ArgumentError
 from spex.surrogates.base import Fitted, Samples
-from spex.surrogates.refit import NEGLIGIBLE, PENALTIES, ridge_path, singletons, without
+from spex.surrogates.refit import NEGLIGIBLE, PENALTIES, first_order, ridge_path, without
 
 # More columns than this are never refitted, nor more than this share of the masks.
 _MAX_SUPPORT = 1000
@@ -29,6 +29,10 @@ class Spex:
     """The support by sparse Walsh-Hadamard decoding (Kang, Butler et al. 2025), then ridge."""
 
     name: str = "spex"
+
+    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
+        """Fit one output after the other."""
+        return [self.fit(output, folds) for output in samples]
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Decode the coded masks and refit on all masks.
@@ -57,7 +61,7 @@ class Spex:
         lengths = [len(support)]
         room = min(_MAX_SUPPORT, int(_MAX_SHARE * len(samples)))
         if len(support) + samples.n_features <= room:
-            single = without(singletons(samples.n_features), support)
+            single = without(first_order(samples.n_features), support)
             support = np.concatenate([support, single])
             lengths.append(len(support))
         further = without(decoded.further, support)

@@ -5,10 +5,10 @@ F(k) is w_k sum_j alpha_j (-1)^<k,m_j> with alpha = (K + noise I)^-1 y, plus wha
 neighbours add. The largest of these coefficients are kept and refitted on all masks.
 """
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -16,9 +16,9 @@ import scipy.sparse
 
 from spex import positive_definite
 from spex._typing import BoolArray, FloatArray, IntArray
-from spex.f2.packing import n_words, pack, unpack
+from spex.f2.packing import are_among, n_words, pack, unpack
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates.base import Fitted, Samples, constant_fit
+from spex.surrogates.base import Fitted, Samples, constant_fit, in_threads
 from spex.surrogates.hypercube_kernel import (
     Hyperparameters,
     Points,
@@ -59,9 +59,24 @@ class GaussianProcess:
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit all samples; each fold is predicted by hyperparameters found without it."""
-        if np.ptp(samples.values) == 0.0 or len(samples) < _LEAST_SAMPLES:
-            return constant_fit(samples, folds)
-        data = _Data(samples, self.max_degree)
+        return self.fit_outputs([samples], folds)[0]
+
+    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
+        """Fit several outputs with common hyperparameters; the rest is each output's own."""
+        varying = [
+            output
+            for output in samples
+            if np.ptp(output.values) > 0.0 and len(output) >= _LEAST_SAMPLES
+        ]
+        fits = iter(self._fit_varying(varying, folds) if varying else [])
+        return [
+            next(fits) if any(output is other for other in varying) else constant_fit(output, folds)
+            for output in samples
+        ]
+
+    def _fit_varying(self, outputs: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
+        samples = outputs[0]
+        data = _Data(outputs, self.max_degree)
         sizes = [size for size in _SIZES if size <= max(_SIZES[0], len(samples))]
         sharing = max(1, int(_SHARE_LEFT_OUT * len(samples) / len(folds[0])))
         # The search for hyperparameters starts where one without half of the folds has ended.
@@ -72,30 +87,33 @@ class GaussianProcess:
             for number, half in enumerate(halves)
             for start in range(0, len(half), sharing)
         ]
-        earlier = samples.earlier.get(self.name)
         begin: Sequence[FloatArray | None] = [None] * len(halves)
-        if earlier is not None and len(earlier.begin) == len(halves):
-            begin = earlier.begin
-        # What runs side by side is the folds, not the linear algebra inside them.
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            starts = list(pool.map(data.start, halves, begin))
-            whole = pool.submit(data.posterior, starts[0])
-            parts = list(
-                pool.map(lambda group: data.predict(group[1], starts[group[0]], sizes), groups)
-            )
-            posterior = whole.result()
-        guesses = np.full((len(samples), len(sizes)), np.nan)
+        for output in outputs:
+            earlier = output.earlier.get(self.name)
+            if earlier is not None and len(earlier.begin) == len(halves):
+                begin = earlier.begin
+                break
+        starts = in_threads(partial(data.start, *each) for each in zip(halves, begin, strict=True))
+        tasks: list[Callable[[], Any]] = [partial(data.posteriors, starts[0])]
+        tasks += [partial(data.predict, group, starts[at], sizes) for at, group in groups]
+        whole, *parts = in_threads(tasks)
+        guesses = np.full((len(outputs), len(samples), len(sizes)), np.nan)
         for (_, group), part in zip(groups, parts, strict=True):
             for rows, guess in zip(group, part, strict=True):
-                guesses[rows] = guess
-        predictions, size = _choose(guesses, samples.values, folds)
-        chosen = data.largest(posterior, sizes[size])
-        fit = data.refit(chosen, np.arange(len(samples)), posterior, [sizes[size]])[0]
-        constant = np.zeros((1, n_words(samples.n_features)), dtype=np.uint64)
-        support = np.concatenate([constant, pack(chosen.members)])
-        spectrum = Spectrum(samples.n_features, support, fit)
-        left_out = sum(len(rows) for rows in groups[0][1]) / len(samples)
-        return Fitted(spectrum, predictions, left_out, [start.logs for start in starts])
+                guesses[:, rows] = guess
+        share = sum(len(rows) for rows in groups[0][1]) / len(samples)
+        ends = [start.logs for start in starts]
+
+        def finish(number: int, posterior: _Posterior) -> Fitted:
+            values = outputs[number].values
+            predictions, size = _choose(guesses[number], values, folds)
+            chosen = data.largest(posterior, sizes[size])
+            fit = data.refit(chosen, np.arange(len(samples)), posterior, [sizes[size]])[0]
+            constant = np.zeros((1, n_words(samples.n_features)), dtype=np.uint64)
+            support = np.concatenate([constant, pack(chosen.members)])
+            return Fitted(Spectrum(samples.n_features, support, fit), predictions, share, ends)
+
+        return in_threads(partial(finish, *each) for each in enumerate(whole))
 
 
 def _choose(
@@ -119,17 +137,19 @@ def _choose(
 
 @dataclass(frozen=True, eq=False)
 class _Posterior:
-    """A process given some of the samples.
+    """A process given some of the samples of one output.
 
     Args:
-        hyper: Of its kernel.
-        centre: What is taken from the values.
-        spread: The unit of the values that the process sees.
+        output: The number of the output.
+        hyper: The hyperparameters of its kernel.
+        centre: Subtracted from the values.
+        spread: The values are divided by it.
         rows: (p,) positions of the samples among the points.
         alpha: (p,) (K + noise I)^-1 y.
         error: Mean squared leave-one-out error.
     """
 
+    output: int
     hyper: Hyperparameters
     centre: float
     spread: float
@@ -167,12 +187,13 @@ class _Data:
     """Evaluated masks, and fits to some of them.
 
     Args:
-        samples: The masks and their values.
+        outputs: The masks and the values of each output.
         max_degree: Highest order of coefficients.
     """
 
-    def __init__(self, samples: Samples, max_degree: int) -> None:
-        self._values = samples.values
+    def __init__(self, outputs: Sequence[Samples], max_degree: int) -> None:
+        samples = outputs[0]
+        self._values = np.stack([output.values for output in outputs])  # (q, m)
         self._words = samples.words
         self._n = samples.n_features
         self._max_degree = min(max_degree, self._n)
@@ -180,12 +201,21 @@ class _Data:
         order = np.random.default_rng(0).permutation(len(samples))
         self._rows = order[:_POSTERIOR_SAMPLES]
         masks = unpack(samples.words[self._rows], self._n)
+        prior = samples.prior
         self._near: NeighbourTransform | None = None
         indicators = None
-        if samples.prior.sequence and self._n <= _NEIGHBOUR_FEATURES:
-            indicators = neighbour_indicators(masks)
-            self._near = neighbour_transform(self._n, self._max_degree)
+        if prior.sequence and len(prior.sequence) <= _NEIGHBOUR_FEATURES:
+            sequence = np.array(prior.sequence)
+            indicators = neighbour_indicators(masks[:, sequence])
+            self._near = neighbour_transform(self._n, self._max_degree, sequence)
         self._points = Points(np.where(masks, 1.0, -1.0), indicators)
+        self._log_relevance: FloatArray | None = None
+        if prior.relevance is not None:
+            logs = np.log(prior.relevance)
+            self._log_relevance = logs - logs.mean()
+        self._close = np.zeros((len(prior.close), self._n), dtype=np.bool_)
+        for row, pair in zip(self._close, prior.close, strict=True):
+            row[list(pair)] = True
 
     def start(self, folds: Sequence[IntArray], begin: FloatArray | None) -> Hyperparameters:
         """Hyperparameters found without some folds: where the search for better ones starts.
@@ -195,19 +225,17 @@ class _Data:
             begin: Logarithms of hyperparameters found from fewer masks, none of them in the folds.
         """
         rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
-        values = self._values[self._rows[rows]]
-        spread = float(values.std()) or 1.0
         known = None if begin is None else Hyperparameters(begin)
-        return most_likely(self._points[rows], (values - values.mean()) / spread, known)
+        return self._most_likely(rows, known)[0]
 
-    def posterior(self, start: Hyperparameters) -> _Posterior:
-        """The process given all samples."""
+    def posteriors(self, start: Hyperparameters) -> list[_Posterior]:
+        """For each output the process given all samples."""
         return self._posteriors([np.zeros(0, dtype=np.int64)], start)[0]
 
     def predict(
         self, folds: Sequence[IntArray], start: Hyperparameters, sizes: Sequence[int]
     ) -> list[FloatArray]:
-        """For each fold (rows, sizes): predictions by fits to all other masks.
+        """For each fold (q, rows, sizes): predictions of each output by fits to all other masks.
 
         Hyperparameters see no mask of any of the folds, the rest none of the fold predicted.
 
@@ -217,23 +245,40 @@ class _Data:
             sizes: Numbers of coefficients.
         """
         guesses = []
-        posteriors = self._posteriors(folds, start)
-        for fold, posterior in zip(folds, posteriors, strict=True):
-            chosen = self.largest(posterior, sizes[-1])
-            others = np.setdiff1d(np.arange(len(self._values)), fold)
-            fits = self.refit(chosen, others, posterior, sizes)
-            design = signs(self._words[fold], pack(chosen.members))
-            guesses.append(
-                np.stack([fit[0] + design[:, : len(fit) - 1] @ fit[1:] for fit in fits], axis=1)
-            )
+        for fold, posteriors in zip(folds, self._posteriors(folds, start), strict=True):
+            others = np.setdiff1d(np.arange(self._values.shape[1]), fold)
+            of_outputs = []
+            for posterior in posteriors:
+                chosen = self.largest(posterior, sizes[-1])
+                fits = self.refit(chosen, others, posterior, sizes)
+                design = signs(self._words[fold], pack(chosen.members))
+                of_outputs.append(
+                    np.stack([fit[0] + design[:, : len(fit) - 1] @ fit[1:] for fit in fits], axis=1)
+                )
+            guesses.append(np.stack(of_outputs))
         return guesses
+
+    def _most_likely(
+        self, rows: IntArray, start: Hyperparameters | None
+    ) -> tuple[Hyperparameters, FloatArray, FloatArray]:
+        """Hyperparameters from some points, and (q, 1) means and deviations of the values there."""
+        values = self._values[:, self._rows[rows]]
+        centre, spread = values.mean(axis=1, keepdims=True), values.std(axis=1, keepdims=True)
+        spread[spread == 0.0] = 1.0
+        values = (values - centre) / spread
+        hyper = most_likely(self._points[rows], values, start, self._log_relevance)
+        return hyper, centre, spread
 
     def _positions_outside(self, folds: Sequence[IntArray]) -> IntArray:
         """Positions among the points of those that are in none of the folds."""
         return np.flatnonzero(~np.isin(self._rows, np.concatenate(folds)))
 
-    def _posteriors(self, folds: Sequence[IntArray], start: Hyperparameters) -> list[_Posterior]:
-        """For each fold the process given all others, hyperparameters found without any.
+    def _posteriors(
+        self, folds: Sequence[IntArray], start: Hyperparameters
+    ) -> list[list[_Posterior]]:
+        """For each fold, for each output the process given all other masks.
+
+        Hyperparameters are found without any of the folds.
 
         One inverse serves them all: without the rows B, alpha is
         alpha_A - K^-1_AB (K^-1_BB)^-1 alpha_B, and the diagonal of the inverse, which leave-one-out
@@ -242,25 +287,29 @@ class _Data:
         """
         m = len(self._points)
         rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
-        values = self._values[self._rows]
-        centre, spread = float(values[rows].mean()), float(values[rows].std()) or 1.0
-        values = (values - centre) / spread
-        hyper = most_likely(self._points[rows], values[rows], start)
+        hyper, centre, spread = self._most_likely(rows, start)
+        values = (self._values[:, self._rows] - centre) / spread
         kernel = kernel_matrix(self._points, hyper)
         kernel[np.diag_indices(m)] += hyper.noise
         lower = np.tril(positive_definite.inverse(positive_definite.cholesky(kernel)))
         inverse = lower + np.tril(lower, -1).T
-        alpha, diagonal = inverse @ values, inverse.diagonal()
+        alphas = [inverse @ each for each in values]
+        diagonal = inverse.diagonal()
         found = []
         for fold in folds:
             outside = ~np.isin(self._rows, fold)
             kept, out = np.flatnonzero(outside), np.flatnonzero(~outside)
             lower = scipy.linalg.cholesky(inverse[np.ix_(out, out)], lower=True)
             half = scipy.linalg.solve_triangular(lower, inverse[np.ix_(out, kept)], lower=True)
-            moved = scipy.linalg.solve_triangular(lower, alpha[out], lower=True)
-            rest = alpha[kept] - half.T @ moved
-            error = ((rest / (diagonal[kept] - np.einsum("ij,ij->j", half, half))) ** 2).mean()
-            found.append(_Posterior(hyper, centre, spread, kept, rest, float(error)))
+            precision = diagonal[kept] - np.einsum("ij,ij->j", half, half)
+            of_outputs = []
+            for output, alpha in enumerate(alphas):
+                moved = scipy.linalg.solve_triangular(lower, alpha[out], lower=True)
+                rest = alpha[kept] - half.T @ moved
+                error = float(((rest / precision) ** 2).mean())
+                scale = float(centre[output, 0]), float(spread[output, 0])
+                of_outputs.append(_Posterior(output, hyper, *scale, kept, rest, error))
+            found.append(of_outputs)
         return found
 
     def largest(self, posterior: _Posterior, size: int) -> _Chosen:
@@ -272,7 +321,7 @@ class _Data:
         hyper, alpha = posterior.hyper, posterior.alpha
         points = self._points.signs[posterior.rows]
         product = _ProductPart(hyper)
-        members = _best_of_product(points, alpha, product, self._max_degree, size)
+        members = _best_of_product(points, alpha, product, self._max_degree, size, self._close)
         by_neighbours = np.zeros(0)
         if self._near is not None:
             indicators = self._points.neighbours
@@ -301,7 +350,8 @@ class _Data:
         the whole process.
         """
         design = signs(self._words[rows], pack(chosen.members))
-        values = (self._values[rows] - posterior.centre) / posterior.spread
+        values = self._values[posterior.output, rows]
+        values = (values - posterior.centre) / posterior.spread
         means = design.mean(axis=0, dtype=np.float64)
         gram = (design.T @ design).astype(np.float64) - len(rows) * np.outer(means, means)
         cross = design.T @ (values - values.mean())
@@ -310,11 +360,8 @@ class _Data:
             factor = chosen.factor(min(size, len(means)))
             k = len(factor)
             system = factor.T @ gram[:k, :k] @ factor
-            system[np.diag_indices(k)] += posterior.error + 1e-12 * np.trace(system) / k
-            solved = positive_definite.solve(
-                positive_definite.cholesky(system), factor.T @ cross[:k]
-            )
-            coefficients = factor @ solved
+            noise = posterior.error + 1e-12 * np.trace(system) / k
+            coefficients = factor @ positive_definite.ridge(system, noise, factor.T @ cross[:k])
             constant = values.mean() - float(means[:k] @ coefficients)
             fit = posterior.spread * np.concatenate([[constant], coefficients])
             fit[0] += posterior.centre
@@ -341,9 +388,14 @@ class _ProductPart:
 
 
 def _best_of_product(
-    points: FloatArray, alpha: FloatArray, product: _ProductPart, max_degree: int, size: int
+    points: FloatArray,
+    alpha: FloatArray,
+    product: _ProductPart,
+    max_degree: int,
+    size: int,
+    close: BoolArray,
 ) -> BoolArray:
-    """(k, n) bool: frequencies that may be among the largest."""
+    """(k, n) bool: frequencies that may be among the largest; (c, n) close pairs always are."""
     n = points.shape[1]
     rho = product.rho
     most = max(size, _BEAM_SETS)
@@ -364,7 +416,7 @@ def _best_of_product(
     layer = np.zeros((len(best), n), dtype=np.bool_)
     layer[np.arange(len(best)), often[first[best]]] = True
     layer[np.arange(len(best)), often[second[best]]] = True
-    found.append(layer)
+    found += [layer, close[~are_among(pack(close), pack(layer))]]
 
     relevant = np.argsort(-rho, kind="stable")[:_BEAM_FEATURES]
     for _ in range(3, max_degree + 1):

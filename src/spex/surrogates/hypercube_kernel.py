@@ -14,6 +14,9 @@ rho_i = tanh(b_i),
 
 so w_k is their prior variance of F(k). Both share one relevance r_i per feature, b_i = c2 r_i / n
 and l_i = c1 r_i / n, under a shrinking prior: separate rates overfit small samples.
+
+Functions evaluated at the same points may share the hyperparameters: their log marginal likelihoods
+add up, and one Cholesky factor serves them all.
 """
 
 from dataclasses import dataclass
@@ -104,18 +107,24 @@ def kernel_matrix(points: Points, hyper: Hyperparameters) -> FloatArray:
 
 
 def most_likely(
-    points: Points, values: FloatArray, start: Hyperparameters | None = None
+    points: Points,
+    values: FloatArray,
+    start: Hyperparameters | None = None,
+    log_relevance: FloatArray | None = None,
 ) -> Hyperparameters:
     """The hyperparameters of largest posterior density: marginal likelihood times prior.
 
     Args:
-        points: Where the function was evaluated.
-        values: (m,) float64, of mean about 0 and variance about 1.
-        start: Those of largest posterior density for a part of the points, if they are known.
+        points: Where the functions were evaluated.
+        values: (q, m) float64, of q functions, each of mean about 0 and variance about 1.
+        start: Where the search starts, such as the result for a part of the points; default: the
+            prior mean.
+        log_relevance: (n,) prior mean of the log relevances; default: 0.
     """
     n = points.signs.shape[1]
     scales = np.log([0.5, 1.0, 0.5, 0.3])
-    prior = np.concatenate([np.zeros(n), scales, [_NOISE_MEAN]])
+    expected = np.zeros(n) if log_relevance is None else log_relevance
+    prior = np.concatenate([expected, scales, [_NOISE_MEAN]])
     shared = np.zeros((0, 0))
     if points.neighbours is not None:
         shared = (points.neighbours @ points.neighbours.T).astype(np.float64) / n
@@ -140,9 +149,12 @@ def _negative_log_posterior(
 ) -> tuple[float, FloatArray]:
     """Negative log marginal likelihood and log prior, and their gradient by the logarithms.
 
+    The values are (q, m), one row for each function; the likelihoods of the rows add up.
+
     With A = sum_i r_i s_i s_i^T / n, r the relevances, the product part of the kernel is
-    P = v exp(c2 (A - sum r / n)) and the linear part c1 A. With W = alpha alpha^T - K^-1 the
-    derivatives by every r_i come from one matrix product, as s_i^T (c2 P o W + c1 W) s_i.
+    P = v exp(c2 (A - sum r / n)) and the linear part c1 A. With
+    W = sum_j alpha_j alpha_j^T - q K^-1 the derivatives by every r_i come from one matrix product,
+    as s_i^T (c2 P o W + c1 W) s_i.
     """
     hyper = Hyperparameters(logs)
     n = signs.shape[1]
@@ -158,12 +170,13 @@ def _negative_log_posterior(
         factor = positive_definite.cholesky(kernel)
     except scipy.linalg.LinAlgError:
         return 1e25, np.zeros_like(logs)
-    alpha = positive_definite.solve(factor, values)
-    log_determinant = 2 * float(np.log(np.diag(factor)).sum())
+    alpha = positive_definite.solve(factor, values)  # (q, m)
+    log_determinant = len(values) * 2 * float(np.log(np.diag(factor)).sum())
     inverse = positive_definite.inverse(factor)
     both, total, by_product, by_linear, by_shared, trace = _gradient_sums(
-        inverse, alpha, inner, product, shared, product_scale, linear_scale
-    )
+        inverse, alpha.T @ alpha, len(values), inner, product, shared,
+        product_scale, linear_scale,
+    )  # fmt: skip
     gradient = np.zeros(n + 5)
     by_relevance = np.einsum("ij,ij->j", signs, both @ signs)
     gradient[:n] = 0.5 * relevances * (by_relevance - product_scale * total)
@@ -172,7 +185,9 @@ def _negative_log_posterior(
     gradient[n + 2] = 0.5 * linear_scale * by_linear
     gradient[n + 3] = 0.5 * shared_scale * by_shared
     gradient[n + 4] = 0.5 * hyper.noise * trace
-    log_likelihood = -0.5 * (float(values @ alpha) + log_determinant)
+    log_likelihood = -0.5 * (
+        sum(float(y @ a) for y, a in zip(values, alpha, strict=True)) + log_determinant
+    )
 
     precision = np.full(n + 5, _RELEVANCE_PRECISION)
     precision[n : n + 4] = _SCALE_SD**-2
@@ -212,7 +227,8 @@ def _kernel_and_product(
 @nb.njit(cache=True, nogil=True)
 def _gradient_sums(
     inverse: FloatArray,
-    alpha: FloatArray,
+    outer: FloatArray,
+    n_outputs: int,
     inner: FloatArray,
     product: FloatArray,
     shared: FloatArray,
@@ -221,7 +237,8 @@ def _gradient_sums(
 ) -> tuple[FloatArray, float, float, float, float, float]:
     """(m, m) c2 P o W + c1 W, and the sums over P o W, A o P o W, A o W, shared o W, and W's trace.
 
-    Of the inverse and of P only the lower triangles are read. Without neighbours shared is (0, 0).
+    All matrices are (m, m) float64: inner is A, outer sum_j alpha_j alpha_j^T over the outputs.
+    Only the lower triangles of the inverse and of P are read. Without neighbours shared is (0, 0).
     """
     m = len(inner)
     both = np.empty((m, m))
@@ -230,7 +247,7 @@ def _gradient_sums(
     for i in range(m):
         row_total = row_product = row_linear = row_shared = 0.0
         for j in range(i):
-            weight = alpha[i] * alpha[j] - inverse[i, j]
+            weight = outer[i, j] - n_outputs * inverse[i, j]
             part = product[i, j] * weight
             row_total += part
             row_product += part * inner[i, j]
@@ -238,7 +255,7 @@ def _gradient_sums(
             if near:
                 row_shared += weight * shared[i, j]
             both[i, j] = both[j, i] = product_scale * part + linear_scale * weight
-        weight = alpha[i] * alpha[i] - inverse[i, i]
+        weight = outer[i, i] - n_outputs * inverse[i, i]
         part = product[i, i] * weight
         both[i, i] = product_scale * part + linear_scale * weight
         trace += weight

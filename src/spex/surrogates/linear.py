@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 
-from spex._typing import IntArray
+from spex._typing import FloatArray, IntArray
 from spex.f2.packing import n_words
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates.base import Fitted, Samples, predict_folds
-from spex.surrogates.refit import leave_one_out_ridge, ridge_path, signs, singletons
+from spex.surrogates.base import Fitted, Samples, cross_fit
+from spex.surrogates.refit import first_order, ridge_path, signs
 
 # Up to here the Gram matrix of the features, which serves all folds, is small (8 MB).
 _GRAM_FEATURES = 1000
@@ -22,13 +23,16 @@ class Linear:
 
     name: str = "linear"
 
+    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
+        """Fit one output after the other."""
+        return [self.fit(output, folds) for output in samples]
+
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit the constant and the n coefficients of order 1."""
         n = samples.n_features
         if n <= _GRAM_FEATURES:
-            return ridge_path(samples, singletons(n), [n], folds)
-        left_out = len(folds[0]) / len(samples)
-        return Fitted(_wide(samples), predict_folds(_wide, samples, folds), left_out)
+            return ridge_path(samples, first_order(n), [n], folds)
+        return cross_fit(_wide, samples, folds)
 
 
 def _wide(samples: Samples) -> Spectrum:
@@ -38,10 +42,10 @@ def _wide(samples: Samples) -> Spectrum:
     centre, spread = float(samples.values.mean()), float(samples.values.std())
     if spread == 0.0:
         return Spectrum(n, constant, np.array([centre]))
-    support = singletons(n)
+    support = first_order(n)
     design = signs(samples.words, support).astype(np.float64)
     means = design.mean(axis=0)
-    coefficients, _ = leave_one_out_ridge(
+    coefficients = _leave_one_out_ridge(
         design - means, (samples.values - centre) / spread, _PENALTIES * len(samples)
     )
     coefficients *= spread
@@ -49,3 +53,39 @@ def _wide(samples: Samples) -> Spectrum:
     return Spectrum(
         n, np.concatenate([constant, support]), np.concatenate([[intercept], coefficients])
     )
+
+
+def _leave_one_out_ridge(
+    design: FloatArray, values: FloatArray, penalties: FloatArray
+) -> FloatArray:
+    """Ridge regression of centred data with the penalty of least leave-one-out error.
+
+    With X = U D V^T the fit for a penalty a is U diag(d^2 / (d^2 + a)) U^T y, and leaving a row out
+    divides its residual by one minus its leverage (Hastie et al., The Elements of Statistical
+    Learning, 2nd ed., eq. 7.64), so one decomposition serves all penalties.
+
+    Args:
+        design: (m, k) with columns of mean zero.
+        values: (m,) of mean zero.
+        penalties: (p,) that are tried.
+
+    Returns:
+        (k,) coefficients.
+    """
+    m, k = design.shape
+    wide = k > m
+    gram = design @ design.T if wide else design.T @ design
+    energies, vectors = scipy.linalg.eigh(gram, driver="evd", overwrite_a=True)
+    real = energies > 1e-12 * energies[-1]
+    energies, vectors = energies[real], vectors[:, real]
+    left = vectors if wide else (design @ vectors) / np.sqrt(energies)  # U, (m, rank)
+    projected = left.T @ values
+    shrunk = energies[:, None] / (energies[:, None] + penalties)  # (rank, penalties)
+    residuals = values[:, None] - left @ (shrunk * projected[:, None])
+    leverage = left**2 @ shrunk + 1.0 / m  # the free constant takes 1/m everywhere
+    # A row that its own fit reproduces exactly says nothing about rows left out.
+    outside = residuals / np.maximum(1.0 - leverage, 1e-9)
+    best = int((outside**2).mean(axis=0).argmin())
+    scaled = shrunk[:, best] * projected / energies
+    # V = X^T U / d, so V (scaled / d) is X^T U (scaled) where V itself was not computed.
+    return design.T @ (left @ scaled) if wide else vectors @ (scaled * np.sqrt(energies))

@@ -50,41 +50,53 @@ class NeighbourTransform:
 
     Args:
         n_features: n.
+        sequence: (l,) the features that stand in a row.
         names: (f,) int64, increasing: the frequencies, as `name` gives them.
         coefficients: (f, p) sparse, of each indicator at each frequency.
     """
 
     n_features: int
+    sequence: IntArray
     names: IntArray
     coefficients: scipy.sparse.csr_matrix
 
     def frequencies(self, rows: IntArray) -> BoolArray:
         """(len(rows), n) bool, the members of some of the frequencies."""
-        members = np.zeros((len(rows), self.n_features + _WINDOW), dtype=np.bool_)
+        length = len(self.sequence)
+        positions = np.zeros((len(rows), length + _WINDOW), dtype=np.bool_)
         names = self.names[rows]
         for bit in range(_WINDOW):
             there = np.flatnonzero(names >> bit & 1)
-            members[there, (names[there] >> _WINDOW) + bit] = True
-        return members[:, : self.n_features]
+            positions[there, (names[there] >> _WINDOW) + bit] = True
+        members = np.zeros((len(rows), self.n_features), dtype=np.bool_)
+        members[:, self.sequence] = positions[:, :length]
+        return members
 
     def at(self, members: BoolArray) -> scipy.sparse.csr_matrix:
         """(k, p) sparse coefficients of each indicator at frequencies (k, n), zero where none."""
-        wanted = _names(members)
+        positions = members[:, self.sequence]
+        inside = positions.sum(axis=1) == members.sum(axis=1)
+        wanted = np.where(inside, _names(positions), -1)
         rows = np.minimum(np.searchsorted(self.names, wanted), len(self.names) - 1)
         known = (self.names[rows] == wanted).astype(np.float64)
         return scipy.sparse.diags(known) @ self.coefficients[rows]
 
 
-def neighbour_transform(n: int, max_degree: int) -> NeighbourTransform:
+def neighbour_transform(
+    n: int, max_degree: int, sequence: IntArray | None = None
+) -> NeighbourTransform:
     """The transform of all indicators up to an order.
 
     Args:
         n: Number of features.
         max_degree: Highest order kept.
+        sequence: (l,) the features that stand in a row, first to last; default: all, as numbered.
     """
+    if sequence is None:
+        sequence = np.arange(n)
     names, indicators, values = [], [], []
     column = 0
-    for distance, count in _windows(n):
+    for distance, count in _windows(len(sequence)):
         # Bit b of a subset is position i + b; the features are the positions 1 .. n.
         subsets = np.arange(1, 1 << (distance + 1), dtype=np.int64)
         subsets = subsets[np.bitwise_count(subsets) <= max_degree]
@@ -103,7 +115,7 @@ def neighbour_transform(n: int, max_degree: int) -> NeighbourTransform:
     coefficients = scipy.sparse.csr_matrix(
         (np.concatenate(values), (rows, np.concatenate(indicators))), shape=(len(found), column)
     )
-    return NeighbourTransform(n, found, coefficients)
+    return NeighbourTransform(n, sequence, found, coefficients)
 
 
 def _names(members: BoolArray) -> IntArray:

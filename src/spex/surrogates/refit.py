@@ -1,4 +1,4 @@
-"""Estimate the coefficients on a given support from all evaluated masks (DESIGN, step 3).
+"""Estimate the coefficients on a given support from all evaluated masks .
 
 Everything is computed from the Gram matrix of the signs (-1)^<k,m>, which adds over masks: one pass
 over the uniform masks gives that of each fold, the bins give that of the coded masks, and every fit
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
-import scipy.linalg
 
 from spex import positive_definite
 from spex._typing import Float32Array, FloatArray, IntArray, WordArray
@@ -65,7 +64,7 @@ def _signs(masks, support, out):  # type: ignore[no-untyped-def]
             out[row, column] = np.uint32((parity & np.uint64(1 << 31)) ^ np.uint64(0x3F800000))
 
 
-def singletons(n: int) -> WordArray:
+def first_order(n: int) -> WordArray:
     """(n, n_words): the frequencies of order 1."""
     return pack(np.eye(n, dtype=np.bool_))
 
@@ -83,19 +82,19 @@ def ridge_path(
     weights: FloatArray | None = None,
     penalties: FloatArray | None = None,
 ) -> Fitted:
-    """Ridge regression on the best beginning of a support, chosen by nested cross-validation.
+    """Ridge regression on the best prefix of a support, chosen by nested cross-validation.
 
-    Each fold is predicted by a fit to the others whose length and penalty were chosen without it:
-    by fits to all masks but this fold's and one other's, which that other judges. So the value of a
-    mask has no part in its own prediction.
+    The length and the penalty for fold i are chosen by the errors on each fold j of fits without i
+    and j. Fold i is then predicted by the fit to all other folds, so no mask's value takes part in
+    its own prediction.
 
     Args:
         samples: Evaluated masks.
         support: (k, n_words) frequencies without the constant, the surest first.
         lengths: How many of them are tried.
         folds: Row numbers left out together; no row twice, at least two folds.
-        weights: (k,) what the penalty of each is multiplied by; 1 unless given.
-        penalties: Ascending, as multiples of the number of masks; unless given, `PENALTIES`, or
+        weights: (k,) what the penalty of each is multiplied by; default: 1.
+        penalties: Ascending, as multiples of the number of masks; default: `PENALTIES`, or
             fewer where there are many masks for each coefficient.
 
     Returns:
@@ -134,7 +133,7 @@ def ridge_path(
 
 
 class _Path:
-    """Fits of ever longer beginnings of a support, for all penalties, with two folds left out.
+    """Fits of ever longer prefixes of a support, for all penalties, with two folds left out.
 
     Attributes:
         columns: (k, n_words) the constant and the support.
@@ -227,7 +226,7 @@ class _Path:
 
         Args:
             fold: One of the two, whose own errors are not among them; infinite for penalties that
-                it does not consider. Unless given, the errors of all pairs in both.
+                it does not consider. Default: the errors of all pairs in both.
         """
         found = []
         for pair, errors in self._pairs.items():
@@ -315,28 +314,8 @@ def _ridge(moments: _Moments, weights: FloatArray, penalties: FloatArray) -> Flo
     """(k, penalties) coefficients, for penalties that times (k,) weights."""
     fits = np.empty((len(weights), len(penalties)))
     for number, penalty in enumerate(penalties):
-        factor = _factor(moments.gram, penalty * weights)
-        fits[:, number] = positive_definite.solve(factor, moments.cross)
+        fits[:, number] = positive_definite.ridge(moments.gram, penalty * weights, moments.cross)
     return fits
-
-
-def _factor(gram: FloatArray, diagonal: FloatArray) -> FloatArray:
-    """(k, k) the Cholesky factor of a symmetric matrix with an addition to its diagonal.
-
-    A singular matrix is raised a little. With more columns than masks and no
-    penalty to speak of, the fit then goes through every value; the masks left out must judge that
-    fit and no other, for it is the one that would be made.
-    """
-
-    def factor(raised: float) -> FloatArray:
-        system = gram.copy()
-        system[np.diag_indices(len(gram))] += diagonal + raised
-        return positive_definite.cholesky(system)
-
-    try:
-        return factor(0.0)
-    except scipy.linalg.LinAlgError:
-        return factor(1e-8 * float(gram.diagonal().max()) + 1e-300)
 
 
 def _considered(errors: FloatArray) -> tuple[int, bool]:
@@ -396,7 +375,7 @@ def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float)
     prior = spectrum.coefficients**2 + _NOISE_IN_PRIOR * unexplained / len(samples)
     gram = _gram(samples, spectrum.support)
     penalties = np.where(spectrum.orders > 0, unexplained / prior, 0.0)
-    inverse = positive_definite.inverse(_factor(gram, penalties))
+    inverse = positive_definite.inverse(positive_definite.penalised_cholesky(gram, penalties))
     return np.asarray(np.sqrt(unexplained * inverse.diagonal()))
 
 
@@ -407,41 +386,3 @@ def _gram(samples: Samples, columns: WordArray) -> FloatArray:
     rest = ~samples.designed
     alone = _moments(samples.words[rest], columns, samples.values[rest]).gram
     return alone + samples.coded.design.moments(columns, samples.coded.values)[0]
-
-
-def leave_one_out_ridge(
-    design: FloatArray, values: FloatArray, penalties: FloatArray
-) -> tuple[FloatArray, float]:
-    """Ridge regression of centred data with the penalty of least leave-one-out error.
-
-    With X = U D V^T the fit for a penalty a is U diag(d^2 / (d^2 + a)) U^T y, and leaving a row out
-    divides its residual by one minus its leverage (Hastie et al., The Elements of Statistical
-    Learning, 2nd ed., eq. 7.64), so one decomposition serves all penalties.
-
-    Args:
-        design: (m, k) with columns of mean zero.
-        values: (m,) of mean zero.
-        penalties: (p,) that are tried.
-
-    Returns:
-        (k,) coefficients and the mean squared leave-one-out error.
-    """
-    m, k = design.shape
-    wide = k > m
-    gram = design @ design.T if wide else design.T @ design
-    energies, vectors = scipy.linalg.eigh(gram, driver="evd", overwrite_a=True)
-    real = energies > 1e-12 * energies[-1]
-    energies, vectors = energies[real], vectors[:, real]
-    left = vectors if wide else (design @ vectors) / np.sqrt(energies)  # U, (m, rank)
-    projected = left.T @ values
-    shrunk = energies[:, None] / (energies[:, None] + penalties)  # (rank, penalties)
-    residuals = values[:, None] - left @ (shrunk * projected[:, None])
-    leverage = left**2 @ shrunk + 1.0 / m  # the free constant takes 1/m everywhere
-    # A row that its own fit reproduces exactly says nothing about rows left out.
-    outside = residuals / np.maximum(1.0 - leverage, 1e-9)
-    errors = (outside**2).mean(axis=0)
-    best = int(errors.argmin())
-    scaled = shrunk[:, best] * projected / energies
-    # V = X^T U / d, so V (scaled / d) is X^T U (scaled) where V itself was not computed.
-    coefficients = design.T @ (left @ scaled) if wide else vectors @ (scaled * np.sqrt(energies))
-    return coefficients, float(errors[best])
