@@ -1,7 +1,8 @@
-"""What a Gaussian process loses and saves when several outputs share its hyperparameters.
+"""What several outputs of the same masks win together, and what it costs.
 
-R2 on 2,000 fresh uniform masks, mean over the outputs, and seconds for all of them: fitted together
-(`GaussianProcess.fit_outputs`) and one by one. The first two functions are the ten class
+R2 on 2,000 fresh uniform masks, mean over the outputs, and seconds for all of them: Gaussian
+processes fitted together (what all outputs say of a feature's relevance is the prior of each) and
+one by one. The first two functions are the ten class
 probabilities of a random forest and of a network on scikit-learn's digits, a row against the mean
 row, 64 features. The last is ten unrelated sparse functions, which have nothing to share.
 
@@ -21,7 +22,7 @@ from sklearn.neural_network import MLPClassifier
 import spex
 from spex.f2.packing import pack
 from spex.fitting.fidelity import folds
-from spex.fitting.selection import fit_candidate
+from spex.fitting.selection import fit_all, fit_candidate
 from spex.surrogates.base import Samples
 from spex.surrogates.gaussian_process import GaussianProcess
 
@@ -59,7 +60,9 @@ def main() -> None:
         "unrelated": unrelated,
     }
     surrogate = GaussianProcess()
-    table = Table("function", "masks", "R2 own", "R2 shared", "worst loss", "s own", "s shared")
+    table = Table(
+        "function", "masks", "R2 alone", "R2 together", "worst loss", "s alone", "s together"
+    )
     console = Console(width=100)
     for name in arguments.functions.split(","):
         function = builders[name]()
@@ -75,7 +78,7 @@ def main() -> None:
             start = time.perf_counter()
             own = [fit_candidate(surrogate, output, parts).spectrum for output in outputs]
             middle = time.perf_counter()
-            shared = [fit.spectrum for fit in fit_together(surrogate, outputs, parts)]
+            together = [fits[surrogate.name].spectrum for fits in fit_all([surrogate], outputs)]
             end = time.perf_counter()
             r2 = np.array(
                 [
@@ -83,7 +86,7 @@ def main() -> None:
                         1 - ((spectrum.predict(fresh) - y) ** 2).mean() / y.var()
                         for spectrum, y in zip(spectra, truth, strict=True)
                     ]
-                    for spectra in (own, shared)
+                    for spectra in (own, together)
                 ]
             )
             row = [name, str(m), *(f"{x:.4f}" for x in r2.mean(axis=1))]
@@ -92,11 +95,6 @@ def main() -> None:
             table.add_row(*row)
             console.print(*row, highlight=False)
     console.print(table)
-
-
-def fit_together(surrogate, outputs, parts):
-    with spex.fitting.selection._single_threaded():
-        return surrogate.fit_outputs(outputs, parts)
 
 
 if __name__ == "__main__":

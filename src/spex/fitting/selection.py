@@ -79,7 +79,7 @@ def fit_all(candidates: Sequence[Surrogate], samples: Sequence[Samples]) -> list
     unfinished = list(range(len(samples)))
     for candidate in candidates:
         with _single_threaded():
-            fits = [candidate.fit(samples[j], parts) for j in unfinished]
+            fits = candidate.fit_outputs([samples[j] for j in unfinished], parts)
         for j, fit in zip(unfinished, fits, strict=True):
             fitted[j][candidate.name] = fit
         unfinished = [

@@ -39,6 +39,9 @@ _SHARE_LEFT_OUT = 0.1
 # Beyond, the indicators of neighbours take too much memory.
 _NEIGHBOUR_FEATURES = 2000
 
+# Part of the log relevances of all outputs together that each output's own start from.
+_POOLED = 0.5
+
 # How many coefficients are kept: the number that predicts folds best.
 _SIZES = (100, 300, 1000)
 # Candidates of each order above two: extensions of this many sets by this many features.
@@ -62,58 +65,70 @@ class GaussianProcess:
         return self.fit_outputs([samples], folds)[0]
 
     def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
-        """Fit several outputs with common hyperparameters; the rest is each output's own."""
-        varying = [
-            output
-            for output in samples
-            if np.ptp(output.values) > 0.0 and len(output) >= _LEAST_SAMPLES
-        ]
-        fits = iter(self._fit_varying(varying, folds) if varying else [])
+        """Fit several outputs, each with what all say together of how much each feature matters."""
+        varying = [output for output in samples if _varies(output)]
+        relevances: list[FloatArray | None] = []
+        if len(varying) > 1:
+            data = _Data(varying[0], self.max_degree)
+            values = np.stack([output.values for output in varying])
+            halves, _ = _halves(varying[0], folds)
+            relevances = list(in_threads(partial(data.pooled, half, values) for half in halves))
         return [
-            next(fits) if any(output is other for other in varying) else constant_fit(output, folds)
+            self._fit_varying(output, folds, relevances)
+            if _varies(output)
+            else constant_fit(output, folds)
             for output in samples
         ]
 
-    def _fit_varying(self, outputs: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
-        samples = outputs[0]
-        data = _Data(outputs, self.max_degree)
+    def _fit_varying(
+        self, samples: Samples, folds: Sequence[IntArray], relevances: Sequence[FloatArray | None]
+    ) -> Fitted:
+        data = _Data(samples, self.max_degree)
         sizes = [size for size in _SIZES if size <= max(_SIZES[0], len(samples))]
-        sharing = max(1, int(_SHARE_LEFT_OUT * len(samples) / len(folds[0])))
-        # The search for hyperparameters starts where one without half of the folds has ended.
-        middle = len(folds) if sharing >= len(folds) else (len(folds) + 1) // 2
-        halves = [half for half in (folds[:middle], folds[middle:]) if len(half)]
+        halves, sharing = _halves(samples, folds)
         groups = [
             (number, half[start : start + sharing])
             for number, half in enumerate(halves)
             for start in range(0, len(half), sharing)
         ]
+        earlier = samples.earlier.get(self.name)
         begin: Sequence[FloatArray | None] = [None] * len(halves)
-        for output in outputs:
-            earlier = output.earlier.get(self.name)
-            if earlier is not None and len(earlier.begin) == len(halves):
-                begin = earlier.begin
-                break
-        starts = in_threads(partial(data.start, *each) for each in zip(halves, begin, strict=True))
-        tasks: list[Callable[[], Any]] = [partial(data.posteriors, starts[0])]
+        if earlier is not None and len(earlier.begin) == len(halves):
+            begin = earlier.begin
+        pooled = relevances or [data.log_relevance] * len(halves)
+        starts = in_threads(
+            partial(data.start, *each) for each in zip(halves, begin, pooled, strict=True)
+        )
+        tasks: list[Callable[[], Any]] = [partial(data.posterior, starts[0])]
         tasks += [partial(data.predict, group, starts[at], sizes) for at, group in groups]
-        whole, *parts = in_threads(tasks)
-        guesses = np.full((len(outputs), len(samples), len(sizes)), np.nan)
+        posterior, *parts = in_threads(tasks)
+        guesses = np.full((len(samples), len(sizes)), np.nan)
         for (_, group), part in zip(groups, parts, strict=True):
             for rows, guess in zip(group, part, strict=True):
-                guesses[:, rows] = guess
+                guesses[rows] = guess
+        predictions, size = _choose(guesses, samples.values, folds)
+        chosen = data.largest(posterior, sizes[size])
+        fit = data.refit(chosen, np.arange(len(samples)), posterior, [sizes[size]])[0]
+        constant = np.zeros((1, n_words(samples.n_features)), dtype=np.uint64)
+        spectrum = Spectrum(
+            samples.n_features, np.concatenate([constant, pack(chosen.members)]), fit
+        )
         share = sum(len(rows) for rows in groups[0][1]) / len(samples)
-        ends = [start.logs for start in starts]
+        return Fitted(spectrum, predictions, share, [start.hyper.logs for start in starts])
 
-        def finish(number: int, posterior: _Posterior) -> Fitted:
-            values = outputs[number].values
-            predictions, size = _choose(guesses[number], values, folds)
-            chosen = data.largest(posterior, sizes[size])
-            fit = data.refit(chosen, np.arange(len(samples)), posterior, [sizes[size]])[0]
-            constant = np.zeros((1, n_words(samples.n_features)), dtype=np.uint64)
-            support = np.concatenate([constant, pack(chosen.members)])
-            return Fitted(Spectrum(samples.n_features, support, fit), predictions, share, ends)
 
-        return in_threads(partial(finish, *each) for each in enumerate(whole))
+def _varies(samples: Samples) -> bool:
+    return bool(np.ptp(samples.values) > 0.0) and len(samples) >= _LEAST_SAMPLES
+
+
+def _halves(samples: Samples, folds: Sequence[IntArray]) -> tuple[list[Sequence[IntArray]], int]:
+    """Both halves of the folds, and how many folds may share hyperparameters.
+
+    The search for hyperparameters starts where one without half of the folds has ended.
+    """
+    sharing = max(1, int(_SHARE_LEFT_OUT * len(samples) / len(folds[0])))
+    middle = len(folds) if sharing >= len(folds) else (len(folds) + 1) // 2
+    return [half for half in (folds[:middle], folds[middle:]) if len(half)], sharing
 
 
 def _choose(
@@ -137,10 +152,9 @@ def _choose(
 
 @dataclass(frozen=True, eq=False)
 class _Posterior:
-    """A process given some of the samples of one output.
+    """A process given some of the samples.
 
     Args:
-        output: The number of the output.
         hyper: The hyperparameters of its kernel.
         centre: Subtracted from the values.
         spread: The values are divided by it.
@@ -149,13 +163,20 @@ class _Posterior:
         error: Mean squared leave-one-out error.
     """
 
-    output: int
     hyper: Hyperparameters
     centre: float
     spread: float
     rows: IntArray
     alpha: FloatArray
     error: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """Where a search for hyperparameters starts, and its prior mean of the log relevances."""
+
+    hyper: Hyperparameters
+    log_relevance: FloatArray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,13 +208,12 @@ class _Data:
     """Evaluated masks, and fits to some of them.
 
     Args:
-        outputs: The masks and the values of each output.
+        samples: The masks and their values.
         max_degree: Highest order of coefficients.
     """
 
-    def __init__(self, outputs: Sequence[Samples], max_degree: int) -> None:
-        samples = outputs[0]
-        self._values = np.stack([output.values for output in outputs])  # (q, m)
+    def __init__(self, samples: Samples, max_degree: int) -> None:
+        self._values = samples.values
         self._words = samples.words
         self._n = samples.n_features
         self._max_degree = min(max_degree, self._n)
@@ -209,74 +229,93 @@ class _Data:
             indicators = neighbour_indicators(masks[:, sequence])
             self._near = neighbour_transform(self._n, self._max_degree, sequence)
         self._points = Points(np.where(masks, 1.0, -1.0), indicators)
-        self._log_relevance: FloatArray | None = None
+        self.log_relevance: FloatArray | None = None
         if prior.relevance is not None:
             logs = np.log(prior.relevance)
-            self._log_relevance = logs - logs.mean()
+            self.log_relevance = logs - logs.mean()
         self._close = np.zeros((len(prior.close), self._n), dtype=np.bool_)
         for row, pair in zip(self._close, prior.close, strict=True):
             row[list(pair)] = True
 
-    def start(self, folds: Sequence[IntArray], begin: FloatArray | None) -> Hyperparameters:
+    def pooled(self, folds: Sequence[IntArray], values: FloatArray) -> FloatArray:
+        """The prior mean of the log relevances that all outputs suggest, found without some folds.
+
+        Their joint likelihood has one set of hyperparameters. Half of its log relevances is the
+        prior mean of each output's own: outputs that are alike learn from each other, and those
+        that are not have it overruled (benchmarks/outputs.py).
+
+        Args:
+            folds: Row numbers.
+            values: (q, m) float64.
+
+        Returns:
+            (n,) float64.
+        """
+        rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
+        of_rows = values[:, self._rows[rows]]
+        spread = of_rows.std(axis=1, keepdims=True)
+        spread[spread == 0.0] = 1.0
+        standard = (of_rows - of_rows.mean(axis=1, keepdims=True)) / spread
+        logs = most_likely(self._points[rows], standard, None, self.log_relevance).logs[: self._n]
+        own = 0.0 if self.log_relevance is None else self.log_relevance
+        return np.asarray(own + _POOLED * (logs - logs.mean() - own))
+
+    def start(
+        self, folds: Sequence[IntArray], begin: FloatArray | None, log_relevance: FloatArray | None
+    ) -> _Start:
         """Hyperparameters found without some folds: where the search for better ones starts.
 
         Args:
             folds: Row numbers.
             begin: Logarithms of hyperparameters found from fewer masks, none of them in the folds.
+            log_relevance: (n,) prior mean of the log relevances; None for 0.
         """
         rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
         known = None if begin is None else Hyperparameters(begin)
-        return self._most_likely(rows, known)[0]
+        return _Start(self._most_likely(rows, known, log_relevance)[0], log_relevance)
 
-    def posteriors(self, start: Hyperparameters) -> list[_Posterior]:
-        """For each output the process given all samples."""
+    def posterior(self, start: _Start) -> _Posterior:
+        """The process given all samples."""
         return self._posteriors([np.zeros(0, dtype=np.int64)], start)[0]
 
     def predict(
-        self, folds: Sequence[IntArray], start: Hyperparameters, sizes: Sequence[int]
+        self, folds: Sequence[IntArray], start: _Start, sizes: Sequence[int]
     ) -> list[FloatArray]:
-        """For each fold (q, rows, sizes): predictions of each output by fits to all other masks.
+        """For each fold (rows, sizes): predictions by fits to all other masks.
 
         Hyperparameters see no mask of any of the folds, the rest none of the fold predicted.
 
         Args:
             folds: Row numbers.
-            start: Hyperparameters found without any of the folds.
+            start: Found without any of the folds.
             sizes: Numbers of coefficients.
         """
         guesses = []
-        for fold, posteriors in zip(folds, self._posteriors(folds, start), strict=True):
-            others = np.setdiff1d(np.arange(self._values.shape[1]), fold)
-            of_outputs = []
-            for posterior in posteriors:
-                chosen = self.largest(posterior, sizes[-1])
-                fits = self.refit(chosen, others, posterior, sizes)
-                design = signs(self._words[fold], pack(chosen.members))
-                of_outputs.append(
-                    np.stack([fit[0] + design[:, : len(fit) - 1] @ fit[1:] for fit in fits], axis=1)
-                )
-            guesses.append(np.stack(of_outputs))
+        for fold, posterior in zip(folds, self._posteriors(folds, start), strict=True):
+            others = np.setdiff1d(np.arange(len(self._values)), fold)
+            chosen = self.largest(posterior, sizes[-1])
+            fits = self.refit(chosen, others, posterior, sizes)
+            design = signs(self._words[fold], pack(chosen.members))
+            guesses.append(
+                np.stack([fit[0] + design[:, : len(fit) - 1] @ fit[1:] for fit in fits], axis=1)
+            )
         return guesses
 
     def _most_likely(
-        self, rows: IntArray, start: Hyperparameters | None
-    ) -> tuple[Hyperparameters, FloatArray, FloatArray]:
-        """Hyperparameters from some points, and (q, 1) means and deviations of the values there."""
-        values = self._values[:, self._rows[rows]]
-        centre, spread = values.mean(axis=1, keepdims=True), values.std(axis=1, keepdims=True)
-        spread[spread == 0.0] = 1.0
-        values = (values - centre) / spread
-        hyper = most_likely(self._points[rows], values, start, self._log_relevance)
-        return hyper, centre, spread
+        self, rows: IntArray, start: Hyperparameters | None, log_relevance: FloatArray | None
+    ) -> tuple[Hyperparameters, float, float]:
+        """Hyperparameters from some points, and mean and deviation of the values there."""
+        values = self._values[self._rows[rows]]
+        centre, spread = float(values.mean()), float(values.std()) or 1.0
+        standard = ((values - centre) / spread)[None]
+        return most_likely(self._points[rows], standard, start, log_relevance), centre, spread
 
     def _positions_outside(self, folds: Sequence[IntArray]) -> IntArray:
         """Positions among the points of those that are in none of the folds."""
         return np.flatnonzero(~np.isin(self._rows, np.concatenate(folds)))
 
-    def _posteriors(
-        self, folds: Sequence[IntArray], start: Hyperparameters
-    ) -> list[list[_Posterior]]:
-        """For each fold, for each output the process given all other masks.
+    def _posteriors(self, folds: Sequence[IntArray], start: _Start) -> list[_Posterior]:
+        """For each fold the process given all other masks.
 
         Hyperparameters are found without any of the folds.
 
@@ -287,13 +326,12 @@ class _Data:
         """
         m = len(self._points)
         rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
-        hyper, centre, spread = self._most_likely(rows, start)
-        values = (self._values[:, self._rows] - centre) / spread
+        hyper, centre, spread = self._most_likely(rows, start.hyper, start.log_relevance)
         kernel = kernel_matrix(self._points, hyper)
         kernel[np.diag_indices(m)] += hyper.noise
         lower = np.tril(positive_definite.inverse(positive_definite.cholesky(kernel)))
         inverse = lower + np.tril(lower, -1).T
-        alphas = [inverse @ each for each in values]
+        alpha = inverse @ ((self._values[self._rows] - centre) / spread)
         diagonal = inverse.diagonal()
         found = []
         for fold in folds:
@@ -301,15 +339,11 @@ class _Data:
             kept, out = np.flatnonzero(outside), np.flatnonzero(~outside)
             lower = scipy.linalg.cholesky(inverse[np.ix_(out, out)], lower=True)
             half = scipy.linalg.solve_triangular(lower, inverse[np.ix_(out, kept)], lower=True)
+            moved = scipy.linalg.solve_triangular(lower, alpha[out], lower=True)
+            rest = alpha[kept] - half.T @ moved
             precision = diagonal[kept] - np.einsum("ij,ij->j", half, half)
-            of_outputs = []
-            for output, alpha in enumerate(alphas):
-                moved = scipy.linalg.solve_triangular(lower, alpha[out], lower=True)
-                rest = alpha[kept] - half.T @ moved
-                error = float(((rest / precision) ** 2).mean())
-                scale = float(centre[output, 0]), float(spread[output, 0])
-                of_outputs.append(_Posterior(output, hyper, *scale, kept, rest, error))
-            found.append(of_outputs)
+            error = float(((rest / precision) ** 2).mean())
+            found.append(_Posterior(hyper, centre, spread, kept, rest, error))
         return found
 
     def largest(self, posterior: _Posterior, size: int) -> _Chosen:
@@ -350,7 +384,7 @@ class _Data:
         the whole process.
         """
         design = signs(self._words[rows], pack(chosen.members))
-        values = self._values[posterior.output, rows]
+        values = self._values[rows]
         values = (values - posterior.centre) / posterior.spread
         means = design.mean(axis=0, dtype=np.float64)
         gram = (design.T @ design).astype(np.float64) - len(rows) * np.outer(means, means)
