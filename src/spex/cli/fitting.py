@@ -88,7 +88,9 @@ def _evaluations(
             try:
                 values[row, number] = float(cell)
             except ValueError:
+                values[row, number] = np.nan
+            if not np.isfinite(values[row, number]):
                 raise ArgumentError(
-                    f"{path}: {cell!r} in column {name!r}, row {row + 1}, is no number"
-                ) from None
+                    f"{path}: {cell!r} in column {name!r}, row {row + 1}, is no finite number"
+                )
     return features, masks, values

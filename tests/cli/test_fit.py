@@ -1,0 +1,132 @@
+"""`spex fit`: tables of evaluations, good and bad."""
+
+import json
+
+import numpy as np
+import pytest
+
+import spex
+from spex.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def masks(m=120, n=6):
+    every = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(int)
+    return every[np.random.default_rng(0).permutation(1 << n)[: min(m, 1 << n)]]
+
+
+def values(rows):
+    return 2.0 * rows[:, 0] * rows[:, 3] - rows[:, 1]
+
+
+def write(path, header, rows):
+    path.write_text("\n".join([",".join(header), *(",".join(map(str, row)) for row in rows)]))
+
+
+def table(path, m=50):
+    rows = masks(m)
+    found = values(rows)
+    write(
+        path,
+        [*"abcdef", "value"],
+        [[*row, value] for row, value in zip(rows.tolist(), found.tolist(), strict=True)],
+    )
+    return rows, found
+
+
+def test_a_table_is_explained_like_its_arrays(folder, capsys):
+    rows, found = table(folder / "a.csv")
+    assert main(["fit", "a.csv", "--out", "a.json", "--html", "a.html"]) == 0
+    captured = capsys.readouterr()
+    assert "a + d" in captured.out and "saved a.json" in captured.err
+    saved = spex.Explanation.load("a.json")
+    direct = spex.fit(rows, found, list("abcdef"))
+    assert dict(saved.spectrum.items()) == dict(direct.spectrum.items())
+    assert saved.context.command == "spex fit a.csv --out a.json --html a.html"
+    assert "<html" in (folder / "a.html").read_text()
+
+
+def test_words_for_presence_and_several_values(folder, capsys):
+    rows = masks(64)
+    header = [*"abcdef", "yes", "no"]
+    words = [
+        [*(("False", "TRUE")[cell] for cell in row), 1.0 * row[0], -2.0 * row[1] * row[2]]
+        for row in rows.tolist()
+    ]
+    write(folder / "b.csv", header, words)
+    assert main(["fit", "b.csv", "--value", "yes", "--value", "no", "--out", "b.json"]) == 0
+    capsys.readouterr()
+    both = spex.Explanations.load("b.json")
+    assert both.outputs == ("yes", "no")
+    assert both["no"].interactions("Moebius").top(1) == [((1, 2), pytest.approx(-2.0))]
+    assert main(["report", "b.json"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("yes\n") and "\nno\n" in out
+    assert main(["report", "b.json", "--png", "b.png"]) == 2
+    assert "holds several explanations" in capsys.readouterr().err
+
+
+def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):
+    rng = np.random.default_rng(1)
+    rows = np.unique((rng.random((200, 12)) < 0.9).astype(int), axis=0)
+    found = values(rows).tolist()
+    header = [f"x{i}" for i in range(12)]
+    write(folder / "c.csv", [*header, "value"], [[*r, v] for r, v in zip(rows, found, strict=True)])
+    assert main(["fit", "c.csv", "--method", "linear", "--html", "c.html"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "over masks like those given" in out and "no uniform sample" in out
+    assert "over masks like those given" in (folder / "c.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b,score\n0,1,2\n", "has no column 'value'"),
+        ("a,b,value\n0,2,1\n", "'2' in column 'b', row 1"),
+        ("a,b,value\n0,,1\n", "'' in column 'b', row 1"),
+        ("a,b,value\n0,1,x\n", "'x' in column 'value', row 1, is no finite number"),
+        (
+            "a,b,value\n0,1,nan\n1,1,2\n0,0,1\n1,0,1\n",
+            "'nan' in column 'value', row 1, is no finite number",
+        ),
+        ("a,b,value\n0,1,1\n", "1 distinct masks are too few"),
+        ("value\n1\n", "has no column beside the values"),
+        ("", "is not CSV"),
+        ('a,b,value\n"0,1,2\n', "is not CSV"),
+    ],
+)
+def test_bad_tables_get_one_line(folder, capsys, content, message):
+    (folder / "bad.csv").write_text(content)
+    assert main(["fit", "bad.csv"]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.csv"], "cannot be read"),
+        (["."], "cannot be read"),
+        (["a.csv", "--method", "spex"], "spex.Run asks for"),
+        (["a.csv", "--out", "a.csv"], "is the table itself"),
+        (["a.csv", "--order", "0"], "order"),
+        (["a.csv", "--top", "-1"], "--top -1"),
+    ],
+)
+def test_wrong_calls(folder, capsys, arguments, message):
+    table(folder / "a.csv")
+    assert main(["fit", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_file_of_the_table_is_not_touched(folder, capsys):
+    table(folder / "a.csv")
+    before = (folder / "a.csv").read_bytes()
+    assert main(["fit", "a.csv", "-q", "--out", "a.json"]) == 0
+    assert capsys.readouterr().out == "" and (folder / "a.csv").read_bytes() == before
+    assert json.loads((folder / "a.json").read_text())["r2_distribution"] == "uniform"
