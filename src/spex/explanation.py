@@ -11,13 +11,13 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, Interaction
 from spex._version import __version__
+from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, FileFormatError
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import spectrum_errors
 from spex.interactions.values import InteractionValues, interactions
-from spex.masks import check_masks
 
 if TYPE_CHECKING:
     import pandas as pd

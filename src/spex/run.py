@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spex._typing import BoolArray, FloatArray, IntArray, WordArray
+from spex._typing import BoolArray, IntArray, WordArray
+from spex.checks.masks import check_masks
+from spex.checks.values import check_resolution, checked_values
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.explanations import Explanations, OutputMoments
-from spex.f2.packing import DistinctRows, n_words, pack, unpack
+from spex.f2.packing import n_words, pack, unpack
 from spex.fitting.exhaustive import fit_all_masks
 from spex.fitting.fidelity import same_folds
 from spex.fitting.learning_curve import forecast
@@ -33,11 +35,10 @@ from spex.fourier.design import Design
 from spex.fourier.mask_design import coded_design
 from spex.fourier.mask_distribution import UNIFORM
 from spex.fourier.search import enumerable_order
-from spex.masks import check_masks
 from spex.prior import NO_PRIOR, Prior
 from spex.settings import Settings, feature_labels
 from spex.surrogates.base import CodedValues, Fitted, Samples
-from spex.values import check_resolution, checked_values
+from spex.told import OrderedRows, Told
 
 _LEAST_VALUES = 4  # R2 needs a few masks to be measured on
 # The first stage has at least so many masks.
@@ -90,7 +91,7 @@ class Run:
         self._prior = prior
         self._outputs = None if outputs is None else tuple(outputs)
         self._is_single: bool | None = None  # whether values are one number per mask; None: unknown
-        self._told = _Told(n, self.settings.is_exhaustive)
+        self._told = Told(n, self.settings.is_exhaustive)
         self._stages = _stages(self.settings)
         self._stage: _Stage | None = None
         self._stream = UNIFORM.stream(n, seed)
@@ -198,7 +199,7 @@ class Run:
     def _planned(self, size: int, before: "_Stage | None") -> "_Stage":
         """A stage of a size: the masks of the stage before, coded masks, and drawn ones."""
         settings = self.settings
-        rows = _Ordered() if before is None else _Ordered(before.rows, before.drawn)
+        rows = OrderedRows() if before is None else OrderedRows(before.rows, before.drawn)
         design = self._design(size, len(rows))
         coded = np.zeros(0, dtype=np.int64)
         if design is not None:
@@ -482,110 +483,6 @@ class _StageFit:
         if not same_folds(self.samples[0], samples[0]):
             return samples
         return [replace(one, earlier=of) for one, of in zip(samples, self.fitted, strict=True)]
-
-
-class _Ordered:
-    """Row numbers in the order of their first entry, and whether each was drawn."""
-
-    def __init__(self, rows: IntArray | None = None, drawn: BoolArray | None = None) -> None:
-        self._drawn: dict[int, bool] = {}
-        if rows is not None and drawn is not None:
-            self._drawn = dict(zip(rows.tolist(), drawn.tolist(), strict=True))
-
-    def __len__(self) -> int:
-        return len(self._drawn)
-
-    def add(self, rows: IntArray, drawn: bool) -> None:
-        """Add those that are new."""
-        for row in rows.tolist():
-            self._drawn.setdefault(row, drawn)
-
-    def mark(self, rows: IntArray, drawn: bool) -> None:
-        """Say of rows whether they count as drawn."""
-        self._drawn.update(dict.fromkeys(rows.tolist(), drawn))
-
-    def arrays(self) -> tuple[IntArray, BoolArray]:
-        """(w,) row numbers and (w,) drawn."""
-        rows = np.fromiter(self._drawn, dtype=np.int64, count=len(self._drawn))
-        return rows, np.fromiter(self._drawn.values(), dtype=np.bool_, count=len(rows))
-
-
-class _Told:
-    """Numbers of masks, and the values told of them.
-
-    Args:
-        n: Number of features.
-        is_exhaustive: Whether all 2^n masks are wanted; a mask's number is then its bits.
-    """
-
-    def __init__(self, n: int, is_exhaustive: bool) -> None:
-        self._distinct = None if is_exhaustive else DistinctRows(n_words(n))
-        size = 1 << n if is_exhaustive else 0
-        self._flags = np.zeros(size, dtype=np.bool_)
-        self._times = np.zeros(size, dtype=np.int32)
-        self._values: FloatArray = np.zeros((size, 0))
-        self.n_outputs: int | None = None
-        self.count = 0
-        self.n_changes = 0  # of values told before
-
-    def numbers(self, words: WordArray) -> IntArray:
-        """(m,) the numbers of masks (m, n_words); new ones get the next numbers."""
-        if self._distinct is None:
-            return words[:, 0].astype(np.int64)
-        numbers = self._distinct.add(words)
-        if len(self._distinct) > len(self._flags):
-            room = max(len(self._distinct), 2 * len(self._flags)) - len(self._flags)
-            self._flags = np.pad(self._flags, (0, room))
-            self._times = np.pad(self._times, (0, room))
-            self._values = np.pad(self._values, ((0, room), (0, 0)))
-        return numbers
-
-    def words(self, numbers: IntArray) -> WordArray:
-        """(m, n_words) the masks of numbers."""
-        if self._distinct is None:
-            return numbers.astype(np.uint64)[:, None]
-        return self._distinct.rows[numbers]
-
-    def is_told(self, numbers: IntArray) -> BoolArray:
-        """(m,) whether each mask has a value."""
-        return self._flags[numbers]
-
-    def tell(self, numbers: IntArray, values: FloatArray) -> None:
-        """Keep (m, q) values of masks; of one told again, the mean."""
-        if self.n_outputs is None:
-            self.n_outputs = values.shape[1]
-            self._values = np.zeros((len(self._flags), self.n_outputs))
-        distinct = np.unique(numbers)
-        if len(distinct) == len(numbers) and not self._flags[numbers].any():
-            self._values[numbers] = values
-            self._times[numbers] = 1
-        else:
-            for number, value in zip(numbers.tolist(), values, strict=True):
-                times = self._times[number] + 1
-                old = self._values[number]
-                # The same value again leaves it as it is, to the last bit.
-                changed = old + (value - old) / times
-                if times > 1 and not np.array_equal(changed, old):
-                    self.n_changes += 1
-                self._values[number] = changed if times > 1 else value
-                self._times[number] = times
-        self.count += int((~self._flags[distinct]).sum())
-        self._flags[numbers] = True
-
-    def all_told(self) -> IntArray:
-        """The numbers of all masks that have a value."""
-        return np.flatnonzero(self._flags)
-
-    def values(self, numbers: IntArray) -> FloatArray:
-        """(m, q) float64."""
-        return self._values[numbers]
-
-    def others(self, rows: IntArray) -> IntArray:
-        """The numbers of masks with a value that are not among rows, sorted by mask."""
-        outside = self._flags.copy()
-        outside[rows] = False
-        numbers = np.flatnonzero(outside)
-        return numbers[np.lexsort(self.words(numbers).T)] if len(numbers) else numbers
 
 
 def _candidates(settings: Settings, samples: Samples) -> Any:

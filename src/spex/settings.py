@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from spex.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whole_number
+from spex.checks.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whole_number
 from spex.errors import ArgumentError
 from spex.fitting.methods import METHODS, Method
 from spex.fourier.mask_design import least_budget

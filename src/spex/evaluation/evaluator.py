@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
+from spex.checks.values import checked_values
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
 from spex.evaluation.source import ValueSource
 from spex.evaluation.store import Store
 from spex.f2.packing import pack
 from spex.run import Run
-from spex.values import checked_values
 
 
 @dataclass(frozen=True)

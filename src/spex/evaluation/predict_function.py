@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
-from spex.arguments import whole_number
+from spex.checks.arguments import whole_number
+from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.evaluation.identity import content_identity
 from spex.evaluation.source import in_batches
 from spex.inputs.protocol import InputMasker
-from spex.masks import check_masks
 from spex.prior import Prior
 
 # Inputs per call: a few dozen photographs, or some ten thousand rows of a table.

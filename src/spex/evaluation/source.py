@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray
-from spex.arguments import whole_number
+from spex.checks.arguments import whole_number
 from spex.context import Context
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR, Prior

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, BackendError
 from spex.evaluation.identity import content_identity, distinct_names
 from spex.evaluation.store import Store
 from spex.inputs.protocol import PromptMasker
-from spex.masks import check_masks
 from spex.models import FunctionModel, load
 from spex.models.protocol import LanguageModel, Prompt
 from spex.models.wrappers import StoredAnswers

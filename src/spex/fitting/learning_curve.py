@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spex._typing import IntArray
-from spex.arguments import is_exhaustive
+from spex.checks.arguments import is_exhaustive
 from spex.f2.packing import DistinctRows
 from spex.fitting.fidelity import FALL, folds
 from spex.fitting.selection import Fit, fit_candidate

@@ -26,9 +26,9 @@ from typing import TypeAlias
 import numpy as np
 import scipy.linalg
 
-from spex import positive_definite
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.f2.packing import are_among
+from spex.fourier import positive_definite
 from spex.fourier.design import Design
 from spex.fourier.evidence import (
     Geometry,

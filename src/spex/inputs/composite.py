@@ -6,10 +6,10 @@ from typing import Any
 import numpy.typing as npt
 
 from spex._typing import BoolArray
+from spex.checks.masks import check_mask, check_masks
 from spex.errors import ArgumentError
 from spex.inputs.parts import Part
 from spex.inputs.segmentation import Tokenizer
-from spex.masks import check_mask, check_masks
 from spex.models.protocol import Message, Prompt
 from spex.prior import Prior
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, IntArray
+from spex.checks.masks import check_mask, check_masks
 from spex.errors import ArgumentError
 from spex.extras import require
 from spex.inputs.parts import ImagePart
@@ -27,7 +28,6 @@ from spex.inputs.pixels import (
     to_pil,
 )
 from spex.inputs.templates import check_encodable, check_system
-from spex.masks import check_mask, check_masks
 from spex.models.protocol import Message, Prompt
 from spex.prior import NO_PRIOR
 

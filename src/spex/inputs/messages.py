@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy.typing as npt
 
+from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
 from spex.inputs.operators import parse_operator
 from spex.inputs.parts import TextPart
 from spex.inputs.segmentation import Span, Tokenizer
 from spex.inputs.templates import check_encodable
 from spex.inputs.units import UnitMasker
-from spex.masks import check_masks
 from spex.models.protocol import Message, Prompt
 
 _MESSAGE = "message"

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray
+from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
-from spex.masks import check_masks
 from spex.prior import NO_PRIOR
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import numpy.typing as npt
 
+from spex.checks.masks import check_mask, check_masks
 from spex.errors import ArgumentError
 from spex.inputs.masked_text import MaskedText
 from spex.inputs.operators import parse_operator
@@ -22,7 +23,6 @@ from spex.inputs.segmentation import (
     unit_spans,
 )
 from spex.inputs.templates import chat
-from spex.masks import check_mask, check_masks
 from spex.models.protocol import Prompt
 from spex.prior import Prior
 

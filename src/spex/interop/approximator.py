@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray
-from spex.arguments import whole_number
+from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError
 from spex.explaining import explain
 from spex.extras import require

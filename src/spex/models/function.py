@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spex._typing import FloatArray
-from spex.arguments import whole_number
+from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
 from spex.models.protocol import Prompt
 from spex.models.servers.concurrency import stream

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spex._typing import FloatArray, IntArray
-from spex.arguments import MAX_FEATURES, is_exhaustive, whole_number
+from spex.checks.arguments import MAX_FEATURES, is_exhaustive, whole_number
 from spex.errors import ArgumentError
 from spex.fourier.design import Design, design_cost
 from spex.fourier.mask_design import DRAWN_OF_SPEX, coded_design, least_budget

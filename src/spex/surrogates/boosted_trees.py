@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spex import positive_definite
 from spex._typing import FloatArray, IntArray, WordArray
 from spex.f2.packing import n_words, unpack
+from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.trees import Trees, tree_spectrum
 from spex.surrogates.base import Fitted, Samples, constant_fit, cross_fit

@@ -14,9 +14,9 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
-from spex import positive_definite
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.f2.packing import are_among, n_words, pack, unpack
+from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Fitted, Samples, constant_fit, in_threads
 from spex.surrogates.hypercube_kernel import (

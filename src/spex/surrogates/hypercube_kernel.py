@@ -26,8 +26,8 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from spex import positive_definite
 from spex._typing import Float32Array, FloatArray, IntArray
+from spex.fourier import positive_definite
 
 # Priors on the logarithms, in units of the variance of the values.
 _RELEVANCE_PRECISION = 1.0

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 
-from spex import positive_definite
 from spex._typing import Float32Array, FloatArray, IntArray, WordArray
 from spex.f2.packing import are_among, n_words, pack
+from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Fitted, Samples
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spex import positive_definite
+from spex.fourier import positive_definite
 
 
 def positive(k: int, seed: int):

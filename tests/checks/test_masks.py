@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from spex.checks.masks import check_mask, check_masks
 from spex.errors import ArgumentError
-from spex.masks import check_mask, check_masks
 
 
 @pytest.mark.parametrize("dtype", [bool, int, np.uint8, float])
