@@ -172,6 +172,8 @@ def test_fit_on_other_masks_says_what_r2_is_about(share):
     values = bumpy(fresh)
     truth = 1 - ((values - explanation.predict(fresh)) ** 2).mean() / values.var()
     assert abs(truth - explanation.r2) < 0.08
+    assert explanation.standard_errors is None and explanation.unexplained is None
+    assert np.isnan(explanation.interactions("BV").interval((0,))).all()
     saved = spex.Explanation.from_dict(explanation.to_dict())
     assert saved.r2_distribution == "given"
 

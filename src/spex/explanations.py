@@ -219,7 +219,9 @@ class Explanations(Mapping[str, Explanation]):
         from spex.files import write_text
         from spex.report.html import render_html
 
-        page = render_html(list(self.values()), index=index, order=order, titles=self.outputs)
+        page = render_html(
+            list(self.values()), index, order, titles=self.outputs, one_at_a_time=True
+        )
         write_text(Path(path), page)
 
     def __repr__(self) -> str:

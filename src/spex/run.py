@@ -358,7 +358,7 @@ class Run:
                 notes = (
                     f"The masks are no uniform sample: {100 * share:.0f} % of the features are "
                     "present on average. R2 is measured by cross-validation over masks like these. "
-                    "What it is over uniform masks cannot be said from them.",
+                    "What it is over uniform masks, and how far values may be off, cannot be said.",
                 )
         values = told.values(rows)
         samples = [
@@ -412,6 +412,8 @@ class Run:
 
     def _explanation(self, one: "_OutputFit") -> Explanation:
         fit, settings = one.fit, self.settings
+        # Over other masks Parseval's theorem does not hold: how far values may be off is unknown.
+        known = one.distribution == UNIFORM.name
         return Explanation(
             features=self.features,
             spectrum=fit.spectrum,
@@ -422,8 +424,8 @@ class Run:
             budget=settings.budget,
             seed=settings.seed,
             scores=fit.scores,
-            standard_errors=fit.standard_errors,
-            unexplained=fit.unexplained,
+            standard_errors=fit.standard_errors if known else None,
+            unexplained=fit.unexplained if known else None,
             r2_distribution=one.distribution,
             notes=one.notes,
         )

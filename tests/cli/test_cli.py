@@ -486,7 +486,7 @@ def test_zoom(run, loader):
     assert "Close up" in Path("z2.html").read_text("utf-8")
     assert "\nClose up\n" in run("report", "z.json")[1]
     status, _, err = run("report", "z.json", "--png", "z.png")
-    assert (status, err) == (2, "spex: --png: z.json holds two explanations; use --html\n")
+    assert (status, err) == (2, "spex: --png: z.json holds several explanations; use --html\n")
     Path("z.json").write_text('{"format": "spex-zoom", "coarse": {}}')
     status, _, err = run("report", "z.json")
     assert status == 2

@@ -260,6 +260,22 @@ def test_sections_do_not_mix(open_page, review, numbers):
     assert complaints == []
 
 
+def test_links_switch_between_outputs(open_page, review, documents, picture):
+    three = [review, documents, picture]
+    page, complaints = open_page(three, titles=list("abc"), one_at_a_time=True)
+    shown = lambda: page.locator(".explanation:visible h1").all_inner_texts()  # noqa: E731
+    assert shown() == ["a"]
+    page.locator("nav a").nth(1).click()
+    assert shown() == ["b"]
+    assert page.locator("nav a[aria-current]").inner_text() == "b"
+    page.go_back()
+    assert shown() == ["a"]
+    page.emulate_media(media="print")
+    assert shown() == ["a", "b", "c"]
+    assert complaints == []
+
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_fits_the_width(open_page, review, numbers, large, make, width, scheme):

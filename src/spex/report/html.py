@@ -196,6 +196,7 @@ def render_html(
     index: str | InteractionIndex | None = None,
     order: int | None = None,
     titles: Sequence[str] | None = None,
+    one_at_a_time: bool = False,
 ) -> str:
     """One self-contained page with one section for each explanation.
 
@@ -204,6 +205,9 @@ def render_html(
         index: Index of the tables; None for what suits (`facts.shown_interactions`).
         order: Highest order of the tables; see `spex.interactions.values.interactions`.
         titles: A heading for each; made from the scores unless given.
+
+        one_at_a_time: Whether links at the top switch between the sections; without scripts, and
+            in print, all are shown.
 
     Raises:
         ArgumentError: there is no explanation, the titles are not as many, or the index or the
@@ -221,6 +225,7 @@ def render_html(
     style, script = (source.loader.get_source(source, name)[0] for name in ("page.css", "page.js"))  # type: ignore[union-attr]
     return source.get_template("page.html").render(
         pages=pages,
+        one_at_a_time=one_at_a_time,
         style=style,
         script=script,
         style_hash=_csp_hash(style),

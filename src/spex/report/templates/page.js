@@ -141,3 +141,21 @@ for (const section of document.querySelectorAll(".explanation")) {
   });
   list();
 }
+
+// Several outputs: the links at the top show one at a time.
+const switched = document.querySelector("main[data-switch]");
+if (switched) {
+  const sections = [...switched.querySelectorAll(".explanation")];
+  const links = [...document.querySelectorAll("nav a")];
+  const choose = () => {
+    const chosen = sections.find((section) => `#${section.id}` === location.hash) ?? sections[0];
+    for (const section of sections) section.classList.toggle("off", section !== chosen);
+    for (const link of links) {
+      if (link.hash === `#${chosen.id}`) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    scrollTo(0, 0);
+  };
+  addEventListener("hashchange", choose);
+  choose();
+}
