@@ -275,7 +275,6 @@ def test_links_switch_between_outputs(open_page, review, documents, picture):
     assert complaints == []
 
 
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_fits_the_width(open_page, review, numbers, large, make, width, scheme):

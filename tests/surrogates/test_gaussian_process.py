@@ -81,9 +81,9 @@ def test_a_process_without_a_fold_is_the_process_of_the_others():
     n, m = 6, 80
     given = uniform_samples(n, m, lambda masks: masks @ np.arange(1.0, n + 1), is_sequence=True)
     parts = folds(given)[:2]
-    data = gaussian_process._Data([given], 3)
-    start = data.start(folds(given)[:5], None)
-    for fold, (found,) in zip(parts, data._posteriors(parts, start), strict=True):
+    data = gaussian_process._Data(given, 3)
+    start = data.start(folds(given)[:5], None, None)
+    for fold, found in zip(parts, data._posteriors(parts, start), strict=True):
         rows = data._rows[found.rows]
         kernel = kernel_matrix(data._points[found.rows], found.hyper)
         kernel[np.diag_indices(len(kernel))] += found.hyper.noise
@@ -237,3 +237,45 @@ def test_a_close_pair_that_screening_misses_is_a_candidate(monkeypatch):
         spectrum = GaussianProcess(2).fit(given, folds(given)).spectrum
         found.append(dict(spectrum.items()).get((4, 5), 0.0))
     assert found == [0.0, pytest.approx(1.0, abs=0.1)]
+
+
+def test_outputs_learn_relevance_from_each_other_and_unrelated_ones_lose_nothing():
+    """Ten noisy functions of the same four features, against ten of different ones."""
+    n, m = 40, 80
+    rng = np.random.default_rng(0)
+    fresh = rng.random((2000, n)) < 0.5
+
+    def outputs(features_of):
+        weights = [rng.normal(size=5) for _ in range(10)]
+
+        def of(masks):
+            found = []
+            for number, weight in enumerate(weights):
+                a, b, c, d = features_of(number)
+                columns = [masks[:, a], masks[:, b] & masks[:, c], masks[:, c], masks[:, d]]
+                found.append(sum(w * column for w, column in zip(weight, columns, strict=False)))
+            return np.stack(found)
+
+        masks = rng.random((m, n)) < 0.5
+        values, truth = of(masks), of(fresh)
+        noise = values.std(axis=1, keepdims=True) * rng.normal(size=values.shape)
+        samples = [
+            Samples(pack(masks), n, column, np.ones(m, dtype=bool)) for column in values + noise
+        ]
+        parts = folds(samples[0])
+        r2 = []
+        for fits in (
+            [GaussianProcess().fit(one, parts) for one in samples],
+            GaussianProcess().fit_outputs(samples, parts),
+        ):
+            errors = [
+                ((fit.spectrum.predict(fresh) - y) ** 2).mean() / y.var()
+                for fit, y in zip(fits, truth, strict=True)
+            ]
+            r2.append(1 - np.mean(errors))
+        return r2
+
+    alone, together = outputs(lambda number: (3, 8, 21, 30))
+    assert together > alone + 0.02
+    alone, together = outputs(lambda number: tuple(4 * number + i for i in range(4)))
+    assert together > alone - 0.05

@@ -223,7 +223,7 @@ def test_the_price_is_told_with_the_result(text_only, tmp_path):
     again = ValueFunction(Text(TEXT), model, Similarity(), store=tmp_path / "s.sqlite")
     usage = spex.explain(again, budget=64, store=tmp_path / "s.sqlite").context["usage"]
     assert (usage["requests"], usage["cost"]) == (0, 0)
-    without = ValueFunction(Text(TEXT), text_only.name, Matches("good")).describe()["usage"]
+    without = ValueFunction(Text(TEXT), text_only.name, Matches("good")).contexts()[0].usage
     assert "cost" not in without
 
 
