@@ -30,7 +30,6 @@ from spex.f2.packing import unpack
 from spex.fitting.selection import fit_all, join
 from spex.fourier.mask_design import DRAWN_OF_AUTO, coded_design
 from spex.fourier.mask_distribution import UNIFORM
-from spex.prior import Prior
 from spex.surrogates.base import CodedValues, Samples
 from spex.surrogates.boosted_trees import BoostedTrees
 from spex.surrogates.coded import Spex
@@ -76,8 +75,7 @@ def sampled(function: Function, budget: int, seed: int, share: float) -> Samples
         rows = [number[row.tobytes()] for row in design.masks]
         coded = CodedValues(design, values[rows], 5)
     designed = np.arange(budget) < n_coded
-    prior = Prior(sequence=tuple(range(function.n)) if function.is_sequence else ())
-    return Samples(words, function.n, values, ~designed, coded, designed, prior)
+    return Samples(words, function.n, values, ~designed, coded, designed, function.prior)
 
 
 def fitted(samples: Samples):

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from spex.prior import Prior
+
 if TYPE_CHECKING:
     import spex
 
@@ -50,6 +52,11 @@ class Function:
     values: Callable[[BoolArray], FloatArray]
     truth: Mapping[Interaction, float] | None
     is_sequence: bool = False
+
+    @property
+    def prior(self) -> Prior:
+        """What is known of the features."""
+        return Prior(sequence=tuple(range(self.n)) if self.is_sequence else ())
 
 
 class Case(Protocol):

@@ -144,7 +144,7 @@ def main() -> None:
 
             if np.ptp(values(np.random.default_rng(0).random((200, function.n)) < 0.5)) == 0:
                 continue
-            values.is_sequence = function.is_sequence  # type: ignore[attr-defined]
+            values.prior = function.prior  # type: ignore[attr-defined]
             found = spex.explain(
                 values, function.n, budget=budget, seed=seed, method=arguments.method
             )

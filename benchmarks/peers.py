@@ -49,7 +49,7 @@ from typing import Any
 import numpy as np
 
 from functions import BoolArray, FloatArray, Function, Interaction, Noise, Synthetic, evaluate
-from spex.explaining import METHODS as EXPLAIN_METHODS
+from spex.fitting.methods import METHODS as EXPLAIN_METHODS
 
 
 class RefusedError(Exception):
@@ -90,7 +90,7 @@ class Counted:
     """A value function that counts its masks and the time spent in it."""
 
     def __init__(self, function: Function) -> None:
-        self.is_sequence = function.is_sequence
+        self.prior = function.prior
         self._values = function.values
         self._packed: list[Any] = []
         self._inside = np.zeros(2)

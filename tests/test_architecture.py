@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import networkx
@@ -116,6 +117,14 @@ def test_no_circles():
     )
     circles = {frozenset(found) for found in networkx.strongly_connected_components(graph)}
     assert {found for found in circles if len(found) > 1} == set(CIRCLES)
+
+
+def test_benchmarks_import_what_there_is():
+    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spex"):
+                module = import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names), (path, node.module)
 
 
 def test_no_folder_is_crowded():

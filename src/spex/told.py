@@ -10,26 +10,41 @@ class OrderedRows:
     """Row numbers in the order of their first entry, and whether each was drawn."""
 
     def __init__(self, rows: IntArray | None = None, drawn: BoolArray | None = None) -> None:
-        self._drawn: dict[int, bool] = {}
+        self._parts: list[IntArray] = []
+        self._count = 0
+        self._entered = np.zeros(0, dtype=np.bool_)  # by row number, as the next
+        self._drawn = np.zeros(0, dtype=np.bool_)
         if rows is not None and drawn is not None:
-            self._drawn = dict(zip(rows.tolist(), drawn.tolist(), strict=True))
+            self.add(rows, False)
+            self.mark(rows[drawn], True)
 
     def __len__(self) -> int:
-        return len(self._drawn)
+        return self._count
 
     def add(self, rows: IntArray, drawn: bool) -> None:
         """Add those that are new."""
-        for row in rows.tolist():
-            self._drawn.setdefault(row, drawn)
+        if not len(rows):
+            return
+        missing = int(rows.max()) + 1 - len(self._entered)
+        if missing > 0:
+            room = max(missing, len(self._entered))
+            self._entered = np.pad(self._entered, (0, room))
+            self._drawn = np.pad(self._drawn, (0, room))
+        new = rows[~self._entered[rows]]
+        new = new[np.sort(np.unique(new, return_index=True)[1])]
+        self._parts.append(new)
+        self._count += len(new)
+        self._entered[new] = True
+        self._drawn[new] = drawn
 
     def mark(self, rows: IntArray, drawn: bool) -> None:
         """Say of rows whether they count as drawn."""
-        self._drawn.update(dict.fromkeys(rows.tolist(), drawn))
+        self._drawn[rows] = drawn
 
     def arrays(self) -> tuple[IntArray, BoolArray]:
         """(w,) row numbers and (w,) drawn."""
-        rows = np.fromiter(self._drawn, dtype=np.int64, count=len(self._drawn))
-        return rows, np.fromiter(self._drawn.values(), dtype=np.bool_, count=len(rows))
+        rows = np.concatenate([np.zeros(0, dtype=np.int64), *self._parts])
+        return rows, self._drawn[rows]
 
 
 class Told:
