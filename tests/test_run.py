@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -249,6 +250,37 @@ def test_wrong_tells():
     with pytest.raises(spex.ArgumentError, match="same number"):
         run.tell(np.ones((1, 5), bool), [[1.0, 2.0]])
     assert run.n_told == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: spex.Run(30, 10**10), "the limit is 1 GB"),
+        (lambda: spex.Run(16_000, 10**7), "the limit is 1 GB"),
+        (lambda: spex.Run(5, 20, prior="x"), "give a spex.Prior"),
+        (lambda: spex.Run(5, 20, outputs="xy"), "a different name"),
+        (lambda: spex.Run(5, 20, outputs=["a", "a"]), "a different name"),
+    ],
+)
+def test_wrong_runs(call, message):
+    with pytest.raises(spex.ArgumentError, match=message):
+        call()
+
+
+def test_labels_and_values_of_other_kinds():
+    masks = uniform(8, 100)
+    found = spex.fit(
+        pandas.DataFrame(masks.astype(int)),
+        pandas.Series(bumpy(masks)),
+        pandas.Index(list("abcdefgh")),
+    )
+    assert found.features == tuple("abcdefgh")
+    assert content(found) == content(
+        spex.fit(masks.tolist(), bumpy(masks).tolist(), list("abcdefgh"))
+    )
+    run = spex.Run(8, 20)
+    run.tell(masks[:0], [])
+    assert run.n_told == 0
 
 
 def test_spex_says_what_it_lacks():

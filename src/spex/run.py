@@ -87,9 +87,13 @@ class Run:
         self.features = feature_labels(features)
         n = len(self.features)
         self.settings = Settings(n, budget, method, max_degree, seed, target_r2)
+        if not isinstance(prior, Prior):
+            raise ArgumentError(f"prior={prior!r}; give a spex.Prior")
         prior.check(n)
         self._prior = prior
-        self._outputs = None if outputs is None else tuple(outputs)
+        self._outputs = None if outputs is None else tuple(map(str, outputs))
+        if isinstance(outputs, str) or len(set(self._outputs or ())) != len(self._outputs or ()):
+            raise ArgumentError(f"outputs={outputs!r}; give a different name for each output")
         self._is_single: bool | None = None  # whether values are one number per mask; None: unknown
         self._told = Told(n, self.settings.is_exhaustive)
         self._stages = _stages(self.settings)

@@ -1,16 +1,16 @@
 """The settings of a run, checked: what `spex.Run`, `spex.explain` and the command line share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from spex.checks.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whole_number
 from spex.errors import ArgumentError
+from spex.f2.packing import n_words
 from spex.fitting.methods import METHODS, Method
 from spex.fourier.mask_design import least_budget
 
+_MOST_BYTES = 1 << 30  # of packed masks
 _LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
 
 
@@ -42,6 +42,12 @@ class Settings:
         if not 1 <= n <= MAX_FEATURES:
             raise ArgumentError(
                 f"{n} features; the number must be 1 to {MAX_FEATURES}: choose coarser units"
+            )
+        size = self.total * n_words(n) * 8
+        if not self.is_exhaustive and size > _MOST_BYTES:
+            raise ArgumentError(
+                f"budget={budget}: so many masks of {n} features take {size / 2**30:,.0f} GB; the "
+                f"limit is {_MOST_BYTES >> 30} GB, {_MOST_BYTES // (8 * n_words(n)):,} masks"
             )
         whole_number("max_degree", self.max_degree, 1)
         whole_number("seed", self.seed, 0)
@@ -101,7 +107,7 @@ def feature_labels(features: int | Sequence[str]) -> tuple[str, ...]:
             f"features={features!r} is one string; give a list of labels, or explain a text with "
             "spex.ValueFunction(spex.Text(...), model, score)"
         )
-    if isinstance(features, Sequence | np.ndarray):
+    if isinstance(features, Iterable):  # also a pandas Index
         labels = tuple(str(label) for label in features)
     else:
         labels = tuple(str(number) for number in range(whole_number("features", features, 1)))

@@ -180,6 +180,16 @@ def test_a_source_that_leaves_masks_out():
         spex.explain(Lazy(), budget=16)
 
 
+@pytest.mark.parametrize("rows", [[99], [-1], [0.5], [[0]], []])
+def test_a_source_with_wrong_rows(rows):
+    class Wrong(Source):
+        def stream(self, masks):
+            yield rows, np.zeros(len(rows))
+
+    with pytest.raises(spex.BackendError, match="values for rows"):
+        spex.explain(Wrong(), budget=16)
+
+
 def test_what_a_function_knows_of_its_features():
     seen = []
     f = named(total, features=("a", "b", "c"), prior=spex.Prior(close=((0, 1),)))

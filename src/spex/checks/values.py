@@ -41,7 +41,8 @@ def checked_values(returned: object, masks: BoolArray) -> FloatArray:
             f"the value function returned {values.dtype} values; they must be real numbers"
             + (" (take the real part or the modulus)" if values.dtype.kind == "c" else "")
         )
-    values = values.astype(np.float64).reshape(len(masks), -1)
+    values = values.astype(np.float64)
+    values = values[:, None] if values.ndim == 1 else values
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         present = np.nonzero(masks[bad[0]])[0].tolist()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from spex._typing import BoolArray, FloatArray
+from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.values import checked_values
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
 from spex.evaluation.source import ValueSource
@@ -68,7 +68,7 @@ def evaluate(
                 masks = masks[~found]
         before = run.n_told
         for rows, returned in source.stream(masks) if len(masks) else ():
-            batch = masks[rows]
+            batch = masks[_checked_rows(rows, len(masks))]
             values, error = _good_values(returned, batch)
             good = np.isfinite(values).all(axis=1)
             if store is not None and identities is not None and good.any():
@@ -85,6 +85,22 @@ def evaluate(
             )
     run.fits()
     report(Progress(run.n_told, run.total, run.r2))
+
+
+def _checked_rows(rows: Any, count: int) -> IntArray:
+    """The row numbers that a source gave.
+
+    Raises:
+        BackendError: they are not numbers of rows.
+    """
+    numbers = np.asarray(rows)
+    if (
+        numbers.ndim != 1
+        or numbers.dtype.kind not in "iu"
+        or not (len(numbers) and 0 <= numbers.min() and numbers.max() < count)
+    ):
+        raise BackendError(f"the source gave values for rows {rows!r} of {count} masks")
+    return numbers.astype(np.int64)
 
 
 def _good_values(returned: Any, masks: BoolArray) -> tuple[FloatArray, ValueFunctionError | None]:

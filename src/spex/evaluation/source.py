@@ -119,7 +119,7 @@ class _Function:
         self._function = function
         self.features = features
         given = getattr(function, "outputs", None)
-        self.outputs = None if given is None else tuple(map(str, given))
+        self.outputs: tuple[str, ...] | None = given
         self.prior: Prior = getattr(function, "prior", NO_PRIOR)
 
     @property
