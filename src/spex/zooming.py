@@ -120,7 +120,7 @@ def zoom(
             of each feature, from 0.
         budget: cap on the number of masks evaluated; half of it, or all masks if these are fewer,
             for the coarse units.
-        top: how many coarse units are looked into; unless given, as many as hold 90 % of the
+        top: how many coarse units are looked into; default: as many as hold 90 % of the
             variance together and more than one unit.
         rest: whether the other coarse units are present or absent meanwhile.
         method: see `spex.explain`.

@@ -25,8 +25,8 @@ def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
     """Run the command line.
 
     Args:
-        argv: The arguments after the program's name; those of the process unless given.
-        load: Loads a model by name; `spex.models.load` unless given.
+        argv: The arguments after the program's name; default: those of the process.
+        load: Loads a model by name; default: `spex.models.load`.
 
     Returns:
         The exit status.

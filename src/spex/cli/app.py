@@ -22,7 +22,7 @@ _Index = Annotated[
     typer.Option(
         "--index",
         metavar="I",
-        help="What the table shows: SV, BV, SII, k-SII, BII, STII, FSII, FBII (unless given), "
+        help="What the table shows: SV, BV, SII, k-SII, BII, STII, FSII, FBII (default), "
         "Moebius or Fourier.",
     ),
 ]
@@ -120,7 +120,7 @@ def explain(
         typer.Option(
             metavar="TEMPLATE",
             help="The user's message, with {input} once, where the text or the documents go; what "
-            "is around it is never left out; {input} alone unless given. With --image: what is "
+            "is around it is never left out; default: {input} alone. With --image: what is "
             "asked about the picture.",
         ),
     ] = None,
@@ -131,7 +131,7 @@ def explain(
         str | None,
         typer.Option(
             metavar="M",
-            help="smollm2 (unless given), hf:FOLDER_OR_HUB_NAME, gguf:FILE, "
+            help="smollm2 (default), hf:FOLDER_OR_HUB_NAME, gguf:FILE, "
             "openai:MODEL@BASE_URL for an OpenAI-compatible server (vLLM, llama.cpp and others; "
             "the key is taken from OPENAI_API_KEY), or reply:MODULE:FUNCTION, a Python function "
             "from a prompt to a reply. Not a language model: efficientnet-lite0 (pictures, unless "
@@ -165,8 +165,8 @@ def explain(
         str | None,
         typer.Option(
             metavar="T",
-            help="Precision of such a model, such as bfloat16; float32 on a CPU and the "
-            "checkpoint's own elsewhere, unless given.",
+            help="Precision of such a model, such as bfloat16; default: float32 on a CPU and "
+            "the checkpoint's own elsewhere.",
         ),
     ] = None,
     attn_implementation: Annotated[
@@ -184,7 +184,7 @@ def explain(
             help="word (word:zh, word:ja and word:th where no spaces separate words), sentence "
             "(sentence:de and so on), paragraph, line (of code), token (of the model), "
             "regex:PATTERN; document or message as well. Of a picture: grid:COLUMNSxROWS or "
-            "superpixels:N. Unless given: word, document, message or grid:8x8. For --image with "
+            "superpixels:N. Default: word, document, message or grid:8x8. For --image with "
             "--text, give one for each.",
         ),
     ] = None,
@@ -192,8 +192,8 @@ def explain(
         list[str] | None,
         typer.Option(
             metavar="OP",
-            help="What becomes of a unit left out: delete (unless given), mask, mask:TOKEN, "
-            "neutral or neutral:TEXT; in a picture mean (unless given), grey, blur, blur:SIGMA or "
+            help="What becomes of a unit left out: delete (default), mask, mask:TOKEN, "
+            "neutral or neutral:TEXT; in a picture mean (default), grey, blur, blur:SIGMA or "
             "inpaint.",
         ),
     ] = None,
@@ -220,8 +220,8 @@ def explain(
         typer.Option(
             metavar="A",
             help="The answer that logprob and probability explain and similarity compares with; of "
-            "what predicts numbers, which one: its number, from 0, or its name; the model's own "
-            "answer, or the largest number, unless given.",
+            "what predicts numbers, which one: its number, from 0, or its name; default: the "
+            "model's own answer, or the largest number.",
         ),
     ] = None,
     budget: Annotated[
@@ -253,7 +253,7 @@ def explain(
         typer.Option(
             metavar="FILE",
             help="Where evaluations are kept, so that no call is made twice and Ctrl-C loses "
-            "nothing; a file in the user's cache folder unless given.",
+            "nothing; default: a file in the user's cache folder.",
         ),
     ] = None,
     no_store: Annotated[
@@ -351,7 +351,7 @@ def fit(
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="The column of the values, value unless given; several times for several outputs.",
+            help="The column of the values, default: value; several times for several outputs.",
         ),
     ] = None,
     method: Annotated[

@@ -35,7 +35,7 @@ class Session:
 
     Args:
         arguments: The arguments after the program's name.
-        load: Loads a model by name; `spex.models.load` unless given.
+        load: Loads a model by name; default: `spex.models.load`.
 
     Attributes:
         quiet: Whether notices are left out; errors are always told.

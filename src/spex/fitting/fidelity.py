@@ -65,22 +65,22 @@ def fidelity(values: FloatArray, predictions: FloatArray) -> Fidelity:
 
 
 def cross_fitted_fidelity(
-    values: FloatArray, predictions: FloatArray, left_out: float, n_masks: int
+    values: FloatArray, predictions: FloatArray, share_left_out: float, n_masks: int
 ) -> Fidelity:
     """R2 and its interval of a fit to all masks, from fits that left out some of them in turn.
 
     Args:
         values: (m,) float64, m >= 2.
         predictions: (m,) float64, each of a fit that has not seen this value.
-        left_out: Share of all masks that such a fit has not seen: it leaves a little more
-            unexplained, which is taken off. Where nothing is explained, nothing is.
-        n_masks: All masks.
+        share_left_out: Share of all masks that such a fit has not seen. Scales the unexplained
+            variance by (1 - share)^(0.7 R2); no correction at R2 = 0.
+        n_masks: Number of all masks.
     """
-    return _fidelity(values, predictions, left_out, 1 + _SHARED_MASKS / np.sqrt(n_masks))
+    return _fidelity(values, predictions, share_left_out, 1 + _SHARED_MASKS / np.sqrt(n_masks))
 
 
 def _fidelity(
-    values: FloatArray, predictions: FloatArray, left_out: float, widening: float
+    values: FloatArray, predictions: FloatArray, share_left_out: float, widening: float
 ) -> Fidelity:
     m = len(values)
     deviation = (values - values.mean()) ** 2 * (m / (m - 1))
@@ -90,7 +90,7 @@ def _fidelity(
     if spread <= (1e-12 * scale) ** 2:  # constant, up to rounding
         return PERFECT
     unexplained = float(error.mean()) / spread
-    unexplained *= (1 - left_out) ** (FALL * max(1 - unexplained, 0.0))
+    unexplained *= (1 - share_left_out) ** (FALL * max(1 - unexplained, 0.0))
     if unexplained <= 1e-20:
         return PERFECT
     influence = error / error.mean() - deviation / spread

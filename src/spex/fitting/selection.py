@@ -93,11 +93,10 @@ def fit_all(candidates: Sequence[Surrogate], samples: Sequence[Samples]) -> list
 
 
 def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
-    """The surrogate, or the convex combination, whose predictions of masks left out are best.
+    """Choose the surrogate, or the convex combination, that predicts held-out masks best.
 
-    Spectra add, so that a combination is one spectrum as well. R2 is measured on predictions that
-    have seen neither the fitting nor the choice: each fold is predicted as the *other* folds
-    prefer.
+    Spectra add, so a combination is one spectrum as well. Nested cross-validation: for each fold
+    the choice is made on the other folds, by fits that have not seen them.
 
     Args:
         fitted: Fits to the same samples, by name.
@@ -107,8 +106,10 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     drawn = np.nonzero(samples.drawn)[0]
     names = list(fitted)
 
-    def measure(predictions: FloatArray, left_out: float) -> Fidelity:
-        return cross_fitted_fidelity(values[drawn], predictions[drawn], left_out, len(samples))
+    def measure(predictions: FloatArray, share_left_out: float) -> Fidelity:
+        return cross_fitted_fidelity(
+            values[drawn], predictions[drawn], share_left_out, len(samples)
+        )
 
     scores = {name: measure(fit.predictions, fit.share_left_out).r2 for name, fit in fitted.items()}
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
@@ -121,8 +122,8 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
             others[rows] = False
             of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
         weights = _weights(predictions[drawn], values[drawn])
-    left_out = float(weights @ [fitted[name].share_left_out for name in names])
-    measured = measure(of_fold, left_out)
+    share_left_out = float(weights @ [fitted[name].share_left_out for name in names])
+    measured = measure(of_fold, share_left_out)
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
     unexplained = (1 - measured.r2) * float(values[drawn].var(ddof=1))
@@ -180,10 +181,10 @@ def _needed(spectrum: Spectrum, dispensable: float) -> IntArray:
 
 
 def _single_threaded() -> AbstractContextManager[object]:
-    """Linear algebra in one thread.
+    """Run linear algebra in one thread.
 
-    Its threads wait for each other on a machine that also runs a model, and on small matrices they
-    cost more than they win.
+    On a machine that also runs a model its threads wait for each other, and on small matrices they
+    cost more than they gain.
     """
     return _libraries().limit(limits=1, user_api="blas")
 

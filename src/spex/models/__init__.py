@@ -38,10 +38,10 @@ def load(
             prompt to a reply; see `FunctionModel`.
         notice: is told what takes long, such as a download.
         device: of a model of transformers ("smollm2", "hf:..."): such as "cpu" or "cuda:1"; CUDA
-            if there is any, unless given.
+            if there is any, by default.
         device_map: of such a model, instead of a device: "auto" and so on, or a mapping from
             modules to devices, as transformers takes it.
-        dtype: of such a model: such as "bfloat16"; unless given, float32 on a CPU and the
+        dtype: of such a model: such as "bfloat16"; default: float32 on a CPU and the
             checkpoint's own on another device.
         attn_implementation: of such a model: the attention kernel by its name in transformers, such
             as "eager", "sdpa" or "flash_attention_2"; default: transformers' choice.

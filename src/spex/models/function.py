@@ -35,7 +35,7 @@ class FunctionModel:
             return the same reply to the same prompt: set its temperature to 0.
         name: what to call it in reports; default: the function's own name.
         identity: what its replies are stored under. A function cannot be hashed: give another one
-            to another function. Unless given, its attribute `identity`, if it has one; with
+            to another function. Default: its attribute `identity`, if it has one; with
             neither, nothing is stored.
         concurrency: the most calls at once, each in a thread.
 

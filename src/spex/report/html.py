@@ -158,7 +158,7 @@ def page_data(
         explanation: The explanation.
         index: Index of the table; None for what suits (`facts.shown_interactions`).
         order: Highest order of the table; see `spex.interactions.values.interactions`.
-        title: Heading; made from the score unless given.
+        title: Heading; default: made from the score.
 
     Raises:
         ArgumentError: the index or the order is wrong.
@@ -204,7 +204,7 @@ def render_html(
         explanations: At least one.
         index: Index of the tables; None for what suits (`facts.shown_interactions`).
         order: Highest order of the tables; see `spex.interactions.values.interactions`.
-        titles: A heading for each; made from the scores unless given.
+        titles: A heading for each; default: made from the scores.
 
         one_at_a_time: Whether links at the top switch between the sections; without scripts, and
             in print, all are shown.

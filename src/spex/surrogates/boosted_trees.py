@@ -1,11 +1,11 @@
 """ProxySPEX: gradient-boosted trees, their exact Fourier transform, and a refit on its support.
 
 Boosted trees need few masks, and their Fourier transform is exact (`spex.fourier.trees`; Butler,
-Agarwal et al., ProxySPEX, NeurIPS 2025). Trees of three shapes are grown in cross-validation with
-early stopping. What they agree on says which coefficients there are and about how large: ridge
-regression with their mean square as prior variance then estimates them from all masks. Its noise is
-a part of the trees' error at masks left out, the part that predicts such masks best. That removes
-what boosting leaves of its learning rate.
+Agarwal et al., ProxySPEX, NeurIPS 2025). Cross-validation grows trees of three shapes, with early
+stopping. Their coefficients say which frequencies matter and how much. Ridge regression then
+estimates these from all masks, with the mean square over the trees as prior variance. Its noise is
+a share of the trees' held-out error; the share that predicts held-out masks best is chosen. The
+refit removes the shrinkage of boosting.
 """
 
 import math

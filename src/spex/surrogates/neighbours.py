@@ -1,15 +1,14 @@
-"""Who has become whose neighbour when units of a sequence are left out.
+"""Indicators of new neighbours in a sequence whose units are left out.
 
-Deleting words makes new neighbours, and a language model reacts to them. For positions i < j the
+Deleting words makes new neighbours, and a language model reacts to them. For positions i < j, the
 indicator
 
     g_ij(m) = [m_i = m_j = 1, and m_l = 0 for all i < l < j],
 
-with an end before the first feature and one after the last that are always present, says that j
-follows i. It depends on a window of features only, so its Walsh transform is exact and short:
-with L features in the window, F(k) = 2^-L (-1)^|k n {i, j}| for every k inside it, ends not
-counted. The share of masks in which it holds falls as 2^-L, so windows beyond a few features
-hardly count.
+says that j follows i. One end before the first feature and one after the last are always present.
+The indicator depends only on a window of features, so its Walsh transform is exact and short: with
+L features in the window, F(k) = 2^-L (-1)^|k n {i, j}| for every k inside it; ends do not count. It
+holds in a share 2^-L of the masks, so windows beyond a few features hardly count.
 """
 
 from dataclasses import dataclass

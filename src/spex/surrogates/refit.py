@@ -1,8 +1,8 @@
-"""Estimate the coefficients on a given support from all evaluated masks .
+"""Estimate the coefficients on a given support from all evaluated masks.
 
-Everything is computed from the Gram matrix of the signs (-1)^<k,m>, which adds over masks: one pass
-over the uniform masks gives that of each fold, the bins give that of the coded masks, and every fit
-of cross-validation is then a small linear system.
+Every fit needs only the Gram matrix of the signs (-1)^<k,m>, which adds over masks. One pass over
+the drawn masks gives the matrix of each fold; the bins give that of the coded masks. Each fit of
+cross-validation is then a small linear system.
 """
 
 import itertools

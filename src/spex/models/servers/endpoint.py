@@ -1,10 +1,10 @@
 """Requests to an OpenAI-compatible server: time-outs, retries, rate limits, tokens counted.
 
-A request that fails in a way that may pass (no connection, a time-out, a status of 5xx, a reply
-that cannot be read) is sent again, after longer and longer pauses. A server that limits the rate
-says when to come back (Retry-After); until then no request at all is sent to it. What will not pass
-is an error at once. The key goes into the header of a request and is kept out of every message: a
-server that quotes it is not quoted.
+Some failures may pass: no connection, a time-out, a status of 5xx, a reply that cannot be read.
+Such a request is sent again, after longer and longer pauses. A server that limits the rate says
+when to come back (Retry-After); until then it gets no request at all. Any other failure is an error
+at once. The key goes into the header of a request and never into a message, not even where a server
+quotes it.
 """
 
 import asyncio
@@ -219,7 +219,7 @@ class Endpoint:
         return BackendError(f"{self.label} {failure}")
 
     def failure(self, error: Exception) -> RequestFailed:
-        """What one attempt failed of."""
+        """The reason why one attempt failed."""
         openai = self._openai
         if isinstance(error, RequestFailed):
             return error

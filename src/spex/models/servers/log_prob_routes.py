@@ -1,7 +1,7 @@
 """Ways to the log-probabilities of given answers, by what a server offers.
 
-The API that servers have in common returns log-probabilities of what the model itself wrote. To
-score an answer that is given takes more:
+The common API returns log-probabilities of what the model itself wrote. Scoring a given answer
+takes more:
 
 - vLLM returns those of the tokens of a prompt (`prompt_logprobs`). Prompt and answer are put
   together as tokens, so the answer's tokens are the same after every prompt.
@@ -338,7 +338,7 @@ def _root(base_url: str) -> str:
 async def _asked_beside(
     session: Connection, url: str, body: dict[str, Any], parse: Callable[[Any], T]
 ) -> T:
-    """Ask at an address beside the common API, which a proxy may not pass on."""
+    """Send a request outside the common API; a proxy may refuse it."""
     try:
         return await session.post(url, body, parse)
     except RequestFailed as failure:

@@ -49,9 +49,9 @@ class HuggingFaceModel:
         device_map: instead of a device.
         dtype: the precision.
         attn_implementation: the attention kernel.
-        token_budget: the most tokens of a forward pass, padding included; unless given, for
-            prefix trees 1,024 on a CPU (256 with an attention kernel that was asked for) and 2,048
-            on another device, for whole rows 2,048 and 16,384.
+        token_budget: the most tokens of a forward pass, padding included. Default for
+            prefix trees: 1,024 on a CPU (256 with an attention kernel that was asked for), 2,048 on
+            another device; for whole rows: 2,048 and 16,384.
         notice: is told what takes long.
 
     Raises:

@@ -19,7 +19,7 @@ class Placement:
         device: such as "cpu" or "cuda:1"; default: CUDA if there is any, else the CPU.
         device_map: how accelerate spreads the network over devices instead: "auto", "balanced" and
             so on, or a mapping from modules to devices, as transformers takes it.
-        dtype: such as "float32" or "bfloat16"; unless given, float32 on a CPU and the
+        dtype: such as "float32" or "bfloat16"; default: float32 on a CPU and the
             checkpoint's own on another device.
         attn_implementation: the attention kernel by its name in transformers, such as "eager",
             "sdpa" or "flash_attention_2"; default: transformers' choice.
