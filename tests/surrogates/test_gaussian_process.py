@@ -240,13 +240,13 @@ def test_a_close_pair_that_screening_misses_is_a_candidate(monkeypatch):
 
 
 def test_outputs_learn_relevance_from_each_other_and_unrelated_ones_lose_nothing():
-    """Ten noisy functions of the same four features, against ten of different ones."""
-    n, m = 40, 80
+    """Six noisy functions of the same four features, against six of different ones."""
+    n, m = 32, 70
     rng = np.random.default_rng(0)
     fresh = rng.random((2000, n)) < 0.5
 
     def outputs(features_of):
-        weights = [rng.normal(size=5) for _ in range(10)]
+        weights = [rng.normal(size=5) for _ in range(6)]
 
         def of(masks):
             found = []
