@@ -306,9 +306,9 @@ class Explanation:
         return interaction_figure(self, index=index, order=order, k=k)
 
     def __repr__(self) -> str:
-        from spex.report.plain import describe
+        from spex.report.plain import as_text
 
-        return describe(self)
+        return as_text(self)
 
 
 def _errors(given: object, count: int) -> FloatArray | None:

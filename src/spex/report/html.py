@@ -31,7 +31,7 @@ LEVELS = 10
 
 
 @dataclass(frozen=True)
-class Piece:
+class Stretch:
     """A stretch of the text, a region of a picture, or a label where neither is known.
 
     Args:
@@ -58,12 +58,12 @@ class Block:
     """
 
     heading: str | None
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Stretch, ...]
     picture: tuple[str, int, int] | None = None
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """An interaction in the table.
 
     Args:
@@ -141,7 +141,7 @@ class Page:
     heading: str
     meaning: str
     listing: str
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     remainder: str | None
     facts: tuple[Fact, ...]
 
@@ -287,15 +287,15 @@ def _blocks(
 ) -> tuple[str, tuple[Block, ...]]:
     """The kind of the input, and the input with its main effects."""
 
-    def piece(text: str, feature: int | None) -> Piece:
+    def piece(text: str, feature: int | None) -> Stretch:
         if feature is None:
-            return Piece(text, None, "", "")
+            return Stretch(text, None, "", "")
         effect = effects[feature]
         label = facts.short(explanation.features[feature])
         level = round(LEVELS * abs(effect) / largest) if largest else 0
         colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
         size = _with_unit(_typeset(facts.signed(effect)), unit)
-        return Piece(text, feature, colour, f"{label}: main effect {size}")
+        return Stretch(text, feature, colour, f"{label}: main effect {size}")
 
     parts = facts.parts(explanation)
     if parts is None:
@@ -315,7 +315,7 @@ def _blocks(
     return kind, tuple(blocks)
 
 
-def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> tuple[Row, ...]:
+def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> tuple[TableRow, ...]:
     top = values.top(MAX_ROWS)
     largest = max((abs(value) for _, value in top), default=0.0)
     shares = facts.variance_shares(explanation)
@@ -337,7 +337,7 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
         if share is not None:
             says += f", {percent(share)} of the variance"
         rows.append(
-            Row(
+            TableRow(
                 rank=rank,
                 members=" ".join(map(str, interaction)),
                 labels=tuple((facts.short(label, 60), facts.visible(label)) for label in labels),
@@ -359,7 +359,7 @@ def _typeset(number: str) -> str:
     return number.replace("-", "\N{MINUS SIGN}")
 
 
-def _listing(explanation: "Explanation", rows: tuple[Row, ...], remainder: str | None) -> str:
+def _listing(explanation: "Explanation", rows: tuple[TableRow, ...], remainder: str | None) -> str:
     if not rows:
         return facts.nothing_listed(explanation)
     return "All that were found." if remainder is None else f"The {len(rows)} largest."

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-def describe(explanation: "Explanation") -> str:
+def as_text(explanation: "Explanation") -> str:
     """What was explained, how faithfully and at what cost, and the ten largest interactions."""
     lines = [
         f"Explanation of {counted(explanation.n_features, 'feature')} "
