@@ -145,6 +145,17 @@ def test_a_mask_told_twice_has_the_mean():
     assert run.fit().predict(masks) == pytest.approx(0.5)
 
 
+def test_the_order_of_repeated_tells_does_not_matter():
+    def told(order):
+        run = spex.Run(12, 40, method="linear")
+        masks = run.ask()
+        for offset in order:
+            run.tell(masks, bumpy(masks) + offset)
+        return content(run.fit())
+
+    assert told((0.1, 0.7, -0.3333)) == told((-0.3333, 0.7, 0.1)) == told((0.7, -0.3333, 0.1))
+
+
 # ---- evaluations that exist already --------------------------------------------------------------
 
 
@@ -259,6 +270,7 @@ def test_wrong_tells():
         (lambda: spex.Run(16_000, 10**7), "the limit is 1 GB"),
         (lambda: spex.Run(5, 20, prior="x"), "give a spex.Prior"),
         (lambda: spex.Run(5, 20, outputs="xy"), "a different name"),
+        (lambda: spex.Run(5, 20, outputs=[]), "a different name"),
         (lambda: spex.Run(5, 20, outputs=["a", "a"]), "a different name"),
     ],
 )

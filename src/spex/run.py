@@ -92,7 +92,11 @@ class Run:
         prior.check(n)
         self._prior = prior
         self._outputs = None if outputs is None else tuple(map(str, outputs))
-        if isinstance(outputs, str) or len(set(self._outputs or ())) != len(self._outputs or ()):
+        if (
+            isinstance(outputs, str)
+            or self._outputs == ()
+            or len(set(self._outputs or ())) != len(self._outputs or ())
+        ):
             raise ArgumentError(f"outputs={outputs!r}; give a different name for each output")
         self._is_single: bool | None = None  # whether values are one number per mask; None: unknown
         self._told = Told(n, self.settings.is_exhaustive)

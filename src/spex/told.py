@@ -1,5 +1,7 @@
 """Masks by number, and the values told of them."""
 
+import math
+
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
@@ -59,7 +61,7 @@ class Told:
         self._distinct = None if is_exhaustive else DistinctRows(n_words(n))
         size = 1 << n if is_exhaustive else 0
         self._flags = np.zeros(size, dtype=np.bool_)
-        self._times = np.zeros(size, dtype=np.int32)
+        self._repeats: dict[int, list[FloatArray]] = {}  # values of masks told again
         self._values: FloatArray = np.zeros((size, 0))
         self.n_outputs: int | None = None
         self.count = 0
@@ -73,7 +75,6 @@ class Told:
         if len(self._distinct) > len(self._flags):
             room = max(len(self._distinct), 2 * len(self._flags)) - len(self._flags)
             self._flags = np.pad(self._flags, (0, room))
-            self._times = np.pad(self._times, (0, room))
             self._values = np.pad(self._values, ((0, room), (0, 0)))
         return numbers
 
@@ -95,18 +96,22 @@ class Told:
         distinct = np.unique(numbers)
         if len(distinct) == len(numbers) and not self._flags[numbers].any():
             self._values[numbers] = values
-            self._times[numbers] = 1
         else:
             for number, value in zip(numbers.tolist(), values, strict=True):
-                times = self._times[number] + 1
-                old = self._values[number]
-                # The same value again leaves it as it is, to the last bit.
-                changed = old + (value - old) / times
-                if times > 1 and not np.array_equal(changed, old):
-                    self.n_changes += 1
-                self._values[number] = changed if times > 1 else value
-                self._times[number] = times
-        self.count += int((~self._flags[distinct]).sum())
+                if not self._flags[number]:
+                    self._values[number] = value
+                    self._flags[number] = True
+                    self.count += 1
+                    continue
+                told = self._repeats.setdefault(number, [self._values[number].copy()])
+                told.append(value.copy())
+                # Exact sums: the mean does not depend on the order of telling.
+                self._values[number] = [
+                    math.fsum(each) / len(told) for each in zip(*told, strict=True)
+                ]
+                self.n_changes += 1
+            return
+        self.count += len(distinct)
         self._flags[numbers] = True
 
     def all_told(self) -> IntArray:

@@ -95,6 +95,7 @@ def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):
             "'nan' in column 'value', row 1, is no finite number",
         ),
         ("a,b,value\n0,1,1\n", "1 distinct masks are too few"),
+        ("a,a,value\n0,1,1\n", "has two columns 'a'"),
         ("value\n1\n", "has no column beside the values"),
         ("", "is not CSV"),
         ('a,b,value\n"0,1,2\n', "is not CSV"),

@@ -50,8 +50,15 @@ def _read(path: Path) -> "pd.DataFrame":
     """The table, every cell as it is written."""
     import pandas as pd
 
+    reading: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        header = pd.read_csv(path, header=None, nrows=1, **reading).iloc[0]
+        if header.duplicated().any():
+            twice = header[header.duplicated()].iloc[0]
+            raise ArgumentError(f"{path}: has two columns {twice!r}; give each a name of its own")
+        return pd.read_csv(path, **reading)
+    except ArgumentError:
+        raise
     except OSError as error:
         raise ArgumentError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # those of the parser, and of the decoder, are of this kind

@@ -297,8 +297,10 @@ def _visible_part(part: Part) -> Part:
 
 def nothing_listed(explanation: "Explanation") -> str:
     """Why a table has no rows, in one sentence."""
-    if is_constant(explanation):
+    if is_constant(explanation) and explanation.r2 == 1:
         return "No interactions: the score is the same whatever is left out."
+    if is_constant(explanation):
+        return "No interactions were found: no fit does better than the mean; raise the budget."
     return "Every value of this index and order is zero; a higher order or Fourier shows the rest."
 
 
