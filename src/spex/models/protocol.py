@@ -1,8 +1,7 @@
-"""What spex asks of a language model, and the messages that it is given.
+"""The protocol of language models, and the prompts that they get.
 
-A backend has one narrow method for the values of given answers, `log_probs`, one for values that
-are read off its own answers, `replies`, and one for the reference answer, `generate`. Masking,
-removal of equal prompts and storing of finished work are done once, outside.
+A model scores given answers (`log_probs`) and writes answers of its own: `generate` returns them
+together, `replies` one by one. The caller masks, drops equal prompts and stores finished work.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +33,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is given. Equal prompts have equal values, so each is evaluated once."""
+    """The input of a model. Equal prompts have equal values, so each is evaluated once."""
 
     messages: tuple[Message, ...]
 
@@ -92,9 +91,9 @@ class LanguageModel(Protocol):
 
     @property
     def identity(self) -> str | None:
-        """Changes with the weights, the tokenizer, the precision or the revision of the model.
+        """A text that changes with the weights, the tokenizer, the precision or the revision.
 
-        None where that cannot be told: nothing is stored then.
+        None if these are unknown: then nothing is stored.
         """
         ...
 
@@ -114,7 +113,7 @@ class LanguageModel(Protocol):
     def replies(
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
     ) -> Iterator[tuple[int, str]]:
-        """The answers of `generate` as soon as each is finished, so that a caller can keep them.
+        """The answers of `generate`, each as soon as it is finished, so that it can be stored.
 
         Args:
             prompts: what the model is given.
@@ -130,7 +129,7 @@ class LanguageModel(Protocol):
         ...
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
-        """Refuse what `log_probs` would refuse, at next to no cost.
+        """Raise what `log_probs` would raise, without evaluating anything.
 
         Raises:
             ArgumentError: a prompt with an answer exceeds the model's context, or an answer has
@@ -143,15 +142,15 @@ class LanguageModel(Protocol):
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         """Log-probability of every token of every answer after every prompt.
 
-        What `check_prompts` refuses is refused by the call itself, before any evaluation.
+        The call itself raises the errors of `check_prompts`, before any evaluation.
 
         Args:
             prompts: what the model is given.
             answers: the answers to score, the same for every prompt.
 
         Returns:
-            (prompt number, [(n_tokens,) float64 in nats, one per answer]) as soon as each batch
-            is finished, in any order, so that a caller can keep finished work.
+            (prompt number, [(n_tokens,) float64 in nats, one per answer]), in any order, as soon
+            as a batch is finished, so that it can be stored.
 
         Raises:
             ArgumentError: see `check_prompts`.

@@ -1,4 +1,4 @@
-"""Sequence classifiers on transformers and PyTorch: their answers are the names of classes."""
+"""Sequence classifiers on transformers and PyTorch; their answers are the labels."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,18 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.models.protocol import Prompt
-from spex.models.transformers.batching import plan_batches
+from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.prefix_tree import Readings
 from spex.models.transformers.torch_backend import backend_errors
 
 
 class SequenceClassifier(HuggingFaceModel):
-    """A classifier of texts as a language model whose answers are its labels, one token each.
+    """A classifier of texts, as a language model whose answers are its labels, one token each.
 
-    `generate` gives the most probable label, and the log-probability of a label is that of its
-    class: of the softmax, or of the label's own sigmoid where a text may have several labels.
-    Arguments and errors are those of `HuggingFaceModel`.
+    `generate` gives the most probable label. The log-probability of a label comes from the softmax
+    over the classes, or, if a text may have several labels, from the label's own sigmoid. Arguments
+    and errors are those of `HuggingFaceModel`.
     """
 
     _kind = "sequence classifier"
@@ -39,11 +39,11 @@ class SequenceClassifier(HuggingFaceModel):
 
     @functools.cached_property
     def shares_prefixes(self) -> bool:
-        """False: what is read off needs whole prompts."""
+        """False: the classes are read off whole prompts."""
         return False
 
     def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
-        """The whole label; raises ArgumentError if there is no such label."""
+        """The label as one token; raises ArgumentError if there is no such label."""
         self._label(answer)
         return [(0, len(answer))]
 
@@ -82,7 +82,8 @@ class SequenceClassifier(HuggingFaceModel):
             return readings, values[rows, readings.tokens]
 
         lengths = [len(prompt) for prompt in prompts]
-        # Without a token for padding the last token, which a decoder classifies by, is not found.
+        # A decoder classifies by its last token, and finds it by the padding token: without one,
+        # a row is a batch alone.
         budget = self._row_tokens if self._pad_token is not None else 1
         return self._network.run(
             plan_batches(lengths, [1] * len(prompts), budget, len(prompts)), forward
@@ -94,13 +95,9 @@ class SequenceClassifier(HuggingFaceModel):
         return token
 
     def _log_probs_of_classes(self, prompts: Sequence[Sequence[int]]) -> FloatArray:
-        """(n_prompts, n_classes) in nats; padded on the right, where positions count from 0."""
+        """(n_prompts, n_classes) float64 in nats; padding on the right changes no position."""
         torch = self._torch
-        tokens = np.full((len(prompts), max(map(len, prompts))), self._pad_token or 0)
-        attended = np.zeros_like(tokens)
-        for row, prompt in enumerate(prompts):
-            tokens[row, : len(prompt)] = prompt
-            attended[row, : len(prompt)] = 1
+        tokens, attended = padded(prompts, self._pad_token or 0)
         logits = self._model(
             input_ids=self._network.tensor(tokens),
             attention_mask=self._network.tensor(attended),

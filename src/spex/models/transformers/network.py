@@ -1,4 +1,4 @@
-"""A network of transformers, and how batches go through it: memory, errors, greedy decoding."""
+"""A network of transformers: batches, lack of memory, errors, greedy decoding."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from spex.models.transformers.torch_backend import backend_errors
 
 
 class Network:
-    """A network, with what has to be known to call it.
+    """A network and how to call it.
 
     Args:
         torch: the module.
@@ -29,7 +29,7 @@ class Network:
         self.torch = torch
         self.model = model
         self.name = name
-        # What a device map leaves on a disk or in main memory is fetched as it is needed.
+        # A device map can leave parts on disk or in main memory; they are fetched when needed.
         offloaded = model.device.type == "meta"
         self.device = torch.device("cpu") if offloaded else model.device
         self.accepted = frozenset(inspect.signature(model.forward).parameters)
@@ -49,7 +49,7 @@ class Network:
         batches: Sequence[Sequence[Any]],
         forward: Callable[[Any], tuple[Readings, FloatArray]],
     ) -> Iterator[tuple[Readings, FloatArray]]:
-        """The result of each batch in turn; where memory runs out, all that is left is halved.
+        """The result of each batch in turn. If memory runs out, the remaining batches are halved.
 
         Raises:
             BackendError: a batch failed.
@@ -78,13 +78,13 @@ class Network:
         beginning: Mapping[str, Any] | None = None,
         **context: Any,
     ) -> list[int]:
-        """The most probable tokens after those of an argument, up to one that ends an answer.
+        """Decode greedily until a token that ends an answer, which is left out.
 
         Args:
-            argument: the argument.
-            start: its tokens.
-            max_new_tokens: the most tokens.
-            ends: the tokens that end an answer, which are left out.
+            argument: the name of the argument that takes the tokens.
+            start: the tokens to continue.
+            max_new_tokens: the most new tokens.
+            ends: the tokens that end an answer.
             beginning: other arguments of the passes that read `start`.
             context: other arguments of all passes.
 
@@ -104,7 +104,7 @@ class Network:
                 if not fed:
                     inputs.update(beginning or {})
                 output = self.model(**inputs, use_cache=True, **context, **last_only)
-                # A model without a key-value cache reads everything again.
+                # A model without a key-value cache reads everything again each time.
                 cache = getattr(output, self.cache_name, None)
                 fed = len(tokens) if cache is not None else 0
                 token = int(output.logits[0, -1].argmax())
