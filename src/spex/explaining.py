@@ -101,12 +101,19 @@ def result(run: Run, source: ValueSource, *, forecast: bool) -> Explanation | Ex
     """
     found: Explanation | Explanations = run.fit()
     contexts = source.contexts()
+    notes: tuple[str, ...] = getattr(source, "notes", ())
     if isinstance(found, Explanation):
         expected = run.forecast() if forecast else {}
-        return replace(found, context=contexts[0], forecast=expected)
+        notes = (*found.notes, *notes)
+        return replace(found, context=contexts[0], forecast=expected, notes=notes)
     forecasts = run.forecast() if forecast else [{}] * len(found)
     if len(contexts) != len(found):
         contexts = tuple(replace(contexts[0], score=name) for name in found)
     return found.changed(
-        lambda number, one: replace(one, context=contexts[number], forecast=forecasts[number])
+        lambda number, one: replace(
+            one,
+            context=contexts[number],
+            forecast=forecasts[number],
+            notes=(*one.notes, *notes),
+        )
     )

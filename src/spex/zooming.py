@@ -194,6 +194,7 @@ class _View:
         self.features = tuple(features)
         self.outputs = source.outputs
         self.prior = NO_PRIOR
+        self.notes: tuple[str, ...] = getattr(source, "notes", ())
 
     @property
     def identities(self) -> tuple[str, ...] | None:

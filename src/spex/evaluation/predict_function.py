@@ -114,6 +114,11 @@ class PredictFunction:
         return self.masker.prior
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the masker changed or assumed, a sentence each."""
+        return tuple(getattr(self.masker, "notes", ()))
+
+    @property
     def n_features(self) -> int:
         """The number of features."""
         return self.masker.n_features
