@@ -1,5 +1,6 @@
 """Table: cells of a row against background rows, as arrays and as frames, and every error."""
 
+import time
 from datetime import date
 
 import numpy as np
@@ -248,6 +249,17 @@ def test_identity_is_content():
     assert Table([1, 2], [[0, 0]]).describe() == Table((1, 2), [(0, 0)]).describe()
 
 
+TWICE = pd.DataFrame([[1.0, 2.0]], columns=["age", "age"])
+
+
+def test_wide_tables_are_quick():
+    frame = pd.DataFrame(np.ones((2, 5000))).astype({j: "int64" for j in range(0, 5000, 2)})
+    start = time.perf_counter()
+    given = Table(frame.iloc[0], frame).apply(np.ones((3, 5000)))
+    assert given.shape == (6, 5000) and given.dtypes.equals(frame.dtypes)
+    assert time.perf_counter() - start < 5
+
+
 @pytest.mark.parametrize(
     ("row", "background", "message"),
     [
@@ -256,6 +268,11 @@ def test_identity_is_content():
         ([1], [[0]], "the table has one column"),
         ([1, 2, 3], [[0, 0]], r"row has shape \(3,\), but the background has 2 columns"),
         (np.array([[1, 2]]), [[0, 0]], r"row has shape \(1, 2\)"),
+        ([1, 2], TWICE, "background has two columns 'age'; give each a name of its own"),
+        (TWICE, FRAME, "row has two columns 'age'"),
+        (TWICE.iloc[0], FRAME, "row has two columns 'age'"),
+        ([1, 2], np.zeros((1, 16_385)), "the table has 16,385 columns; the limit is 16,384"),
+        ([1, 2], np.broadcast_to(0.0, (10**8, 2)), "give a sample, at most 33,554,432 rows"),
         ("ab", [[0, 0]], "row is a str; give its cells as an array"),
         (5, [[0, 0]], "row is a int; give its cells as an array"),
         (FRAME, FRAME, "row has 3 rows; give one"),

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray
+from spex.checks.arguments import MAX_FEATURES
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_MOST_CELLS = 1 << 26  # of the background: .5 GB of floats for each mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,8 @@ class Table:
         notes: a sentence for each cell that does not fit the type of its column.
 
     Raises:
-        ArgumentError: an argument is wrong, or row and background have different columns.
+        ArgumentError: an argument is wrong, two columns have one name, row and background have
+            different columns, or there are more than 16,384.
     """
 
     row: Any
@@ -60,12 +65,11 @@ class Table:
         import pandas as pd
 
         if isinstance(self.background, pd.DataFrame):
+            _check_shape(self.background.shape)
+            _check_names(list(self.background.columns), "background")
             return self.background.reset_index(drop=True)
         array = _as_array(self.background)
-        if array.ndim != 2:
-            raise ArgumentError(
-                f"background has shape {array.shape}; give (n_rows, n_columns), or a DataFrame"
-            )
+        _check_shape(array.shape)
         # Told no type, pandas turns objects that are all texts into its own type of texts.
         return pd.DataFrame(array.copy(), dtype=object if array.dtype == object else None)
 
@@ -100,9 +104,11 @@ class Table:
         if isinstance(row, pd.DataFrame):
             if len(row) != 1:
                 raise ArgumentError(f"row has {len(row)} rows; give one")
+            _check_names(list(row.columns), "row")
             row = {name: row[name].iloc[0] for name in row.columns}
         if isinstance(row, pd.Series | Mapping):
             names = list(row.keys())
+            _check_names(names, "row")
             if set(names) != set(columns):
                 different = sorted(map(repr, set(names) ^ set(columns)))
                 raise ArgumentError(
@@ -235,6 +241,31 @@ class Table:
             "unit": self.unit_name,
             "operator": self.operator_name,
         }
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    """Refuse a background that is no table, or is too large, before anything is made of it."""
+    if len(shape) != 2:
+        raise ArgumentError(
+            f"background has shape {shape}; give (n_rows, n_columns), or a DataFrame"
+        )
+    n_rows, n_columns = shape
+    if n_columns > MAX_FEATURES:
+        raise ArgumentError(
+            f"the table has {n_columns:,} columns; the limit is {MAX_FEATURES:,}: leave columns out"
+        )
+    if n_rows * n_columns > _MOST_CELLS:
+        raise ArgumentError(
+            f"background has {n_rows:,} rows of {n_columns:,} columns, all of which are predicted "
+            f"for each mask; give a sample, at most {_MOST_CELLS // n_columns:,} rows"
+        )
+
+
+def _check_names(names: list[Any], what: str) -> None:
+    """Refuse two columns of one name."""
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise ArgumentError(f"{what} has two columns {twice!r}; give each a name of its own")
 
 
 def _as_array(rows: Any) -> npt.NDArray[Any]:
