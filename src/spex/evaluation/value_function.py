@@ -197,9 +197,11 @@ class ValueFunction:
         )
 
     def _notes(self) -> tuple[str, ...]:
+        notes = tuple(getattr(self.masker, "notes", ()))
         if not self._replying.n_cut_off:
-            return ()
+            return notes
         return (
+            *notes,
             f"{self._replying.n_cut_off:,} of {self._replying.n_replies:,} replies were cut off at "
             "the limit of tokens, and scored as they are; to raise it: max_new_tokens "
             "(--max-new-tokens)",
