@@ -303,6 +303,33 @@ def test_special_tokens_are_added_to_plain_prompts_only(tiny):
     assert tiny._encode_prompts([user("a")])[0].count(0) == 1
 
 
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(("special", "before"), [("<s> $A </s>", [0]), ("$A </s>", [])])
+def test_answers_follow_the_prompt_not_its_end(tmp_path, save_tiny_model, special, before, share):
+    import torch
+
+    folder = save_tiny_model(tmp_path, special=special)
+    model = HuggingFaceModel(folder, device="cpu")
+    model.shares_prefixes = model.shares_prefixes and share
+    tokenizer, plain = plain_transformers(folder)
+    scored = dict(model.log_probs(PROMPTS, ANSWERS))
+    for number, prompt in enumerate(PROMPTS):
+        tokens = [*before, *tokenizer(prompt.text, add_special_tokens=False)["input_ids"]] or [0]
+        assert model.count_tokens([prompt]) == [len(tokens)]
+        for answer, values in zip(ANSWERS, scored[number], strict=True):
+            of_answer = tokenizer(answer, add_special_tokens=False)["input_ids"]
+            with torch.no_grad():
+                logits = plain(torch.tensor([tokens + of_answer])).logits[0, len(tokens) - 1 : -1]
+            expected = logits.log_softmax(-1)[range(len(of_answer)), of_answer]
+            np.testing.assert_allclose(values, expected, atol=1e-3)
+    with torch.no_grad():
+        start = [*before, *tokenizer("so no", add_special_tokens=False)["input_ids"]]
+        first = int(plain(torch.tensor([start])).logits[0, -1].argmax())
+    assert model.generate([user("so no")], 1) == [tokenizer.decode([first])]
+    model._tokenizer.chat_template = TEMPLATE
+    assert model._encode_prompts([user("a")])[0][-1] != 1
+
+
 def test_an_empty_prompt_without_a_start_token_is_refused(tiny):
     tiny._tokenizer.bos_token = tiny._tokenizer.eos_token = None
     with pytest.raises(ArgumentError, match="no token to begin a text with"):

@@ -39,7 +39,8 @@ class HuggingFaceModel:
 
     If the tokenizer has a chat template, prompts go through it, up to the start of the assistant's
     answer. Otherwise the contents of the messages are joined by blank lines, with the special
-    tokens that the tokenizer adds by default. An answer is tokenised by itself and appended, so its
+    tokens that the tokenizer puts before a text (those after it, such as </s>, would end the prompt
+    before the answer). An answer is tokenised by itself and appended, so its
     tokens do not depend on the prompt. An empty prompt becomes one beginning-of-text (or
     end-of-text) token, if the tokenizer adds none.
 
@@ -245,13 +246,26 @@ class HuggingFaceModel:
             )
 
     def _encode_prompts(self, prompts: Sequence[Prompt]) -> list[list[int]]:
-        if self._tokenizer.chat_template:
-            rendered = [self._apply_template(prompt) for prompt in prompts]
-        else:
-            rendered = ["\n\n".join(m.content for m in prompt.messages) for prompt in prompts]
-        # A chat template writes the special tokens itself.
-        special = not self._tokenizer.chat_template
-        return [self._tokenize(text, special) or [self._start_token()] for text in rendered]
+        return [self._encode_prompt(prompt) or [self._start_token()] for prompt in prompts]
+
+    def _encode_prompt(self, prompt: Prompt) -> list[int]:
+        if self._tokenizer.chat_template:  # it writes the special tokens itself
+            return self._tokenize(self._apply_template(prompt), special=False)
+        return self._encode_text("\n\n".join(m.content for m in prompt.messages))
+
+    def _encode_text(self, text: str) -> list[int]:
+        """The tokens of a prompt without a chat template."""
+        before, _ = self._added_tokens
+        return [*before, *self._tokenize(text, special=False)]
+
+    @functools.cached_property
+    def _added_tokens(self) -> tuple[list[int], list[int]]:
+        """The special tokens that the tokenizer adds before a text and after it."""
+        text = self._tokenize("a", special=False)
+        whole = self._tokenize("a", special=True)
+        starts = (i for i in range(len(whole)) if whole[i : i + len(text)] == text)
+        start = next(starts, 0)
+        return whole[:start], whole[start + len(text) :]
 
     def _tokenize(self, text: str, special: bool) -> list[int]:
         # verbose=False: the length is checked elsewhere, against the model.

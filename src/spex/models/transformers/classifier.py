@@ -61,6 +61,9 @@ class SequenceClassifier(HuggingFaceModel):
             self._check_length(number, len(tokens), 0)
         return prompt_tokens, [[self._label(answer)] for answer in answers]
 
+    def _encode_text(self, text: str) -> list[int]:
+        return self._tokenize(text, special=True)
+
     def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
         super()._check_length(number, n_prompt, 0)
 

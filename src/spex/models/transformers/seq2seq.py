@@ -39,6 +39,9 @@ class Seq2SeqModel(HuggingFaceModel):
             first = self._model.config.decoder_start_token_id
         return [token for token in (first, generation.forced_bos_token_id) if token is not None]
 
+    def _encode_text(self, text: str) -> list[int]:
+        return self._tokenize(text, special=True)  # an encoder reads the end of the text as well
+
     def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
         super()._check_length(number, n_prompt, 0)
         if self._max_tokens is not None and len(self._start) + n_answer > self._max_tokens:

@@ -153,12 +153,26 @@ class VisionLanguageModel(HuggingFaceModel):
         known = {name: value for name, value in inputs.items() if name in self._network.accepted}
         tokens = known.pop("input_ids")[0].tolist()
         known.pop("attention_mask", None)  # a single prompt has no padding
-        if prompt.has_images and self._image_token not in tokens:
-            raise ArgumentError(f"the chat template of {self.name!r} leaves the pictures out")
         # Arguments with one number per token go with the tokens; the others are pictures.
         of_tokens = [name for name in known if tuple(known[name].shape) == (1, len(tokens))]
         per_token = {name: known.pop(name)[0] for name in of_tokens}
-        return _Reading(tokens or [self._start_token()], per_token, known)
+        if prompt.has_images and self._image_token not in tokens:
+            raise ArgumentError(f"the chat template of {self.name!r} leaves the pictures out")
+        length = len(tokens) - self._n_ending(tokens, conversation)
+        per_token = {name: values[:length] for name, values in per_token.items()}
+        return _Reading(tokens[:length] or [self._start_token()], per_token, known)
+
+    def _n_ending(self, tokens: list[int], conversation: list[dict[str, Any]]) -> int:
+        """How many last tokens, such as </s>, the processor added after the chat template's text.
+
+        They would end the prompt before the answer.
+        """
+        _, after = self._added_tokens
+        if not after or tokens[-len(after) :] != after:
+            return 0
+        text = self._processor.apply_chat_template(conversation, add_generation_prompt=True)
+        by_template = str(text).endswith(self._tokenizer.decode(after))
+        return 0 if by_template else len(after)
 
     @property
     def _image_token(self) -> int | None:
