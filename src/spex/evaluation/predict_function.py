@@ -20,7 +20,7 @@ from spex.prior import Prior
 
 # Inputs per call: a few dozen photographs, or some ten thousand rows of a table.
 _BATCH_BYTES = 8 << 20
-_IDENTITY_FORMAT = 1
+_IDENTITY_FORMAT = 2
 
 
 class _Default(enum.Enum):

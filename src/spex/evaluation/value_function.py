@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from spex.models.servers.endpoint import Usage
 
 # Part of every identity. Raise it when equal descriptions come to mean other values.
-_IDENTITY_FORMAT = 1
+_IDENTITY_FORMAT = 2
 # A picture takes some 100 kB: thousands of them are not made before the first is looked at.
 _PICTURES_AT_ONCE = 64
 
