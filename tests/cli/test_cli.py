@@ -368,6 +368,10 @@ def chances(rows):
     score = (rows["width"] > 1) & (rows["colour"] == "red")
     return np.stack([1 - score, score], axis=1)
 
+def codes(rows):
+    return ((rows["country"] == "NA") * 2.0 + (rows["zip"].astype(str) == "00501")
+            + (rows["flag"] == "None") * 0.5)
+
 class Forest:
     classes_ = ["no", "yes"]
     def predict_proba(self, rows):
@@ -413,8 +417,24 @@ def test_a_row_of_a_table(run, loader, own_models, folder):
     status, out, _ = run(*named, "--dry-run")
     assert status == 0
     assert out.startswith("3 cells (mask: mean over 1 background rows)\n  1  width = 2\n")
+    assert "\nRead as integers: width; texts: colour; numbers: weight\n" in out
     assert "calls took" in out
     assert loader.names == []
+
+
+def test_texts_of_a_table_stay_texts(run, own_models):
+    Path("rows.csv").write_text("country,zip,flag\nNA,00501,None\nDE,10115,yes\nUS,94107,no\n")
+    call = ["explain", "--table", "rows.csv", "--model", f"predict:{own_models}:codes", "-q"]
+    assert run(*call, "--out", "e.json")[0] == 0
+    effects = spex.Explanation.load("e.json").interactions("SV")
+    assert [effects[feature,] for feature in range(3)] == pytest.approx([2.0, 1.0, 0.5])
+    # Missing, they stand for nothing: the model looks for "NA".
+    assert run(*call, "--missing", "NA", "--missing", "None", "--out", "e.json")[0] == 0
+    explanation = spex.Explanation.load("e.json")
+    assert explanation.features[0] == "country = nan"
+    assert explanation.interactions("SV").top(3) == [((1,), pytest.approx(1.0))]
+    status, _, err = run(*explain("--missing", "NA"))
+    assert (status, err) == (2, "spex: --missing: is about the cells of --table\n")
 
 
 def test_a_function_of_texts(run, own_models):
@@ -650,7 +670,7 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--table", "rows.csv"), "or --image with --text"),
         (["explain", "--table", "rows.csv"], "--table: give the function that predicts from rows"),
         (["explain", "--table", "review.txt"], "review.txt: has 0 rows under its header"),
-        (["explain", "--table", "ok.json"], "ok.json: has 0 rows under its header"),
+        (["explain", "--table", "ok.json"], "--table ok.json: has two columns"),
         (["explain", "--table", "ragged.csv"], "ragged.csv: is not CSV with a header"),
         (["explain", "--table", "column.csv"], "the table has one column"),
         (["explain", "--table", "rows.csv", "--unit", "word"], "--unit: the cells of --table"),

@@ -115,6 +115,14 @@ def explain(
             "is explained, the rows under it stand in for the cells left out.",
         ),
     ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="A text in --table that stands for a missing cell, such as NA, beside the empty "
+            "cell; several times for several.",
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -319,6 +327,7 @@ def explain(
             messages=messages,
             image=image,
             table=table,
+            missing=tuple(missing or ()),
             prompt=prompt,
             system=system,
             model=model,

@@ -16,7 +16,7 @@ from spex.cli.functions import (
     model_name,
     predicts,
 )
-from spex.cli.inputs import AnyMasker, read_masker, sources
+from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
 from spex.cli.request import Request, parse_price, parse_score
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
@@ -125,6 +125,7 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
     if masker.n_features > _SHOWN_UNITS:
         lines.append(f"  {'':>{width}}  and {masker.n_features - _SHOWN_UNITS:,} more")
+    lines += types_read(masker)
     exact = masker.n_features <= 26 and calls == 1 << masker.n_features
     all_masks = ", every combination of units: the result is exact" if exact else ""
     called = f"{counted(calls, 'call')} of the model {model_name(request)}"

@@ -27,6 +27,7 @@ class Request:
     messages: str | None
     image: str | None
     table: str | None
+    missing: tuple[str, ...]
     prompt: str | None
     system: str | None
     model: str | None
