@@ -429,8 +429,12 @@ class Run:
 
     def _explanation(self, output: int, one: "_OutputFit") -> Explanation:
         fit, settings, told, ends = one.fit, self.settings, self._told, self._ends()
-        values = told.values(ends)[:, output].tolist()
-        whole, nothing = np.where(told.is_told(ends), values, None).tolist()
+        whole, nothing = (
+            value if known else None
+            for value, known in zip(
+                told.values(ends)[:, output].tolist(), told.is_told(ends), strict=True
+            )
+        )
         # Over other masks Parseval's theorem does not hold: how far values may be off is unknown.
         known = one.distribution == UNIFORM.name
         return Explanation(
