@@ -1,9 +1,7 @@
-import os
-import signal
+import socket
 import sqlite3
 import subprocess
 import sys
-import textwrap
 import time
 
 import numpy as np
@@ -73,8 +71,9 @@ def test_answers_are_kept(tmp_path):
         assert len(store) == 0
 
 
-def test_a_file_of_version_1_is_read_on(tmp_path):
-    """Made by the statements of that version, whose schema had no answers."""
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_older_version_is_read_on(tmp_path, version):
+    """Made by the statements of these versions: 1 had no answers, 2 no claims."""
     path = tmp_path / "s.sqlite"
     asked = masks(10, 3)
     connection = sqlite3.connect(path)
@@ -82,9 +81,13 @@ def test_a_file_of_version_1_is_read_on(tmp_path):
         "create table functions (id integer primary key, identity text not null unique);"
         "create table samples (function integer not null references functions (id),"
         " mask blob not null, value real not null, primary key (function, mask)) without rowid;"
-        "pragma application_id = 0x53504558; pragma user_version = 1;"
+        f"pragma application_id = 0x53504558; pragma user_version = {version};"
         "insert into functions values (1, 'one');"
     )
+    if version == 2:
+        connection.execute(
+            "create table answers (request text primary key, answer text not null) without rowid"
+        )
     connection.executemany(
         "insert into samples values (1, ?, ?)",
         [(mask.astype("<u8").tobytes(), float(row)) for row, mask in enumerate(asked)],
@@ -96,6 +99,9 @@ def test_a_file_of_version_1_is_read_on(tmp_path):
             assert store.get("one", asked).tolist() == [0.0, 1.0, 2.0]
             store.put_answer("request", "yes")
             assert store.get_answer("request") == "yes"
+            assert (
+                store.claim(("one",), masks(10, 5), 9).granted.tolist() == [False] * 3 + [True] * 2
+            )
 
 
 class Counting:
@@ -126,32 +132,38 @@ def test_a_function_without_identity_cannot_be_stored(tmp_path):
         spex.explain(lambda m: m.sum(axis=1), 8, budget=50, store=tmp_path / "s.sqlite")
 
 
-def test_kill_minus_nine_loses_no_finished_batch(tmp_path):
-    path = tmp_path / "s.sqlite"
-    script = textwrap.dedent(
-        """
-        import sys, time, numpy as np, spex
-        class Slow:
-            identity = "counting"
-            def __call__(self, masks):
-                time.sleep(0.05)
-                return masks @ np.arange(1.0, masks.shape[1] + 1)
-        spex.explain(Slow(), 30, budget=100_000, method="linear", store=sys.argv[1])
-        """
-    )
-    process = subprocess.Popen([sys.executable, "-c", script, str(path)])
-    deadline = time.monotonic() + 60
-    kept = 0
-    while kept < 200 and time.monotonic() < deadline:
-        time.sleep(0.1)
-        if path.exists():
-            with spex.Store(path) as store:
-                kept = len(store)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    with spex.Store(path) as store:
-        survived = len(store)
-    assert survived >= kept >= 200
-    function = Counting()
-    spex.explain(function, 30, budget=survived + 10, method="linear", store=path)
-    assert function.count == 10
+def test_claims_of_one_are_left_alone_by_others(tmp_path):
+    asked = masks(10, 6)
+    with spex.Store(tmp_path / "s.sqlite") as one, spex.Store(tmp_path / "s.sqlite") as two:
+        first = one.claim(("f",), asked, 2)
+        assert first.granted.tolist() == [True] * 2 + [False] * 4 and not first.others
+        second = two.claim(("f",), asked, 3)
+        assert second.granted.tolist() == [False] * 2 + [True] * 3 + [False] and second.others
+        assert two.claim(("g",), asked, 9).granted.all()  # of another function
+        one.put("f", asked[:1], np.array([7.0]))
+        again = two.claim(("f",), asked, 9)
+        assert again.values[0, 0] == 7 and np.isnan(again.values[1:]).all()
+        assert again.granted.tolist() == [False] * 5 + [True]
+        one.release()
+        assert two.claim(("f",), asked, 9).granted.tolist() == [False, True] + [False] * 4
+
+
+def test_claims_end_with_their_time_and_their_process(tmp_path, monkeypatch):
+    asked = masks(10, 4)
+    with spex.Store(tmp_path / "s.sqlite") as one, spex.Store(tmp_path / "s.sqlite") as two:
+        one.claim(("f",), asked, 9)
+        assert not two.claim(("f",), asked, 9).granted.any()
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 100)
+        one.put("f", asked[:1], np.zeros(1))  # renews the others
+        monkeypatch.setattr(time, "time", lambda: now + 200)
+        assert not two.claim(("f",), asked, 9).granted.any()
+        monkeypatch.setattr(time, "time", lambda: now + 1000)
+        assert two.claim(("f",), asked, 9).granted.tolist() == [False, True, True, True]
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        holder = f"{socket.gethostname()}:{ended.pid}:0"
+        two._connection.execute("update claims set holder = ?, expires = 1e12", (holder,))
+        assert one.claim(("f",), asked, 9).granted.tolist() == [False, True, True, True]
+        one._connection.execute("update claims set holder = 'elsewhere:1:0', expires = 1e12")
+        assert not two.claim(("f",), asked, 9).granted.any()

@@ -180,7 +180,7 @@ def _print_estimate(
 def _explain(
     session: Session, request: Request, function: Callable[[Store | None], Function]
 ) -> Result:
-    done = 0
+    done, waited = 0, False
     with ExitStack() as stack:
         place = ""
 
@@ -207,8 +207,11 @@ def _explain(
         show = stack.enter_context(reporter(visible))
 
         def count_and_show(state: Progress) -> None:
-            nonlocal done
+            nonlocal done, waited
             done = state.done
+            if state.is_waiting and not (waited or visible):
+                session.notice("waiting for evaluations that another process has begun")
+                waited = True
             show(state)
 
         explanation = _computed(source, request, store, count_and_show)
