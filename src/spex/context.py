@@ -40,6 +40,8 @@ class Context(Mapping[str, Any]):
         usage: What a server counted: requests, failures, prompt_tokens, completion_tokens and,
             where a price is known, cost in dollars.
         command: The command line.
+        notes: What a user should know about the values, a sentence each. They become notes of the
+            explanation, and are no part of the mapping.
     """
 
     model: str | None = None
@@ -54,6 +56,7 @@ class Context(Mapping[str, Any]):
     parts: tuple[Part, ...] | None = None
     usage: Mapping[str, float] | None = None
     command: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         value = getattr(self, name, None) if name in _NAMES else None
@@ -95,4 +98,4 @@ class Context(Mapping[str, Any]):
         return cls(**texts, parts=parts_from_json(content.get("parts"), n_features), usage=counts)
 
 
-_NAMES = tuple(field.name for field in fields(Context))
+_NAMES = tuple(field.name for field in fields(Context) if field.name != "notes")

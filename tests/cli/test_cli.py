@@ -669,6 +669,14 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (["explain", "--text", "review.txt", "--score", "logodds:a,a"], "a and b are both 'a'"),
         (["explain", "--text", "review.txt", "--answer", ""], "answer is empty"),
         (["explain", "--text", "review.txt", "--score", "matches:("], "not a regular expression"),
+        (
+            ["explain", "--text", "review.txt", "--answer", "b", "--max-new-tokens", "9"],
+            "the model writes nothing; its answer is given",
+        ),
+        (
+            ["explain", "--text", "review.txt", "--score", "matches:a", "--max-new-tokens", "0"],
+            "it must be a whole number of at least 1",
+        ),
         (["explain", "--text", "review.txt", "--score", "matches"], "must be a str that is not"),
         (["explain", "--text", "review.txt", "--score", "json:label"], "write json:FIELD=VALUE"),
         (["explain", "--text", "review.txt", "--score", "json:=1"], "path='' is no path"),

@@ -224,6 +224,14 @@ def explain(
             "model's own answer, or the largest number.",
         ),
     ] = None,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Length at which what the model writes is cut off, in tokens; default: 64, for "
+            "--score json 256.",
+        ),
+    ] = None,
     budget: Annotated[
         int, typer.Option(metavar="N", help="At most this many calls of the model.")
     ] = 2000,
@@ -324,6 +332,7 @@ def explain(
             zoom=zoom,
             score=score,
             answer=answer,
+            max_new_tokens=max_new_tokens,
             budget=budget,
             target_r2=target_r2,
             method=method,

@@ -50,7 +50,7 @@ def run(session: Session, request: Request) -> None:
         Interrupted: Ctrl-C.
     """
     with session.interruptible():
-        score = parse_score(request.score, request.answer)
+        score = parse_score(request.score, request.answer, request.max_new_tokens)
         masker = read_masker(request)
         check_function(request, masker)
         check_price(request)

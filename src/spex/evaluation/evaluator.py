@@ -9,7 +9,7 @@ import numpy as np
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.values import checked_values
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
-from spex.evaluation.source import ValueSource
+from spex.evaluation.source import ValueSource, stored_masks
 from spex.evaluation.store import Store
 from spex.f2.packing import pack
 from spex.run import Run
@@ -61,7 +61,8 @@ def evaluate(
     while len(masks := run.ask()):
         report(Progress(run.n_told, run.total, run.r2))
         if store is not None and identities is not None:
-            known = np.stack([store.get(one, pack(masks)) for one in identities], axis=1)
+            keys = pack(stored_masks(source, masks))
+            known = np.stack([store.get(one, keys) for one in identities], axis=1)
             found = np.isfinite(known).all(axis=1)
             if found.any():
                 tell(masks[found], known[found], source.outputs is not None)
@@ -73,8 +74,9 @@ def evaluate(
             good = np.isfinite(values).all(axis=1)
             if store is not None and identities is not None and good.any():
                 _check_outputs(values, identities)
+                keys = pack(stored_masks(source, batch[good]))
                 for one, column in zip(identities, values[good].T, strict=True):
-                    store.put(one, pack(batch[good]), np.ascontiguousarray(column))
+                    store.put(one, keys, np.ascontiguousarray(column))
             if good.any():
                 tell(batch[good], values[good], np.ndim(returned) == 2)
             if error is not None:

@@ -151,6 +151,7 @@ class PredictFunction:
             unit=masker.unit_name,
             operator=masker.operator_name,
             parts=masker.parts or None,
+            notes=tuple(getattr(masker, "notes", ())),
         )
         return tuple(
             common if one is None else replace(common, score=f"{self._called(one)} of {name}")

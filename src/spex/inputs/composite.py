@@ -103,6 +103,11 @@ class Composite:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of all maskers."""
+        return tuple(note for masker in self.maskers for note in getattr(masker, "notes", ()))
+
+    @property
     def unit_name(self) -> str:
         """The units of all maskers, joined by "and"."""
         return " and ".join(masker.unit_name for masker in self.maskers)

@@ -5,11 +5,11 @@ from typing import Any
 
 from spex.errors import ArgumentError
 from spex.models.function import FunctionModel, import_function
-from spex.models.protocol import LanguageModel, Message, Prompt
+from spex.models.protocol import LanguageModel, Message, Prompt, Reply
 from spex.models.table import TableModel
 from spex.models.transformers.loading import Placement
 
-__all__ = ["FunctionModel", "LanguageModel", "Message", "Prompt", "TableModel", "load"]
+__all__ = ["FunctionModel", "LanguageModel", "Message", "Prompt", "Reply", "TableModel", "load"]
 
 _HF_PREFIX = "hf:"
 _GGUF_PREFIX = "gguf:"

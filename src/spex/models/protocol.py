@@ -64,6 +64,22 @@ class Prompt:
         return any(message.images for message in self.messages)
 
 
+class Reply(str):
+    """An answer of a model that knows whether it was cut off at the limit of tokens.
+
+    Attributes:
+        cut_off: whether the model would have gone on.
+    """
+
+    cut_off: bool
+
+    def __new__(cls, text: str, *, cut_off: bool) -> "Reply":
+        """See the class."""
+        reply = super().__new__(cls, text)
+        reply.cut_off = cut_off
+        return reply
+
+
 class LanguageModel(Protocol):
     """A language model that scores given answers, and answers by itself.
 
@@ -116,7 +132,7 @@ class LanguageModel(Protocol):
             max_new_tokens: where an answer is cut off, in tokens.
 
         Returns:
-            (prompt number, answer), in any order.
+            (prompt number, answer), in any order; a `Reply` where the model tells what it cut off.
 
         Raises:
             ArgumentError: a prompt leaves no room for an answer.

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from spex._typing import FloatArray
-from spex.models.protocol import LanguageModel, Prompt
+from spex.models.protocol import LanguageModel, Prompt, Reply
 
 
 class AnswerStore(Protocol):
@@ -96,6 +96,35 @@ class StoredAnswers(_Wrapper):
             (answer,) = self.model.generate([prompt], max_new_tokens)
             self._store.put_answer(request, answer)
         return answer
+
+
+class CountedReplies(_Wrapper):
+    """A model that counts its replies, and those that were cut off at the limit of tokens.
+
+    Args:
+        model: the model.
+
+    Attributes:
+        n_replies: the number of replies so far.
+        n_cut_off: how many of them were cut off, as far as the model tells.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__(model)
+        self.n_replies = 0
+        self.n_cut_off = 0
+
+    def replies(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
+    ) -> Iterator[tuple[int, str]]:
+        """See `LanguageModel.replies`."""
+        return map(self._counted, super().replies(prompts, max_new_tokens))
+
+    def _counted(self, numbered: tuple[int, str]) -> tuple[int, str]:
+        reply = numbered[1]
+        self.n_replies += 1
+        self.n_cut_off += isinstance(reply, Reply) and reply.cut_off
+        return numbered
 
 
 def _without_texts(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -272,17 +272,21 @@ def test_generate_is_greedy_whatever_the_checkpoint_asks_for(tiny):
 
 def test_generate_stops_at_the_end_token(tiny):
     prompt = user("so no")
-    tokens = tiny._greedy(tiny._encode_prompts([prompt])[0], 6)
+    tokens = tiny._network.continued("input_ids", tiny._encode_prompts([prompt])[0], 6, set())
+    assert tiny.generate([prompt], 6)[0].cut_off
     tiny._model.generation_config.eos_token_id = [1, tokens[2]]
     first = tokens.index(tokens[2])
-    assert tiny.generate([prompt], 6) == [tiny._tokenizer.decode(tokens[:first])]
+    (reply,) = tiny.generate([prompt], 6)
+    assert reply == tiny._tokenizer.decode(tokens[:first])
+    assert not reply.cut_off
 
 
 def test_generate_stops_at_the_end_of_the_context(tiny, forwards):
     tiny._model.generation_config.eos_token_id = None
     tiny._tokenizer.eos_token = None
-    tiny.generate([user("x" * 60)], 50)
+    (reply,) = tiny.generate([user("x" * 60)], 50)
     assert len(forwards) == 4
+    assert reply.cut_off
     with pytest.raises(ArgumentError, match="max_new_tokens=0"):
         tiny.generate([user("x")], 0)
 

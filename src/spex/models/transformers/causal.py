@@ -11,7 +11,7 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.extras import require
-from spex.models.protocol import Prompt
+from spex.models.protocol import Prompt, Reply
 from spex.models.transformers import blockwise
 from spex.models.transformers.hub import ModelFiles, content_hash, first_line, locate
 from spex.models.transformers.loading import Placement, from_files, load_network
@@ -194,10 +194,7 @@ class HuggingFaceModel:
 
     def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
         for number, tokens in enumerate(prompts):
-            answer = self._tokenizer.decode(
-                self._greedy(tokens, max_new_tokens), skip_special_tokens=True
-            )
-            yield number, answer
+            yield number, self._greedy(tokens, max_new_tokens)
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
         """See `LanguageModel.check_prompts`."""
@@ -312,18 +309,20 @@ class HuggingFaceModel:
 
     # Forward passes
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
         return self._continue("input_ids", prompt, max_new_tokens)
 
     def _continue(
         self, argument: str, start: list[int], max_new_tokens: int, **context: Any
-    ) -> list[int]:
+    ) -> Reply:
         """Decode greedily within the context; see `Network.continued`."""
         if self._max_tokens is not None:
             max_new_tokens = min(max_new_tokens, self._max_tokens - len(start))
-        return self._network.continued(
+        tokens = self._network.continued(
             argument, start, max_new_tokens, self._end_tokens(), **context
         )
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        return Reply(text, cut_off=len(tokens) == max_new_tokens)
 
     def _score(
         self, prompts: list[list[int]], answers: list[list[int]], share: bool

@@ -8,6 +8,7 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
+from spex.models.protocol import Reply
 from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.prefix_tree import Readings
@@ -60,7 +61,7 @@ class Seq2SeqModel(HuggingFaceModel):
         )
         return {"encoder_outputs": output, "attention_mask": mask}
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
         with self._torch.inference_mode(), backend_errors(self._torch, self.name):
             context = self._encoded([prompt])
         return self._continue("decoder_input_ids", self._start, max_new_tokens, **context)
