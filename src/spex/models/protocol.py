@@ -16,15 +16,21 @@ _ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a chat; role is "system", "user" or "assistant".
+    """One message of a chat.
 
-    Its images, as data URLs ("data:image/png;base64,..."), come before its content; only models
-    with a true attribute `takes_images` are given any.
+    Args:
+        role: "system", "user" or "assistant".
+        content: the text.
+        images: data URLs ("data:image/png;base64,...") of pictures before the text; only models
+            with a true attribute `takes_images` get any.
+        texts: the texts that `content` joins, if it was made of several; a classifier takes two as
+            a pair.
     """
 
     role: str
     content: str
     images: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
@@ -45,6 +51,12 @@ class Prompt:
     def text(self) -> str:
         """The content of the last message of the user."""
         return next(m.content for m in reversed(self.messages) if m.role == "user")
+
+    @property
+    def pair(self) -> tuple[str, str] | None:
+        """The two texts of the last message, if it has two, such as question and passage."""
+        texts = self.messages[-1].texts
+        return (texts[0], texts[1]) if len(texts) == 2 else None
 
     @property
     def has_images(self) -> bool:

@@ -88,7 +88,7 @@ class StoredAnswers(_Wrapper):
     def _answer(self, prompt: Prompt, max_new_tokens: int) -> str:
         if self.identity is None:  # the answer could be another model's
             return self.model.generate([prompt], max_new_tokens)[0]
-        content = [self.identity, max_new_tokens, asdict(prompt)]
+        content = [self.identity, max_new_tokens, asdict(prompt, dict_factory=_without_texts)]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         request = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
         answer = self._store.get_answer(request)
@@ -125,3 +125,8 @@ class CountedReplies(_Wrapper):
         self.n_replies += 1
         self.n_cut_off += isinstance(reply, Reply) and reply.cut_off
         return numbered
+
+
+def _without_texts(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Leaves out `Message.texts` where it is empty, so that requests of earlier releases match."""
+    return {name: value for name, value in items if value or name != "texts"}

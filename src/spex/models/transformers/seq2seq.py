@@ -25,6 +25,7 @@ class Seq2SeqModel(HuggingFaceModel):
 
     _kind = "encoder-decoder language model"
     _auto_class = "AutoModelForSeq2SeqLM"
+    _reading = ""
 
     @functools.cached_property
     def shares_prefixes(self) -> bool:
@@ -41,7 +42,7 @@ class Seq2SeqModel(HuggingFaceModel):
         return [token for token in (first, generation.forced_bos_token_id) if token is not None]
 
     def _encode_text(self, text: str) -> list[int]:
-        return self._tokenize(text, special=True)  # an encoder reads the end of the text as well
+        return self._tokenize(text, special=True)  # an encoder reads the end of a text as well
 
     def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
         super()._check_length(number, n_prompt, 0)
@@ -55,8 +56,8 @@ class Seq2SeqModel(HuggingFaceModel):
         """The encoder's output for a batch, padded on the right, and its attention mask."""
         tokens, attended = padded(prompts)
         mask = self._network.tensor(attended)
-        output = self._model.get_encoder()(
-            input_ids=self._network.tensor(tokens), attention_mask=mask
+        output = self._network(
+            self._model.get_encoder(), input_ids=self._network.tensor(tokens), attention_mask=mask
         )
         return {"encoder_outputs": output, "attention_mask": mask}
 
@@ -89,7 +90,7 @@ class Seq2SeqModel(HuggingFaceModel):
         values: list[FloatArray] = []
         for answer, start in zip(answers, starts, strict=False):
             fed = torch.tensor([[*self._start, *answer[:-1]]], device=self._network.device)
-            output = self._model(
+            output = self._network(
                 decoder_input_ids=fed.expand(len(batch), -1), use_cache=False, **context
             )
             logits = output.logits[:, len(self._start) - 1 :].flatten(0, 1)

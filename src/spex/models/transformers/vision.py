@@ -243,7 +243,7 @@ class VisionLanguageModel(HuggingFaceModel):
             inputs[name] = torch.cat([one.pictures[name] for one in own])
         last = tokens.shape[1] - first
         only = {"logits_to_keep": last} if "logits_to_keep" in self._network.accepted else {}
-        logits = self._model(**self._placed(inputs), use_cache=False, **only).logits[:, -last:]
+        logits = self._network(**self._placed(inputs), use_cache=False, **only).logits[:, -last:]
         starts = columns(answers)
         reading = [
             one
