@@ -30,6 +30,7 @@ from spex.inputs.image import Image
 from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.models.environment import cache_folder
+from spex.models.servers.address import refuse_secret
 from spex.report import facts
 from spex.wording import counted
 from spex.zooming import coarse_units, zoom
@@ -50,6 +51,7 @@ def run(session: Session, request: Request) -> None:
         Interrupted: Ctrl-C.
     """
     with session.interruptible():
+        refuse_secret(request.model)  # first: messages and the plan show the model's name
         score = parse_score(request.score, request.answer, request.max_new_tokens)
         masker = read_masker(request)
         check_function(request, masker)

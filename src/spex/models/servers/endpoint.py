@@ -19,11 +19,10 @@ from urllib.parse import urlsplit
 
 from spex.errors import ArgumentError, BackendError, SpexError
 from spex.extras import require
-from spex.models.transformers.hub import first_line
+from spex.models.servers.address import KEY_VARIABLE
 
 T = TypeVar("T")
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 # A busy server may keep a request waiting for minutes.
 TIMEOUT_SECONDS = 120.0
 CONCURRENCY = 8
@@ -192,14 +191,23 @@ class Endpoint:
         """Connections for the running event loop."""
         # No proxy for this machine, whatever the environment says.
         direct = urlsplit(self.base_url).hostname in _THIS_MACHINE
-        async with self._openai.AsyncOpenAI(
-            base_url=self.base_url,
-            http_client=self._openai.DefaultAsyncHttpxClient(trust_env=False) if direct else None,
-            # The client demands a key, even for servers without keys.
-            api_key=self._key or "none",
-            timeout=self._timeout,
-            max_retries=0,  # `Connection` retries
-        ) as client:
+        openai = self._openai
+        try:
+            client = openai.AsyncOpenAI(
+                base_url=self.base_url,
+                http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if direct else None,
+                # The client demands a key, even for servers without keys.
+                api_key=self._key or "none",
+                timeout=self._timeout,
+                max_retries=0,  # `Connection` retries
+            )
+        except Exception as error:  # its message may quote the password of a proxy
+            raise BackendError(
+                f"{self.label} cannot be asked ({type(error).__name__}): check the address, and "
+                "the environment variables for proxies and certificates, such as HTTPS_PROXY and "
+                "SSL_CERT_FILE"
+            ) from None
+        async with client:
             yield Connection(self, client)
 
     def error(self, failure: RequestFailed) -> BackendError | ArgumentError:
@@ -227,18 +235,17 @@ class Endpoint:
         if isinstance(error, openai.APIStatusError):
             return self._status_failure(error)
         if isinstance(error, openai.APIConnectionError):
-            cause = self._clean(first_line(error.__cause__ or error))
+            cause = self._line(error.__cause__ or error)
             return RequestFailed(f"cannot be reached or broke off ({cause})", _Kind.PASSING)
         # All other errors come from reading the reply: it is no JSON, or lacks a field.
         if isinstance(error, LookupError | TypeError | AttributeError):
             error = UnusableReply("it does not follow the OpenAI API")
-        return RequestFailed(
-            f"sent a reply that cannot be used: {self._clean(first_line(error))}", _Kind.PASSING
-        )
+        what = f"sent a reply that cannot be used: {self._line(error)}"
+        return RequestFailed(what, _Kind.PASSING)
 
     def _status_failure(self, error: Any) -> RequestFailed:
         status = int(error.status_code)
-        says = self._clean(_message(error.body))
+        says = self._line(_message(error.body))
         what = f"answered with HTTP {status}" + (f": {says}" if says else "")
         retry_after = _retry_after(error.response.headers)
         if retry_after is not None and retry_after > _PATIENCE_SECONDS:
@@ -256,8 +263,13 @@ class Endpoint:
         )
         return RequestFailed(what, _Kind.LASTING, status, overlong=overlong)
 
-    def _clean(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if self._key else text
+    def _line(self, told: str | BaseException) -> str:
+        """A message of a server or a client on one short line, without the key."""
+        text = told if isinstance(told, str) else str(told) or type(told).__name__
+        line = " ".join(text.split())
+        if self._key:  # before the line is cut: a part of the key would not be found
+            line = line.replace(self._key, "[key]")
+        return line if len(line) <= 200 else line[:197] + "..."
 
 
 class Connection:
@@ -394,9 +406,8 @@ def _retry_after(headers: Any) -> float | None:
 
 
 def _message(body: Any) -> str:
-    """The error message in a server's reply, on one short line."""
+    """The error message in a server's reply."""
     for _ in range(2):  # {"error": {"message": ...}} or {"message": ...}
         if isinstance(body, dict):
             body = body.get("message") or body.get("error") or body.get("detail")
-    line = " ".join(body.split()) if isinstance(body, str) else ""
-    return line if len(line) <= 200 else line[:197] + "..."
+    return body if isinstance(body, str) else ""

@@ -2,19 +2,16 @@
 
 import hashlib
 import json
-import os
-import re
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.models.protocol import Prompt
+from spex.models.servers.address import PREFIX, check_url, key_of_environment, split_name
 from spex.models.servers.concurrency import call, stream
 from spex.models.servers.endpoint import (
     CONCURRENCY,
-    KEY_VARIABLE,
     TIMEOUT_SECONDS,
     Connection,
     Endpoint,
@@ -33,8 +30,6 @@ from spex.models.servers.log_prob_routes import (
 
 T = TypeVar("T")
 
-PREFIX = "openai:"
-_FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
 # Fields of a server's list of models that change with the model only.
 _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
@@ -52,11 +47,8 @@ def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel
         MissingExtraError: openai or tenacity is not installed.
         BackendError: the server cannot be reached, or refuses access.
     """
-    match = re.fullmatch(r"openai:(.+)@(https?://.+)", name)
-    if match is None:
-        # Not repeated in the message: where an address is expected, somebody may put a key.
-        raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {_FORM}")
-    return OpenAIModel(match[1], match[2], name=name, price=price)
+    model, base_url = split_name(name)
+    return OpenAIModel(model, base_url, name=name, price=price)
 
 
 class OpenAIModel:
@@ -99,11 +91,10 @@ class OpenAIModel:
         timeout: float = TIMEOUT_SECONDS,
         price: tuple[float, float] | None = None,
     ) -> None:
-        _check_url(base_url)
+        check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
-        key = os.environ.get(KEY_VARIABLE, "").strip() or None
-        endpoint = Endpoint(base_url, key, concurrency, timeout, price=price)
+        endpoint = Endpoint(base_url, key_of_environment(), concurrency, timeout, price=price)
         self._serve_from(endpoint, model, name)
 
     def _serve_from(self, endpoint: Endpoint, model: str, name: str | None) -> None:
@@ -234,25 +225,6 @@ class OpenAIModel:
             yield from stream(self._endpoint.session, work, count, self._endpoint.concurrency)
         except RequestFailed as failure:
             raise self._endpoint.error(failure) from None
-
-
-def _check_url(base_url: object) -> None:
-    if not isinstance(base_url, str):
-        raise ArgumentError(f"base_url must be a str, not {type(base_url).__name__}")
-    try:
-        parts = urlsplit(base_url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port  # raises where it is no number
-    except ValueError:
-        good = False
-    if not good:
-        raise ArgumentError(f"base_url={base_url!r} is no address; write {_FORM}")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        # Not repeated in the message: it may hold a key.
-        raise ArgumentError(
-            "base_url holds more than an address, such as a password or a query; put the key into "
-            f"the environment variable {KEY_VARIABLE} and write {_FORM}"
-        )
 
 
 def _route(entry: dict[str, Any], model: str, base_url: str) -> Route:
