@@ -426,14 +426,7 @@ def test_a_row_of_a_table(run, loader, own_models, folder):
     assert "\nRead as integers: width; texts: colour; numbers: weight\n" in out
     assert "\nExplains no (output 0) of Forest.predict_proba\n" in out
     assert "calls took" in out
-    stars = [
-        *call,
-        f"predict:{own_models}:stars.predict_proba",
-        "-q",
-        "--out",
-        "e.json",
-        "--answer",
-    ]
+    stars = [*call, f"predict:{own_models}:stars.predict_proba", "-q", "--out", "e.json"]
     for answer, name in [("3", "3 (output 1)"), ("1", "1 (output 0)")]:
         assert run(*stars, "--answer", answer)[0] == 0
         assert spex.Explanation.load("e.json").context["score"] == f"{name} of Stars.predict_proba"
