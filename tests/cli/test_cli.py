@@ -337,7 +337,7 @@ def test_a_picture(run, loader):
     explanation = spex.Explanation.load("e.json")
     assert explanation.features[1] == "row 1, column 2"
     assert (explanation.r2, explanation.n_evaluations) == (1.0, 16)
-    assert explanation.context["score"] == "log P(class 285) of efficientnet-lite0"
+    assert explanation.context["score"] == "log P(class 285) (output 285) of efficientnet-lite0"
     assert explanation.context["operator"] == "mean"
     assert err.splitlines()[0] == "spex: loading the model efficientnet-lite0"
     assert loader.names == []
@@ -345,6 +345,7 @@ def test_a_picture(run, loader):
         (["--answer", "cat"], "--answer 'cat': give the number of a class of ImageNet, 0 to 999"),
         (["--device-map", "auto"], "--device-map: efficientnet-lite0 runs as it is"),
         (["--answer", "1000"], "0 to 999"),
+        (["--answer", "9" * 5000], "0 to 999"),
         (["--score", "logodds:a,b"], "one of the numbers that it predicts"),
         (["--prompt", "What?"], "--prompt: a classifier of pictures takes no text"),
         (["--model", "smollm2"], "'table' takes no images; use a model that does"),
@@ -377,7 +378,10 @@ class Forest:
     def predict_proba(self, rows):
         return chances(rows)
 
-forest = Forest()
+class Stars(Forest):
+    classes_ = np.array([1, 3])
+
+forest, stars = Forest(), Stars()
 length = lambda texts: [len(text) for text in texts]
 
 def brightness(pictures, texts):
@@ -413,12 +417,22 @@ def test_a_row_of_a_table(run, loader, own_models, folder):
     assert explanation.context["score"] == "output 1 of chances"
     named = [*call, f"predict:{own_models}:forest.predict_proba", "--answer", "no"]
     assert run(*named, "-q", "--out", "e.json")[0] == 0
-    assert spex.Explanation.load("e.json").context["score"] == "no of Forest.predict_proba"
+    assert (
+        spex.Explanation.load("e.json").context["score"] == "no (output 0) of Forest.predict_proba"
+    )
     status, out, _ = run(*named, "--dry-run")
     assert status == 0
     assert out.startswith("3 cells (mask: mean over 1 background rows)\n  1  width = 2\n")
     assert "\nRead as integers: width; texts: colour; numbers: weight\n" in out
+    assert "\nExplains no (output 0) of Forest.predict_proba\n" in out
     assert "calls took" in out
+    stars = [*call, f"predict:{own_models}:stars.predict_proba", "-q", "--out", "e.json"]
+    for answer, name in [("3", "3 (output 1)"), ("1", "1 (output 0)")]:
+        assert run(*stars, "--answer", answer)[0] == 0
+        assert spex.Explanation.load("e.json").context["score"] == f"{name} of Stars.predict_proba"
+    for answer in ("0", "9" * 5000):
+        status, _, err = run(*stars, "--answer", answer)
+        assert status == 2 and "is no name of an output; it has '1', '3'" in err
     assert loader.names == []
 
 

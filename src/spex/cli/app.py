@@ -228,8 +228,8 @@ def explain(
         typer.Option(
             metavar="A",
             help="The answer that logprob and probability explain and similarity compares with; of "
-            "what predicts numbers, which one: its number, from 0, or its name; default: the "
-            "model's own answer, or the largest number.",
+            "what predicts numbers, which one: its name, such as a class, or its position, from 0; "
+            "default: the model's own answer, or the largest number.",
         ),
     ] = None,
     max_new_tokens: Annotated[
