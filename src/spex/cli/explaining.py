@@ -27,6 +27,7 @@ from spex.evaluation.progress import reporter
 from spex.evaluation.retrying import Retries, Retrying
 from spex.evaluation.store import Store
 from spex.explaining import result, run_of
+from spex.files import is_stream
 from spex.inputs.composite import Composite
 from spex.inputs.image import Image
 from spex.inputs.segmentation import TOKEN
@@ -112,11 +113,11 @@ def _check_files(request: Request) -> None:
     for option, path in files.items():
         if path is None:
             continue
-        other = named.setdefault(path.resolve(), option)
-        if other != option:
-            raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
         if option not in inputs:
             check_output(path, option)
+        other = named.setdefault(path.resolve(), option)
+        if other != option and not is_stream(path):
+            raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
 
 
 def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
