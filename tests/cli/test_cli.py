@@ -896,14 +896,15 @@ sys.exit(main(sys.argv[1:], load=lambda name, notice=None: TableModel(slow, name
 
 
 @pytest.mark.slow
-def test_signal_in_a_real_process(folder):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_in_a_real_process(folder, number):
     command = [sys.executable, "-c", _SLOW, *explain("--quiet", "--store", "s.sqlite")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (Path("s.sqlite").exists() and has_samples("s.sqlite")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err.count("\n") == 1

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import spex
+from spex.evaluation.evaluator import evaluate
+from spex.evaluation.source import as_source
 from spex.f2.packing import pack
 
 
@@ -167,3 +169,110 @@ def test_claims_end_with_their_time_and_their_process(tmp_path, monkeypatch):
         assert one.claim(("f",), asked, 9).granted.tolist() == [False, True, True, True]
         one._connection.execute("update claims set holder = 'elsewhere:1:0', expires = 1e12")
         assert not two.claim(("f",), asked, 9).granted.any()
+
+
+def test_new_files_can_be_read_by_their_owner_alone(tmp_path):
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        store.put("f", masks(10, 1), np.zeros(1))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {f"s.sqlite{end}": 0o600 for end in ("", "-wal", "-shm")}
+    (tmp_path / "s.sqlite").chmod(0o640)
+    spex.Store(tmp_path / "s.sqlite").close()
+    assert (tmp_path / "s.sqlite").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("value", ["x", b"x", np.inf, -np.inf, 1e200])
+def test_values_that_no_function_may_return_are_asked_for_again(tmp_path, value):
+    asked = masks(10, 3)
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        store.put("f", asked, np.arange(3.0))
+        store._connection.execute(
+            "update samples set value = ? where mask = ?", (value, asked[1].tobytes())
+        )
+        found = store.get("f", asked)
+        assert found[[0, 2]].tolist() == [0, 2] and np.isnan(found[1])
+        assert store.claim(("f",), asked, 9).granted.tolist() == [False, True, False]
+        store.put("f", asked, np.full(3, 5.0))
+        assert store.get("f", asked).tolist() == [0, 5, 2]
+
+
+def full(store):
+    (pages,) = store._connection.execute("pragma page_count").fetchone()
+    store._connection.execute(f"pragma max_page_count = {pages}")
+
+
+def read_only(store):
+    store._connection.execute("pragma query_only = on")
+
+
+def deleted(store):
+    store.path.unlink()
+
+
+def replaced(store):
+    store.path.unlink()
+    store.path.touch()
+
+
+def locked(store):
+    store._connection.execute("pragma busy_timeout = 10")
+    store.other = sqlite3.connect(store.path, isolation_level=None)
+    store.other.execute("begin immediate")
+
+
+@pytest.mark.parametrize(
+    ("break_", "says"),
+    [
+        (full, "full"),
+        (read_only, "readonly"),
+        (deleted, "deleted or replaced while in use"),
+        (replaced, "deleted or replaced while in use"),
+        (locked, "locked"),
+    ],
+)
+def test_a_store_that_fails_in_mid_run(tmp_path, break_, says):
+    def breaks(store):
+        class Breaking(Counting):
+            def __call__(self, masks):
+                before, values = self.count, super().__call__(masks)
+                if before < 100 <= self.count:
+                    break_(store)
+                return values
+
+        return Breaking()
+
+    told = []
+    whole = spex.explain(Counting(), 30, budget=800, method="linear")
+    # A store that may be given up: one warning, and the run goes on.
+    with spex.Store(tmp_path / "default.sqlite", told.append) as store:
+        f = breaks(store)
+        found = spex.explain(f, 30, budget=800, method="linear", store=store)
+        assert found.to_dict() == whole.to_dict()
+        assert f.count == 800 and len(told) == 1 and says in str(told[0])
+    # One of the user's: the run ends, and has what the store could not keep.
+    with spex.Store(tmp_path / "named.sqlite") as store:
+        f, run = breaks(store), spex.Run(30, budget=800, method="linear")
+        with pytest.raises(spex.StoreError, match=says):
+            evaluate(run, as_source(f, 30), store)
+        assert run.n_told == f.count < 800
+    if hasattr(store, "other"):
+        store.other.close()
+
+
+def test_a_full_disk_that_has_room_again_is_tried_twice(tmp_path):
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        full(store)
+        write, failed = store._write, []
+
+        def freed(*arguments):
+            if failed:
+                store._connection.execute("pragma max_page_count = 1000000")
+            try:
+                write(*arguments)
+            except sqlite3.OperationalError as error:
+                failed.append(error)
+                raise
+
+        store._write = freed
+        store.put("f", np.unique(masks(40, 2000), axis=0), np.arange(2000.0))
+        assert len(failed) == 1 and len(store) == 2000

@@ -45,7 +45,8 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Exit status: 0 success, 2 wrong call, 1 a model, server or file failed, 130 Ctrl-C."
+    epilog="Exit status: 0 success, 2 wrong call, 1 a model, server or file failed, 130 Ctrl-C or "
+    "SIGTERM."
 )
 def _spex(
     version: Annotated[
@@ -272,6 +273,14 @@ def explain(
             "nothing; default: a file in the user's cache folder.",
         ),
     ] = None,
+    retries: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Of reply: and predict: models: how many times in a row a function that raises an "
+            "error is asked again.",
+        ),
+    ] = 2,
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Keep no evaluations and use none kept.")
     ] = False,
@@ -349,6 +358,7 @@ def explain(
             seed=seed,
             store=store,
             no_store=no_store,
+            retries=retries,
             dry_run=dry_run,
             shown=Shown(index, order, top, out, html),
         ),

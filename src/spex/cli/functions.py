@@ -34,6 +34,11 @@ def predicts(request: "Request") -> bool:
     return name == efficientnet.NAME or name.startswith(_PREDICT)
 
 
+def is_own(request: "Request") -> bool:
+    """Whether the model is a function of the user's."""
+    return model_name(request).startswith((_PREDICT, "reply:"))
+
+
 def check_function(request: "Request", masker: AnyMasker) -> None:
     """Refuse what makes no sense for the model.
 

@@ -49,6 +49,7 @@ class Request:
     seed: int
     store: Path | None
     no_store: bool
+    retries: int
     dry_run: bool
     shown: Shown
 
