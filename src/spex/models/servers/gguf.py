@@ -42,7 +42,7 @@ class GGUFModel(OpenAIModel):
 
     Raises:
         ArgumentError: there is no such file.
-        MissingExtraError: xllamacpp, openai or tenacity is not installed.
+        MissingExtraError: xllamacpp or openai is not installed.
         BackendError: the file cannot be read as a language model.
     """
 
@@ -54,7 +54,7 @@ class GGUFModel(OpenAIModel):
         notice: Callable[[str], None] | None = None,
     ) -> None:
         # All of them before the server starts: one that ends as soon as it has begun may hang.
-        llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai", "tenacity"))
+        llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai"))
         path = Path(file).expanduser()
         try:
             with path.open("rb") as content:
