@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 from spex._typing import FloatArray
-from spex.errors import ArgumentError, BackendError
-from spex.models.protocol import Prompt
+from spex.errors import ArgumentError
+from spex.models.protocol import Prompt, Reply
 from spex.models.servers.address import PREFIX, check_url, key_of_environment, split_name
 from spex.models.servers.concurrency import call, stream
 from spex.models.servers.endpoint import (
@@ -44,7 +44,7 @@ def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel
 
     Raises:
         ArgumentError: the name has another form, or the server does not serve the model.
-        MissingExtraError: openai or tenacity is not installed.
+        MissingExtraError: openai is not installed.
         BackendError: the server cannot be reached, or refuses access.
     """
     model, base_url = split_name(name)
@@ -77,7 +77,7 @@ class OpenAIModel:
 
     Raises:
         ArgumentError: an argument is wrong, or the server does not serve the model.
-        MissingExtraError: openai or tenacity is not installed.
+        MissingExtraError: openai is not installed.
         BackendError: the server cannot be reached, or refuses access.
     """
 
@@ -155,7 +155,7 @@ class OpenAIModel:
                 first_tokens_limit(self._endpoint.base_url): max_new_tokens,
                 "temperature": 0,
             }
-            return await session.post("/chat/completions", body, _content)
+            return await session.post("/chat/completions", body, _reply)
 
         return self._stream(reply, len(prompts))
 
@@ -244,18 +244,15 @@ def _list_of_models(reply: Any) -> list[dict[str, Any]]:
     return entries
 
 
-def _content(reply: Any) -> str:
-    choice = reply["choices"][0]
+def _reply(answer: Any) -> Reply:
+    choice = answer["choices"][0]
     message = choice["message"]
-    content = message["content"]
+    content = message.get("content")
     if content is None:
         content = message.get("refusal")
-    if content is None:
-        # Not an unusable reply, which would be asked for again: the model will do the same again.
-        raise BackendError(
-            f"the model replied without a text (finish_reason {choice.get('finish_reason')!r}); "
-            "a model that thinks first needs a higher max_new_tokens"
-        )
-    if not isinstance(content, str):
+    if not isinstance(content, str | None):
         raise UnusableReply("its content is no text")
-    return content
+    # Without a text: a filter, a call of a tool, or reasoning that was cut off. It is paid for,
+    # and asking again would give the same.
+    cut_off = choice.get("finish_reason") == "length"
+    return Reply(content or "", cut_off=cut_off, has_text=content is not None)
