@@ -124,6 +124,14 @@ def explain(
             "cell; several times for several.",
         ),
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN,...",
+            help="Columns of --table that are one unit, such as place=latitude,longitude; several "
+            "times for several.",
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -337,6 +345,7 @@ def explain(
             image=image,
             table=table,
             missing=tuple(missing or ()),
+            group=tuple(group or ()),
             prompt=prompt,
             system=system,
             model=model,

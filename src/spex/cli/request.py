@@ -28,6 +28,7 @@ class Request:
     image: str | None
     table: str | None
     missing: tuple[str, ...]
+    group: tuple[str, ...]
     prompt: str | None
     system: str | None
     model: str | None
