@@ -429,12 +429,9 @@ class Run:
 
     def _explanation(self, output: int, one: "_OutputFit") -> Explanation:
         fit, settings, told, ends = one.fit, self.settings, self._told, self._ends()
-        whole, nothing = (
-            value if known else None
-            for value, known in zip(
-                told.values(ends)[:, output].tolist(), told.is_told(ends), strict=True
-            )
-        )
+        known_ends = told.is_told(ends).tolist()
+        values = told.values(ends)[:, output].tolist()
+        whole, nothing = (v if known else None for v, known in zip(values, known_ends, strict=True))
         # Over other masks Parseval's theorem does not hold: how far values may be off is unknown.
         known = one.distribution == UNIFORM.name
         return Explanation(

@@ -116,6 +116,14 @@ def explain(
             "is explained, the rows under it stand in for the cells left out.",
         ),
     ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="A text in --table that stands for a missing cell, such as NA, beside the empty "
+            "cell; several times for several.",
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -221,8 +229,16 @@ def explain(
         typer.Option(
             metavar="A",
             help="The answer that logprob and probability explain and similarity compares with; of "
-            "what predicts numbers, which one: its number, from 0, or its name; default: the "
-            "model's own answer, or the largest number.",
+            "what predicts numbers, which one: its name, such as a class, or its position, from 0; "
+            "default: the model's own answer, or the largest number.",
+        ),
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Length at which what the model writes is cut off, in tokens; default: 64, for "
+            "--score json 256.",
         ),
     ] = None,
     budget: Annotated[
@@ -320,6 +336,7 @@ def explain(
             messages=messages,
             image=image,
             table=table,
+            missing=tuple(missing or ()),
             prompt=prompt,
             system=system,
             model=model,
@@ -333,6 +350,7 @@ def explain(
             zoom=zoom,
             score=score,
             answer=answer,
+            max_new_tokens=max_new_tokens,
             budget=budget,
             target_r2=target_r2,
             method=method,

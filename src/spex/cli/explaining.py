@@ -17,7 +17,7 @@ from spex.cli.functions import (
     model_name,
     predicts,
 )
-from spex.cli.inputs import AnyMasker, read_masker, sources
+from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
 from spex.cli.request import Request, parse_price, parse_score
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
@@ -33,6 +33,7 @@ from spex.inputs.image import Image
 from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.models.environment import cache_folder
+from spex.models.servers.address import refuse_secret
 from spex.report import facts
 from spex.run import LEAST_VALUES
 from spex.wording import counted
@@ -54,7 +55,8 @@ def run(session: Session, request: Request) -> None:
         Interrupted: Ctrl-C.
     """
     with session.interruptible():
-        score = parse_score(request.score, request.answer)
+        refuse_secret(request.model)  # first: messages and the plan show the model's name
+        score = parse_score(request.score, request.answer, request.max_new_tokens)
         masker = read_masker(request)
         check_function(request, masker)
         check_price(request)
@@ -133,6 +135,7 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
     if masker.n_features > _SHOWN_UNITS:
         lines.append(f"  {'':>{width}}  and {masker.n_features - _SHOWN_UNITS:,} more")
+    lines += types_read(masker)
     exact = masker.n_features <= 26 and calls == 1 << masker.n_features
     all_masks = ", every combination of units: the result is exact" if exact else ""
     called = f"{counted(calls, 'call')} of the model {model_name(request)}"

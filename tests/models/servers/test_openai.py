@@ -487,7 +487,7 @@ def test_a_key_that_cannot_be_sent_is_not_quoted(openai, monkeypatch, broken):
         ("cut", "cannot be reached or broke off"),
         ("half", "cannot be reached or broke off"),
         ("no JSON", "sent a reply that cannot be used: Expecting value"),
-        ("other JSON", "sent a reply that cannot be used: it has not the form"),
+        ("other JSON", "sent a reply that cannot be used: it does not follow the OpenAI API"),
         ("error", "sent a reply that cannot be used: it says The server is broken"),
         ("HTML", "sent a reply that cannot be used: it is no JSON object"),
     ],
