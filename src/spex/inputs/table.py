@@ -18,6 +18,7 @@ from spex.checks.arguments import MAX_FEATURES
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR
+from spex.wording import in_full
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -337,4 +338,4 @@ def _is_same(found: Any, cell: Any) -> bool:
 
 
 def _readable(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+    return in_full(value) if isinstance(value, float | np.floating) else str(value)
