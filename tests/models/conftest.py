@@ -59,6 +59,15 @@ _TINY = {
         intermediate_size=64,
         max_position_embeddings=64,
     ),
+    # Positions begin after that of the padding token, so two fewer are left than it says.
+    "roberta": dict(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=66,
+        pad_token_id=1,
+    ),
     "mamba": dict(hidden_size=32, num_hidden_layers=2, state_size=4),
 }
 

@@ -2,11 +2,15 @@
 
 import datetime
 import hashlib
+import json
+import uuid
 import warnings
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +27,11 @@ from spex.wording import in_full
 if TYPE_CHECKING:
     import pandas as pd
 
+# Types whose texts differ where their values do.
+_NAMED_BY_TEXT = (
+    *(bool, int, float, complex, str, bytes, Decimal, Fraction, uuid.UUID),
+    *(datetime.date, datetime.time, datetime.timedelta),
+)
 _MOST_CELLS = 1 << 26  # of the background: .5 GB of floats for each mask
 
 
@@ -94,7 +103,8 @@ class Table:
                 if fitted is None:  # NaN of a float, with which integers become floats
                     fitted = pd.Series([np.nan if _is_missing(cell) else cell])
                     misfits.append(number)
-                cells[number] = fitted.array
+                # Arrays are quicker to join, but pandas would find a type for one of objects.
+                cells[number] = fitted if fitted.dtype == "object" else fitted.array
         return pd.DataFrame(cells).set_axis(columns, axis=1), misfits
 
     def _cells(self, columns: "pd.Index[Any]") -> list[Any]:
@@ -229,13 +239,28 @@ class Table:
         return pd.concat(parts, axis=1).iloc[:, np.argsort(np.concatenate(order))]
 
     def describe(self) -> dict[str, Any]:
-        """Type and a hash of row and background, as JSON values."""
+        """Type and a hash of row and background, as JSON values.
+
+        Raises:
+            ArgumentError: a cell is of a type that a hash cannot tell from others.
+        """
         import pandas as pd
 
         digest = hashlib.sha256()
-        for name, dtype in self._both.dtypes.items():
-            digest.update(f"{name!r}:{dtype}\n".encode())
-        digest.update(pd.util.hash_pandas_object(self._both, index=False).to_numpy().tobytes())
+        if not isinstance(self.background, pd.DataFrame):
+            digest.update(f"array:{self._array.dtype}\n".encode())
+        for name, column in self._both.items():
+            digest.update(f"{name!r}:{column.dtype}\n".encode())
+            if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
+                digest.update(column.to_numpy().tobytes())
+                continue
+            cells = list(column)
+            if isinstance(column.dtype, pd.CategoricalDtype):  # a model may read their numbers
+                cells += [*column.dtype.categories, column.dtype.ordered]
+            try:
+                digest.update(json.dumps([named(cell) for cell in cells]).encode())
+            except ArgumentError as error:
+                raise ArgumentError(f"column {name!r}: {error}") from None
         return {
             "type": "table",
             "sha256": digest.hexdigest(),
@@ -291,6 +316,36 @@ def _filled(both: npt.NDArray[Any], present: BoolArray) -> npt.NDArray[Any]:
         (m * n_rows, k), of the type of both.
     """
     return np.where(present[:, None, :], both[-1], both[None, :-1]).reshape(-1, both.shape[1])
+
+
+def named(cell: Any) -> Any:
+    """JSON content that differs where cells differ in value or type, such as 1, "1", 1.0 and True.
+
+    Raises:
+        ArgumentError: the cell is, or holds, an object whose content is unknown.
+    """
+    import pandas as pd
+
+    kind = f"{type(cell).__module__}.{type(cell).__qualname__}"
+    if cell is None or cell is pd.NA or cell is pd.NaT or isinstance(cell, _NAMED_BY_TEXT):
+        return [kind, repr(cell)]
+    if isinstance(cell, pd.Timestamp | pd.Timedelta | pd.Period | pd.Interval | np.generic):
+        return [kind, repr(cell), str(getattr(cell, "dtype", ""))]
+    if isinstance(cell, np.ndarray) and not cell.dtype.hasobject:
+        values = hashlib.sha256(np.ascontiguousarray(cell).tobytes()).hexdigest()
+        return [kind, cell.dtype.str, cell.shape, values]
+    if isinstance(cell, np.ndarray):
+        return [kind, cell.shape, [named(item) for item in cell.ravel()]]
+    if isinstance(cell, Mapping):
+        return [kind, [[named(key), named(item)] for key, item in cell.items()]]
+    if isinstance(cell, list | tuple):
+        return [kind, [named(item) for item in cell]]
+    if isinstance(cell, set | frozenset):
+        return [kind, sorted(json.dumps(named(item)) for item in cell)]
+    raise ArgumentError(
+        f"a cell is a {kind}, which a store cannot tell from others; leave store= out, or give "
+        "texts, numbers, dates, or lists and arrays of these"
+    )
 
 
 def _is_missing(cell: Any) -> bool:

@@ -16,15 +16,21 @@ _ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a chat; role is "system", "user" or "assistant".
+    """One message of a chat.
 
-    Its images, as data URLs ("data:image/png;base64,..."), come before its content; only models
-    with a true attribute `takes_images` are given any.
+    Args:
+        role: "system", "user" or "assistant".
+        content: the text.
+        images: data URLs ("data:image/png;base64,...") of pictures before the text; only models
+            with a true attribute `takes_images` get any.
+        texts: the texts that `content` joins, if it was made of several; a classifier takes two as
+            a pair.
     """
 
     role: str
     content: str
     images: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
@@ -47,6 +53,12 @@ class Prompt:
         return next(m.content for m in reversed(self.messages) if m.role == "user")
 
     @property
+    def pair(self) -> tuple[str, str] | None:
+        """The two texts of the last message, if it has two, such as question and passage."""
+        texts = self.messages[-1].texts
+        return (texts[0], texts[1]) if len(texts) == 2 else None
+
+    @property
     def has_images(self) -> bool:
         """Whether any message has images."""
         return any(message.images for message in self.messages)
@@ -57,14 +69,17 @@ class Reply(str):
 
     Attributes:
         cut_off: whether the model would have gone on.
+        has_text: False where the model gave no text at all, such as after a content filter.
     """
 
     cut_off: bool
+    has_text: bool
 
-    def __new__(cls, text: str, *, cut_off: bool) -> "Reply":
+    def __new__(cls, text: str, *, cut_off: bool, has_text: bool = True) -> "Reply":
         """See the class."""
         reply = super().__new__(cls, text)
         reply.cut_off = cut_off
+        reply.has_text = has_text
         return reply
 
 

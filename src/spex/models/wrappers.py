@@ -88,13 +88,14 @@ class StoredAnswers(_Wrapper):
     def _answer(self, prompt: Prompt, max_new_tokens: int) -> str:
         if self.identity is None:  # the answer could be another model's
             return self.model.generate([prompt], max_new_tokens)[0]
-        content = [self.identity, max_new_tokens, asdict(prompt)]
+        content = [self.identity, max_new_tokens, asdict(prompt, dict_factory=_without_texts)]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         request = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
         answer = self._store.get_answer(request)
         if answer is None:
             (answer,) = self.model.generate([prompt], max_new_tokens)
-            self._store.put_answer(request, answer)
+            if answer.strip():  # an empty one is refused, and may be another the next time
+                self._store.put_answer(request, answer)
         return answer
 
 
@@ -107,12 +108,14 @@ class CountedReplies(_Wrapper):
     Attributes:
         n_replies: the number of replies so far.
         n_cut_off: how many of them were cut off, as far as the model tells.
+        n_without_text: how many of the others had no text.
     """
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__(model)
         self.n_replies = 0
         self.n_cut_off = 0
+        self.n_without_text = 0
 
     def replies(
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
@@ -123,5 +126,12 @@ class CountedReplies(_Wrapper):
     def _counted(self, numbered: tuple[int, str]) -> tuple[int, str]:
         reply = numbered[1]
         self.n_replies += 1
-        self.n_cut_off += isinstance(reply, Reply) and reply.cut_off
+        if isinstance(reply, Reply):
+            self.n_cut_off += reply.cut_off
+            self.n_without_text += not reply.has_text and not reply.cut_off
         return numbered
+
+
+def _without_texts(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Leaves out `Message.texts` where it is empty, so that requests of earlier releases match."""
+    return {name: value for name, value in items if value or name != "texts"}

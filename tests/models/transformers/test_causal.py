@@ -71,6 +71,7 @@ def forwards(tiny):
         ("qwen3", True),
         ("gpt_neox", True),
         ("opt", True),
+        ("roberta", False),
         ("mistral-window", False),
         ("gpt_neo", False),
         ("bloom", False),
@@ -80,7 +81,7 @@ def forwards(tiny):
 def test_log_probs_are_those_of_one_row_at_a_time(
     tmp_path, save_tiny_model, architecture, shares_prefixes, token_budget
 ):
-    folder = save_tiny_model(tmp_path, architecture)
+    folder = save_tiny_model(tmp_path, architecture, is_decoder=True)
     model = HuggingFaceModel(folder, device="cpu", token_budget=token_budget)
     assert model.shares_prefixes == shares_prefixes
     check_log_probs(model, folder, PROMPTS, ANSWERS)
@@ -226,6 +227,18 @@ def test_masked_prompts_that_grow_too_long_are_refused_before_any_forward_pass(t
     assert forwards == []
 
 
+def test_positions_that_belong_to_padding_are_not_counted(tmp_path, save_tiny_model):
+    model = HuggingFaceModel(save_tiny_model(tmp_path, "roberta", is_decoder=True))
+    assert model.max_tokens == 64
+    ((_, (values,)),) = model.log_probs([user("x" * 60)], ["yyyy"])
+    assert np.isfinite(values).all()
+    with pytest.raises(ArgumentError, match=r"prompt 0 has 61 tokens, 65 with .* 64;"):
+        model.check_prompts([user("x" * 61)], ["yyyy"])
+    model._max_tokens = None  # as with a configuration that says nothing
+    with pytest.raises(BackendError, match="failed on a text of 70 tokens: index"):
+        list(model.log_probs([user("x" * 70)], ["a"]))
+
+
 def test_an_answer_without_tokens_is_refused(tiny):
     with pytest.raises(ArgumentError, match="the answer '' has no tokens"):
         tiny.log_probs(PROMPTS, ["a", ""])
@@ -259,17 +272,21 @@ def test_generate_is_greedy_whatever_the_checkpoint_asks_for(tiny):
 
 def test_generate_stops_at_the_end_token(tiny):
     prompt = user("so no")
-    tokens = tiny._greedy(tiny._encode_prompts([prompt])[0], 6)
+    tokens = tiny._network.continued("input_ids", tiny._encode_prompts([prompt])[0], 6, set())
+    assert tiny.generate([prompt], 6)[0].cut_off
     tiny._model.generation_config.eos_token_id = [1, tokens[2]]
     first = tokens.index(tokens[2])
-    assert tiny.generate([prompt], 6) == [tiny._tokenizer.decode(tokens[:first])]
+    (reply,) = tiny.generate([prompt], 6)
+    assert reply == tiny._tokenizer.decode(tokens[:first])
+    assert not reply.cut_off
 
 
 def test_generate_stops_at_the_end_of_the_context(tiny, forwards):
     tiny._model.generation_config.eos_token_id = None
     tiny._tokenizer.eos_token = None
-    tiny.generate([user("x" * 60)], 50)
+    (reply,) = tiny.generate([user("x" * 60)], 50)
     assert len(forwards) == 4
+    assert reply.cut_off
     with pytest.raises(ArgumentError, match="max_new_tokens=0"):
         tiny.generate([user("x")], 0)
 

@@ -39,7 +39,7 @@ class GGUFModel(OpenAIModel):
 
     Raises:
         ArgumentError: there is no such file.
-        MissingExtraError: xllamacpp, openai or tenacity is not installed.
+        MissingExtraError: xllamacpp or openai is not installed.
         BackendError: the file cannot be read as a language model.
     """
 
@@ -51,7 +51,7 @@ class GGUFModel(OpenAIModel):
         notice: Callable[[str], None] | None = None,
     ) -> None:
         # Import all before the server starts: a server that ends at once may hang.
-        llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai", "tenacity"))
+        llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai"))
         path = Path(file).expanduser()
         try:
             with path.open("rb") as content:

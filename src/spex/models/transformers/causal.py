@@ -11,7 +11,7 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.extras import require
-from spex.models.protocol import Prompt
+from spex.models.protocol import Prompt, Reply
 from spex.models.transformers import blockwise
 from spex.models.transformers.hub import ModelFiles, content_hash, first_line, locate
 from spex.models.transformers.loading import Placement, from_files, load_network
@@ -64,6 +64,8 @@ class HuggingFaceModel:
 
     _kind = "causal language model"
     _auto_class = "AutoModelForCausalLM"
+    # Whether a chat template ends with the start of the assistant's answer.
+    _opens_answer = True
 
     def __init__(
         self,
@@ -95,7 +97,9 @@ class HuggingFaceModel:
         self._tree_tokens = token_budget or _TREE_TOKENS[not on_cpu]
         self._row_tokens = token_budget or _ROW_TOKENS[not on_cpu]
         text_config = self._model.config.get_text_config()
-        self._max_tokens: int | None = getattr(text_config, "max_position_embeddings", None)
+        told: int | None = getattr(text_config, "max_position_embeddings", None)
+        # The configuration of RoBERTa counts positions that no token has.
+        self._max_tokens = self._network.n_positions or told
 
     def _load_tokenizer(self) -> Any:
         return from_files("AutoTokenizer", self._files, self.name, self._kind)
@@ -103,10 +107,17 @@ class HuggingFaceModel:
     @functools.cached_property
     def identity(self) -> str:
         """The commit on the hub, or a hash of the files of a folder; and the precision."""
-        precision = str(self._model.dtype).removeprefix("torch.")
         if self._files.revision is not None:
-            return f"hf:{self._files.source}@{self._files.revision};dtype={precision}"
-        return f"hf:sha256:{content_hash(self._files.folder)};dtype={precision}"
+            files = f"{self._files.source}@{self._files.revision}"
+        else:
+            files = f"sha256:{content_hash(self._files.folder)}"
+        return f"hf:{files};dtype={str(self._model.dtype).removeprefix('torch.')}{self._reading}"
+
+    @property
+    def _reading(self) -> str:
+        """The part of `identity` that says how prompts are read, if not as in earlier releases."""
+        _, after = self._added_tokens
+        return ";ends=no" if after and not self._tokenizer.chat_template else ""
 
     @property
     def max_tokens(self) -> int | None:
@@ -183,10 +194,7 @@ class HuggingFaceModel:
 
     def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
         for number, tokens in enumerate(prompts):
-            answer = self._tokenizer.decode(
-                self._greedy(tokens, max_new_tokens), skip_special_tokens=True
-            )
-            yield number, answer
+            yield number, self._greedy(tokens, max_new_tokens)
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
         """See `LanguageModel.check_prompts`."""
@@ -276,7 +284,7 @@ class HuggingFaceModel:
         messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
         try:
             rendered = self._tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, tokenize=False
+                messages, add_generation_prompt=self._opens_answer, tokenize=False
             )
         except Exception as error:  # a template may raise anything, such as "no system role"
             raise ArgumentError(
@@ -301,18 +309,20 @@ class HuggingFaceModel:
 
     # Forward passes
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
         return self._continue("input_ids", prompt, max_new_tokens)
 
     def _continue(
         self, argument: str, start: list[int], max_new_tokens: int, **context: Any
-    ) -> list[int]:
+    ) -> Reply:
         """Decode greedily within the context; see `Network.continued`."""
         if self._max_tokens is not None:
             max_new_tokens = min(max_new_tokens, self._max_tokens - len(start))
-        return self._network.continued(
+        tokens = self._network.continued(
             argument, start, max_new_tokens, self._end_tokens(), **context
         )
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        return Reply(text, cut_off=len(tokens) == max_new_tokens)
 
     def _score(
         self, prompts: list[list[int]], answers: list[list[int]], share: bool

@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from spex._typing import FloatArray
 from spex.errors import BackendError
 from spex.extras import require
-from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.hub import first_line
 from spex.models.transformers.torch_backend import backend_errors
+
+T = TypeVar("T")
 
 
 class Network:
@@ -23,6 +24,8 @@ class Network:
         device: where its inputs go.
         accepted: the names of its arguments.
         cache_name: what it calls its key-value cache, given and returned.
+        first_position: the position of the first token of a text.
+        n_positions: the number of positions of its table, if it has one with a row for padding.
     """
 
     def __init__(self, torch: Any, model: Any, name: str) -> None:
@@ -36,6 +39,34 @@ class Network:
         # The name was changed in transformers 5.24.
         self.cache_name = "cache" if "cache" in self.accepted else "past_key_values"
 
+        # As in RoBERTa: positions count from the row after that of the padding token.
+        tables = [
+            (module.padding_idx + 1, len(module.weight))
+            for name, module in model.named_modules()
+            if "position" in name.rpartition(".")[2]
+            and getattr(module, "padding_idx", None) is not None
+        ]
+        self.first_position = max((first for first, _ in tables), default=0)
+        self.n_positions = min((size - first for first, size in tables), default=None)
+
+    def __call__(self, part: Any = None, /, **inputs: Any) -> Any:
+        """Call the network, or a part of it.
+
+        Raises:
+            BackendError: a table of the network has no row for a token or its position.
+        """
+        try:
+            return (part or self.model)(**inputs)
+        except (IndexError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "out of bounds" not in str(error):
+                raise
+            names = ("input_ids", "decoder_input_ids")
+            length = max(inputs[name].shape[1] for name in names if name in inputs)
+            raise BackendError(
+                f"{self.name!r} failed on a text of {length} tokens: {first_line(error)}; if it "
+                "holds fewer tokens than its configuration says, shorten the text"
+            ) from error
+
     def tensor(self, array: Any) -> Any:
         """A numpy array as a tensor on the device of the inputs."""
         return self.torch.from_numpy(array).to(self.device)
@@ -44,11 +75,7 @@ class Network:
         """A key-value cache that holds the (keys, values) of layers."""
         return require("transformers", "hf").DynamicCache(layers)
 
-    def run(
-        self,
-        batches: Sequence[Sequence[Any]],
-        forward: Callable[[Any], tuple[Readings, FloatArray]],
-    ) -> Iterator[tuple[Readings, FloatArray]]:
+    def run(self, batches: Sequence[Sequence[Any]], forward: Callable[[Any], T]) -> Iterator[T]:
         """The result of each batch in turn. If memory runs out, the remaining batches are halved.
 
         Raises:
@@ -103,7 +130,7 @@ class Network:
                     inputs[self.cache_name] = cache
                 if not fed:
                     inputs.update(beginning or {})
-                output = self.model(**inputs, use_cache=True, **context, **last_only)
+                output = self(**inputs, use_cache=True, **context, **last_only)
                 # A model without a key-value cache reads everything again each time.
                 cache = getattr(output, self.cache_name, None)
                 fed = len(tokens) if cache is not None else 0

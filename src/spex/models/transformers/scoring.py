@@ -114,9 +114,9 @@ def score_tree(
         bias = torch.zeros(visible.shape, dtype=dtype, device=network.device)
         readings = tree.readings.within(nodes)
         kept, places = np.unique(readings.nodes - nodes.start, return_inverse=True)
-        output = network.model(
+        output = network(
             input_ids=network.tensor(tree.tokens[None, piece]),
-            position_ids=network.tensor(tree.depths[None, piece]),
+            position_ids=network.tensor(tree.depths[None, piece] + network.first_position),
             attention_mask=bias.masked_fill_(~visible, lowest)[None, None],
             use_cache=True,
             logits_to_keep=network.tensor(kept),
@@ -158,10 +158,10 @@ def _forward_rows(
         inputs["attention_mask"] = network.tensor(attended)
         if "position_ids" in network.accepted:
             positions = np.maximum(attended.cumsum(axis=1) - 1, 0)
-            inputs["position_ids"] = network.tensor(positions)
+            inputs["position_ids"] = network.tensor(positions + network.first_position)
     if "logits_to_keep" in network.accepted:
         inputs["logits_to_keep"] = kept
-    logits = network.model(**inputs, use_cache=False).logits[:, -kept:]
+    logits = network(**inputs, use_cache=False).logits[:, -kept:]
     starts = columns(answers)
     read = [
         reading

@@ -8,6 +8,7 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
+from spex.models.protocol import Reply
 from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.prefix_tree import Readings
@@ -24,6 +25,7 @@ class Seq2SeqModel(HuggingFaceModel):
 
     _kind = "encoder-decoder language model"
     _auto_class = "AutoModelForSeq2SeqLM"
+    _reading = ""
 
     @functools.cached_property
     def shares_prefixes(self) -> bool:
@@ -40,7 +42,7 @@ class Seq2SeqModel(HuggingFaceModel):
         return [token for token in (first, generation.forced_bos_token_id) if token is not None]
 
     def _encode_text(self, text: str) -> list[int]:
-        return self._tokenize(text, special=True)  # an encoder reads the end of the text as well
+        return self._tokenize(text, special=True)  # an encoder reads the end of a text as well
 
     def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
         super()._check_length(number, n_prompt, 0)
@@ -54,12 +56,12 @@ class Seq2SeqModel(HuggingFaceModel):
         """The encoder's output for a batch, padded on the right, and its attention mask."""
         tokens, attended = padded(prompts)
         mask = self._network.tensor(attended)
-        output = self._model.get_encoder()(
-            input_ids=self._network.tensor(tokens), attention_mask=mask
+        output = self._network(
+            self._model.get_encoder(), input_ids=self._network.tensor(tokens), attention_mask=mask
         )
         return {"encoder_outputs": output, "attention_mask": mask}
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
         with self._torch.inference_mode(), backend_errors(self._torch, self.name):
             context = self._encoded([prompt])
         return self._continue("decoder_input_ids", self._start, max_new_tokens, **context)
@@ -88,7 +90,7 @@ class Seq2SeqModel(HuggingFaceModel):
         values: list[FloatArray] = []
         for answer, start in zip(answers, starts, strict=False):
             fed = torch.tensor([[*self._start, *answer[:-1]]], device=self._network.device)
-            output = self._model(
+            output = self._network(
                 decoder_input_ids=fed.expand(len(batch), -1), use_cache=False, **context
             )
             logits = output.logits[:, len(self._start) - 1 :].flatten(0, 1)

@@ -42,6 +42,8 @@ def backend_errors(torch: Any, name: str) -> Iterator[None]:
     """Turn errors of a forward pass, such as a lack of memory, into a BackendError."""
     try:
         yield
+    except BackendError:
+        raise
     except torch.OutOfMemoryError as error:
         raise BackendError(
             f"{name!r} ran out of memory: {first_line(error)}; lower token_budget"

@@ -12,7 +12,7 @@ from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.extras import require
 from spex.models.environment import quiet
-from spex.models.protocol import Prompt
+from spex.models.protocol import Prompt, Reply
 from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.hub import first_line
@@ -82,10 +82,12 @@ class VisionLanguageModel(HuggingFaceModel):
             read = self._read(prompt)
             beginning = {name: value[None] for name, value in read.per_token.items()}
             beginning |= read.pictures
-            tokens = self._continue(
-                "input_ids", read.tokens, max_new_tokens, beginning=self._placed(beginning)
+            yield (
+                number,
+                self._continue(
+                    "input_ids", read.tokens, max_new_tokens, beginning=self._placed(beginning)
+                ),
             )
-            yield number, self._tokenizer.decode(tokens, skip_special_tokens=True)
 
     def log_probs(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
@@ -109,7 +111,7 @@ class VisionLanguageModel(HuggingFaceModel):
             return super()._encode_prompts(prompts)
         return [self._read(prompt).tokens for prompt in prompts]
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
         # Some architectures keep the positions of the last pictures here.
         base: Any = getattr(self._model, "model", None)
         if hasattr(base, "rope_deltas"):
@@ -241,7 +243,7 @@ class VisionLanguageModel(HuggingFaceModel):
             inputs[name] = torch.cat([one.pictures[name] for one in own])
         last = tokens.shape[1] - first
         only = {"logits_to_keep": last} if "logits_to_keep" in self._network.accepted else {}
-        logits = self._model(**self._placed(inputs), use_cache=False, **only).logits[:, -last:]
+        logits = self._network(**self._placed(inputs), use_cache=False, **only).logits[:, -last:]
         starts = columns(answers)
         reading = [
             one
