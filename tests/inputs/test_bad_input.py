@@ -198,7 +198,7 @@ FUNCTIONS = [
     (lambda: predicted(lambda m: [NAN] * m), "values that are not finite in a batch of 4"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=2), "returns 2 numbers for an input; give 0"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=1.5), "output=1.5; it must be a whole"),
-    (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a number"),
+    (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a position"),
     (lambda: predicted(lambda m: np.zeros(m), output=0), "returns one number for an input; leave"),
 ]  # fmt: skip
 

@@ -22,7 +22,7 @@ from spex.checks.arguments import MAX_FEATURES
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR
-from spex.wording import shorten
+from spex.wording import in_full, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -443,8 +443,5 @@ def _is_same(found: Any, cell: Any) -> bool:
     return bool((found.item() if isinstance(found, np.number) else found) == cell)
 
 
-def _readable(value: Any) -> str:
-    """A cell as text: numbers that differ look different, and 3.0 is 3."""
-    if isinstance(value, float | np.floating) and (value == 0 or 1e-5 <= abs(float(value)) < 1e21):
-        return np.format_float_positional(value, trim="-")
-    return str(value)
+def _readable(value: object) -> str:
+    return in_full(value) if isinstance(value, float | np.floating) else str(value)
