@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from spex.planning.plan import Plan, plan
     from spex.prior import Prior
     from spex.run import Run, fit
+    from spex.scores.json_field import JsonField
     from spex.scores.log_probabilities import LogOdds, LogProb, Probability
-    from spex.scores.replies import JsonField, Matches, ReplyScore, Similarity
+    from spex.scores.replies import Matches, ReplyScore, Similarity
     from spex.settings import Settings
     from spex.zooming import Zoom, zoom
 
@@ -57,7 +58,7 @@ _HOMES = {
     "Image": "spex.inputs.image",
     "InteractionIndex": "spex.interactions.index",
     "InteractionValues": "spex.interactions.values",
-    "JsonField": "spex.scores.replies",
+    "JsonField": "spex.scores.json_field",
     "LogOdds": "spex.scores.log_probabilities",
     "LogProb": "spex.scores.log_probabilities",
     "Matches": "spex.scores.replies",

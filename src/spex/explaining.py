@@ -1,12 +1,13 @@
 """Explain a source of values: a `spex.Run`, and the loop around it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from spex._typing import BoolArray
+from spex.context import Context
 from spex.errors import ArgumentError
 from spex.evaluation.evaluator import Progress, evaluate
 from spex.evaluation.progress import reporter
@@ -102,11 +103,13 @@ def result(run: Run, source: ValueSource, *, forecast: bool) -> Explanation | Ex
     found: Explanation | Explanations = run.fit()
     contexts = source.contexts()
     if isinstance(found, Explanation):
-        expected = run.forecast() if forecast else {}
-        return replace(found, context=contexts[0], forecast=expected)
+        return _completed(found, contexts[0], run.forecast() if forecast else {})
     forecasts = run.forecast() if forecast else [{}] * len(found)
     if len(contexts) != len(found):
         contexts = tuple(replace(contexts[0], score=name) for name in found)
-    return found.changed(
-        lambda number, one: replace(one, context=contexts[number], forecast=forecasts[number])
-    )
+    return found.changed(lambda number, one: _completed(one, contexts[number], forecasts[number]))
+
+
+def _completed(one: Explanation, context: Context, forecast: Mapping[int, float]) -> Explanation:
+    notes = (*one.notes, *context.notes)
+    return replace(one, context=replace(context, notes=()), notes=notes, forecast=forecast)

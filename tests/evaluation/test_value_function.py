@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import spex
-from spex import LogOdds, LogProb, Text, ValueFunction
+from spex import LogOdds, LogProb, Matches, Text, ValueFunction
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
 from spex.evaluation.store import Store
 from spex.inputs.table import Table
@@ -221,3 +221,13 @@ def test_identity_stays_the_same_between_releases():
     assert (
         value.identity == "sha256:039c47fbf78ec5f75c9f65543fe30c7fd1383341c77462dbbfc02ef9f08d8472"
     )
+
+
+def test_replies_that_are_cut_off_are_counted_and_said():
+    model = TableModel(lambda prompt, answer: -1.0, answer=lambda prompt: f"{prompt} yes")
+    value = ValueFunction(Text("a bb ccc"), model, Matches("yes", max_new_tokens=3))
+    explanation = spex.explain(value)
+    (note,) = explanation.notes
+    assert note.startswith("1 of 8 replies were cut off at the limit of tokens")
+    assert value([[1, 1, 1], [1, 1, 0]]).tolist() == [0, 1]
+    assert spex.explain(ValueFunction(Text("a bb ccc"), model, Matches("yes"))).notes == ()

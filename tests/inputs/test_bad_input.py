@@ -128,7 +128,6 @@ MASKERS = [
     (lambda: spex.Table([1, 2], [[1, 2, 3]]), "background has 3 columns; give (3,)"),
     (lambda: spex.Table([1, 2], [1, 2]), "give (n_rows, n_columns), or a DataFrame"),
     (lambda: spex.Table([1, 2], [[1, 2], [1]]), "background is no array: setting an array element"),
-    (lambda: spex.Table([1, [2, 3]], [[1, 2]]), "row is no array"),
     (lambda: spex.Table({"a": 1}, pd.DataFrame({"a": [1], "b": [2]})), "different columns: 'b'"),
     # Several maskers
     (lambda: spex.Composite(TWO), "1 maskers; give at least two, such as Image and Text"),

@@ -55,6 +55,28 @@ def test_matches(pattern, reply, expected):
         ("ok", 1, '{"ok": true}', 0.0),
         ("ok", True, '{"ok": true}', 1.0),
         ("ok.deep", True, '{"ok": true}', 0.0),
+        # The first JSON that has the path, wherever it is.
+        ("label", "good", 'See [1] and [2]: {"label": "good"}', 1.0),
+        ("label", "good", 'Given {} and [], {"label": "good"}', 1.0),
+        ("label", "good", '{"step": "look it up"}\n{"label": "good"}\n{"label": "bad"}', 1.0),
+        ("label", "good", '[INST] [{"label": "bad"}] {"label": "good"}', 1.0),
+        ("0.label", "bad", 'See [{"label": "bad"}] {"label": "good"}', 1.0),
+        ("a.b", 1, '{"a": {"c": 1}} {"a": {"b": 1}}', 1.0),
+        ("label", "good", '{"outer": {"label": "good"}}', 0.0),
+        ("n", 1, '{"n": NaN} {"n": 1}', 1.0),
+        # Reasoning is no answer.
+        ("label", "good", '<think>{"label": "bad"}?</think>\n{"label": "good"}', 1.0),
+        ("label", "good", '{"label": "bad"} no: good</think>{"label": "good"}', 1.0),
+        ("label", "good", '[THINK]{"label": "bad"}[/THINK]```json\n{"label": "good"}\n```', 1.0),
+        ("label", "good", '<think>{"label": "good"} or', 0.0),
+        ("label", "good", '{"label": "good"} <think>was it?</think>', 1.0),
+        ("label", "good", '{"note": "close with </think>", "label": "good"}', 1.0),
+        # What lies in an unfinished value is not the field.
+        ("label", "good", '{"steps": [{"label": "good"}], "lab', 0.0),
+        ("label", "good", '{"steps": [{"label": "good"}', 0.0),
+        ("label", "good", "[" * 100_000, 0.0),
+        ("n", 1, '{"n": %s}{"n": 1}' % ("9" * 5000), 1.0),
+        ("%s" % ("9" * 5000), 1, "[1]", 0.0),
     ],
 )
 def test_json_field(path, value, reply, expected):

@@ -62,7 +62,7 @@ SCORES = [
     LogOdds("no", "yes"),
     OfPrompt(),
     Probability("so so").resolve(TableModel(lambda prompt, answer: -1.0), PROMPTS[0]),
-    JsonField("a", 1),
+    JsonField("a", 1, max_new_tokens=64),
 ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from spex._typing import BoolArray
 from spex.evaluation.value_function import ValueFunction
 from spex.report import facts
+from spex.scores.log_probabilities import LogOdds, LogProb, Probability
 from spex.wording import counted
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def estimate(function: "Function", calls: int) -> list[str]:
                 f"About {mean:,.0f} tokens a prompt, {_rounded(mean * calls)} in all; "
                 f"{whole:,} with every unit"
             )
+    elif function.outputs is None:
+        lines.append(f"Explains {function.contexts()[0].score}")
     function(masks[:1])  # the first call of a model takes longer
     single = _seconds(function, masks[1:2])
     # Together, as they will be: a batch of many takes less than as many calls.
@@ -91,8 +94,9 @@ def guess(
         prompts += [masker.render(mask) for mask in masks[_COUNTED_PICTURES:]]
     characters = [sum(len(message.content) for message in one.messages) for one in prompts]
     read = calls * float(np.mean(characters)) / _CHARACTERS_A_TOKEN
-    longest: int | None = getattr(score, "max_new_tokens", None)
-    # A server that scores answers writes one token for it, or the answer.
+    # A server that scores a given answer writes one token for it, or the answer.
+    of_answers = isinstance(score, LogProb | Probability | LogOdds)
+    longest: int | None = None if of_answers else getattr(score, "max_new_tokens", None)
     written = calls * (longest or 1)
     bound = "about" if longest is None else "at most"
     lines = [

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from spex.cli.showing import Shown
 from spex.errors import ArgumentError
+from spex.scores.json_field import JsonField
 from spex.scores.log_probabilities import LogOdds, LogProb, Probability
-from spex.scores.replies import JsonField, Matches, Similarity
+from spex.scores.replies import Matches, Similarity
 from spex.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Request:
     messages: str | None
     image: str | None
     table: str | None
+    missing: tuple[str, ...]
+    group: tuple[str, ...]
     prompt: str | None
     system: str | None
     model: str | None
@@ -39,6 +42,7 @@ class Request:
     zoom: str | None
     score: str
     answer: str | None
+    max_new_tokens: int | None
     budget: int
     target_r2: float | None
     method: str
@@ -46,6 +50,7 @@ class Request:
     seed: int
     store: Path | None
     no_store: bool
+    retries: int
     dry_run: bool
     shown: Shown
 
@@ -85,22 +90,25 @@ def parse_price(price: str) -> tuple[float, float]:
     return read, written
 
 
-def parse_score(name: str, answer: str | None) -> "Score":
-    """The score that `--score` and `--answer` name.
+def parse_score(name: str, answer: str | None, max_new_tokens: int | None = None) -> "Score":
+    """The score that `--score`, `--answer` and `--max-new-tokens` name.
 
     Raises:
         ArgumentError: there is no such score, or it takes no answer.
     """
     kind, _, rest = name.partition(":")
+    limit: dict[str, Any] = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
+    if limit and (kind == "logodds" or (answer is not None and name != "similarity")):
+        raise ArgumentError("--max-new-tokens: the model writes nothing; its answer is given")
     match name:
         case "logprob" | "logprob:sum":
-            return LogProb(answer)
+            return LogProb(answer, **limit)
         case "logprob:mean":
-            return LogProb(answer, reduce="mean")
+            return LogProb(answer, reduce="mean", **limit)
         case "probability":
-            return Probability(answer)
+            return Probability(answer, **limit)
         case "similarity":
-            return Similarity(answer)
+            return Similarity(answer, **limit)
     if kind not in ("logodds", "matches", "json"):
         raise ArgumentError(
             f"--score {name!r} is unknown; use logprob, logprob:mean, probability, logodds:A,B, "
@@ -112,14 +120,14 @@ def parse_score(name: str, answer: str | None) -> "Score":
             f"--answer: {kind} {instead if kind == 'logodds' else 'checks replies, not an answer'}"
         )
     if kind == "matches":
-        return Matches(rest)
+        return Matches(rest, **limit)
     if kind == "json":
         path, equals, value = rest.partition("=")
         if not equals:
             raise ArgumentError(
                 f"--score {name!r}: write json:FIELD=VALUE, such as json:sentiment=positive"
             )
-        return JsonField(path, _json_value(value))
+        return JsonField(path, _json_value(value), **limit)
     a, comma, b = rest.partition(",")
     if not (a and comma and b) or "," in b:
         raise ArgumentError(

@@ -18,7 +18,7 @@ from spex.evaluation.store import Store
 from spex.inputs.protocol import PromptMasker
 from spex.models import FunctionModel, load
 from spex.models.protocol import LanguageModel, Prompt
-from spex.models.wrappers import StoredAnswers
+from spex.models.wrappers import CountedReplies, StoredAnswers
 from spex.prior import Prior
 from spex.scores.log_probabilities import (
     LogProb,
@@ -86,6 +86,7 @@ class ValueFunction:
         self._usage_before = None if usage is None else replace(usage)
         # A masker over tokens takes those of the model, which it could not know before.
         bind = getattr(masker, "with_tokenizer", None)
+        self._replying = CountedReplies(self.model)
         self.masker: PromptMasker = masker if bind is None else bind(self.model)
         masker = self.masker
         # Deleting all is where an empty prompt shows; masked prompts that a long replacement makes
@@ -188,11 +189,27 @@ class ValueFunction:
             operator=masker.operator_name,
             parts=masker.parts or None,
             usage=used,
+            notes=self._notes(),
         )
         return tuple(
             replace(common, answer=one.answer, score=one.summary, score_unit=one.unit)
             for one in self.scores
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        replying, notes = self._replying, list(getattr(self.masker, "notes", ()))
+        if replying.n_cut_off:
+            notes.append(
+                f"{replying.n_cut_off:,} of {replying.n_replies:,} replies were cut off at the "
+                "limit of tokens, and scored as they are; to raise it: max_new_tokens "
+                "(--max-new-tokens)"
+            )
+        if replying.n_without_text:
+            notes.append(
+                f"{replying.n_without_text:,} of {replying.n_replies:,} replies had no text, such "
+                "as after a content filter or with a call of a tool, and were scored as empty"
+            )
+        return tuple(notes)
 
     def render(self, mask: npt.ArrayLike) -> str:
         """The text of the user's message that the model is given: mask is (n_features,)."""
@@ -246,7 +263,7 @@ class ValueFunction:
         if self._full_prompt.has_images and len(checked) > _PICTURES_AT_ONCE:
             return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
-        scored = evaluate_several(self.scores, self.model, list(rows))
+        scored = evaluate_several(self.scores, self._replying, list(rows))
         return self._spread(list(rows.values()), scored)
 
     def per_token(self) -> "ValueFunction":

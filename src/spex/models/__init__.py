@@ -5,11 +5,12 @@ from typing import Any
 
 from spex.errors import ArgumentError
 from spex.models.function import FunctionModel, import_function
-from spex.models.protocol import LanguageModel, Message, Prompt
+from spex.models.protocol import LanguageModel, Message, Prompt, Reply
+from spex.models.servers.address import refuse_secret
 from spex.models.table import TableModel
 from spex.models.transformers.loading import Placement
 
-__all__ = ["FunctionModel", "LanguageModel", "Message", "Prompt", "TableModel", "load"]
+__all__ = ["FunctionModel", "LanguageModel", "Message", "Prompt", "Reply", "TableModel", "load"]
 
 _HF_PREFIX = "hf:"
 _GGUF_PREFIX = "gguf:"
@@ -49,10 +50,12 @@ def load(
             such as (0.15, 0.60), from which its `usage.cost` follows.
 
     Raises:
-        ArgumentError: the name is none of these, or an argument does not go with it.
+        ArgumentError: the name is none of these or may hold a password or key, or an argument does
+            not go with it.
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be found or loaded.
     """
+    refuse_secret(name)
     on_server = isinstance(name, str) and name.startswith(_OPENAI_PREFIX)
     if price is not None and not on_server:
         raise ArgumentError(

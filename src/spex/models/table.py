@@ -7,7 +7,7 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
-from spex.models.protocol import Prompt
+from spex.models.protocol import Prompt, Reply
 
 
 class TableModel:
@@ -43,11 +43,12 @@ class TableModel:
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
         """The answer given to the constructor, cut to max_new_tokens words."""
-        answers = []
+        answers: list[str] = []
         for prompt in prompts:
             answer = self._answer if isinstance(self._answer, str) else self._answer(prompt.text)
-            spans = _words(answer)[:max_new_tokens]
-            answers.append(answer[: spans[-1][1]] if spans else "")
+            words = _words(answer)
+            kept = answer[: words[:max_new_tokens][-1][1]] if words else ""
+            answers.append(Reply(kept, cut_off=len(words) > max_new_tokens))
         return answers
 
     def replies(

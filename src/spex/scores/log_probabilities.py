@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
 from spex._typing import FloatArray
+from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError
-from spex.models.protocol import LanguageModel, Prompt
+from spex.models.protocol import LanguageModel, Prompt, Reply
+from spex.scores.outputs import ResolvedOutput
 from spex.wording import shorten
 
 
@@ -100,12 +102,15 @@ class ScoreOfAnswers(ABC):
 class LogProb:
     """Log-probability of an answer, or of a part of it, in nats.
 
+    Of a regression, a reward model or a reranker, the output itself; the answer is its label.
+
     Args:
         answer: the answer; default: the model's greedy answer to the unmasked prompt.
         reduce: "sum" or "mean" over the tokens that count.
         span: the part that counts: a string that occurs once in the answer, or (start, stop) in
             characters of it. All tokens that overlap it count, each conditioned on the whole
             answer before it. Default: the whole answer.
+        max_new_tokens: the length at which the model's own answer is cut off, in tokens.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -114,8 +119,10 @@ class LogProb:
     answer: str | None = None
     reduce: Literal["sum", "mean"] = "sum"
     span: str | tuple[int, int] | None = None
+    max_new_tokens: int = 64
 
     def __post_init__(self) -> None:
+        whole_number("max_new_tokens", self.max_new_tokens, 1)
         if self.answer is not None:
             _check_answer(self.answer, "answer")
         if self.reduce not in ("sum", "mean"):
@@ -125,13 +132,23 @@ class LogProb:
         if self.answer is not None and self.span is not None:
             _find_span(self.answer, self.span)
 
-    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "ResolvedLogProb":
+    def resolve(
+        self, model: LanguageModel, full_prompt: Prompt
+    ) -> "ResolvedLogProb | ResolvedOutput":
         """Fix the answer and the tokens that count; calls the model once if answer is None.
 
         Raises:
             ArgumentError: the model answers nothing, or the span is not in the answer.
         """
-        answer = greedy_answer(model, full_prompt) if self.answer is None else self.answer
+        answer = self.answer
+        if answer is None:
+            answer = greedy_answer(model, full_prompt, self.max_new_tokens)
+        if getattr(model, "is_regression", False):
+            if self.span is not None:
+                raise ArgumentError(
+                    f"{model.name!r} gives a score, which has no span; leave it out"
+                )
+            return ResolvedOutput(answer)
         if self.span is None:
             return ResolvedLogProb(answer, self.reduce, None, None)
         start, stop = _find_span(answer, self.span)
@@ -250,14 +267,17 @@ class Probability:
 
     Args:
         answer: the answer; default: the model's greedy answer to the unmasked prompt.
+        max_new_tokens: the length at which the model's own answer is cut off, in tokens.
 
     Raises:
-        ArgumentError: the answer is empty or no str.
+        ArgumentError: an argument is wrong.
     """
 
     answer: str | None = None
+    max_new_tokens: int = 64
 
     def __post_init__(self) -> None:
+        whole_number("max_new_tokens", self.max_new_tokens, 1)
         if self.answer is not None:
             _check_answer(self.answer, "answer")
 
@@ -267,7 +287,9 @@ class Probability:
         Raises:
             ArgumentError: the model answers nothing.
         """
-        answer = greedy_answer(model, full_prompt) if self.answer is None else self.answer
+        answer = self.answer
+        if answer is None:
+            answer = greedy_answer(model, full_prompt, self.max_new_tokens)
         return ResolvedProbability(answer)
 
 
@@ -345,7 +367,7 @@ class LogOdds(ScoreOfAnswers):
         return {"type": "log_odds", "a": self.a, "b": self.b}
 
 
-def greedy_answer(model: LanguageModel, prompt: Prompt, max_new_tokens: int = 64) -> str:
+def greedy_answer(model: LanguageModel, prompt: Prompt, max_new_tokens: int) -> str:
     """The model's own answer to a prompt.
 
     Raises:
@@ -353,9 +375,11 @@ def greedy_answer(model: LanguageModel, prompt: Prompt, max_new_tokens: int = 64
     """
     answer = model.generate([prompt], max_new_tokens)[0]
     if not answer.strip():
+        remedy = "give the answer to explain"
+        if isinstance(answer, Reply) and answer.cut_off:  # such as amid its reasoning
+            remedy = f"raise max_new_tokens={max_new_tokens}, where it was cut off, or {remedy}"
         raise ArgumentError(
-            f"the greedy answer of {model.name!r} to the unmasked prompt is empty; "
-            "give the answer to explain"
+            f"the greedy answer of {model.name!r} to the unmasked prompt is empty; {remedy}"
         )
     return answer
 

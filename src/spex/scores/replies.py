@@ -6,7 +6,6 @@ and a check is 0 or 1. Where the model gives log-probabilities, the scores of
 `spex.scores.log_probabilities` tell more and cost less.
 """
 
-import json
 import math
 import re
 from abc import ABC, abstractmethod
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.models.protocol import LanguageModel, Prompt
 from spex.scores.embedding import Embedder, load_embedder
@@ -74,7 +74,7 @@ class Similarity:
     max_new_tokens: int = 64
 
     def __post_init__(self) -> None:
-        _check_max_new_tokens(self.max_new_tokens)
+        whole_number("max_new_tokens", self.max_new_tokens, 1)
         if self.reference is None:
             return
         if not isinstance(self.reference, str) or not self.reference.strip():
@@ -154,7 +154,7 @@ class Matches(ScoreOfReplies):
     max_new_tokens: int = 64
 
     def __post_init__(self) -> None:
-        _check_max_new_tokens(self.max_new_tokens)
+        whole_number("max_new_tokens", self.max_new_tokens, 1)
         if not isinstance(self.pattern, str) or not self.pattern:
             raise ArgumentError(f"pattern={self.pattern!r} must be a str that is not empty")
         try:
@@ -183,68 +183,6 @@ class Matches(ScoreOfReplies):
 
 
 @dataclass(frozen=True)
-class JsonField(ScoreOfReplies):
-    """1 where a field of the first JSON object or list in the reply has a value, else 0.
-
-    Text around the JSON, such as a code fence, is ignored. A reply without JSON, or without the
-    field, counts 0.
-
-    Args:
-        path: the path to the field: names, and positions in lists, joined by dots, such as
-            "sentiment" or "results.0.label".
-        value: the value that counts 1: a str, a number, a bool or None.
-        max_new_tokens: the length at which a reply is cut off, in tokens.
-
-    Raises:
-        ArgumentError: an argument is wrong.
-    """
-
-    path: str
-    value: str | int | float | bool | None
-    max_new_tokens: int = 64
-
-    def __post_init__(self) -> None:
-        _check_max_new_tokens(self.max_new_tokens)
-        if not isinstance(self.path, str) or not all(self.path.split(".")):
-            raise ArgumentError(f"path={self.path!r} is no path; write names joined by dots")
-        if not isinstance(self.value, str | int | float | bool | None) or (
-            isinstance(self.value, float) and not math.isfinite(self.value)
-        ):
-            raise ArgumentError(
-                f"value={self.value!r} cannot be in a field; give a str, a finite number, a bool "
-                "or None"
-            )
-
-    @property
-    def summary(self) -> str:
-        """Such as '1 if the reply has sentiment = "positive", else 0'."""
-        return f"1 if the reply has {shorten(self.path)} = {json.dumps(self.value)}, else 0"
-
-    def measure(self, prompt: Prompt, reply: str) -> float:
-        """1.0 or 0.0."""
-        node = _first_json(reply)
-        for name in self.path.split("."):
-            if isinstance(node, dict) and name in node:
-                node = node[name]
-            elif isinstance(node, list) and name.isdecimal() and int(name) < len(node):
-                node = node[int(name)]
-            else:
-                return 0.0
-        # True == 1 in Python, but not in JSON.
-        same_type = isinstance(node, bool) == isinstance(self.value, bool)
-        return float(same_type and node == self.value)
-
-    def describe(self) -> dict[str, Any]:
-        """Type, path, value and length of replies, as JSON values."""
-        return {
-            "type": "json_field",
-            "path": self.path,
-            "value": self.value,
-            "max_new_tokens": self.max_new_tokens,
-        }
-
-
-@dataclass(frozen=True)
 class ReplyScore(ScoreOfReplies):
     """The value of any function of a prompt and the model's reply to it.
 
@@ -263,7 +201,7 @@ class ReplyScore(ScoreOfReplies):
     max_new_tokens: int = 64
 
     def __post_init__(self) -> None:
-        _check_max_new_tokens(self.max_new_tokens)
+        whole_number("max_new_tokens", self.max_new_tokens, 1)
         if not callable(self.function):
             raise ArgumentError(f"function={self.function!r} cannot be called")
         if self.name is not None and (not isinstance(self.name, str) or not self.name):
@@ -298,19 +236,3 @@ class ReplyScore(ScoreOfReplies):
         if self.name is None:
             return None
         return {"type": "reply", "name": self.name, "max_new_tokens": self.max_new_tokens}
-
-
-def _check_max_new_tokens(value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(f"max_new_tokens={value!r}; it must be a whole number of at least 1")
-
-
-def _first_json(text: str) -> Any:
-    """The first JSON object or list in a text; None if there is none."""
-    decoder = json.JSONDecoder()
-    for start in re.finditer(r"[{[]", text):
-        try:
-            return decoder.raw_decode(text, start.start())[0]
-        except (ValueError, RecursionError):
-            continue
-    return None

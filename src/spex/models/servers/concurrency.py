@@ -1,20 +1,18 @@
-"""Many asynchronous calls at once, handed over to plain code one by one as they finish.
+"""Several asynchronous calls at once; plain code takes each result as it is finished.
 
-The calls run in an event loop of their own, in a thread, so that a caller may itself run in one (a
-notebook does). No more of them are under way, or finished and not yet taken, than the concurrency
-allows: a caller that is slow to keep results is never far behind, and a killed process loses no
-more than that. After a failure nothing new is begun, what is under way is finished and handed over,
-and the failure is raised then. After Ctrl-C what is under way is dropped, and what had finished is
-handed over first.
+The calls run in an event loop of their own thread, because the caller may have a running loop
+itself, as in a notebook. At most `concurrency` calls are under way, or finished and not yet taken.
+So a slow caller is never far behind, and a killed process loses no more than these.
 """
 
 import asyncio
+import itertools
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -22,11 +20,14 @@ T = TypeVar("T")
 
 def stream(
     open_session: Callable[[], AbstractAsyncContextManager[S]],
-    work: Callable[[S, int], Awaitable[T]],
+    work: Callable[[S, int], Coroutine[Any, Any, T]],
     count: int,
     concurrency: int,
 ) -> Iterator[tuple[int, T]]:
-    """Do `work(session, number)` for every number below count.
+    """Do `work(session, number)` for each number below count.
+
+    After an error no call is begun; those under way are finished and yielded, then the error is
+    raised. Ctrl-C cancels the calls under way and yields those that were finished.
 
     Args:
         open_session: opens what all calls share, such as connections.
@@ -37,103 +38,75 @@ def stream(
     Returns:
         (number, result), in the order in which they finish.
     """
-    run = _Run(open_session, work, count, concurrency)
-    try:
-        while not isinstance(item := run.take(), _End):
-            yield item
-            run.make_room()
-        if item.error is not None:
-            raise item.error
-    except KeyboardInterrupt:
-        run.cancel()
-        while not isinstance(item := run.take(), _End):
-            yield item
-        raise
-    finally:
-        run.cancel()
-        run.join()
+    numbers = iter(range(count))
+    under_way: dict[Future[T], int] = {}
+    finished: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
+    failure: BaseException | None = None
+    with _session(open_session) as (loop, session):
+        try:
+            while True:
+                room = concurrency - len(under_way) if failure is None else 0
+                for number in itertools.islice(numbers, room):
+                    future = asyncio.run_coroutine_threadsafe(work(session, number), loop)
+                    under_way[future] = number
+                    future.add_done_callback(finished.put)
+                if not under_way:
+                    break
+                future = finished.get()
+                error = future.exception()
+                failure = failure or error
+                if error is None:
+                    yield under_way[future], future.result()
+                del under_way[future]
+        except KeyboardInterrupt:
+            for future in under_way:
+                future.cancel()
+            for future, number in under_way.items():
+                if not future.cancelled() and future.exception() is None:
+                    yield number, future.result()
+            raise
+    if failure is not None:
+        raise failure
 
 
 def call(
-    open_session: Callable[[], AbstractAsyncContextManager[S]], work: Callable[[S], Awaitable[T]]
+    open_session: Callable[[], AbstractAsyncContextManager[S]],
+    work: Callable[[S], Coroutine[Any, Any, T]],
 ) -> T:
     """Do one asynchronous call, and wait for it."""
     ((_, result),) = stream(open_session, lambda session, _: work(session), 1, 1)
     return result
 
 
-@dataclass(frozen=True)
-class _End:
-    """Nothing more will come; the error, if any, is why."""
+@contextmanager
+def _session(
+    open_session: Callable[[], AbstractAsyncContextManager[S]],
+) -> Iterator[tuple[asyncio.AbstractEventLoop, S]]:
+    """An event loop in a thread, with an open session; at the end its calls are cancelled."""
+    opened: Future[tuple[asyncio.AbstractEventLoop, S]] = Future()
+    closing = asyncio.Event()
 
-    error: BaseException | None
+    async def hold() -> None:
+        async with open_session() as session:
+            opened.set_result((asyncio.get_running_loop(), session))
+            await closing.wait()
+            calls = asyncio.all_tasks() - {asyncio.current_task()}
+            for one in calls:
+                one.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
 
-
-class _Run(Generic[S, T]):
-    """The thread with the event loop, and the queue that leads out of it."""
-
-    def __init__(
-        self,
-        open_session: Callable[[], AbstractAsyncContextManager[S]],
-        work: Callable[[S, int], Awaitable[T]],
-        count: int,
-        concurrency: int,
-    ) -> None:
-        self._open_session = open_session
-        self._work = work
-        self._count = count
-        self._room = asyncio.Semaphore(concurrency)
-        self._failure: Exception | None = None
-        self._finished: queue.SimpleQueue[tuple[int, T] | _End] = queue.SimpleQueue()
-        self._loop = asyncio.new_event_loop()
-        self._main = self._loop.create_task(self._run())
-        self._thread = threading.Thread(target=self._turn, name="spex-calls", daemon=True)
-        self._thread.start()
-
-    def take(self) -> tuple[int, T] | _End:
-        """Wait for the next result."""
-        return self._finished.get()
-
-    def make_room(self) -> None:
-        """One result has been dealt with: another call may begin."""
-        self._tell(self._room.release)
-
-    def cancel(self) -> None:
-        """Drop what is under way."""
-        self._tell(self._main.cancel)
-
-    def join(self) -> None:
-        """Wait for the end of the thread."""
-        self._thread.join()
-
-    def _tell(self, what: Callable[[], object]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-            self._loop.call_soon_threadsafe(what)
-
-    def _turn(self) -> None:
-        error: BaseException | None = None
+    def turn() -> None:
         try:
-            self._loop.run_until_complete(self._main)
-        except BaseException as raised:
-            error = raised
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
-            self._finished.put(_End(error))
+            asyncio.run(hold())
+        except BaseException as error:
+            if not opened.done():
+                opened.set_exception(error)
 
-    async def _run(self) -> None:
-        async with self._open_session() as session, asyncio.TaskGroup() as group:
-            for number in range(self._count):
-                await self._room.acquire()
-                if self._failure is not None:
-                    break
-                group.create_task(self._one(session, number))
-        if self._failure is not None:
-            raise self._failure
-
-    async def _one(self, session: S, number: int) -> None:
-        try:
-            self._finished.put((number, await self._work(session, number)))
-        except Exception as error:
-            self._failure = self._failure or error
-            self._room.release()
+    thread = threading.Thread(target=turn, name="spex-calls", daemon=True)
+    thread.start()
+    loop, session = opened.result()
+    try:
+        yield loop, session
+    finally:
+        loop.call_soon_threadsafe(closing.set)
+        thread.join()

@@ -1,16 +1,18 @@
-"""Requests to an OpenAI-compatible server: time-outs, retries, rate limits, tokens counted.
+"""Requests to an OpenAI-compatible server: time-outs, retries, rate limits, token counts.
 
-Some failures may pass: no connection, a time-out, a status of 5xx, a reply that cannot be read.
-Such a request is sent again, after longer and longer pauses. A server that limits the rate says
-when to come back (Retry-After); until then it gets no request at all. Any other failure is an error
-at once. The key goes into the header of a request and never into a message, not even where a server
-quotes it.
+A request is sent again, after growing pauses, where the failure may pass: no connection, a
+time-out, a status of 5xx. A server that limits the rate says when to come back (Retry-After); it
+gets no request before that time. A reply that cannot be used is paid for all the same, so it is
+asked for only once more. Any other failure is an error at once. The key goes into the header of
+each request and never into a message, even if a server quotes it.
 """
 
 import asyncio
 import email.utils
 import math
+import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,20 +22,23 @@ from urllib.parse import urlsplit
 
 from spex.errors import ArgumentError, BackendError, SpexError
 from spex.extras import require
-from spex.models.transformers.hub import first_line
+from spex.models.servers.address import KEY_VARIABLE
 
 T = TypeVar("T")
 
-KEY_VARIABLE = "OPENAI_API_KEY"
-# A connection that will be made is made within seconds; a reply may wait behind others for long.
+# A busy server may keep a request waiting for minutes.
 TIMEOUT_SECONDS = 120.0
 CONCURRENCY = 8
 _ATTEMPTS = 8
-# A wrong address should be told within seconds.
+# Few, so that a wrong address is reported within seconds.
 _LOOK_UP_ATTEMPTS = 4
+_UNUSABLE_ATTEMPTS = 2
 # Pauses between attempts grow from half a second to half a minute: 8 attempts span about a minute.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-# How long a request waits, in all, for a server that limits the rate.
+_RANDOM = random.Random()  # its own, so that the global random state is left alone
+# Bytes of a reply. The log-probabilities of a prompt of 128,000 tokens take about 10 MB.
+_LARGEST_REPLY = 64 << 20
+# The longest that one request waits for a server that limits the rate.
 _PATIENCE_SECONDS = 600.0
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _OVERLONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length")
@@ -49,11 +54,11 @@ class Usage:
     """What a model has cost so far.
 
     Attributes:
-        requests: requests that were answered.
-        failures: requests that were not, each of which was sent again or ended in an error.
-        prompt_tokens: tokens read, as the server counts them.
-        completion_tokens: tokens written, as the server counts them.
-        price: dollars per million tokens read and written; None where it was not given.
+        requests: requests with a usable reply.
+        failures: requests without one; each was sent again or ended in an error.
+        prompt_tokens: tokens read, as counted by the server.
+        completion_tokens: tokens written, as counted by the server.
+        price: dollars per million tokens (read, written); None if unknown.
     """
 
     requests: int = 0
@@ -64,14 +69,14 @@ class Usage:
 
     @property
     def cost(self) -> float | None:
-        """Dollars; None without a price."""
+        """In dollars; None without a price."""
         if self.price is None:
             return None
         read, written = self.price
         return (self.prompt_tokens * read + self.completion_tokens * written) / 1e6
 
     def since(self, before: "Usage") -> "Usage":
-        """What came after an earlier state."""
+        """The usage since an earlier copy."""
         return Usage(
             self.requests - before.requests,
             self.failures - before.failures,
@@ -81,16 +86,16 @@ class Usage:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, and the cost where it is known."""
+        """The counts, and the cost if the price is known."""
         counts = {name: value for name, value in vars(self).items() if name != "price"}
         return counts if self.cost is None else {**counts, "cost": self.cost}
 
 
 def checked_price(price: object) -> tuple[float, float] | None:
-    """A price as it was given.
+    """Check a price: two numbers, or None.
 
     Raises:
-        ArgumentError: it is neither None nor two numbers of dollars.
+        ArgumentError: it is something else.
     """
     if price is None:
         return None
@@ -107,23 +112,24 @@ def checked_price(price: object) -> tuple[float, float] | None:
 
 
 class UnusableReply(Exception):
-    """A reply is not what was asked for; the message says what is wrong with it."""
+    """The server's reply cannot be used; the message says why, as "it ..."."""
 
 
 class _Kind(Enum):
-    PASSING = auto()  # may succeed the next time
-    LIMITED = auto()  # will succeed later
-    LASTING = auto()
+    PASSING = auto()  # the same request may succeed
+    UNUSABLE = auto()  # it was answered, and may get a better reply
+    LIMITED = auto()  # the server asks to wait
+    LASTING = auto()  # the same request would fail again
 
 
 class RequestFailed(Exception):
     """One attempt failed.
 
     Args:
-        what: what happened, in words that a user can read.
-        kind: whether it is worth trying again.
-        status: the HTTP status, if there was one.
-        retry_after: seconds after which the server wants to be asked again, if it said so.
+        what: what happened, for the user.
+        kind: whether to try again.
+        status: the HTTP status, if any.
+        retry_after: seconds to wait before the next request, if the server said so.
         overlong: whether the prompt exceeds the context.
     """
 
@@ -143,21 +149,21 @@ class RequestFailed(Exception):
 
 
 class Endpoint:
-    """A server, and how it is talked to.
+    """The address of a server and the settings of requests to it.
 
     Args:
         base_url: such as "http://127.0.0.1:8000/v1".
-        key: sent as the bearer token; None for servers that want none.
+        key: the bearer token; None for servers without keys.
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed.
-        label: what messages call it; default: the base URL.
+        label: the server's name in messages; default: the base URL.
         price: see `Usage`.
 
     Attributes:
-        usage: what was asked and answered so far.
+        usage: counts of all requests so far.
 
     Raises:
-        MissingExtraError: openai or tenacity is not installed.
+        MissingExtraError: openai is not installed.
     """
 
     def __init__(
@@ -170,13 +176,12 @@ class Endpoint:
         price: tuple[float, float] | None = None,
     ) -> None:
         self._openai = require("openai", "openai")
-        self._tenacity = require("tenacity", "openai")
         if concurrency < 1:
             raise ArgumentError(f"concurrency={concurrency} is below 1, the least")
         if not timeout > 0:
             raise ArgumentError(f"timeout={timeout} must be above 0 seconds")
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
-            # An error of the client would quote it.
+            # The client's error message would quote it.
             raise ArgumentError(
                 f"the key in {KEY_VARIABLE} holds characters that no key holds, such as a line "
                 "break; set it anew"
@@ -191,20 +196,29 @@ class Endpoint:
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Connection"]:
         """Connections for the running event loop."""
-        # What goes to this machine goes to no proxy, whatever the environment says of proxies.
+        # No proxy for this machine, whatever the environment says.
         direct = urlsplit(self.base_url).hostname in _THIS_MACHINE
-        async with self._openai.AsyncOpenAI(
-            base_url=self.base_url,
-            http_client=self._openai.DefaultAsyncHttpxClient(trust_env=False) if direct else None,
-            # The client insists on a key, also for servers that look at none.
-            api_key=self._key or "none",
-            timeout=self._timeout,
-            max_retries=0,  # tenacity does it
-        ) as client:
+        openai = self._openai
+        try:
+            client = openai.AsyncOpenAI(
+                base_url=self.base_url,
+                http_client=_capped(openai.DefaultAsyncHttpxClient)(trust_env=not direct),
+                # The client demands a key, even for servers without keys.
+                api_key=self._key or "none",
+                timeout=self._timeout,
+                max_retries=0,  # `Connection` retries
+            )
+        except Exception as error:  # its message may quote the password of a proxy
+            raise BackendError(
+                f"{self.label} cannot be asked ({type(error).__name__}): check the address, and "
+                "the environment variables for proxies and certificates, such as HTTPS_PROXY and "
+                "SSL_CERT_FILE"
+            ) from None
+        async with client:
             yield Connection(self, client)
 
     def error(self, failure: RequestFailed) -> BackendError | ArgumentError:
-        """What a user is told of a request that failed for good."""
+        """The error to raise for a request that failed for good."""
         if failure.overlong:
             return ArgumentError(
                 f"{self.label} refuses a prompt as too long for the model's context "
@@ -228,25 +242,27 @@ class Endpoint:
         if isinstance(error, openai.APIStatusError):
             return self._status_failure(error)
         if isinstance(error, openai.APIConnectionError):
-            cause = self._clean(first_line(error.__cause__ or error))
-            return RequestFailed(f"cannot be reached or broke off ({cause})", _Kind.PASSING)
-        # Anything else came of reading the reply: no JSON, or not the JSON that was asked for.
+            cause = error.__cause__ or error
+            if isinstance(cause, RequestFailed):
+                return cause
+            what = f"cannot be reached or broke off ({self._line(cause)})"
+            return RequestFailed(what, _Kind.PASSING)
+        # All other errors come from reading the reply: it is no JSON, or lacks a field.
         if isinstance(error, LookupError | TypeError | AttributeError):
-            error = UnusableReply("it has not the form that the API promises")
-        return RequestFailed(
-            f"sent a reply that cannot be used: {self._clean(first_line(error))}", _Kind.PASSING
-        )
+            error = UnusableReply("it does not follow the OpenAI API")
+        what = f"sent a reply that cannot be used: {self._line(error)}"
+        return RequestFailed(what, _Kind.UNUSABLE)
 
     def _status_failure(self, error: Any) -> RequestFailed:
         status = int(error.status_code)
-        says = self._clean(_message(error.body))
+        says = self._line(_message(error.body))
         what = f"answered with HTTP {status}" + (f": {says}" if says else "")
         retry_after = _retry_after(error.response.headers)
         if retry_after is not None and retry_after > _PATIENCE_SECONDS:
             what += f" (and wants to be asked again in {retry_after:.0f} s)"
             return RequestFailed(what, _Kind.LASTING, status)
         code = str(getattr(error, "code", None))
-        if code == "insufficient_quota":  # a 429 that no waiting helps
+        if code == "insufficient_quota":  # a 429 that waiting does not cure
             return RequestFailed(what, _Kind.LASTING, status)
         if status == 429 or retry_after is not None:
             return RequestFailed(what, _Kind.LIMITED, status, retry_after)
@@ -257,8 +273,13 @@ class Endpoint:
         )
         return RequestFailed(what, _Kind.LASTING, status, overlong=overlong)
 
-    def _clean(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if self._key else text
+    def _line(self, told: str | BaseException) -> str:
+        """A message of a server or a client on one short line, without the key."""
+        text = told if isinstance(told, str) else str(told) or type(told).__name__
+        line = " ".join(text.split())
+        if self._key:  # before the line is cut: a part of the key would not be found
+            line = line.replace(self._key, "[key]")
+        return line if len(line) <= 200 else line[:197] + "..."
 
 
 class Connection:
@@ -267,28 +288,28 @@ class Connection:
     def __init__(self, endpoint: Endpoint, client: Any) -> None:
         self._endpoint = endpoint
         self._client = client
-        self._opens = 0.0  # no request before this time, by time.monotonic()
+        self._opens = 0.0  # no request before this time of time.monotonic()
 
     async def post(self, path: str, body: dict[str, Any], parse: Callable[[Any], T]) -> T:
-        """Send JSON until the reply can be used.
+        """Send JSON, again if need be, until the reply can be used.
 
         Args:
-            path: after the base URL, or a whole URL.
+            path: relative to the base URL, or a whole URL.
             body: the request.
-            parse: reads the reply, which is JSON. A SpexError that it raises ends the call; any
+            parse: reads the JSON of the reply. If it raises a SpexError, that ends the call; any
                 other error means that the reply cannot be used.
 
         Returns:
-            What parse made of it.
+            The result of parse.
 
         Raises:
-            RequestFailed: for good.
-            SpexError: whatever parse raised.
+            RequestFailed: the last attempt failed.
+            SpexError: parse raised it.
         """
         return await self._insist(self._send_post, path, body, parse, _ATTEMPTS)
 
     async def look_up(self, path: str, parse: Callable[[Any], T]) -> T:
-        """Fetch JSON until the reply can be used, but not for long; see `post`."""
+        """Fetch JSON with few attempts; see `post`."""
         return await self._insist(self._send_get, path, None, parse, _LOOK_UP_ATTEMPTS)
 
     async def _send_post(self, path: str, body: Any) -> Any:
@@ -305,38 +326,36 @@ class Connection:
         parse: Callable[[Any], T],
         attempts: int,
     ) -> T:
-        tenacity = self._endpoint._tenacity
-        pause = tenacity.wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
-
-        def as_told(state: Any) -> float:
-            told: float | None = state.outcome.exception().retry_after
-            return pause(state) if told is None else told + tenacity.wait_random(0, 0.1)(state)
-
-        # A server that limits the rate is not failing: waiting for it uses up no attempt.
-        patient = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda error: _is(error, _Kind.LIMITED)),
-            wait=as_told,
-            stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
-            reraise=True,
-        )
-        persistent = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda error: _is(error, _Kind.PASSING)),
-            wait=pause,
-            stop=tenacity.stop_after_attempt(attempts),
-            reraise=True,
-        )
-        try:
-            result: T = await persistent(patient, self._try, send, path, body, parse)
-        except RequestFailed as failure:
-            if failure.kind is _Kind.LASTING:
-                raise
-            tried = (
-                f"{attempts} attempts failed"
-                if failure.kind is _Kind.PASSING
-                else f"it did so for {_PATIENCE_SECONDS:.0f} s"
+        most = {_Kind.PASSING: attempts, _Kind.UNUSABLE: _UNUSABLE_ATTEMPTS}
+        failed: Counter[_Kind] = Counter()
+        patient_until = math.inf
+        while True:
+            try:
+                return await self._try(send, path, body, parse)
+            except RequestFailed as caught:
+                failure = caught
+            kind = failure.kind
+            failed[kind] += 1
+            if kind is _Kind.LASTING:
+                raise failure
+            if kind is _Kind.LIMITED:  # no failure of the server: uses up no attempt
+                now = time.monotonic()
+                patient_until = min(patient_until, now + _PATIENCE_SECONDS)
+                is_last = now >= patient_until
+                tried = f"it did so for {_PATIENCE_SECONDS:.0f} s"
+            else:
+                patient_until = math.inf
+                is_last = failed[kind] >= most[kind]
+                tried = f"{failed[kind]} attempts failed"
+            if is_last:
+                raise RequestFailed(f"{failure}; {tried}", kind, failure.status)
+            told = failure.retry_after
+            # Requests that were told the same time do not all come back at it.
+            await asyncio.sleep(
+                _pause(_FIRST_PAUSE, failed[kind])
+                if told is None
+                else told + _pause(0.1, failed[kind])
             )
-            raise RequestFailed(f"{failure}; {tried}", failure.kind, failure.status) from None
-        return result
 
     async def _try(
         self, send: Callable[[str, Any], Any], path: str, body: Any, parse: Callable[[Any], T]
@@ -345,15 +364,17 @@ class Connection:
             await asyncio.sleep(early)
         usage = self._endpoint.usage
         try:
-            # The client's own time-out is of each step; this one is of the whole.
+            # For the whole request: the client's own time-out is for each read.
             async with asyncio.timeout(self._endpoint._timeout):
                 reply = await send(path, body)
             if not isinstance(reply, dict):
                 raise UnusableReply("it is no JSON object")
-            if reply.get("error"):  # some proxies say so with a status of 200
-                raise UnusableReply(f"it says {_message(reply) or 'error'}")
+            self._count_tokens(reply)  # also of a reply that cannot be used
+            if reply.get("error"):  # some proxies report errors with status 200
+                says = self._endpoint._line(_message(reply)) or "error"
+                raise RequestFailed(f"answered with an error: {says}", _Kind.PASSING)
             parsed = parse(reply)
-        except SpexError:  # the reply is in order, the request was not
+        except SpexError:  # the reply can be used, but the request was wrong
             usage.requests += 1
             raise
         except Exception as error:
@@ -363,23 +384,50 @@ class Connection:
                 self._opens = max(self._opens, time.monotonic() + failure.retry_after)
             raise failure from None
         usage.requests += 1
-        counted = reply.get("usage")
-        if isinstance(counted, dict):
-            usage.prompt_tokens += _count(counted.get("prompt_tokens"))
-            usage.completion_tokens += _count(counted.get("completion_tokens"))
         return parsed
 
+    def _count_tokens(self, reply: dict[str, Any]) -> None:
+        told = reply.get("usage")
+        for name in ("prompt_tokens", "completion_tokens"):
+            count = told.get(name) if isinstance(told, dict) else None
+            if isinstance(count, int) and 0 < count < 1 << 48:
+                setattr(self._endpoint.usage, name, getattr(self._endpoint.usage, name) + count)
 
-def _is(error: BaseException, kind: _Kind) -> bool:
-    return isinstance(error, RequestFailed) and error.kind is kind
+
+def _pause(first: float, attempt: int) -> float:
+    """Random seconds, at most so many before attempt 1 and twice as many before each next one."""
+    return _RANDOM.uniform(0, min(_LONGEST_PAUSE, first * 2.0 ** min(attempt - 1, 20)))
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _capped(client: Any) -> Any:
+    """A class of httpx's clients, changed to stop reading a reply that is too large."""
+
+    class Capped(client):  # type: ignore[misc]
+        async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
+            response = await super().send(request, stream=True, **options)
+            if stream:
+                return response
+            body = bytearray()
+            try:
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > _LARGEST_REPLY:
+                        limit = f"{_LARGEST_REPLY >> 20} MB, the most that is read"
+                        raise RequestFailed(f"sent a reply of more than {limit}", _Kind.LASTING)
+            finally:
+                await response.aclose()
+            headers = response.headers
+            for name in ("content-encoding", "content-length"):  # of the body before decoding
+                headers.pop(name, None)
+            return type(response)(
+                response.status_code, headers=headers, content=bytes(body), request=request
+            )
+
+    return Capped
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Seconds to wait, by RFC 9110 section 10.2.3: a number of seconds, or a date."""
+    """Seconds to wait (RFC 9110, section 10.2.3); the header holds seconds or a date."""
     value = headers.get("retry-after")
     if value is None:
         return None
@@ -395,9 +443,8 @@ def _retry_after(headers: Any) -> float | None:
 
 
 def _message(body: Any) -> str:
-    """What a server says of an error, in one short line."""
-    for _ in range(2):  # {"error": {"message": ...}}, or what is inside of it
+    """The error message in a server's reply."""
+    for _ in range(2):  # {"error": {"message": ...}} or {"message": ...}
         if isinstance(body, dict):
             body = body.get("message") or body.get("error") or body.get("detail")
-    line = " ".join(body.split()) if isinstance(body, str) else ""
-    return line if len(line) <= 200 else line[:197] + "..."
+    return body if isinstance(body, str) else ""

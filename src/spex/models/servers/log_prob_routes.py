@@ -1,15 +1,14 @@
-"""Ways to the log-probabilities of given answers, by what a server offers.
+"""Log-probabilities of given answers, by three routes; which one depends on the server.
 
-The common API returns log-probabilities of what the model itself wrote. Scoring a given answer
-takes more:
+The OpenAI API returns log-probabilities only for tokens that the model writes. A given answer is
+scored like this:
 
-- vLLM returns those of the tokens of a prompt (`prompt_logprobs`). Prompt and answer are put
-  together as tokens, so the answer's tokens are the same after every prompt.
-- llama.cpp's server does not, but takes a grammar that names tokens. One that allows the answer's
-  tokens alone makes the model write just them; the log-probabilities that are returned are those
-  of its full distribution, which a grammar leaves as they are.
-- Any other server returns the most probable first tokens (`top_logprobs`): enough for answers of
-  one token, such as labels.
+- vLLM: its `prompt_logprobs` are the log-probabilities of a prompt's tokens. The prompt is sent
+  with the answer's tokens appended, so these are the same for every prompt.
+- llama.cpp: a grammar that allows the answer's tokens only makes the model write the answer. The
+  log-probabilities returned are those before the grammar is applied.
+- Other servers: `top_logprobs`, the most probable first tokens. This is enough for answers of one
+  token, such as labels.
 """
 
 import itertools
@@ -25,29 +24,39 @@ from spex.models.servers.endpoint import WITHOUT_LOG_PROBS, Connection, RequestF
 
 T = TypeVar("T")
 
-# What OpenAI allows at most.
+# The most that OpenAI allows.
 TOP_LOG_PROBS = 20
-# Servers send this for probabilities that are 0 in their arithmetic.
+# vLLM and OpenAI send this for a probability of 0.
 _NO_LOG_PROB = -9999.0
 
 
 class Route(Protocol):
-    """One of the ways."""
+    """A way to score given answers."""
 
     name: str
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:
-        """The tokens of an answer, which do not depend on the prompt."""
+        """The token numbers of an answer. They are the same for every prompt."""
         ...
 
     async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
-        """The characters (start, stop) of the tokens of an answer."""
+        """The tokens of an answer as spans (start, stop) of its characters."""
         ...
 
     async def log_probs(
         self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
-        """Log-probability of every token of every answer, in nats."""
+        """Log-probability of each token of each answer.
+
+        Args:
+            session: connections to the server.
+            prompt: the prompt.
+            answers: the answers.
+            tokens: their token numbers; see `tokens`.
+
+        Returns:
+            For each answer (n_tokens,) float64, in nats.
+        """
         ...
 
 
@@ -55,8 +64,8 @@ class PromptLogProbs:
     """vLLM: log-probabilities of the tokens of a prompt.
 
     Args:
-        model: what the server calls the model.
-        base_url: ends in /v1; what else vLLM offers lies beside it.
+        model: the model's name on the server.
+        base_url: ends in /v1; /tokenize and /detokenize are beside it.
     """
 
     name = "prompt_logprobs"
@@ -82,14 +91,14 @@ class PromptLogProbs:
     async def log_probs(
         self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
-        """See `Route.log_probs`; two requests per prompt, one of which only counts tokens.
+        """See `Route.log_probs`. Takes two requests per prompt: tokenize, then score.
 
-        With pictures one per answer, for only the server knows their tokens: the answer is sent as
-        a message that the model has begun.
+        With pictures it takes one request per answer, because only the server knows the tokens of
+        a picture; see `_as_reply`.
         """
         if prompt.has_images:
             return [
-                await self._begun(session, prompt, answer, of_answer)
+                await self._as_reply(session, prompt, answer, of_answer)
                 for answer, of_answer in zip(answers, tokens, strict=True)
             ]
         start = await self._tokenize(
@@ -100,7 +109,7 @@ class PromptLogProbs:
             "prompt": [start + answer for answer in tokens],
             "max_tokens": 1,
             "temperature": 0,
-            "prompt_logprobs": 0,  # of the prompt's own token alone
+            "prompt_logprobs": 0,  # no alternatives to the prompt's own tokens
         }
 
         def parse(reply: Any) -> list[FloatArray]:
@@ -114,9 +123,10 @@ class PromptLogProbs:
 
         return await session.post("/completions", body, parse)
 
-    async def _begun(
+    async def _as_reply(
         self, session: Connection, prompt: Prompt, answer: str, tokens: list[int]
     ) -> FloatArray:
+        """Score an answer that is sent as the beginning of the model's reply."""
         body = {
             "model": self._model,
             "messages": [*chat_messages(prompt), {"role": "assistant", "content": answer}],
@@ -149,11 +159,11 @@ class PromptLogProbs:
 
 
 class TokenGrammar:
-    """llama.cpp's server: the model is made to write the answer.
+    """llama.cpp's server: a grammar makes the model write the answer.
 
     Args:
-        model: what the server calls the model.
-        base_url: ends in /v1; what else llama.cpp's server offers lies beside it.
+        model: the model's name on the server.
+        base_url: ends in /v1; /tokenize is beside it.
     """
 
     name = "grammar"
@@ -166,8 +176,8 @@ class TokenGrammar:
         """See `Route.tokens`.
 
         Raises:
-            ArgumentError: a token ends amid a character. The server puts off what it says of such a
-                token until the character is complete, and then says nothing of it.
+            ArgumentError: a token ends inside a character. The server sends no log-probability for
+                such a token.
         """
         pieces = await self._pieces(session, answer)
         if not all(isinstance(piece["piece"], str) for piece in pieces):
@@ -183,7 +193,7 @@ class TokenGrammar:
         ends = list(
             itertools.accumulate(len(p["piece"]) for p in await self._pieces(session, answer))
         )
-        # Some tokenizers begin a text with a space that is not there.
+        # Some tokenizers add a space before the text.
         lead = ends[-1] - len(answer)
         return [(max(0, a - lead), max(0, b - lead)) for a, b in itertools.pairwise([0, *ends])]
 
@@ -206,7 +216,7 @@ class TokenGrammar:
     async def log_probs(
         self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
-        """See `Route.log_probs`; one request per answer, which find the prompt in the cache."""
+        """See `Route.log_probs`. Takes one request per answer; the server caches the prompt."""
         return [await self._write(session, prompt, answer) for answer in tokens]
 
     async def _write(self, session: Connection, prompt: Prompt, tokens: list[int]) -> FloatArray:
@@ -223,17 +233,17 @@ class TokenGrammar:
         def parse(reply: Any) -> FloatArray:
             written = reply["choices"][0]["logprobs"]["content"]
             if [entry["id"] for entry in written] != tokens:
-                raise UnusableReply("it does not consist of the answer's tokens")
+                raise UnusableReply("its tokens are not those of the answer")
             return np.array([_log_prob(entry["logprob"]) for entry in written])
 
         return await session.post("/chat/completions", body, parse)
 
 
 class TopLogProbs:
-    """Any server that returns the most probable first tokens: answers of one token.
+    """Any server with `top_logprobs`: answers of one token.
 
     Args:
-        model: what the server calls the model.
+        model: the model's name on the server.
         base_url: for messages.
     """
 
@@ -244,7 +254,7 @@ class TopLogProbs:
         self._base_url = base_url
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:
-        """One token, whose number is not known: 0."""
+        """One token; its number is unknown, so 0 stands for it."""
         if len(answer.split()) > 1:
             raise ArgumentError(
                 f"the answer {answer!r} has several tokens, and {self._base_url} gives only the "
@@ -262,7 +272,7 @@ class TopLogProbs:
     async def log_probs(
         self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
-        """See `Route.log_probs`; one request per prompt."""
+        """See `Route.log_probs`. Takes one request per prompt."""
         body = {
             "model": self._model,
             "messages": chat_messages(prompt),
@@ -306,7 +316,7 @@ class TopLogProbs:
 
 
 def chat_messages(prompt: Prompt) -> list[dict[str, Any]]:
-    """A prompt in the API's form: pictures are parts of a message's content, as data URLs."""
+    """A prompt as the API's messages; pictures are content parts with data URLs."""
     return [
         {"role": message.role, "content": _parts(message) if message.images else message.content}
         for message in prompt.messages
@@ -317,15 +327,14 @@ def _parts(message: Message) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": url}} for url in message.images
     ]
-    # Some servers refuse a part without text.
+    # Some servers refuse an empty text part.
     return [*parts, {"type": "text", "text": message.content}] if message.content else parts
 
 
 def first_tokens_limit(base_url: str) -> str:
-    """What the limit on generated tokens is called.
+    """The name of the parameter that limits generated tokens.
 
-    OpenAI itself has renamed it, and its newer models refuse the old name; other servers know the
-    old one, and not all of them the new.
+    OpenAI's newer models take only the new name; some other servers take only the old one.
     """
     host = base_url.partition("://")[2].partition("/")[0].partition(":")[0]
     return "max_completion_tokens" if host.endswith("openai.com") else "max_tokens"
@@ -338,25 +347,25 @@ def _root(base_url: str) -> str:
 async def _asked_beside(
     session: Connection, url: str, body: dict[str, Any], parse: Callable[[Any], T]
 ) -> T:
-    """Send a request outside the common API; a proxy may refuse it."""
+    """Send a request outside /v1, which a proxy may not pass on."""
     try:
         return await session.post(url, body, parse)
     except RequestFailed as failure:
         if failure.status not in (404, 405):
             raise
         raise BackendError(
-            f"{url} is not there (HTTP {failure.status}), but whole answers cannot be scored "
-            f"without it; give the server's own address, or {WITHOUT_LOG_PROBS}"
+            f"{url} is missing (HTTP {failure.status}) and needed to score whole answers; give the "
+            f"server's own address, not a proxy's, or {WITHOUT_LOG_PROBS}"
         ) from None
 
 
 def _of_tokens(of_prompt: Any, start: int, tokens: list[int]) -> FloatArray:
-    """The log-probabilities of the last tokens of a prompt, checked to be theirs."""
+    """The log-probabilities of tokens, from `prompt_logprobs` in which they begin at start."""
     if len(of_prompt) != start + len(tokens):
         raise UnusableReply(
             f"it has {len(of_prompt)} prompt_logprobs for {start + len(tokens)} tokens"
         )
-    # Keys are token numbers, as strings: JSON knows no others.
+    # Keys are token numbers as strings: JSON has no others.
     entries = of_prompt[start:]
     return np.array(
         [
@@ -371,7 +380,7 @@ def _log_prob(value: Any) -> float:
         raise UnusableReply(f"{value!r} is no log-probability")
     if not _NO_LOG_PROB < value <= 1e-3:
         raise UnusableReply(f"{value!r} is no log-probability of a token that can be written")
-    return min(0.0, float(value))  # rounding can leave a log-probability a little above 0
+    return min(0.0, float(value))  # rounding can leave it a little above 0
 
 
 def _ints(values: Any) -> list[int]:
@@ -387,10 +396,14 @@ def _str(value: Any) -> str:
 
 
 def _spans(answer: str, texts: list[str]) -> list[tuple[int, int]]:
-    """The characters of each token, from the texts of the first token, of the first two, ...
+    """The characters (start, stop) of each token.
 
-    A token that ends amid a character, such as an emoji, has a text that ends in a replacement
-    character; it is given the whole character, and so is the token that completes it.
+    A token may end inside a character, such as an emoji; the text up to it then ends in a
+    replacement character. Its span includes the character, and so does that of the next token.
+
+    Args:
+        answer: the answer.
+        texts: the text of the first token, of the first two, and so on.
     """
     spans = []
     start = 0
@@ -398,7 +411,7 @@ def _spans(answer: str, texts: list[str]) -> list[tuple[int, int]]:
         whole = 0
         while whole < min(len(answer), len(text)) and answer[whole] == text[whole]:
             whole += 1
-        amid = whole < len(text) and whole < len(answer)
-        spans.append((start, whole + amid))
+        is_inside = whole < len(text) and whole < len(answer)
+        spans.append((start, whole + is_inside))
         start = whole
     return spans

@@ -2,19 +2,16 @@
 
 import hashlib
 import json
-import os
-import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from spex._typing import FloatArray
-from spex.errors import ArgumentError, BackendError
-from spex.models.protocol import Prompt
+from spex.errors import ArgumentError
+from spex.models.protocol import Prompt, Reply
+from spex.models.servers.address import PREFIX, check_url, key_of_environment, split_name
 from spex.models.servers.concurrency import call, stream
 from spex.models.servers.endpoint import (
     CONCURRENCY,
-    KEY_VARIABLE,
     TIMEOUT_SECONDS,
     Connection,
     Endpoint,
@@ -33,60 +30,54 @@ from spex.models.servers.log_prob_routes import (
 
 T = TypeVar("T")
 
-PREFIX = "openai:"
-_FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
-# What a server says of a model that changes with the model, and with nothing else.
+# Fields of a server's list of models that change with the model only.
 _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
 
 
 def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel":
-    """The model that a name such as "openai:gpt-4o-mini@https://api.openai.com/v1" means.
+    """The model of a name such as "openai:gpt-4o-mini@https://api.openai.com/v1".
 
     Args:
-        name: its name.
+        name: the name.
         price: dollars per million tokens read and written.
 
     Raises:
         ArgumentError: the name has another form, or the server does not serve the model.
-        MissingExtraError: openai or tenacity is not installed.
+        MissingExtraError: openai is not installed.
         BackendError: the server cannot be reached, or refuses access.
     """
-    match = re.fullmatch(r"openai:(.+)@(https?://.+)", name)
-    if match is None:
-        # Not repeated in the message: where an address is expected, somebody may put a key.
-        raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {_FORM}")
-    return OpenAIModel(match[1], match[2], name=name, price=price)
+    model, base_url = split_name(name)
+    return OpenAIModel(model, base_url, name=name, price=price)
 
 
 class OpenAIModel:
     """A model behind an OpenAI-compatible server; see `LanguageModel` for the methods' contract.
 
     Prompts are sent as chat messages, several at once, and answers are greedy (temperature 0).
-    How log-probabilities of given answers are had depends on the server, which is told by what
-    it says of its models:
+    The server's list of models says what kind of server it is:
 
     - vLLM and llama.cpp's server score whole answers.
-    - Any other scores answers of one token that is among the 20 most probable first ones.
-    - One that returns no log-probabilities has scores of replies only, such as `Similarity`.
+    - Others score answers of one token that is among the 20 most probable first tokens.
+    - Those without log-probabilities have scores of replies only, such as `Similarity`.
 
-    Only a server knows its model's context and tokens: a prompt that is too long is refused when
-    its turn comes, not by the call. Pictures are sent as PNG data URLs.
+    Only the server knows the model's context and tokens, so a prompt that is too long is refused
+    when it is sent. Pictures are sent as PNG data URLs.
 
     Args:
-        model: what the server calls the model.
+        model: the model's name on the server.
         base_url: the address of the API, such as "http://127.0.0.1:8000/v1".
-        name: what to call the model in reports; default: as for `spex.models.load`.
+        name: the model's name in reports; default: as for `spex.models.load`.
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed and is sent again.
         price: dollars per million tokens read and written, for `usage.cost`.
 
-    The API key is that of the environment variable OPENAI_API_KEY. It appears in no name, identity,
-    message or file.
+    The API key is read from the environment variable OPENAI_API_KEY. It appears in no name,
+    identity, message or file.
 
     Raises:
         ArgumentError: an argument is wrong, or the server does not serve the model.
-        MissingExtraError: openai or tenacity is not installed.
+        MissingExtraError: openai is not installed.
         BackendError: the server cannot be reached, or refuses access.
     """
 
@@ -100,11 +91,10 @@ class OpenAIModel:
         timeout: float = TIMEOUT_SECONDS,
         price: tuple[float, float] | None = None,
     ) -> None:
-        _check_url(base_url)
+        check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
-        key = os.environ.get(KEY_VARIABLE, "").strip() or None
-        endpoint = Endpoint(base_url, key, concurrency, timeout, price=price)
+        endpoint = Endpoint(base_url, key_of_environment(), concurrency, timeout, price=price)
         self._serve_from(endpoint, model, name)
 
     def _serve_from(self, endpoint: Endpoint, model: str, name: str | None) -> None:
@@ -117,9 +107,9 @@ class OpenAIModel:
 
     @property
     def identity(self) -> str:
-        """Server, model, what the server tells of it, and how log-probabilities are had.
+        """Server, model, a hash of the server's entry for it, and the route of log-probabilities.
 
-        A server need not tell that it serves other weights under the same name. If you know it
+        A server may serve other weights under the same name without saying so. If you know that it
         does, use another sample store.
         """
         told = {key: self._entry.get(key) for key in _TELLING}
@@ -133,9 +123,9 @@ class OpenAIModel:
 
     @property
     def takes_images(self) -> bool:
-        """Whether pictures may be sent: not where the server says that its model reads none.
+        """False if the server says that the model reads no pictures; llama.cpp and OpenRouter do.
 
-        llama.cpp's server says so, and OpenRouter; of others the first request tells.
+        Other servers refuse the first request with a picture.
         """
         told = self._entry.get("architecture")
         read = told.get("input_modalities") if isinstance(told, dict) else None
@@ -143,7 +133,7 @@ class OpenAIModel:
 
     @property
     def usage(self) -> Usage:
-        """What the model has cost so far."""
+        """Counts of all requests so far."""
         return self._endpoint.usage
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
@@ -165,15 +155,15 @@ class OpenAIModel:
                 first_tokens_limit(self._endpoint.base_url): max_new_tokens,
                 "temperature": 0,
             }
-            return await session.post("/chat/completions", body, _content)
+            return await session.post("/chat/completions", body, _reply)
 
         return self._stream(reply, len(prompts))
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
-        """Refuse answers that the server cannot score; it is asked once for each answer's tokens.
+        """Refuse answers that the server cannot score; it is asked for each answer's tokens once.
 
         Raises:
-            ArgumentError: an answer has no tokens, or more than the server can score.
+            ArgumentError: an answer has no tokens, or the server cannot score them.
             BackendError: the server failed.
         """
         for answer in answers:
@@ -203,7 +193,7 @@ class OpenAIModel:
         return self._answer_tokens[answer]
 
     def _look_up(self) -> dict[str, Any]:
-        """What the server says of the model; empty if it says nothing of any."""
+        """The server's entry for the model; empty if the server lists no models."""
         try:
             served = call(
                 self._endpoint.session, lambda session: session.look_up("/models", _list_of_models)
@@ -222,38 +212,19 @@ class OpenAIModel:
             )
         return entry or {}
 
-    def _call(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    def _call(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
         try:
             return call(self._endpoint.session, work)
         except RequestFailed as failure:
             raise self._endpoint.error(failure) from None
 
     def _stream(
-        self, work: Callable[[Connection, int], Awaitable[T]], count: int
+        self, work: Callable[[Connection, int], Coroutine[Any, Any, T]], count: int
     ) -> Iterator[tuple[int, T]]:
         try:
             yield from stream(self._endpoint.session, work, count, self._endpoint.concurrency)
         except RequestFailed as failure:
             raise self._endpoint.error(failure) from None
-
-
-def _check_url(base_url: object) -> None:
-    if not isinstance(base_url, str):
-        raise ArgumentError(f"base_url must be a str, not {type(base_url).__name__}")
-    try:
-        parts = urlsplit(base_url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port  # raises where it is no number
-    except ValueError:
-        good = False
-    if not good:
-        raise ArgumentError(f"base_url={base_url!r} is no address; write {_FORM}")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        # Not repeated in the message: it may hold a key.
-        raise ArgumentError(
-            "base_url holds more than an address, such as a password or a query; put the key into "
-            f"the environment variable {KEY_VARIABLE} and write {_FORM}"
-        )
 
 
 def _route(entry: dict[str, Any], model: str, base_url: str) -> Route:
@@ -273,18 +244,15 @@ def _list_of_models(reply: Any) -> list[dict[str, Any]]:
     return entries
 
 
-def _content(reply: Any) -> str:
-    choice = reply["choices"][0]
+def _reply(answer: Any) -> Reply:
+    choice = answer["choices"][0]
     message = choice["message"]
-    content = message["content"]
+    content = message.get("content")
     if content is None:
         content = message.get("refusal")
-    if content is None:
-        # Not an unusable reply, which would be asked for again: the model will do the same again.
-        raise BackendError(
-            f"the model replied without a text (finish_reason {choice.get('finish_reason')!r}); "
-            "a model that thinks first needs a higher max_new_tokens"
-        )
-    if not isinstance(content, str):
+    if not isinstance(content, str | None):
         raise UnusableReply("its content is no text")
-    return content
+    # Without a text: a filter, a call of a tool, or reasoning that was cut off. It is paid for,
+    # and asking again would give the same.
+    cut_off = choice.get("finish_reason") == "length"
+    return Reply(content or "", cut_off=cut_off, has_text=content is not None)

@@ -1,0 +1,87 @@
+"""Names and addresses of models on servers, checked before any message shows them.
+
+A base URL may hold a password or a key. Such a URL is refused, and no message repeats it.
+"""
+
+import os
+import re
+from urllib.parse import urlsplit
+
+from spex.errors import ArgumentError
+
+PREFIX = "openai:"
+KEY_VARIABLE = "OPENAI_API_KEY"
+FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
+
+# An address with a user or a query; or a user and a password, where no kind of model is named.
+_MAY_HOLD_SECRET = re.compile(r"://.*[@?#]|^(?!hf:|gguf:|reply:|predict:)[^:]*:.*@", re.DOTALL)
+
+
+def refuse_secret(name: object) -> None:
+    """Refuse the name of any model that may hold a password or key.
+
+    Raises:
+        ArgumentError: it may, or it begins with "openai:" and has another form than it should.
+    """
+    if not isinstance(name, str):
+        return
+    if name.startswith(PREFIX):
+        split_name(name)
+    elif _MAY_HOLD_SECRET.search(name) or _holds_key(name):
+        raise ArgumentError(
+            "the model's name holds what may be a password or a key; put the key into the "
+            f"environment variable {KEY_VARIABLE} and, for a model on a server, write {FORM}"
+        )
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The model and the base URL in a name such as "openai:MODEL@BASE_URL".
+
+    Raises:
+        ArgumentError: the name has another form; see also `check_url`.
+    """
+    match = re.fullmatch(rf"{PREFIX}(.+?)@(https?://.+)", name)
+    if match is None:
+        raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {FORM}")
+    model, base_url = match.groups()
+    check_url(base_url)
+    if _holds_key(model):
+        raise ArgumentError(
+            f"the model's name holds the key in {KEY_VARIABLE}; take it out and write {FORM}"
+        )
+    return model, base_url
+
+
+def check_url(base_url: object) -> None:
+    """Refuse a base URL that is no plain address.
+
+    Raises:
+        ArgumentError: it is none, or holds a user, a password, a query or a key.
+    """
+    if not isinstance(base_url, str):
+        raise ArgumentError(f"base_url must be a str, not {type(base_url).__name__}")
+    if re.search(r"[@?#]", base_url) or _holds_key(base_url):
+        raise ArgumentError(
+            "base_url holds more than an address, such as a password, a key or a query; put the "
+            f"key into the environment variable {KEY_VARIABLE} and write {FORM}"
+        )
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port  # raises if it is no number
+        is_address = parts.scheme in ("http", "https") and re.fullmatch(r"\S+", base_url)
+        is_address = is_address and re.fullmatch(r"[\w.:-]+", parts.hostname or "")
+    except ValueError:
+        is_address = None
+    if not is_address:
+        raise ArgumentError(f"base_url is no address; write {FORM}")
+
+
+def key_of_environment() -> str | None:
+    """The key in OPENAI_API_KEY; None if there is none."""
+    return os.environ.get(KEY_VARIABLE, "").strip() or None
+
+
+def _holds_key(text: str) -> bool:
+    key = key_of_environment()
+    # Shorter values, such as "none", are placeholders for servers without keys.
+    return key is not None and len(key) >= 12 and key in text

@@ -1,0 +1,132 @@
+"""A score that looks up one field in the JSON of a reply."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from spex.checks.arguments import whole_number
+from spex.errors import ArgumentError
+from spex.models.protocol import Prompt
+from spex.scores.replies import ScoreOfReplies
+from spex.wording import shorten
+
+# Where JSON may begin, and the tags around what a model thinks before it answers.
+_BRACKET_OR_TAG = re.compile(
+    r"[<\[](?P<end>/?)(?P<tag>think|thinking|thought|reasoning|reflection|scratchpad)[>\]]|[{\[]",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class JsonField(ScoreOfReplies):
+    """1 where a field of the JSON in the reply has a value, else 0.
+
+    The field is that of the first JSON object or list in the reply that has the path. Text around
+    it is ignored: a code fence, a citation such as [1], other JSON, and what a reasoning model
+    thinks in a block such as <think>...</think>. A reply without the field counts 0, and so does
+    one that is cut off inside the JSON.
+
+    Args:
+        path: the path to the field: names, and positions in lists, joined by dots, such as
+            "sentiment" or "results.0.label".
+        value: the value that counts 1: a str, a number, a bool or None.
+        max_new_tokens: the length at which a reply is cut off, in tokens.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+
+    path: str
+    value: str | int | float | bool | None
+    max_new_tokens: int = 256
+
+    def __post_init__(self) -> None:
+        whole_number("max_new_tokens", self.max_new_tokens, 1)
+        if not isinstance(self.path, str) or not all(self.path.split(".")):
+            raise ArgumentError(f"path={self.path!r} is no path; write names joined by dots")
+        if not isinstance(self.value, str | int | float | bool | None) or (
+            isinstance(self.value, float) and not math.isfinite(self.value)
+        ):
+            raise ArgumentError(
+                f"value={self.value!r} cannot be in a field; give a str, a finite number, a bool "
+                "or None"
+            )
+
+    @property
+    def summary(self) -> str:
+        """Such as '1 if the reply has sentiment = "positive", else 0'."""
+        return f"1 if the reply has {shorten(self.path)} = {json.dumps(self.value)}, else 0"
+
+    def measure(self, prompt: Prompt, reply: str) -> float:
+        """1.0 or 0.0."""
+        for value in _json_values(reply):
+            try:
+                found = _follow(value, self.path.split("."))
+            except LookupError:
+                continue
+            # True == 1 in Python, but not in JSON.
+            same_type = isinstance(found, bool) == isinstance(self.value, bool)
+            return float(same_type and found == self.value)
+        return 0.0
+
+    def describe(self) -> dict[str, Any]:
+        """Type, path, value and length of replies, as JSON values."""
+        return {
+            "type": "json_field",
+            "rule": 2,  # 1 looked at the first JSON value alone
+            "path": self.path,
+            "value": self.value,
+            "max_new_tokens": self.max_new_tokens,
+        }
+
+
+def _follow(value: Any, path: list[str]) -> Any:
+    """What is at a path.
+
+    Raises:
+        LookupError: nothing is there.
+    """
+    for name in path:
+        if isinstance(value, list):
+            # Ten digits are more than a list can have items; int() refuses thousands of them.
+            position = int(name) if name.isdecimal() and len(name) <= 10 else len(value)
+            value = value[position]
+        elif isinstance(value, dict):
+            value = value[name]
+        else:
+            raise LookupError(name)
+    return value
+
+
+def _json_values(reply: str) -> list[Any]:
+    """The JSON objects and lists of a reply, in order, without those inside others or reasoning."""
+    values: list[Any] = []
+    position = 0
+    while (found := _BRACKET_OR_TAG.search(reply, position)) is not None:
+        position = found.end()
+        if found["end"]:
+            values.clear()  # the prompt's template opened the block: all so far was reasoning
+        elif found["tag"]:
+            end = re.compile(rf"[<\[]/{found['tag']}[>\]]", re.IGNORECASE).search(reply, position)
+            position = len(reply) if end is None else end.end()
+        else:
+            try:
+                value, position = _DECODER.raw_decode(reply, found.start())
+                values.append(value)
+            except json.JSONDecodeError as error:
+                if error.pos >= len(reply.rstrip()) or error.msg.startswith("Unterminated string"):
+                    break  # cut off: what follows lies inside this value
+            except RecursionError:
+                break  # too deep to be read, and so is all that lies in it
+            except ValueError:
+                pass  # no JSON begins here
+    return values
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
