@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeAlias
 
+from spex.checks.patterns import compile_pattern, find_matches
 from spex.errors import ArgumentError, MissingExtraError
 
 Span: TypeAlias = tuple[int, int]
@@ -76,9 +77,7 @@ def parse_unit(unit: object, also: str | None = None) -> str | re.Pattern[str]:
         ArgumentError: the unit or its language is unknown, or its pattern is no regular expression.
     """
     if isinstance(unit, re.Pattern):
-        if not isinstance(unit.pattern, str):
-            raise ArgumentError("unit is a pattern over bytes; compile it from a str")
-        return unit
+        return compile_pattern(unit, "unit")
     if isinstance(unit, str):
         if unit in NAMED_UNITS or unit == also:
             return unit
@@ -88,13 +87,7 @@ def parse_unit(unit: object, also: str | None = None) -> str | re.Pattern[str]:
         if kind == "sentence" and _LANGUAGE.fullmatch(language):
             return unit
         if unit.startswith(REGEX_PREFIX):
-            pattern = unit.removeprefix(REGEX_PREFIX)
-            try:
-                return re.compile(pattern)
-            except re.error as error:
-                raise ArgumentError(
-                    f"unit: {pattern!r} is not a regular expression ({error})"
-                ) from None
+            return compile_pattern(unit.removeprefix(REGEX_PREFIX), "unit")
     valid = _VALID if also is None else f"{also!r}, {_VALID}"
     raise ArgumentError(f"unit={unit!r} is unknown; use {valid}")
 
@@ -115,13 +108,13 @@ def unit_spans(
         tokenizer: finds the tokens, for unit "token".
 
     Raises:
-        ArgumentError: the tokenizer is missing, or a library cannot split the text.
+        ArgumentError: the tokenizer is missing, a library cannot split the text, or the search for
+            a pattern takes too long.
         MissingExtraError: a library that the unit needs is not installed.
     """
     if isinstance(unit, re.Pattern):
-        return whole_graphemes(
-            text, [match.span() for match in unit.finditer(text) if match.group().strip()]
-        )
+        matches = find_matches(unit, text, "unit")
+        return whole_graphemes(text, [span for span in matches if text[slice(*span)].strip()])
     kind, _, language = unit.partition(":")
     if kind == "line":
         return _lines(text)

@@ -31,7 +31,8 @@ class Text(TemplateMasker):
             "paragraph" (what blank lines separate), "line" (of code, with its indentation),
             "token" (of the model), "regex:PATTERN" or a compiled pattern (its matches are the
             units; the text between them is pinned; matches of nothing but white space are
-            ignored). No unit cuts an emoji or a letter from its combining marks.
+            ignored; a search that takes seconds is an error). No unit cuts an emoji or a letter
+            from its combining marks.
         operator: "delete"; "mask" or "mask:TOKEN" (default token: "[MASK]"); "neutral" or
             "neutral:TEXT" (default text: "something"). White space around replaced units stays.
             Units that a line break separates stay separated by one, and by a blank line where
