@@ -197,7 +197,7 @@ class ValueFunction:
         )
 
     def _notes(self) -> tuple[str, ...]:
-        notes = tuple(getattr(self.masker, "notes", ()))
+        notes = (*getattr(self.masker, "notes", ()), *getattr(self.model, "notes", ()))
         if not self._replying.n_cut_off:
             return notes
         return (

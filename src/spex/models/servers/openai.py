@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
+from spex.models.chat import ChatOptions
 from spex.models.protocol import Prompt
 from spex.models.servers.concurrency import call, stream
 from spex.models.servers.endpoint import (
@@ -27,7 +28,7 @@ from spex.models.servers.log_prob_routes import (
     Route,
     TokenGrammar,
     TopLogProbs,
-    chat_messages,
+    chat_fields,
     first_tokens_limit,
 )
 
@@ -40,12 +41,15 @@ _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
 
 
-def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel":
+def connect(
+    name: str, price: tuple[float, float] | None = None, chat: ChatOptions | None = None
+) -> "OpenAIModel":
     """The model of a name such as "openai:gpt-4o-mini@https://api.openai.com/v1".
 
     Args:
         name: the name.
         price: dollars per million tokens read and written.
+        chat: variables of the chat template, and the start of the answer.
 
     Raises:
         ArgumentError: the name has another form, or the server does not serve the model.
@@ -56,7 +60,7 @@ def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel
     if match is None:
         # Not repeated in the message: where an address is expected, somebody may put a key.
         raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {_FORM}")
-    return OpenAIModel(match[1], match[2], name=name, price=price)
+    return OpenAIModel(match[1], match[2], name=name, price=price, chat=chat)
 
 
 class OpenAIModel:
@@ -79,6 +83,8 @@ class OpenAIModel:
         concurrency: the most requests at once.
         timeout: seconds after which a request counts as failed and is sent again.
         price: dollars per million tokens read and written, for `usage.cost`.
+        chat: variables of the chat template, sent as `chat_template_kwargs`, and the start of the
+            answer, sent to vLLM and llama.cpp as the assistant's message.
 
     The API key is read from the environment variable OPENAI_API_KEY. It appears in no name,
     identity, message or file.
@@ -98,21 +104,30 @@ class OpenAIModel:
         concurrency: int = CONCURRENCY,
         timeout: float = TIMEOUT_SECONDS,
         price: tuple[float, float] | None = None,
+        chat: ChatOptions | None = None,
     ) -> None:
         _check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
         key = os.environ.get(KEY_VARIABLE, "").strip() or None
         endpoint = Endpoint(base_url, key, concurrency, timeout, price=price)
-        self._serve_from(endpoint, model, name)
+        self._serve_from(endpoint, model, name, chat or ChatOptions())
 
-    def _serve_from(self, endpoint: Endpoint, model: str, name: str | None) -> None:
+    def _serve_from(
+        self, endpoint: Endpoint, model: str, name: str | None, chat: ChatOptions
+    ) -> None:
         self._endpoint = endpoint
         self._model = model
         self.name = name or f"{PREFIX}{model}@{endpoint.base_url}"
         self._answer_tokens: dict[str, list[int]] = {}
         self._entry = self._look_up()
-        self._route = _route(self._entry, model, endpoint.base_url)
+        self._chat = chat
+        self._route = _route(self._entry, model, endpoint.base_url, chat)
+        if chat.answer_prefix and isinstance(self._route, TopLogProbs):
+            raise ArgumentError(
+                f"answer_prefix: {endpoint.base_url} does not continue an answer, as vLLM and "
+                "llama.cpp do; leave it out"
+            )
 
     @property
     def identity(self) -> str:
@@ -128,7 +143,7 @@ class OpenAIModel:
         text = json.dumps(told, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         place = f"{self._model}@{self._endpoint.base_url}"
-        return f"{PREFIX}{place};served={digest};log_probs={self._route.name}"
+        return f"{PREFIX}{place};served={digest};log_probs={self._route.name}{self._chat.identity}"
 
     @property
     def takes_images(self) -> bool:
@@ -160,11 +175,14 @@ class OpenAIModel:
         async def reply(session: Connection, number: int) -> str:
             body = {
                 "model": self._model,
-                "messages": chat_messages(prompts[number]),
+                **chat_fields(prompts[number], self._chat, self._chat.answer_prefix),
                 first_tokens_limit(self._endpoint.base_url): max_new_tokens,
                 "temperature": 0,
             }
-            return await session.post("/chat/completions", body, _content)
+            answer = await session.post("/chat/completions", body, _content)
+            if isinstance(self._route, TokenGrammar):  # llama.cpp repeats the start of an answer
+                return answer.removeprefix(self._chat.answer_prefix)
+            return answer
 
         return self._stream(reply, len(prompts))
 
@@ -255,14 +273,14 @@ def _check_url(base_url: object) -> None:
         )
 
 
-def _route(entry: dict[str, Any], model: str, base_url: str) -> Route:
+def _route(entry: dict[str, Any], model: str, base_url: str, chat: ChatOptions) -> Route:
     match entry.get("owned_by"):
         case "vllm":
-            return PromptLogProbs(model, base_url)
+            return PromptLogProbs(model, base_url, chat)
         case "llamacpp":
-            return TokenGrammar(model, base_url)
+            return TokenGrammar(model, base_url, chat)
         case _:
-            return TopLogProbs(model, base_url)
+            return TopLogProbs(model, base_url, chat)
 
 
 def _list_of_models(reply: Any) -> list[dict[str, Any]]:
