@@ -391,7 +391,7 @@ def test_names_contrast_and_file(tmp_path):
     for wrong, message in [(("a", "a"), "itself"), (("a", "c"), "'c' is unknown")]:
         with pytest.raises(spex.ArgumentError, match=message):
             found.contrast(*wrong)
-    with pytest.raises(spex.FileFormatError, match="no explanations"):
+    with pytest.raises(spex.FileFormatError, match="no explanation"):
         spex.Explanations.from_dict({"format": "other"})
     damaged = found.to_dict() | {"outputs": {}}
     with pytest.raises(spex.FileFormatError, match=r"damaged|no explanation"):

@@ -40,7 +40,7 @@ from spex.settings import Settings, feature_labels
 from spex.surrogates.base import CodedValues, Fitted, Samples
 from spex.told import OrderedRows, Told
 
-_LEAST_VALUES = 4  # R2 needs a few masks to be measured on
+LEAST_VALUES = 4  # R2 needs a few masks to be measured on
 # The first stage has at least so many masks.
 _FIRST_STAGE = 64
 # `ask` returns at most so many booleans at once: 64 MB.
@@ -311,7 +311,7 @@ class Run:
 
     def _fresh_fits(self) -> "list[_OutputFit]":
         settings, told = self.settings, self._told
-        least = min(_LEAST_VALUES, 1 << settings.n_features)
+        least = min(LEAST_VALUES, 1 << settings.n_features)
         if told.count < least:
             raise ArgumentError(f"{told.count} values are too few to fit; tell at least {least}")
         q = told.n_outputs or 1
@@ -581,7 +581,7 @@ def fit(
         )
     checked_values(values, checked)
     distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
-    least = min(_LEAST_VALUES, 1 << len(labels))
+    least = min(LEAST_VALUES, 1 << len(labels))
     if distinct < least:
         raise ArgumentError(f"{distinct} distinct masks are too few to fit; give at least {least}")
     run = Run(

@@ -128,7 +128,6 @@ MASKERS = [
     (lambda: spex.Table([1, 2], [[1, 2, 3]]), "background has 3 columns; give (3,)"),
     (lambda: spex.Table([1, 2], [1, 2]), "give (n_rows, n_columns), or a DataFrame"),
     (lambda: spex.Table([1, 2], [[1, 2], [1]]), "background is no array: setting an array element"),
-    (lambda: spex.Table([1, [2, 3]], [[1, 2]]), "row is no array"),
     (lambda: spex.Table({"a": 1}, pd.DataFrame({"a": [1], "b": [2]})), "different columns: 'b'"),
     # Several maskers
     (lambda: spex.Composite(TWO), "1 maskers; give at least two, such as Image and Text"),
@@ -199,7 +198,7 @@ FUNCTIONS = [
     (lambda: predicted(lambda m: [NAN] * m), "values that are not finite in a batch of 4"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=2), "returns 2 numbers for an input; give 0"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=1.5), "output=1.5; it must be a whole"),
-    (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a number"),
+    (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a position"),
     (lambda: predicted(lambda m: np.zeros(m), output=0), "returns one number for an input; leave"),
 ]  # fmt: skip
 

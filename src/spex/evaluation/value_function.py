@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from spex.models.servers.endpoint import Usage
 
 # Part of every identity. Raise it when equal descriptions come to mean other values.
-_IDENTITY_FORMAT = 1
+_IDENTITY_FORMAT = 2
 # A picture takes some 100 kB: thousands of them are not made before the first is looked at.
 _PICTURES_AT_ONCE = 64
 
@@ -197,15 +197,20 @@ class ValueFunction:
         )
 
     def _notes(self) -> tuple[str, ...]:
-        notes = (*getattr(self.masker, "notes", ()), *getattr(self.model, "notes", ()))
-        if not self._replying.n_cut_off:
-            return notes
-        return (
-            *notes,
-            f"{self._replying.n_cut_off:,} of {self._replying.n_replies:,} replies were cut off at "
-            "the limit of tokens, and scored as they are; to raise it: max_new_tokens "
-            "(--max-new-tokens)",
-        )
+        replying = self._replying
+        notes = [*getattr(self.masker, "notes", ()), *getattr(self.model, "notes", ())]
+        if replying.n_cut_off:
+            notes.append(
+                f"{replying.n_cut_off:,} of {replying.n_replies:,} replies were cut off at the "
+                "limit of tokens, and scored as they are; to raise it: max_new_tokens "
+                "(--max-new-tokens)"
+            )
+        if replying.n_without_text:
+            notes.append(
+                f"{replying.n_without_text:,} of {replying.n_replies:,} replies had no text, such "
+                "as after a content filter or with a call of a tool, and were scored as empty"
+            )
+        return tuple(notes)
 
     def render(self, mask: npt.ArrayLike) -> str:
         """The text of the user's message that the model is given: mask is (n_features,)."""

@@ -2,14 +2,15 @@
 
 Spans are (start, stop) in characters, in order and without overlap. The spans of a named unit cover
 every character except white space exactly once. They neither start nor end with white space, except
-that lines include their indentation. White space is what `str.split()` splits at. No span cuts a
-grapheme cluster, such as an emoji of several code points or a letter with its combining marks: a
-span that would is widened.
+that lines include their indentation. No span is white space alone. White space is what
+`str.split()` splits at, line breaks what `str.splitlines()` splits at. No span cuts a grapheme
+cluster, such as an emoji of several code points or a letter with its combining marks: a span that
+would is widened.
 """
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeAlias
 
 from spex.errors import ArgumentError, MissingExtraError
@@ -34,11 +35,26 @@ _VALID = (
 )
 
 _WORD = re.compile(r"\S+")
-_LINE_BREAK = re.compile(r"\r\n|\r|\n|\u2029")
-_WHITE = re.compile(r"\s+")
+# What `str.splitlines` splits at.
+LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+WHITE = re.compile(r"\s+")
 _WIDE_WHITE = re.compile(r"[^\S\x00-\x7f]")
 _WIDE_BREAKS = "\x85\u2028\u2029"
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
+
+# A line that starts so starts a sentence: an item of a list, a heading, a quotation, a line of a
+# log, or a name and its value.
+_ITEM = re.compile(
+    r"""\s*(?: [|>\[{<\u2022\u2023\u25e6\u25aa\u00b7] | [-*+\u2013\u2014]\s | \#+\s | \d{1,3}\.\s
+    | \(?\w{1,3}\)\s | \d{4}[-/.]\d\d? | \d\d?[-/]\d\d?[-/] | \d\d?:\d\d
+    | [A-Z][a-z]{2}\s+\d\d?\s+\d\d: | (?:TRACE|DEBUG|INFO|NOTICE|WARN(ING)?|ERROR|FATAL|CRITICAL)\b
+    | [^\W\d_a-z][\w.-]*(?:\ [\w.-]+){0,2}\ ?[:=](?:\s|$) )""",
+    re.VERBOSE,
+)
+# A line that holds this is a row of a table: cells between tabs, bars, two spaces or commas.
+_ROW = re.compile(r"\S\t+\S|\||\w {2,}\S|[,;][^\W\d]|^\W*$")
+# The least width of hard-wrapped text, in columns. Lists of lines as long and as even are rare.
+_LEAST_WIDTH = 50
 
 
 class Tokenizer(Protocol):
@@ -104,7 +120,7 @@ def unit_spans(
     """
     if isinstance(unit, re.Pattern):
         return whole_graphemes(
-            text, [match.span() for match in unit.finditer(text) if match.group()]
+            text, [match.span() for match in unit.finditer(text) if match.group().strip()]
         )
     kind, _, language = unit.partition(":")
     if kind == "line":
@@ -123,7 +139,8 @@ def unit_spans(
 
 
 def _lines(text: str) -> list[Span]:
-    breaks = [match.span() for match in _LINE_BREAK.finditer(text)]
+    """Lines with their indentation, but without blank ones."""
+    breaks = [match.span() for match in LINE_BREAK.finditer(text)]
     starts = [0, *(stop for _, stop in breaks)]
     stops = [*(start for start, _ in breaks), len(text)]
     return [
@@ -136,13 +153,12 @@ def _lines(text: str) -> list[Span]:
 def _paragraph_starts(text: str) -> list[int]:
     """Starts of paragraphs: after white space with two line breaks or more."""
     return [
-        white.end()
-        for white in _WHITE.finditer(text)
-        if len(_LINE_BREAK.findall(white.group())) >= 2
+        white.end() for white in WHITE.finditer(text) if len(LINE_BREAK.findall(white.group())) >= 2
     ]
 
 
 def _sentence_starts(text: str, language: str) -> list[int]:
+    """Starts of sentences, of which some lines are; see `_line_starts`."""
     import sentencex  # type: ignore[import-untyped]
 
     # The library slices one byte after white space, and fails where that takes several bytes.
@@ -156,7 +172,58 @@ def _sentence_starts(text: str, language: str) -> list[int]:
         raise ArgumentError(
             f"text cannot be split into sentences ({error}); use unit='paragraph' or 'word'"
         ) from None
-    return _starts_of(sentences, plain)
+    return _starts_of(sentences, plain) + _line_starts(text)
+
+
+def _line_starts(text: str) -> list[int]:
+    """Starts of the lines to which the sentence of the line before does not run on.
+
+    It does not after a blank line, a row of a table or a heading, nor to an item (of a list, a log,
+    a form) or a row. In the blocks of lines between these it runs on where the text is
+    hard-wrapped, or where a line of two words or more goes on in lower case.
+    """
+    blocks: list[list[Span]] = []
+    last = ""
+    for start, stop in _lines(text):
+        line = text[start:stop]
+        ends = not last or last.lstrip().startswith("#")
+        if ends or _ITEM.match(line) or _ROW.search(line.strip()) or _ROW.search(last.strip()):
+            blocks.append([])
+        elif len(LINE_BREAK.findall(text[blocks[-1][-1][1] : start])) > 1:
+            blocks.append([])
+        blocks[-1].append((start, stop))
+        last = line
+    starts = []
+    for block in blocks:
+        lines = [text[start:stop] for start, stop in block]
+        runs_on = _runs_on(lines)
+        starts += [start for (start, _), runs in zip(block, runs_on, strict=True) if not runs]
+    return starts
+
+
+def _runs_on(lines: Sequence[str]) -> list[bool]:
+    """For each line of a block, whether the sentence of the line before may run on to it."""
+    if _is_wrapped(lines):
+        return [False] + [True] * (len(lines) - 1)
+    # A list may have all its items in lower case.
+    is_list = lines[0].lstrip()[0].islower()
+    return [False] + [
+        not (is_list or last.endswith(":"))
+        and len(last.split()) > 1
+        and line.lstrip(" \t(\"'\u201c\u2018\xab")[:1].islower()
+        for last, line in itertools.pairwise(lines)
+    ]
+
+
+def _is_wrapped(lines: Sequence[str]) -> bool:
+    """Whether most line breaks are where the next word would have made the line too long."""
+    # Chinese and Japanese characters take two columns.
+    widths = [len(line) + sum(character >= "\u2e80" for character in line) for line in lines]
+    too_long = [
+        width + 1 + len(line.split()[0]) > max(widths)
+        for width, line in zip(widths, lines[1:], strict=False)
+    ]
+    return max(widths) >= _LEAST_WIDTH and 2 * sum(too_long) > len(too_long)
 
 
 def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:

@@ -7,6 +7,7 @@ from spex.errors import ArgumentError
 from spex.models.chat import ChatOptions
 from spex.models.function import FunctionModel, import_function
 from spex.models.protocol import LanguageModel, Message, Prompt, Reply
+from spex.models.servers.address import refuse_secret
 from spex.models.table import TableModel
 from spex.models.transformers.loading import Placement
 
@@ -59,10 +60,12 @@ def load(
             other than vLLM and llama.cpp.
 
     Raises:
-        ArgumentError: the name is none of these, or an argument does not go with it.
+        ArgumentError: the name is none of these or may hold a password or key, or an argument does
+            not go with it.
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be found or loaded.
     """
+    refuse_secret(name)
     on_server = isinstance(name, str) and name.startswith(_OPENAI_PREFIX)
     if price is not None and not on_server:
         raise ArgumentError(

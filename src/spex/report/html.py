@@ -286,21 +286,21 @@ def _blocks(
     explanation: "Explanation", effects: list[float], largest: float, unit: str
 ) -> tuple[str, tuple[Block, ...]]:
     """The kind of the input, and the input with its main effects."""
+    names = facts.labels(explanation)
 
     def piece(text: str, feature: int | None) -> Stretch:
         if feature is None:
             return Stretch(text, None, "", "")
         effect = effects[feature]
-        label = facts.short(explanation.features[feature])
         level = round(LEVELS * abs(effect) / largest) if largest else 0
         colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
         size = _with_unit(_typeset(facts.signed(effect)), unit)
-        return Stretch(text, feature, colour, f"{label}: main effect {size}")
+        return Stretch(text, feature, colour, f"{names[feature]}: main effect {size}")
 
     parts = facts.parts(explanation)
     if parts is None:
-        labels = enumerate(explanation.features)
-        chips = tuple(piece(facts.short(label, 200), number) for number, label in labels)
+        labels = enumerate(facts.labels(explanation, 200))
+        chips = tuple(piece(label, number) for number, label in labels)
         return "Features", (Block(None, chips),)
     blocks = []
     for part in parts:
@@ -320,17 +320,17 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
     largest = max((abs(value) for _, value in top), default=0.0)
     shares = facts.variance_shares(explanation)
     coloured = facts.has_direction(values.index)
+    names, short = facts.labels(explanation), facts.labels(explanation, 60)
     rows = []
     for rank, (interaction, value) in enumerate(top, 1):
-        labels = [explanation.features[member] for member in interaction]
         share = shares.get(interaction)
         width = 50 * abs(value) / largest if largest else 0.0
-        words = facts.joined(labels)
+        words = facts.joined(names, interaction)
         says = f"{words}: {_with_unit(_typeset(facts.signed(value)), unit)}"
         whisker = None
         if facts.margin(values, interaction) is not None:
             bounds = values.interval(interaction)
-            low, high = (_typeset(facts.signed(bound)) for bound in bounds)
+            low, high = (_typeset(facts.signed(bound, largest)) for bound in bounds)
             says += f" (90 % interval {low} to {high})"
             start, end = (50 + 50 * bound / largest for bound in bounds)
             whisker = round(max(start, 0.0), 2), round(min(end, 100.0), 2)
@@ -340,7 +340,9 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
             TableRow(
                 rank=rank,
                 members=" ".join(map(str, interaction)),
-                labels=tuple((facts.short(label, 60), facts.visible(label)) for label in labels),
+                labels=tuple(
+                    (short[i], facts.visible(explanation.features[i])) for i in interaction
+                ),
                 order=len(interaction),
                 value=_typeset(facts.signed(value)),
                 share="\N{EN DASH}" if share is None else percent(share),

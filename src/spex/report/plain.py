@@ -36,9 +36,9 @@ def as_text(explanation: "Explanation") -> str:
         lines.append(facts.nothing_listed(explanation))
         return "\n".join(lines)
     lines.append(f"largest interactions ({facts.heading(values)}):")
+    labels = facts.labels(explanation, 32)
     for interaction, value in top:
-        labels = [explanation.features[member] for member in interaction]
-        lines.append(f"{facts.signed(value):>10}  {facts.joined(labels, 32)}")
+        lines.append(f"{facts.signed(value):>10}  {facts.joined(labels, interaction)}")
     rest = facts.remainder(values, len(top))
     if rest is not None:
         lines.append(f"{'':>10}  {rest}")

@@ -82,8 +82,8 @@ class MainEffects:
         parts = facts.parts(explanation)
         if parts is None:
             labels: list[tuple[str, int | None]] = []
-            for number, label in enumerate(explanation.features):
-                labels += [(facts.short(label), number), ("  ", None)]
+            for number, label in enumerate(facts.labels(explanation)):
+                labels += [(label, number), ("  ", None)]
             parts = (TextPart(tuple(labels)),)
         self._parts = parts
 
@@ -198,9 +198,10 @@ class InteractionTable:
         shares = facts.variance_shares(self._explanation)
         largest = abs(self._top[0][1])
         coloured = facts.has_direction(self._values.index)
+        labels = facts.labels(self._explanation)
         for (interaction, value), margin in zip(self._top, margins, strict=True):
             style = (_POSITIVE if value > 0 else _NEGATIVE)[1] if coloured else ""
-            words = facts.joined(self._explanation.features[member] for member in interaction)
+            words = facts.joined(labels, interaction)
             cells: list[RenderableType] = [Text(facts.signed(value), style=style)]
             if told:
                 cells.append(Text(margin or "", style="dim"))

@@ -13,6 +13,9 @@ PREFIX = "openai:"
 KEY_VARIABLE = "OPENAI_API_KEY"
 FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
 
+# An address with a user or a query; or a user and a password, where no kind of model is named.
+_MAY_HOLD_SECRET = re.compile(r"://.*[@?#]|^(?!hf:|gguf:|reply:|predict:)[^:]*:.*@", re.DOTALL)
+
 
 def refuse_secret(name: object) -> None:
     """Refuse the name of any model that may hold a password or key.
@@ -24,7 +27,7 @@ def refuse_secret(name: object) -> None:
         return
     if name.startswith(PREFIX):
         split_name(name)
-    elif re.search(r"://.*[@?#]|^[^/]+:[^/]+@", name, re.DOTALL) or _holds_key(name):
+    elif _MAY_HOLD_SECRET.search(name) or _holds_key(name):
         raise ArgumentError(
             "the model's name holds what may be a password or a key; put the key into the "
             f"environment variable {KEY_VARIABLE} and, for a model on a server, write {FORM}"

@@ -63,7 +63,7 @@ class GGUFModel(OpenAIModel):
 
     Raises:
         ArgumentError: there is no such file, or the chat template has no such variable.
-        MissingExtraError: xllamacpp, openai or tenacity is not installed.
+        MissingExtraError: xllamacpp or openai is not installed.
         BackendError: the file cannot be read as a language model.
     """
 
@@ -77,7 +77,7 @@ class GGUFModel(OpenAIModel):
         notice: Callable[[str], None] | None = None,
     ) -> None:
         # Import all before the server starts: a server that ends at once may hang.
-        llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai", "tenacity"))
+        llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai"))
         n_threads = _n_cores() if threads is None else whole_number("threads", threads, 1)
         path = Path(file).expanduser()
         self._digest = _checked_digest(path)

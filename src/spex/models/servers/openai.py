@@ -2,20 +2,17 @@
 
 import hashlib
 import json
-import os
-import re
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from spex._typing import FloatArray
-from spex.errors import ArgumentError, BackendError
+from spex.errors import ArgumentError
 from spex.models.chat import ChatOptions
-from spex.models.protocol import Prompt
+from spex.models.protocol import Prompt, Reply
+from spex.models.servers.address import PREFIX, check_url, key_of_environment, split_name
 from spex.models.servers.concurrency import call, stream
 from spex.models.servers.endpoint import (
     CONCURRENCY,
-    KEY_VARIABLE,
     TIMEOUT_SECONDS,
     Connection,
     Endpoint,
@@ -34,8 +31,6 @@ from spex.models.servers.log_prob_routes import (
 
 T = TypeVar("T")
 
-PREFIX = "openai:"
-_FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
 # Fields of a server's list of models that change with the model only.
 _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
@@ -53,14 +48,11 @@ def connect(
 
     Raises:
         ArgumentError: the name has another form, or the server does not serve the model.
-        MissingExtraError: openai or tenacity is not installed.
+        MissingExtraError: openai is not installed.
         BackendError: the server cannot be reached, or refuses access.
     """
-    match = re.fullmatch(r"openai:(.+)@(https?://.+)", name)
-    if match is None:
-        # Not repeated in the message: where an address is expected, somebody may put a key.
-        raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {_FORM}")
-    return OpenAIModel(match[1], match[2], name=name, price=price, chat=chat)
+    model, base_url = split_name(name)
+    return OpenAIModel(model, base_url, name=name, price=price, chat=chat)
 
 
 class OpenAIModel:
@@ -91,7 +83,7 @@ class OpenAIModel:
 
     Raises:
         ArgumentError: an argument is wrong, or the server does not serve the model.
-        MissingExtraError: openai or tenacity is not installed.
+        MissingExtraError: openai is not installed.
         BackendError: the server cannot be reached, or refuses access.
     """
 
@@ -106,11 +98,10 @@ class OpenAIModel:
         price: tuple[float, float] | None = None,
         chat: ChatOptions | None = None,
     ) -> None:
-        _check_url(base_url)
+        check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
-        key = os.environ.get(KEY_VARIABLE, "").strip() or None
-        endpoint = Endpoint(base_url, key, concurrency, timeout, price=price)
+        endpoint = Endpoint(base_url, key_of_environment(), concurrency, timeout, price=price)
         self._serve_from(endpoint, model, name, chat or ChatOptions())
 
     def _serve_from(
@@ -179,10 +170,12 @@ class OpenAIModel:
                 first_tokens_limit(self._endpoint.base_url): max_new_tokens,
                 "temperature": 0,
             }
-            answer = await session.post("/chat/completions", body, _content)
-            if isinstance(self._route, TokenGrammar):  # llama.cpp repeats the start of an answer
-                return answer.removeprefix(self._chat.answer_prefix)
-            return answer
+            answer = await session.post("/chat/completions", body, _reply)
+            if not isinstance(self._route, TokenGrammar):
+                return answer
+            # llama.cpp repeats the start of an answer.
+            text = answer.removeprefix(self._chat.answer_prefix)
+            return Reply(text, cut_off=answer.cut_off, has_text=answer.has_text)
 
         return self._stream(reply, len(prompts))
 
@@ -254,25 +247,6 @@ class OpenAIModel:
             raise self._endpoint.error(failure) from None
 
 
-def _check_url(base_url: object) -> None:
-    if not isinstance(base_url, str):
-        raise ArgumentError(f"base_url must be a str, not {type(base_url).__name__}")
-    try:
-        parts = urlsplit(base_url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port  # raises where it is no number
-    except ValueError:
-        good = False
-    if not good:
-        raise ArgumentError(f"base_url={base_url!r} is no address; write {_FORM}")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        # Not repeated in the message: it may hold a key.
-        raise ArgumentError(
-            "base_url holds more than an address, such as a password or a query; put the key into "
-            f"the environment variable {KEY_VARIABLE} and write {_FORM}"
-        )
-
-
 def _route(entry: dict[str, Any], model: str, base_url: str, chat: ChatOptions) -> Route:
     match entry.get("owned_by"):
         case "vllm":
@@ -290,18 +264,15 @@ def _list_of_models(reply: Any) -> list[dict[str, Any]]:
     return entries
 
 
-def _content(reply: Any) -> str:
-    choice = reply["choices"][0]
+def _reply(answer: Any) -> Reply:
+    choice = answer["choices"][0]
     message = choice["message"]
-    content = message["content"]
+    content = message.get("content")
     if content is None:
         content = message.get("refusal")
-    if content is None:
-        # Not an unusable reply, which would be asked for again: the model will do the same again.
-        raise BackendError(
-            f"the model replied without a text (finish_reason {choice.get('finish_reason')!r}); "
-            "a model that thinks first needs a higher max_new_tokens"
-        )
-    if not isinstance(content, str):
+    if not isinstance(content, str | None):
         raise UnusableReply("its content is no text")
-    return content
+    # Without a text: a filter, a call of a tool, or reasoning that was cut off. It is paid for,
+    # and asking again would give the same.
+    cut_off = choice.get("finish_reason") == "length"
+    return Reply(content or "", cut_off=cut_off, has_text=content is not None)
