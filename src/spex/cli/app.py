@@ -194,6 +194,28 @@ def explain(
             "transformers names them.",
         ),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Threads of a GGUF model; default: the cores that spex may use."
+        ),
+    ] = None,
+    chat_template_kwargs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help="Variables for the model's chat template, such as '{\"enable_thinking\": false}' "
+            "for models that reason otherwise.",
+        ),
+    ] = None,
+    answer_prefix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Text at the start of the model's answer; what is scored or generated comes "
+            "after it.",
+        ),
+    ] = None,
     unit: Annotated[
         list[str] | None,
         typer.Option(
@@ -354,6 +376,9 @@ def explain(
             device_map=device_map,
             dtype=dtype,
             attn_implementation=attn_implementation,
+            threads=threads,
+            chat_template_kwargs=chat_template_kwargs,
+            answer_prefix=answer_prefix,
             unit=tuple(unit or ()),
             mask=tuple(mask or ()),
             zoom=zoom,

@@ -197,7 +197,8 @@ class ValueFunction:
         )
 
     def _notes(self) -> tuple[str, ...]:
-        replying, notes = self._replying, list(getattr(self.masker, "notes", ()))
+        replying = self._replying
+        notes = [*getattr(self.masker, "notes", ()), *getattr(self.model, "notes", ())]
         if replying.n_cut_off:
             notes.append(
                 f"{replying.n_cut_off:,} of {replying.n_replies:,} replies were cut off at the "
