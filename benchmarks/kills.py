@@ -12,18 +12,24 @@ nobody disturbed.
 
 import argparse
 import collections
+import contextlib
 import http.server
 import json
+import multiprocessing
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import spex
+from spex.cli import main
+from spex.models.wrappers import _Wrapper
 
 MODULE = """
 import os, time
@@ -47,25 +53,19 @@ def reply(prompt):
 
 value.identity, reply.identity = "value v1", "reply v1"
 """
-# SmolLM2 behind a note of every prompt that it finishes.
-NOTED = """
-import hashlib, sys
-from spex.cli import main
-from spex.models import load
-from spex.models.wrappers import _Wrapper
-
-class Noted(_Wrapper):
-    def log_probs(self, prompts, answers):
-        for number, found in self.model.log_probs(prompts, answers):
-            with open("log", "a") as file:
-                file.write("!" + hashlib.sha256(repr(prompts[number]).encode()).hexdigest() + "\\n")
-            yield number, found
-
-sys.exit(main(sys.argv[1:], load=lambda *a, **k: Noted(load(*a, **k))))
-"""
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu"
 SETTINGS = ["--method", "linear", "--store", "s.sqlite", "--out", "e.json", "-q"]
 RANDOM = random.Random(0)
+
+
+class Noted(_Wrapper):
+    """A model that notes every prompt that it has finished."""
+
+    def log_probs(self, prompts: Any, answers: Any) -> Iterator[tuple[int, Any]]:
+        for number, found in self.model.log_probs(prompts, answers):
+            with Path("log").open("a") as file:
+                file.write(f"!{prompts[number].text}\n")
+            yield number, found
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -115,12 +115,12 @@ def command(kind: str, address: str) -> list[str]:
     text = ["--text", "text.txt", "--score", "matches:yes"]
     match kind:
         case "predict":
-            return ["-m", "spex", "explain", "--table", "rows.csv", "--model", "predict:own:value"]
+            return ["explain", "--table", "rows.csv", "--model", "predict:own:value"]
         case "reply":
-            return ["-m", "spex", "explain", *text, "--model", "reply:own:reply"]
+            return ["explain", *text, "--model", "reply:own:reply"]
         case "openai":
-            return ["-m", "spex", "explain", *text, "--model", f"openai:m@{address}/v1"]
-    return ["-c", NOTED, "explain", "--text", "text.txt", "--score", "logodds:yes,no"]
+            return ["explain", *text, "--model", f"openai:m@{address}/v1"]
+    return ["explain", "--text", "text.txt", "--score", "logodds:yes,no"]
 
 
 def finished(folder: Path) -> list[str]:
@@ -148,14 +148,26 @@ def measure(kind: str, kills: int, budget: int) -> list[str]:
         (folder / "rows.csv").write_text(
             f"{','.join('abcdefghijkl')}\n{'1,' * 11}1\n{'0,' * 11}0\n"
         )
-        (host, port), environment = server.server_address, os.environ | {"OPENAI_API_KEY": "none"}
-        call = [sys.executable, *command(kind, f"http://{host}:{port}"), *SETTINGS]
+        os.chdir(folder)
+        sys.path[0] = name
+        sys.modules.pop("own", None)
+        call = [*command(kind, "http://{}:{}".format(*server.server_address)), *SETTINGS]
+        load = None
+        if kind == "smollm2":
+            model = Noted(spex.models.load("smollm2"))
+            load = lambda *_, **__: model  # noqa: E731
 
-        def start() -> subprocess.Popen[bytes]:
-            full = [*call, "--budget", str(budget)]
-            return subprocess.Popen(full, cwd=folder, env=environment)
+        def explain() -> None:
+            sys.exit(main([*call, "--budget", str(budget)], load=load))
 
-        assert start().wait() == 0
+        def start() -> BaseProcess:
+            process = multiprocessing.get_context("fork").Process(target=explain)
+            process.start()
+            return process
+
+        # This process loads what those that it forks then need not load.
+        with contextlib.suppress(SystemExit):
+            explain()
         alone = spex.Explanation.load(folder / "e.json").spectrum
         expected = set(finished(folder))
         for file in ("log", "s.sqlite"):
@@ -164,18 +176,21 @@ def measure(kind: str, kills: int, budget: int) -> list[str]:
         while done < kills:
             before = len(finished(folder))
             # Each process goes on for its share of the calls, more or less.
-            share = RANDOM.uniform(0, 1.6 * len(expected) / kills)
+            share = RANDOM.uniform(0, 1.2 * len(expected) / kills)
             process = start()
-            while len(finished(folder)) <= before + share and process.poll() is None:
+            while len(finished(folder)) <= before + share and process.is_alive():
                 time.sleep(0.002)
             time.sleep(RANDOM.uniform(0, 0.05))
             process.kill()
-            if process.wait() == 0:
+            process.join()
+            if process.exitcode == 0:
                 break  # it had ended
             done += 1
             time.sleep(0.2)  # the server ends what it was answering
             in_flight += max(len(set(finished(folder))) - stored(folder), 0)
-        assert start().wait() == 0
+        process = start()
+        process.join()
+        assert process.exitcode == 0
         calls = collections.Counter(finished(folder))
         again = calls.total() - len(calls)
         if kind == "predict":  # asks for the whole row at every start, to learn what comes
@@ -186,13 +201,14 @@ def measure(kind: str, kills: int, budget: int) -> list[str]:
     return [kind, str(done), f"{len(calls):,}", str(again), str(in_flight), "yes" if same else "no"]
 
 
-def main() -> None:
+def run() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--budget", type=int, default=1000)
     kinds = ["reply", "predict", "openai", "smollm2"]
     parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds)
     options = parser.parse_args()
+    os.environ |= {"OPENAI_API_KEY": "none", "OMP_NUM_THREADS": "1"}  # forks and threads: no
     print("| model | kills | calls | finished and asked again | in flight | same result |")
     print("|---|---|---|---|---|---|")
     for kind in options.kinds:
@@ -201,4 +217,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,13 @@ class Request:
     retries: int
     dry_run: bool
     shown: Shown
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], shown: Shown) -> "Request":
+        """From the options of the command, by name; those given several times as tuples."""
+        named = {one.name: options[one.name] for one in fields(cls) if one.name != "shown"}
+        several = {name: tuple(named[name] or ()) for name in ("missing", "group", "unit", "mask")}
+        return cls(**named | several, shown=shown)
 
     @property
     def model_options(self) -> dict[str, Any]:
