@@ -106,6 +106,11 @@ def variance_shares(explanation: "Explanation") -> dict[Interaction, float]:
     return {k: square / total for k, square in squares.items()} if total > 0 else {}
 
 
+def shares_of(explanation: "Explanation", index: InteractionIndex) -> Mapping[Interaction, float]:
+    """The shares that belong to the values of an index: a coefficient has one, no other value."""
+    return variance_shares(explanation) if index is InteractionIndex.FOURIER else {}
+
+
 def joint_share(explanation: "Explanation") -> float:
     """The share of the surrogate's variance that features have only together (order >= 2)."""
     return math.fsum(v for k, v in variance_shares(explanation).items() if len(k) > 1)
