@@ -3,6 +3,7 @@ import re
 import pytest
 
 from spex.errors import ArgumentError
+from spex.report import facts
 from spex.report.html import MAX_ROWS, page_data, render_html
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">'
@@ -98,7 +99,7 @@ def test_predicted_scores_are_the_surrogate(review):
 
     found = {fact.name: fact.value for fact in page_data(review).facts}
     kept = review.predict(np.ones((1, 6), dtype=bool))[0]
-    assert found["Predicted score"].startswith(f"{kept:+.3g}")
+    assert found["Everything kept"] == f"{facts.signed(kept)} nats by the surrogate"
 
 
 def test_long_tables_say_what_they_leave_out(large):

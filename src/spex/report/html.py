@@ -187,7 +187,7 @@ def page_data(
         listing=_listing(explanation, rows, remainder),
         rows=rows,
         remainder=None if remainder is None else _typeset(remainder),
-        facts=_facts(explanation, unit),
+        facts=_facts(explanation),
     )
 
 
@@ -371,16 +371,12 @@ def _with_unit(value: str, unit: str) -> str:
     return f"{value} {unit}" if unit else value
 
 
-def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
-    import numpy as np
-
+def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
     context = {
         key: facts.context_text(explanation, key)
         for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
     }
-    everything, nothing = explanation.predict(
-        np.array([[True] * explanation.n_features, [False] * explanation.n_features])
-    ).tolist()
+    whole, nothing = map(_typeset, facts.ends(explanation))
     found: list[tuple[str, Any, bool]] = [
         ("Score", facts.score(explanation), False),
         ("Answer explained", context["answer"], True),
@@ -388,7 +384,8 @@ def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
         ("System message", context["system"], True),
         ("Prompt", context["prompt"], True),
         ("Units", _units(explanation, context["unit"], context["operator"]), False),
-        ("Predicted score", _predicted(everything, nothing, unit), False),
+        ("Everything kept", whole, False),
+        ("Nothing kept", nothing, False),
         ("Method", _method(explanation), False),
         ("Evaluations", _evaluations(explanation), False),
         ("More evaluations", facts.forecast(explanation), False),
@@ -411,13 +408,6 @@ def _units(explanation: "Explanation", unit: str | None, operator: str | None) -
     if unit is None:
         return number
     return f"{number} of kind {unit}" + (f", left out by: {operator}" if operator else "")
-
-
-def _predicted(everything: float, nothing: float, unit: str) -> str:
-    return (
-        f"{_with_unit(_typeset(facts.signed(everything)), unit)} with everything kept, "
-        f"{_with_unit(_typeset(facts.signed(nothing)), unit)} with nothing kept"
-    )
 
 
 def _method(explanation: "Explanation") -> str:

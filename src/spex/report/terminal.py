@@ -62,6 +62,8 @@ def summary(explanation: "Explanation") -> Text:
     forecast = facts.forecast(explanation)
     if forecast is not None:
         lines.append(Text(forecast))
+    whole, nothing = facts.ends(explanation)
+    lines.append(Text(f"Everything kept: {whole}; nothing kept: {nothing}"))
     parts = [facts.cost(explanation), f"method {facts.one_line(explanation.method)}"]
     for key in ("model", "score", "answer"):
         value = facts.score(explanation) if key == "score" else facts.context_text(explanation, key)
