@@ -8,6 +8,7 @@ from rich.console import Console
 import spex
 from spex.inputs.parts import TextPart
 from spex.report import facts
+from spex.report.html import page_data
 from spex.report.terminal import view
 from spex.wording import percent
 
@@ -214,6 +215,25 @@ def test_a_rounding_error_is_zero_everywhere(make, tmp_path):
         assert "e-1" not in shown
     noise = make({(): 1.0, (0,): 1e-17}, ["a", "b"], r2=1.0, r2_interval=(1.0, 1.0))
     assert facts.is_constant(noise) and "nothing to attribute" in facts.fidelity(noise)
+
+
+@pytest.mark.parametrize(
+    ("observed", "told"),
+    [
+        ((None, None), ("+1.50 nats by the surrogate", "+0.500 nats by the surrogate")),
+        ((1.5, 0.5), ("+1.50 nats", "+0.500 nats")),
+        ((1.75, None), ("+1.75 nats, by the surrogate +1.50", "+0.500 nats by the surrogate")),
+        ((1e-17, -2.0), ("0 nats, by the surrogate +1.50", "-2.00 nats, by the surrogate +0.500")),
+    ],
+)
+def test_the_models_own_values_stand_beside_the_surrogates(make, observed, told):
+    context = {"score": "log P", "score_unit": "nats"}
+    found = make({(): 1.0, (0,): -0.5}, ["a"], context=context, observed=observed)
+    assert facts.ends(found) == told
+    assert f"everything kept: {told[0]}; nothing kept: {told[1]}" in repr(found)
+    shown = {fact.name: fact.value for fact in page_data(found).facts}
+    typeset = tuple(text.replace("-", "\N{MINUS SIGN}") for text in told)
+    assert (shown["Everything kept"], shown["Nothing kept"]) == typeset
 
 
 def test_labels_that_repeat_are_told_apart(tmp_path):

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from spex._typing import Interaction
 from spex.errors import ArgumentError
 from spex.fitting.methods import METHODS
@@ -84,6 +86,26 @@ def scale(explanation: "Explanation") -> float:
     return math.fsum(abs(value) for _, value in explanation.spectrum.items())
 
 
+def ends(explanation: "Explanation") -> tuple[str, str]:
+    """The score with everything kept and with nothing: the model's own beside the surrogate's."""
+    n, unit, size = explanation.n_features, unit_of_score(explanation), scale(explanation)
+    predicted = explanation.predict(np.array([[True] * n, [False] * n])).tolist()
+    whole, nothing = (
+        _end(own, of_surrogate, unit, size)
+        for own, of_surrogate in zip(explanation.observed, predicted, strict=True)
+    )
+    return whole, nothing
+
+
+def _end(own: float | None, of_surrogate: float, unit: str, size: float) -> str:
+    fitted = signed(of_surrogate, size)
+    if own is None:
+        return f"{fitted} {unit}".rstrip() + " by the surrogate"
+    told = signed(own, max(size, abs(of_surrogate)))
+    by_surrogate = "" if told == fitted else f", by the surrogate {fitted}"
+    return f"{told} {unit}".rstrip() + by_surrogate
+
+
 def _coefficients(explanation: "Explanation") -> dict[Interaction, float]:
     """The Fourier coefficients but the mean, without rounding errors."""
     least = _ROUNDING * scale(explanation)
@@ -104,6 +126,11 @@ def variance_shares(explanation: "Explanation") -> dict[Interaction, float]:
     squares = {k: f * f for k, f in _coefficients(explanation).items()}
     total = math.fsum(squares.values())
     return {k: square / total for k, square in squares.items()} if total > 0 else {}
+
+
+def shares_of(explanation: "Explanation", index: InteractionIndex) -> Mapping[Interaction, float]:
+    """The shares that belong to the values of an index: a coefficient has one, no other value."""
+    return variance_shares(explanation) if index is InteractionIndex.FOURIER else {}
 
 
 def joint_share(explanation: "Explanation") -> float:

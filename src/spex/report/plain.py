@@ -22,6 +22,7 @@ def as_text(explanation: "Explanation") -> str:
         text = facts.score(explanation) if key == "score" else facts.context_text(explanation, key)
         if text is not None:
             lines.append(f"{key}: {facts.short(text, 80)}")
+    lines.append("everything kept: {}; nothing kept: {}".format(*facts.ends(explanation)))
     usage = facts.usage(explanation)
     if usage is not None:
         lines.append(f"server: {usage}")
