@@ -90,7 +90,10 @@ MASKERS = [
     (lambda: spex.Messages([{"role": "user"}]), "has the keys 'role'; give exactly 'role' and"),
     (lambda: messages(("bot", "a"), ("user", "b")), "has the role 'bot'; use one of system, user"),
     (lambda: messages(("user", "a"), ("assistant", "b")), "leave it out, and give it to the sc"),
-    (lambda: messages(("user", ["a"])), "message 0 has a list as its content; give a text"),
+    (
+        lambda: messages(("user", ["a"])),
+        "message 0 has a list as its content; give a text, or parts",
+    ),
     (
         lambda: messages(("user", "a")),
         "one unit of kind 'message'; nothing to attribute; pin fewer",
@@ -198,7 +201,7 @@ FUNCTIONS = [
     (lambda: predicted(lambda m: [NAN] * m), "values that are not finite in a batch of 4"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=2), "returns 2 numbers for an input; give 0"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=1.5), "output=1.5; it must be a whole"),
-    (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a number"),
+    (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a position"),
     (lambda: predicted(lambda m: np.zeros(m), output=0), "returns one number for an input; leave"),
 ]  # fmt: skip
 

@@ -318,7 +318,7 @@ class TopLogProbs:
 def chat_messages(prompt: Prompt) -> list[dict[str, Any]]:
     """A prompt as the API's messages; pictures are content parts with data URLs."""
     return [
-        {"role": message.role, "content": _parts(message) if message.images else message.content}
+        message.to_json() | ({"content": _parts(message)} if message.images else {})
         for message in prompt.messages
     ]
 

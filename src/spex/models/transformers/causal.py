@@ -259,7 +259,7 @@ class HuggingFaceModel:
     def _encode_prompt(self, prompt: Prompt) -> list[int]:
         if self._tokenizer.chat_template:  # it writes the special tokens itself
             return self._tokenize(self._apply_template(prompt), special=False)
-        return self._encode_text("\n\n".join(m.content for m in prompt.messages))
+        return self._encode_text("\n\n".join(m.as_text for m in prompt.messages))
 
     def _encode_text(self, text: str) -> list[int]:
         """The tokens of a prompt without a chat template."""
@@ -281,7 +281,10 @@ class HuggingFaceModel:
         return list(encoding["input_ids"])
 
     def _apply_template(self, prompt: Prompt) -> str:
-        messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
+        messages = [message.to_json(parsed=True) for message in prompt.messages]
+        if "developer" not in str(self._tokenizer.chat_template):
+            for message in messages:
+                message["role"] = message["role"].replace("developer", "system")
         try:
             rendered = self._tokenizer.apply_chat_template(
                 messages, add_generation_prompt=self._opens_answer, tokenize=False
@@ -290,7 +293,19 @@ class HuggingFaceModel:
             raise ArgumentError(
                 f"the chat template of {self.name!r} refuses the messages: {first_line(error)}"
             ) from error
+        # Many templates know no tools, and leave them out without a word.
+        for call in (call for message in prompt.messages for call in message.tool_calls):
+            if call.name not in rendered:
+                raise ArgumentError(
+                    f"the chat template of {self.name!r} leaves out calls of tools; use a model "
+                    "whose template knows them, or write the calls into the content"
+                )
         return str(rendered)
+
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """Texts that the tokenizer reads as control tokens wherever they stand."""
+        return tuple(map(str, self._tokenizer.all_special_tokens))
 
     def _start_token(self) -> int:
         for token in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):

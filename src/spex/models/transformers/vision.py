@@ -127,10 +127,10 @@ class VisionLanguageModel(HuggingFaceModel):
                 "chat_template.jinja to its folder"
             )
         for message in prompt.messages:
-            self._check_text(message.content)
+            self._check_text(message.as_text)
         conversation = [
-            {
-                "role": message.role,
+            message.to_json(parsed=True)
+            | {
                 "content": [
                     *({"type": "image", "image": _picture(url)} for url in message.images),
                     {"type": "text", "text": message.content},
