@@ -16,10 +16,9 @@ import numpy.typing as npt
 
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
-from spex.inputs.operators import parse_operator
 from spex.inputs.parts import TextPart
 from spex.inputs.segmentation import Span, Tokenizer, trimmed
-from spex.inputs.templates import check_encodable
+from spex.inputs.templates import check_encodable, check_list
 from spex.inputs.units import UnitMasker
 from spex.models.protocol import ROLES, Message, Prompt, ToolCall
 
@@ -69,7 +68,6 @@ class Messages(UnitMasker):
     def __post_init__(self) -> None:
         object.__setattr__(self, "messages", _parse(self.messages))
         object.__setattr__(self, "pinned", _check_pinned(self.pinned, len(self.messages)))
-        parse_operator(self.operator)
         finer = ", or use unit='word'" if self._unit == self.whole_unit else ""
         self._check_units("the messages that are not pinned have", f"pin fewer messages{finer}")
 
@@ -147,13 +145,13 @@ class Messages(UnitMasker):
         texts = dict(zip(self._places, self._masked_texts(mask), strict=True))
         messages = []
         for number, message in enumerate(self._messages):
-            if number in self._calls and not texts[self._calls[number]]:
+            if number in self._calls and not texts[self._calls[number]].strip():
                 continue
             content = texts[number, None]
             calls = tuple(
                 _masked_call(call, texts[number, i])
                 for i, call in enumerate(message.tool_calls)
-                if texts[number, i]
+                if texts[number, i].strip()
             )
             if content.strip() or calls or not message.tool_calls:
                 messages.append(replace(message, content=content, tool_calls=calls))
@@ -172,19 +170,16 @@ class Messages(UnitMasker):
 
     def describe(self) -> dict[str, Any]:
         """Type, messages, unit, operator and spans of the units, as JSON values."""
-        return {
-            "type": "messages",
-            "messages": [
+        return self._described(
+            type="messages",
+            messages=[
                 # A chat without tools and pictures is described as in earlier releases.
                 [message.role, message.content]
                 if message == Message(message.role, message.content)
                 else [message.to_json(), list(message.images)]
                 for message in self._messages
             ],
-            "unit": self.unit_name,
-            "operator": self.operator_name,
-            "spans": [[list(span) for span in spans] for spans in self._spans],
-        }
+        )
 
 
 def _masked_call(call: ToolCall, text: str) -> ToolCall:
@@ -197,12 +192,8 @@ def _masked_call(call: ToolCall, text: str) -> ToolCall:
 
 
 def _parse(messages: object) -> tuple[Message, ...]:
-    if isinstance(messages, str | Mapping) or not isinstance(messages, Sequence):
-        raise ArgumentError(
-            f"messages is a {type(messages).__name__}; give a list of mappings with the keys "
-            "'role' and 'content'"
-        )
-    parsed = tuple(_parse_one(message, number) for number, message in enumerate(messages))
+    given = check_list(messages, "messages", "mappings with the keys 'role' and 'content'")
+    parsed = tuple(_parse_one(message, number) for number, message in enumerate(given))
     if not parsed:
         raise ArgumentError("messages is empty; give at least one message of the user")
     if parsed[-1].role not in ("user", "tool"):

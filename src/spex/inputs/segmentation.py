@@ -214,11 +214,12 @@ def _is_wrapped(lines: Sequence[str]) -> bool:
     """Whether most line breaks, and two at least, are where the next word found no room."""
     # Chinese and Japanese characters take two columns.
     widths = [len(line) + sum(character >= "\u2e80" for character in line) for line in lines]
+    widest = max(widths)
     full = [
-        width + 1 + len(line.split()[0]) > max(widths)
+        width + 1 + len(line.split()[0]) > widest
         for width, line in zip(widths, lines[1:], strict=False)
     ]
-    return max(widths) >= _LEAST_WIDTH and sum(full) >= max(2, (len(full) + 1) / 2)
+    return widest >= _LEAST_WIDTH and sum(full) >= max(2, (len(full) + 1) / 2)
 
 
 def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:
