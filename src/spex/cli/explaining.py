@@ -147,11 +147,11 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
         messages: tuple[Message, ...] = ()
     else:
         messages = masker.render([True] * masker.n_features).messages
-    if any(message.content for message in messages):
+    if any(message.as_text for message in messages):
         lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
     for message in messages:
-        if message.content:
-            lines += [f"[{message.role}]", facts.visible(message.content)]
+        if message.as_text:
+            lines += [f"[{message.role}]", facts.visible(message.as_text)]
     show.print("\n".join(lines), soft_wrap=True)
 
 

@@ -198,6 +198,12 @@ class ValueFunction(Identified):
                 f"{replying.n_without_text:,} of {replying.n_replies:,} replies had no text, such "
                 "as after a content filter or with a call of a tool, and were scored as empty"
             )
+        notes += [
+            f"The input holds {token!r}, which {self.model.name!r} reads as a control token, not "
+            "as text"
+            for token in getattr(self.model, "control_tokens", ())
+            if any(token in message.as_text for message in self._full_prompt.messages)
+        ]
         return tuple(notes)
 
     def render(self, mask: npt.ArrayLike) -> str:

@@ -353,7 +353,7 @@ def chat_fields(prompt: Prompt, chat: ChatOptions, begun: str = "") -> dict[str,
         begun: the start of an answer, which vLLM and llama.cpp continue.
     """
     messages: list[dict[str, Any]] = [
-        {"role": message.role, "content": _parts(message) if message.images else message.content}
+        message.to_json() | ({"content": _parts(message)} if message.images else {})
         for message in prompt.messages
     ]
     fields: dict[str, Any] = {"messages": messages}
