@@ -139,10 +139,14 @@ def test_claims_of_one_are_left_alone_by_others(tmp_path):
     asked = masks(10, 6)
     with spex.Store(tmp_path / "s.sqlite") as one, spex.Store(tmp_path / "s.sqlite") as two:
         first = one.claim(("f",), asked, 2)
-        assert first.granted.tolist() == [True] * 2 + [False] * 4 and not first.others
+        assert first.granted.tolist() == [True] * 2 + [False] * 4
         second = two.claim(("f",), asked, 3)
-        assert second.granted.tolist() == [False] * 2 + [True] * 3 + [False] and second.others
+        assert second.granted.tolist() == [False] * 2 + [True] * 3 + [False]
         assert two.claim(("g",), asked, 9).granted.all()  # of another function
+        many = masks(20, 60, seed=1)
+        one.claim(("h",), many, 12)
+        shares = [two.claim(("h",), many, 50, most).granted.sum() for most in (20, 2)]
+        assert shares == [15, 2]  # half of what is fair among two, and what is allowed
         one.put("f", asked[:1], np.array([7.0]))
         again = two.claim(("f",), asked, 9)
         assert again.values[0, 0] == 7 and np.isnan(again.values[1:]).all()
