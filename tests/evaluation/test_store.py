@@ -52,6 +52,10 @@ def test_foreign_files_are_refused(tmp_path):
         spex.Store(other)
     with pytest.raises(spex.StoreError, match="cannot open"):
         spex.Store(tmp_path / "nowhere" / "s.sqlite")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, os.devnull):
+        with pytest.raises(spex.StoreError, match="no ordinary file"):
+            spex.Store(path)
 
 
 def test_another_version_is_refused(tmp_path):
@@ -182,6 +186,9 @@ def test_new_files_can_be_read_by_their_owner_alone(tmp_path):
         store.put("f", masks(10, 1), np.zeros(1))
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert modes == {f"s.sqlite{end}": 0o600 for end in ("", "-wal", "-shm")}
+    (tmp_path / "link").symlink_to(tmp_path / "linked.sqlite")
+    spex.Store(tmp_path / "link").close()
+    assert (tmp_path / "linked.sqlite").stat().st_mode & 0o777 == 0o600
     (tmp_path / "s.sqlite").chmod(0o640)
     spex.Store(tmp_path / "s.sqlite").close()
     assert (tmp_path / "s.sqlite").stat().st_mode & 0o777 == 0o640

@@ -108,8 +108,11 @@ class Store:
         self._lease, self._last_kept, self._renewed = _LEASE_SECONDS, 0.0, 0.0
         try:
             if not self._in_memory:
+                if self.path.exists() and not self.path.is_file():
+                    raise OSError("it is no ordinary file")  # a pipe would be waited for
                 with suppress(FileExistsError):
-                    os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
+                    real = os.path.realpath(self.path)
+                    os.close(os.open(real, os.O_CREAT | os.O_EXCL, 0o600))
             self._connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None
             )
