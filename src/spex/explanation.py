@@ -18,6 +18,7 @@ from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import spectrum_errors
 from spex.interactions.values import InteractionValues, interactions
 from spex.saving import REMEDY, Found, Saved
+from spex.wording import distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ class Explanation(Saved):
     """A surrogate of a value function and what can be read from it.
 
     Args:
-        features: The n labels.
+        features: The n labels. Where they are shown, those that repeat are numbered: `never#1`.
         spectrum: The surrogate; every prediction and every interaction is read from it.
         r2: Share of the variance over masks that the surrogate explains, from evaluations that the
             predicting fit has not seen; 1.0 when exact. NaN where it is unknown.
@@ -123,7 +124,7 @@ class Explanation(Saved):
         errors = None
         if self.standard_errors is not None and self.unexplained is not None:
             errors = spectrum_errors(self.spectrum, self.standard_errors, self.unexplained)
-        return interactions(self.spectrum, index, order, self.features, errors)
+        return interactions(self.spectrum, index, order, distinct(self.features), errors)
 
     def to_frame(self) -> "pd.DataFrame":
         """The spectrum as a table, the largest coefficient first.
@@ -134,7 +135,7 @@ class Explanation(Saved):
             where they are not known), both in the unit of the value function. The row of `()` is
             the mean over all masks.
         """
-        frame = interactions(self.spectrum, "Fourier", None, self.features).to_frame()
+        frame = self.interactions("Fourier").to_frame()
         frame = frame.drop(columns=["low", "high"]).rename(columns={"value": "coefficient"})
         errors: dict[Interaction, float] = {}
         if self.standard_errors is not None:

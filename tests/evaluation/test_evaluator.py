@@ -149,7 +149,7 @@ def test_all_classes_of_a_classifier():
     for number, name in enumerate(found):
         alone = spex.explain(spex.PredictFunction(table, probabilities, number), budget=8)
         assert dict(alone.spectrum.items()) == dict(found[name].spectrum.items())
-    assert found["z"].context.score == "z of probabilities"
+    assert found["z"].context.score == "z (output 2) of probabilities"
     assert spex.PredictFunction(table, probabilities).output == 2
 
 

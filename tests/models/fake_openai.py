@@ -6,18 +6,24 @@ refuses what they do not allow. Its language model is a few functions of the wor
 it sees words in the bright quarters of a picture, so that tests know every value.
 
     python fake_openai.py KIND [--fail N [--way WAY]] [--key KEY] [--limit S] [--delay S]
+                          [--jitter S]
 
 KIND is "openai" (top_logprobs), "vllm" or "text" (no log-probabilities). With --fail, every N-th
-request fails, in one of the ways of WAYS or in each of them in turn. With --limit, a request that
-comes less than so many seconds after the one before is refused with status 429. --delay is how long
-every reply takes. It prints its address; GET /log tells what came in.
+request fails, in one of the ways of WAYS or in each of them in turn, and each 7th connection is
+closed after its reply, without a word. With --limit, a request that comes less than so many seconds
+after the one before is refused with status 429. --delay is how long every reply takes, and --jitter
+the most that a random time adds to it. It prints its address; GET /log tells what came in.
 """
 
 import argparse
 import base64
+import gzip
 import io
 import json
 import math
+import random
+import socket
+import struct
 import threading
 import time
 import zlib
@@ -25,8 +31,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import PIL.Image
 
-WAYS = ("429", "500", "slow", "cut", "half", "no JSON", "other JSON", "error", "HTML")
+UNUSABLE = ("no JSON", "other JSON", "HTML")
+WAYS = ("429", "500", "slow", "cut", "half", "reset", "error", *UNUSABLE)
 SLOW_SECONDS = 5.0
+HUGE = 3 << 20
 MODEL = "words"
 MAX_WORDS = 60
 PICTURE_TOKENS = 85
@@ -365,9 +373,9 @@ class Handler(BaseHTTPRequestHandler):
             self.server.most_at_once = max(self.server.at_once, self.server.most_at_once)
         try:
             way = self.server.way()
-            time.sleep(self.server.options.delay)
+            time.sleep(self.server.options.delay + random.random() * self.server.options.jitter)
             entry["outcome"] = way or "served"
-            if way is None or not self.fail(way):
+            if way is None or not self.fail(way, content):
                 status, reply, headers = self.reply(content)
                 if status != 200:
                     entry["outcome"] = str(status)
@@ -404,7 +412,7 @@ class Handler(BaseHTTPRequestHandler):
             }
             return refused.status, {"error": error}, refused.headers
 
-    def fail(self, way):
+    def fail(self, way, content):
         """Fail in a way; False where the request is to be answered after all, though too late."""
         if way == "429":
             self.answer(429, {"error": {"message": "Rate limit"}}, {"Retry-After": "0"})
@@ -415,6 +423,20 @@ class Handler(BaseHTTPRequestHandler):
             return False
         elif way == "cut":
             self.close_connection = True
+        elif way == "reset":
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
+            self.close_connection = True
+        elif way == "null":
+            status, reply, headers = self.reply(content)
+            reply["choices"][0]["message"]["content"] = None
+            reply["choices"][0]["finish_reason"] = "content_filter"
+            self.answer(status, reply, headers)
+        elif way == "huge":
+            self.answer(200, b" " * HUGE)
+        elif way == "gzip":
+            self.answer(200, gzip.compress(b" " * HUGE, 1), {"Content-Encoding": "gzip"})
         elif way == "half":
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -441,16 +463,19 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+        if self.server.options.fail and len(self.server.log) % 7 == 0:
+            self.close_connection = True
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=["openai", "vllm", "text"])
     parser.add_argument("--fail", type=int, default=0)
-    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--way", choices=[*WAYS, "null", "huge", "gzip"])
     parser.add_argument("--key")
     parser.add_argument("--limit", type=float, default=0)
     parser.add_argument("--delay", type=float, default=0)
+    parser.add_argument("--jitter", type=float, default=0)
     server = Server(parser.parse_args())
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()

@@ -5,7 +5,7 @@ import pytest
 
 from spex import LogOdds, LogProb, Probability
 from spex.errors import ArgumentError
-from spex.models import Message, Prompt, TableModel
+from spex.models import Message, Prompt, Reply, TableModel
 
 PROMPT = Prompt((Message("user", "the prompt"),))
 VALUES = np.array([-0.5, -1.0, -2.5])
@@ -144,6 +144,13 @@ def test_an_empty_greedy_answer_is_an_error(answer):
     for score in (LogProb(), Probability()):
         with pytest.raises(ArgumentError, match=r"greedy answer of 'table' .* is empty"):
             score.resolve(table(answer), PROMPT)
+
+
+def test_an_empty_answer_that_was_cut_off_says_what_to_raise(monkeypatch):
+    model = table()
+    monkeypatch.setattr(model, "generate", lambda prompts, limit: [Reply("", cut_off=True)])
+    with pytest.raises(ArgumentError, match="is empty; raise max_new_tokens=64, where it was cut"):
+        LogProb().resolve(model, PROMPT)
 
 
 def test_a_span_is_looked_for_in_the_greedy_answer():

@@ -133,6 +133,14 @@ def explain(
             "cell; several times for several.",
         ),
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN,...",
+            help="Columns of --table that are one unit, such as place=latitude,longitude; several "
+            "times for several.",
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -193,6 +201,28 @@ def explain(
             metavar="A",
             help="Attention kernel of such a model: eager, sdpa, flash_attention_2 and so on, as "
             "transformers names them.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Threads of a GGUF model; default: the cores that spex may use."
+        ),
+    ] = None,
+    chat_template_kwargs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help="Variables for the model's chat template, such as '{\"enable_thinking\": false}' "
+            "for models that reason otherwise.",
+        ),
+    ] = None,
+    answer_prefix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Text at the start of the model's answer; what is scored or generated comes "
+            "after it.",
         ),
     ] = None,
     unit: Annotated[

@@ -185,15 +185,20 @@ class ValueFunction(Identified):
         )
 
     def _notes(self) -> tuple[str, ...]:
-        notes = tuple(getattr(self.masker, "notes", ()))
-        if not self._replying.n_cut_off:
-            return notes
-        return (
-            *notes,
-            f"{self._replying.n_cut_off:,} of {self._replying.n_replies:,} replies were cut off at "
-            "the limit of tokens, and scored as they are; to raise it: max_new_tokens "
-            "(--max-new-tokens)",
-        )
+        replying = self._replying
+        notes = [*getattr(self.masker, "notes", ()), *getattr(self.model, "notes", ())]
+        if replying.n_cut_off:
+            notes.append(
+                f"{replying.n_cut_off:,} of {replying.n_replies:,} replies were cut off at the "
+                "limit of tokens, and scored as they are; to raise it: max_new_tokens "
+                "(--max-new-tokens)"
+            )
+        if replying.n_without_text:
+            notes.append(
+                f"{replying.n_without_text:,} of {replying.n_replies:,} replies had no text, such "
+                "as after a content filter or with a call of a tool, and were scored as empty"
+            )
+        return tuple(notes)
 
     def render(self, mask: npt.ArrayLike) -> str:
         """The text of the user's message that the model is given: mask is (n_features,)."""

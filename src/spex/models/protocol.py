@@ -69,14 +69,17 @@ class Reply(str):
 
     Attributes:
         cut_off: whether the model would have gone on.
+        has_text: False where the model gave no text at all, such as after a content filter.
     """
 
     cut_off: bool
+    has_text: bool
 
-    def __new__(cls, text: str, *, cut_off: bool) -> "Reply":
+    def __new__(cls, text: str, *, cut_off: bool, has_text: bool = True) -> "Reply":
         """See the class."""
         reply = super().__new__(cls, text)
         reply.cut_off = cut_off
+        reply.has_text = has_text
         return reply
 
 

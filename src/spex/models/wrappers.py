@@ -94,7 +94,8 @@ class StoredAnswers(_Wrapper):
         answer = self._store.get_answer(request)
         if answer is None:
             (answer,) = self.model.generate([prompt], max_new_tokens)
-            self._store.put_answer(request, answer)
+            if answer.strip():  # an empty one is refused, and may be another the next time
+                self._store.put_answer(request, answer)
         return answer
 
 
@@ -107,12 +108,14 @@ class CountedReplies(_Wrapper):
     Attributes:
         n_replies: the number of replies so far.
         n_cut_off: how many of them were cut off, as far as the model tells.
+        n_without_text: how many of the others had no text.
     """
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__(model)
         self.n_replies = 0
         self.n_cut_off = 0
+        self.n_without_text = 0
 
     def replies(
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
@@ -123,7 +126,9 @@ class CountedReplies(_Wrapper):
     def _counted(self, numbered: tuple[int, str]) -> tuple[int, str]:
         reply = numbered[1]
         self.n_replies += 1
-        self.n_cut_off += isinstance(reply, Reply) and reply.cut_off
+        if isinstance(reply, Reply):
+            self.n_cut_off += reply.cut_off
+            self.n_without_text += not reply.has_text and not reply.cut_off
         return numbered
 
 

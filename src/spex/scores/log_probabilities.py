@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, Self
 from spex._typing import FloatArray
 from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError
-from spex.models.protocol import LanguageModel, Prompt
+from spex.models.protocol import LanguageModel, Prompt, Reply
 from spex.scores.outputs import ResolvedOutput
 from spex.wording import shorten
 
@@ -375,9 +375,11 @@ def greedy_answer(model: LanguageModel, prompt: Prompt, max_new_tokens: int) -> 
     """
     answer = model.generate([prompt], max_new_tokens)[0]
     if not answer.strip():
+        remedy = "give the answer to explain"
+        if isinstance(answer, Reply) and answer.cut_off:  # such as amid its reasoning
+            remedy = f"raise max_new_tokens={max_new_tokens}, where it was cut off, or {remedy}"
         raise ArgumentError(
-            f"the greedy answer of {model.name!r} to the unmasked prompt is empty; "
-            "give the answer to explain"
+            f"the greedy answer of {model.name!r} to the unmasked prompt is empty; {remedy}"
         )
     return answer
 

@@ -236,7 +236,7 @@ def test_a_file_that_breaks_off(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("module", ["xllamacpp", "openai", "tenacity"])
+@pytest.mark.parametrize("module", ["xllamacpp", "openai"])
 def test_the_extra_is_named(monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'spex-explain\[gguf\]'"):

@@ -252,10 +252,14 @@ def explain(server, score, store=None, **options):
     ("kind", "score"),
     [("openai", ODDS), ("vllm", LogOdds("good", "bad film")), ("text", Matches("good"))],
 )
-def test_a_server_that_fails_a_quarter_of_the_time_gives_the_same(kind, score, tmp_path):
+def test_a_server_that_fails_a_quarter_of_the_time_gives_the_same(
+    kind, score, tmp_path, monkeypatch
+):
+    # One in thirteen is unusable here: some requests meet two of them.
+    monkeypatch.setattr("spex.models.servers.endpoint._UNUSABLE_ATTEMPTS", 8)
     with running(kind) as steady:
         expected = explain(steady, score)
-    with running(kind, "--fail", 4) as flaky:
+    with running(kind, "--fail", 4, "--jitter", 0.1) as flaky:
         # Less than the server's slowness, so that a slow request counts as failed.
         found = explain(flaky, score, tmp_path / "s.sqlite", timeout=2.0)
         requests = flaky.requests()
@@ -271,6 +275,61 @@ def test_a_server_that_fails_a_quarter_of_the_time_gives_the_same(kind, score, t
     assert set(served.values()) == {1}
     with spex.Store(tmp_path / "s.sqlite") as store:
         assert len(store) == 64
+
+
+@pytest.mark.parametrize("way", fake.UNUSABLE)
+def test_an_unusable_reply_is_asked_for_once_more(openai, way):
+    model = openai.model()
+    with running("openai", "--fail", 1, "--way", way) as server:
+        model._endpoint.base_url = server.url
+        kind, text = message_of(lambda: model.generate([user("a")]))
+        assert len(server.requests()) == 2
+    assert kind is BackendError
+    assert "sent a reply that cannot be used" in text and "; 2 attempts failed" in text
+    # What it cost is counted.
+    assert model.usage.prompt_tokens == (18 if way == "other JSON" else 0)
+
+
+@pytest.mark.parametrize("way", ["huge", "gzip"])
+def test_a_reply_without_end_is_not_read(openai, monkeypatch, way):
+    monkeypatch.setattr("spex.models.servers.endpoint._LARGEST_REPLY", 2 << 20)
+    model = openai.model()
+    with running("openai", "--fail", 1, "--way", way) as server:
+        model._endpoint.base_url = server.url
+        kind, text = message_of(lambda: model.generate([user("a")]))
+        assert len(server.requests()) == 1
+    assert kind is BackendError
+    assert text.endswith("sent a reply of more than 2 MB, the most that is read")
+
+
+def test_replies_without_text_are_gaps(tmp_path):
+    with running("text", "--fail", 8, "--way", "null") as server:
+        explanation = explain(server, Matches("^$"), tmp_path / "s.sqlite")
+        requests = server.requests()[1:]
+    # Each is asked once, and scored as an empty reply.
+    nulls = [entry for entry in requests if entry["outcome"] == "null"]
+    assert (len(requests), len(nulls)) == (64, 8)
+    assert explanation.spectrum.coefficients[0] == pytest.approx(8 / 64)
+    (note,) = explanation.notes
+    assert note.startswith("8 of 64 replies had no text, such as after a content filter")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "text", "has_text", "cut_off"),
+    [
+        ({"content": None}, "content_filter", "", False, False),
+        ({"content": None, "reasoning_content": "hm"}, "length", "", False, True),
+        ({"tool_calls": []}, "tool_calls", "", False, False),
+        ({"content": None, "refusal": "No."}, "stop", "No.", True, False),
+        ({"content": ""}, "stop", "", True, False),
+        ({"content": "so"}, "length", "so", True, True),
+    ],
+)
+def test_what_a_reply_tells(message, reason, text, has_text, cut_off):
+    from spex.models.servers.openai import _reply
+
+    reply = _reply({"choices": [{"message": message, "finish_reason": reason}]})
+    assert (reply, reply.has_text, reply.cut_off) == (text, has_text, cut_off)
 
 
 def test_a_rate_limit_is_kept_to():
@@ -488,7 +547,8 @@ def test_a_key_that_cannot_be_sent_is_not_quoted(openai, monkeypatch, broken):
         ("half", "cannot be reached or broke off"),
         ("no JSON", "sent a reply that cannot be used: Expecting value"),
         ("other JSON", "sent a reply that cannot be used: it does not follow the OpenAI API"),
-        ("error", "sent a reply that cannot be used: it says The server is broken"),
+        ("error", "answered with an error: The server is broken"),
+        ("reset", "cannot be reached or broke off"),
         ("HTML", "sent a reply that cannot be used: it is no JSON object"),
     ],
 )
@@ -590,9 +650,8 @@ def test_wrong_max_new_tokens(openai):
     assert "below 1" in message_of(lambda: openai.model().generate([user("a")], 0))[1]
 
 
-@pytest.mark.parametrize("module", ["openai", "tenacity"])
-def test_the_extra_is_named(openai, monkeypatch, module):
-    monkeypatch.setitem(sys.modules, module, None)
+def test_the_extra_is_named(openai, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'spex-explain\[openai\]'"):
         openai.model()
 

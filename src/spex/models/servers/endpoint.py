@@ -1,15 +1,18 @@
 """Requests to an OpenAI-compatible server: time-outs, retries, rate limits, token counts.
 
 A request is sent again, after growing pauses, where the failure may pass: no connection, a
-time-out, a status of 5xx, a reply that cannot be read. A server that limits the rate says when to
-come back (Retry-After); it gets no request before that time. Any other failure is an error at once.
-The key goes into the header of each request and never into a message, even if a server quotes it.
+time-out, a status of 5xx. A server that limits the rate says when to come back (Retry-After); it
+gets no request before that time. A reply that cannot be used is paid for all the same, so it is
+asked for only once more. Any other failure is an error at once. The key goes into the header of
+each request and never into a message, even if a server quotes it.
 """
 
 import asyncio
 import email.utils
 import math
+import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,8 +32,12 @@ CONCURRENCY = 8
 _ATTEMPTS = 8
 # Few, so that a wrong address is reported within seconds.
 _LOOK_UP_ATTEMPTS = 4
+_UNUSABLE_ATTEMPTS = 2
 # Pauses between attempts grow from half a second to half a minute: 8 attempts span about a minute.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_RANDOM = random.Random()  # its own, so that the global random state is left alone
+# Bytes of a reply. The log-probabilities of a prompt of 128,000 tokens take about 10 MB.
+_LARGEST_REPLY = 64 << 20
 # The longest that one request waits for a server that limits the rate.
 _PATIENCE_SECONDS = 600.0
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
@@ -110,6 +117,7 @@ class UnusableReply(Exception):
 
 class _Kind(Enum):
     PASSING = auto()  # the same request may succeed
+    UNUSABLE = auto()  # it was answered, and may get a better reply
     LIMITED = auto()  # the server asks to wait
     LASTING = auto()  # the same request would fail again
 
@@ -155,7 +163,7 @@ class Endpoint:
         usage: counts of all requests so far.
 
     Raises:
-        MissingExtraError: openai or tenacity is not installed.
+        MissingExtraError: openai is not installed.
     """
 
     def __init__(
@@ -168,7 +176,6 @@ class Endpoint:
         price: tuple[float, float] | None = None,
     ) -> None:
         self._openai = require("openai", "openai")
-        self._tenacity = require("tenacity", "openai")
         if concurrency < 1:
             raise ArgumentError(f"concurrency={concurrency} is below 1, the least")
         if not timeout > 0:
@@ -195,7 +202,7 @@ class Endpoint:
         try:
             client = openai.AsyncOpenAI(
                 base_url=self.base_url,
-                http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if direct else None,
+                http_client=_capped(openai.DefaultAsyncHttpxClient)(trust_env=not direct),
                 # The client demands a key, even for servers without keys.
                 api_key=self._key or "none",
                 timeout=self._timeout,
@@ -235,13 +242,16 @@ class Endpoint:
         if isinstance(error, openai.APIStatusError):
             return self._status_failure(error)
         if isinstance(error, openai.APIConnectionError):
-            cause = self._line(error.__cause__ or error)
-            return RequestFailed(f"cannot be reached or broke off ({cause})", _Kind.PASSING)
+            cause = error.__cause__ or error
+            if isinstance(cause, RequestFailed):
+                return cause
+            what = f"cannot be reached or broke off ({self._line(cause)})"
+            return RequestFailed(what, _Kind.PASSING)
         # All other errors come from reading the reply: it is no JSON, or lacks a field.
         if isinstance(error, LookupError | TypeError | AttributeError):
             error = UnusableReply("it does not follow the OpenAI API")
         what = f"sent a reply that cannot be used: {self._line(error)}"
-        return RequestFailed(what, _Kind.PASSING)
+        return RequestFailed(what, _Kind.UNUSABLE)
 
     def _status_failure(self, error: Any) -> RequestFailed:
         status = int(error.status_code)
@@ -316,38 +326,36 @@ class Connection:
         parse: Callable[[Any], T],
         attempts: int,
     ) -> T:
-        tenacity = self._endpoint._tenacity
-        pause = tenacity.wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
-
-        def as_told(state: Any) -> float:
-            told: float | None = state.outcome.exception().retry_after
-            return pause(state) if told is None else told + tenacity.wait_random(0, 0.1)(state)
-
-        # A server that limits the rate is not failing: waiting for it uses up no attempt.
-        patient = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda error: _is(error, _Kind.LIMITED)),
-            wait=as_told,
-            stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
-            reraise=True,
-        )
-        persistent = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda error: _is(error, _Kind.PASSING)),
-            wait=pause,
-            stop=tenacity.stop_after_attempt(attempts),
-            reraise=True,
-        )
-        try:
-            result: T = await persistent(patient, self._try, send, path, body, parse)
-        except RequestFailed as failure:
-            if failure.kind is _Kind.LASTING:
-                raise
-            tried = (
-                f"{attempts} attempts failed"
-                if failure.kind is _Kind.PASSING
-                else f"it did so for {_PATIENCE_SECONDS:.0f} s"
+        most = {_Kind.PASSING: attempts, _Kind.UNUSABLE: _UNUSABLE_ATTEMPTS}
+        failed: Counter[_Kind] = Counter()
+        patient_until = math.inf
+        while True:
+            try:
+                return await self._try(send, path, body, parse)
+            except RequestFailed as caught:
+                failure = caught
+            kind = failure.kind
+            failed[kind] += 1
+            if kind is _Kind.LASTING:
+                raise failure
+            if kind is _Kind.LIMITED:  # no failure of the server: uses up no attempt
+                now = time.monotonic()
+                patient_until = min(patient_until, now + _PATIENCE_SECONDS)
+                is_last = now >= patient_until
+                tried = f"it did so for {_PATIENCE_SECONDS:.0f} s"
+            else:
+                patient_until = math.inf
+                is_last = failed[kind] >= most[kind]
+                tried = f"{failed[kind]} attempts failed"
+            if is_last:
+                raise RequestFailed(f"{failure}; {tried}", kind, failure.status)
+            told = failure.retry_after
+            # Requests that were told the same time do not all come back at it.
+            await asyncio.sleep(
+                _pause(_FIRST_PAUSE, failed[kind])
+                if told is None
+                else told + _pause(0.1, failed[kind])
             )
-            raise RequestFailed(f"{failure}; {tried}", failure.kind, failure.status) from None
-        return result
 
     async def _try(
         self, send: Callable[[str, Any], Any], path: str, body: Any, parse: Callable[[Any], T]
@@ -361,8 +369,10 @@ class Connection:
                 reply = await send(path, body)
             if not isinstance(reply, dict):
                 raise UnusableReply("it is no JSON object")
+            self._count_tokens(reply)  # also of a reply that cannot be used
             if reply.get("error"):  # some proxies report errors with status 200
-                raise UnusableReply(f"it says {_message(reply) or 'error'}")
+                says = self._endpoint._line(_message(reply)) or "error"
+                raise RequestFailed(f"answered with an error: {says}", _Kind.PASSING)
             parsed = parse(reply)
         except SpexError:  # the reply can be used, but the request was wrong
             usage.requests += 1
@@ -374,19 +384,46 @@ class Connection:
                 self._opens = max(self._opens, time.monotonic() + failure.retry_after)
             raise failure from None
         usage.requests += 1
-        counted = reply.get("usage")
-        if isinstance(counted, dict):
-            usage.prompt_tokens += _count(counted.get("prompt_tokens"))
-            usage.completion_tokens += _count(counted.get("completion_tokens"))
         return parsed
 
+    def _count_tokens(self, reply: dict[str, Any]) -> None:
+        told = reply.get("usage")
+        for name in ("prompt_tokens", "completion_tokens"):
+            count = told.get(name) if isinstance(told, dict) else None
+            if isinstance(count, int) and 0 < count < 1 << 48:
+                setattr(self._endpoint.usage, name, getattr(self._endpoint.usage, name) + count)
 
-def _is(error: BaseException, kind: _Kind) -> bool:
-    return isinstance(error, RequestFailed) and error.kind is kind
+
+def _pause(first: float, attempt: int) -> float:
+    """Random seconds, at most so many before attempt 1 and twice as many before each next one."""
+    return _RANDOM.uniform(0, min(_LONGEST_PAUSE, first * 2.0 ** min(attempt - 1, 20)))
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _capped(client: Any) -> Any:
+    """A class of httpx's clients, changed to stop reading a reply that is too large."""
+
+    class Capped(client):  # type: ignore[misc]
+        async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
+            response = await super().send(request, stream=True, **options)
+            if stream:
+                return response
+            body = bytearray()
+            try:
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > _LARGEST_REPLY:
+                        limit = f"{_LARGEST_REPLY >> 20} MB, the most that is read"
+                        raise RequestFailed(f"sent a reply of more than {limit}", _Kind.LASTING)
+            finally:
+                await response.aclose()
+            headers = response.headers
+            for name in ("content-encoding", "content-length"):  # of the body before decoding
+                headers.pop(name, None)
+            return type(response)(
+                response.status_code, headers=headers, content=bytes(body), request=request
+            )
+
+    return Capped
 
 
 def _retry_after(headers: Any) -> float | None:
