@@ -4,8 +4,9 @@ Each kind of model is explained by a process that is killed at random moments an
 until it has been killed often enough; the last one ends. Every call is noted by the one who answers
 it, the user's function, a real HTTP server on 127.0.0.1 or the model, when it begins and when it is
 finished. Counted are calls that were finished and asked again. Those in flight at a kill may be
-among them: the batch that the process was about to keep. The result must be that of a run that
-nobody disturbed.
+among them: the batch that the process was about to keep, or what the server answered to nobody. The
+last column is the largest difference of a prediction from that of a run that nobody disturbed, over
+the largest prediction: the last digits of a network's values depend on the batch.
 
     python benchmarks/kills.py --kills 20
 """
@@ -27,8 +28,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import spex
 from spex.cli import main
+from spex.fourier.mask_design import all_masks
 from spex.models.wrappers import _Wrapper
 
 MODULE = """
@@ -87,7 +91,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Nothing is printed."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        if not sent:  # the process was killed before it had asked
+            return
+        body = json.loads(sent)
         prompt = body["messages"][-1]["content"]
         self.server.note("?", prompt)
         time.sleep(0.05)
@@ -176,7 +183,7 @@ def measure(kind: str, kills: int, budget: int) -> list[str]:
         while done < kills:
             before = len(finished(folder))
             # Each process goes on for its share of the calls, more or less.
-            share = RANDOM.uniform(0, 1.2 * len(expected) / kills)
+            share = RANDOM.uniform(0, 0.9 * len(expected) / kills)
             process = start()
             while len(finished(folder)) <= before + share and process.is_alive():
                 time.sleep(0.002)
@@ -196,9 +203,11 @@ def measure(kind: str, kills: int, budget: int) -> list[str]:
         if kind == "predict":  # asks for the whole row at every start, to learn what comes
             again -= calls["1" * 12] - 1
         found = spex.Explanation.load(folder / "e.json").spectrum
-        same = dict(found.items()) == dict(alone.items()) and set(calls) == expected
+        assert set(calls) == expected
+        one, other = (spectrum.evaluate(all_masks(12)) for spectrum in (alone, found))
+        difference = np.abs(one - other).max() / np.abs(one).max()
         server.shutdown()
-    return [kind, str(done), f"{len(calls):,}", str(again), str(in_flight), "yes" if same else "no"]
+    return [kind, str(done), f"{len(calls):,}", str(again), str(in_flight), f"{difference:.0e}"]
 
 
 def run() -> None:
@@ -209,7 +218,7 @@ def run() -> None:
     parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds)
     options = parser.parse_args()
     os.environ |= {"OPENAI_API_KEY": "none", "OMP_NUM_THREADS": "1"}  # forks and threads: no
-    print("| model | kills | calls | finished and asked again | in flight | same result |")
+    print("| model | kills | calls | finished and asked again | in flight | largest difference |")
     print("|---|---|---|---|---|---|")
     for kind in options.kinds:
         row = measure(kind, options.kills, options.budget)

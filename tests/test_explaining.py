@@ -214,7 +214,7 @@ def test_spex_says_when_it_lowers_the_order():
     explanation = spex.explain(bumpy, 64, budget=200, method="spex")
     assert "interactions of order above 4" in explanation.notes[0]
     assert spex.explain(bumpy, 64, budget=2000, method="spex").notes == ()
-    with pytest.raises(spex.ArgumentError, match="give at least 10"):
+    with pytest.raises(spex.ArgumentError, match="give at least 11"):
         spex.explain(bumpy, 64, budget=5, method="spex")
 
 

@@ -54,7 +54,8 @@ _SHUFFLED_FEATURES = 16
 class Run:
     """Asks for masks, is told values, and fits them at any time.
 
-    The masks of all features and of none are always asked for, and first; a budget pays for them.
+    The masks of all features and of none are always asked for, and first unless all masks are; the
+    budget includes them.
 
     The same settings and the same values give bit-identical explanations, in whatever order and
     portions the values are told.

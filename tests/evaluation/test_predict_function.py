@@ -29,6 +29,21 @@ def all_masks(n):
     return (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)
 
 
+def test_the_whole_input_is_asked_for_once():
+    asked = []
+
+    def noted(rows):
+        asked.extend(rows.tolist())
+        return total(rows)
+
+    value = PredictFunction(Table(ROW, BACKGROUND[:1]), noted)
+    found = spex.explain(value, budget=8)
+    assert len(asked) == 8 and asked.count(ROW.tolist()) == 1
+    assert found.observed == (7.0, 0.0)
+    value(np.ones((1, 3), dtype=bool))  # asked for again, it is asked for again
+    assert asked.count(ROW.tolist()) == 2
+
+
 def test_values_are_means_over_the_background():
     value = PredictFunction(Table(ROW, BACKGROUND), total)
     assert value.output is None

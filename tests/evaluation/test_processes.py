@@ -48,8 +48,8 @@ def calls():
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(evaluator, "_FIRST_PORTION", 8)
+    monkeypatch.setattr(evaluator, "_LEAST_PORTION", 2)
     monkeypatch.setattr(evaluator, "_SECONDS_ALONE", 0.2)
-    monkeypatch.setattr(evaluator, "_SECONDS_BESIDE_OTHERS", 0.05)
 
 
 @pytest.mark.parametrize("count", [2, 8])

@@ -52,6 +52,10 @@ def test_foreign_files_are_refused(tmp_path):
         spex.Store(other)
     with pytest.raises(spex.StoreError, match="cannot open"):
         spex.Store(tmp_path / "nowhere" / "s.sqlite")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, os.devnull):
+        with pytest.raises(spex.StoreError, match="no ordinary file"):
+            spex.Store(path)
 
 
 def test_another_version_is_refused(tmp_path):
@@ -139,10 +143,14 @@ def test_claims_of_one_are_left_alone_by_others(tmp_path):
     asked = masks(10, 6)
     with spex.Store(tmp_path / "s.sqlite") as one, spex.Store(tmp_path / "s.sqlite") as two:
         first = one.claim(("f",), asked, 2)
-        assert first.granted.tolist() == [True] * 2 + [False] * 4 and not first.others
+        assert first.granted.tolist() == [True] * 2 + [False] * 4
         second = two.claim(("f",), asked, 3)
-        assert second.granted.tolist() == [False] * 2 + [True] * 3 + [False] and second.others
+        assert second.granted.tolist() == [False] * 2 + [True] * 3 + [False]
         assert two.claim(("g",), asked, 9).granted.all()  # of another function
+        many = masks(20, 60, seed=1)
+        one.claim(("h",), many, 12)
+        shares = [two.claim(("h",), many, 50, most).granted.sum() for most in (20, 2)]
+        assert shares == [15, 2]  # half of what is fair among two, and what is allowed
         one.put("f", asked[:1], np.array([7.0]))
         again = two.claim(("f",), asked, 9)
         assert again.values[0, 0] == 7 and np.isnan(again.values[1:]).all()
@@ -178,6 +186,9 @@ def test_new_files_can_be_read_by_their_owner_alone(tmp_path):
         store.put("f", masks(10, 1), np.zeros(1))
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert modes == {f"s.sqlite{end}": 0o600 for end in ("", "-wal", "-shm")}
+    (tmp_path / "link").symlink_to(tmp_path / "linked.sqlite")
+    spex.Store(tmp_path / "link").close()
+    assert (tmp_path / "linked.sqlite").stat().st_mode & 0o777 == 0o600
     (tmp_path / "s.sqlite").chmod(0o640)
     spex.Store(tmp_path / "s.sqlite").close()
     assert (tmp_path / "s.sqlite").stat().st_mode & 0o777 == 0o640

@@ -132,18 +132,16 @@ class _Kept:
     def __init__(self, store: Store, source: ValueSource) -> None:
         self._store, self._source = store, source
         self._identities = _identities(source)
-        self._others = False
         self.rate: float | None = None
 
     def claim(self, masks: BoolArray) -> Claim:
         """What is known of (m, n) masks, and the next portion to evaluate."""
-        most = _FIRST_PORTION
+        alone = beside = _FIRST_PORTION
         if self.rate is not None:
-            seconds = _SECONDS_BESIDE_OTHERS if self._others else _SECONDS_ALONE
-            most = max(int(min(self.rate * seconds, 1e9)), _LEAST_PORTION)
-        claim = self._store.claim(self._identities, self._keys(masks), most)
-        self._others = claim.others
-        return claim
+            rate = min(self.rate, 1e6)
+            alone = max(int(rate * _SECONDS_ALONE), _LEAST_PORTION)
+            beside = max(int(rate * _SECONDS_BESIDE_OTHERS), _LEAST_PORTION)
+        return self._store.claim(self._identities, self._keys(masks), alone, beside)
 
     def put(self, masks: BoolArray, values: FloatArray) -> None:
         """Keep (m, q) values."""

@@ -83,6 +83,7 @@ class PredictFunction(Identified):
         elif output is not None:
             output = _position(output, self._names, n_outputs)
         self.output: int | None = output
+        self._whole: FloatArray | None = whole  # until it is asked for
         self._n_outputs = n_outputs
         inputs = masker.apply(np.ones((1, masker.n_features), dtype=np.bool_))
         self._masks_at_once = max(1, _BATCH_BYTES // max(_n_bytes(inputs), 1))
@@ -158,9 +159,12 @@ class PredictFunction(Identified):
             ArgumentError: the masks have another shape or other values.
             ValueFunctionError: the function returned something else than numbers.
         """
-        values = [of_rows for _, of_rows in self.stream(masks)]
-        empty = (0,) if self.outputs is None else (0, len(self.outputs))
-        return np.concatenate(values) if values else np.empty(empty)
+        checked = check_masks(masks, self.n_features)
+        shape = (len(checked),) if self.outputs is None else (len(checked), len(self.outputs))
+        values = np.empty(shape)
+        for rows, of_rows in self.stream(checked):
+            values[rows] = of_rows
+        return values
 
     def stream(self, masks: npt.ArrayLike) -> Iterator[tuple[IntArray, FloatArray]]:
         """The values batch by batch, so that a caller can keep finished work.
@@ -169,17 +173,27 @@ class PredictFunction(Identified):
             masks: (m, n_features) of bool or 0/1; True keeps the feature.
 
         Returns:
-            (row numbers, values), in the order of the rows.
+            (row numbers, values), every row once.
 
         Raises:
             ArgumentError: see `__call__`.
             ValueFunctionError: see `__call__`.
         """
         checked = check_masks(masks, self.n_features)
-        return in_batches(self._values, checked, self._masks_at_once)
+        return self._stream(checked)
 
-    def _values(self, masks: BoolArray) -> FloatArray:
-        predictions = self._outputs(masks)
+    def _stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        rest, is_whole = np.arange(len(masks)), masks.all(axis=1)
+        if self._whole is not None and is_whole.any():
+            # What told how many outputs there are is not asked for again.
+            row = int(is_whole.argmax())
+            whole, self._whole = self._whole, None
+            yield rest[row : row + 1], self._chosen(whole)
+            rest = np.delete(rest, row)
+        for rows, predictions in in_batches(self._outputs, masks[rest], self._masks_at_once):
+            yield rest[rows], self._chosen(predictions)
+
+    def _chosen(self, predictions: FloatArray) -> FloatArray:
         return predictions if self.output is None else predictions[:, self.output]
 
     def _outputs(self, masks: BoolArray) -> FloatArray:

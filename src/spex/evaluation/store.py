@@ -80,12 +80,10 @@ class Claim:
     Args:
         values: (m, q) float64, NaN where none is stored.
         granted: (m,) whether the caller has claimed the mask.
-        others: Whether another process evaluates masks of the same function.
     """
 
     values: FloatArray
     granted: BoolArray
-    others: bool
 
 
 class Store:
@@ -110,8 +108,11 @@ class Store:
         self._lease, self._last_kept, self._renewed = _LEASE_SECONDS, 0.0, 0.0
         try:
             if not self._in_memory:
+                if self.path.exists() and not self.path.is_file():
+                    raise OSError("it is no ordinary file")  # a pipe would be waited for
                 with suppress(FileExistsError):
-                    os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
+                    real = os.path.realpath(self.path)
+                    os.close(os.open(real, os.O_CREAT | os.O_EXCL, 0o600))
             self._connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None
             )
@@ -235,19 +236,25 @@ class Store:
             values[start : start + len(chunk)] = [found.get(blob, np.nan) for blob in chunk]
         return values
 
-    def claim(self, identities: Sequence[str], masks: WordArray, most: int) -> Claim:
+    def claim(
+        self, identities: Sequence[str], masks: WordArray, most: int, beside: int | None = None
+    ) -> Claim:
         """Look values up, and claim masks that have none and that no other process has claimed.
 
         Args:
             identities: Of the q outputs.
             masks: (m, n_words) uint64.
             most: Claim no more than so many, from the beginning.
+            beside: And no more than so many, nor than half of a fair share, while other processes
+                evaluate masks of the same function; None for no such limit.
         """
         nothing = np.full((len(masks), len(identities)), np.nan)
-        everything = Claim(nothing, np.ones(len(masks), dtype=np.bool_), False)
-        return self._done(lambda: self._claim(identities, _blobs(masks), most), everything)
+        everything = Claim(nothing, np.ones(len(masks), dtype=np.bool_))
+        return self._done(lambda: self._claim(identities, _blobs(masks), most, beside), everything)
 
-    def _claim(self, identities: Sequence[str], blobs: Sequence[bytes], most: int) -> Claim:
+    def _claim(
+        self, identities: Sequence[str], blobs: Sequence[bytes], most: int, beside: int | None
+    ) -> Claim:
         function, now = content_identity(identities), time.time()
         execute = self._connection.execute
         granted = np.zeros(len(blobs), dtype=np.bool_)
@@ -259,9 +266,12 @@ class Store:
             ).fetchall():
                 if last < now or _is_dead(holder):
                     execute("delete from claims where holder = ?", (holder,))
-            others = execute(
-                "select 1 from claims where function = ? and holder <> ?", (function, self._holder)
+            (others,) = execute(
+                "select count(distinct holder) from claims where function = ? and holder <> ?",
+                (function, self._holder),
             ).fetchone()
+            if others and beside is not None:
+                most = min(most, beside, max(len(missing) // (2 * (others + 1)), 1))
             for start, chunk, marks in _chunks([blobs[row] for row in missing]):
                 query = f"select mask from claims where function = ? and mask in ({marks})"
                 taken = {mask for (mask,) in execute(query, (function, *chunk))}
@@ -275,7 +285,7 @@ class Store:
                 ),
             )
         self._last_kept = self._renewed = now
-        return Claim(values, granted, others is not None)
+        return Claim(values, granted)
 
     def release(self) -> None:
         """Give up what is claimed and has no value."""
