@@ -25,8 +25,9 @@ env: .venv/.complete  ## make the environment
 demo: .venv/.complete  ## explain a real LLM's answer, end to end
 	$(BIN)/spex demo
 
+# A file's tests share models, so they stay in one process.
 test: .venv/.complete  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/.complete  ## ruff and mypy
 	$(BIN)/ruff check .

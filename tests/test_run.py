@@ -59,6 +59,51 @@ def test_order_and_portions_do_not_matter(method, n, budget):
     assert run.n_told == whole.n_evaluations
 
 
+@pytest.mark.parametrize("method", ["auto", "linear", "spex", "gp", "proxyspex"])
+@pytest.mark.parametrize("n", [7, 30, 100])
+@pytest.mark.parametrize("target_r2", [None, 0.9])
+def test_all_features_and_none_are_asked_for_first(method, n, target_r2):
+    for budget in (4, 17, 60, 90):
+        try:
+            run = spex.Run(n, budget, method, seed=budget, target_r2=target_r2)
+        except spex.ArgumentError as error:
+            assert "buys no coded masks" in str(error)
+            continue
+        masks = run.ask()
+        assert masks[0].all() and not masks[1].any()
+        assert len(np.unique(masks, axis=0)) == len(masks) <= budget
+
+
+def test_the_smallest_budget_of_coded_masks_leaves_enough_to_measure_r2():
+    with pytest.raises(spex.ArgumentError, match="give at least") as error:
+        spex.Run(30, 8, "spex")
+    least = int(str(error.value).partition("at least ")[2].partition(",")[0])
+    found = spex.explain(bumpy, 30, least, method="spex")
+    assert found.n_evaluations == least and not np.isnan(found.r2)
+
+
+def test_the_functions_own_values_travel():
+    masks = uniform(12, 60)
+    ends = np.array([[True] * 12, [False] * 12])
+    whole, nothing = bumpy(ends).tolist()
+    assert spex.fit(masks, bumpy(masks), method="linear").observed == (None, None)
+    told = np.concatenate([masks, ends[:1]])
+    one = spex.fit(told, bumpy(told), method="linear")
+    assert one.observed == (whole, None)
+    assert spex.Explanation.from_dict(one.to_dict()).observed == (whole, None)
+    old = {key: value for key, value in one.to_dict().items() if key != "observed"}
+    assert spex.Explanation.from_dict(old).observed == (None, None)
+    for wrong in ([1.0], [np.inf, None], ["1", None], [True, None]):
+        with pytest.raises(spex.FileFormatError, match="damaged"):
+            spex.Explanation.from_dict(old | {"observed": wrong})
+    assert spex.explain(bumpy, 3, 8).observed == tuple(bumpy(ends[:, :3]))
+    several = spex.explain(
+        lambda m: np.stack([bumpy(m), 1.0 * m[:, 0]], axis=1), 12, 40, method="linear"
+    )
+    assert several["1"].observed == (1.0, 0.0)
+    assert several.contrast("0", "1").observed == (whole - 1, nothing)
+
+
 def test_stages_of_target_r2_as_explain():
     def f(masks):
         return 1.0 * masks[:, 0] * masks[:, 1] - masks[:, 3]

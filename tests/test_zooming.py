@@ -1,6 +1,7 @@
 """zoom: coarse units first, then finer ones inside those that matter."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -107,6 +108,35 @@ def test_stores_keep_both_levels(tmp_path):
     spex.zoom(function, "paragraph", budget=600, store=tmp_path / "s.sqlite")
     assert function.model.n_scored == calls
     assert json.dumps(function.contexts()[0].to_json())
+
+
+class Counted:
+    """A function of five features, the first three in one group, that counts its calls by mask."""
+
+    features = tuple("abcde")
+
+    def __init__(self, **attributes):
+        self.calls = Counter()
+        vars(self).update(attributes)
+
+    def __call__(self, masks):
+        self.calls.update(mask.tobytes() for mask in masks)
+        return 3.0 * masks[:, 0] * masks[:, 1] - masks[:, 3]
+
+
+@pytest.mark.parametrize("rest", ["present", "absent"])
+def test_no_mask_is_evaluated_twice(tmp_path, rest):
+    groups = [0, 0, 0, 1, 2]
+    alone = Counted()
+    found = spex.zoom(alone, groups, budget=40, top=1, rest=rest)
+    # All 8 coarse masks and all 8 fine ones; both levels have two in common.
+    assert (found.coarse.n_evaluations, found.fine.n_evaluations) == (8, 8)
+    assert sum(alone.calls.values()) == len(alone.calls) == 14
+    kept = Counted(identity="counted v1")
+    spex.explain(kept, budget=32, store=tmp_path / "s.sqlite")
+    again = spex.zoom(kept, groups, budget=40, top=1, rest=rest, store=tmp_path / "s.sqlite")
+    assert sum(kept.calls.values()) == 32
+    assert dict(again.fine.spectrum.items()) == dict(found.fine.spectrum.items())
 
 
 @pytest.mark.parametrize(

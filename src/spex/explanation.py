@@ -51,6 +51,8 @@ class Explanation:
             unknown.
         r2_distribution: Which masks R2 is about: "uniform"; or "given", masks like those that
             were told (see `spex.fit`).
+        observed: The value function's own values with all features and with none, beside which
+            `predict` shows what the surrogate makes of them; None where not evaluated.
         forecast: {evaluations: R2 to expect} at two and four times `n_evaluations`, from how R2 has
             grown over parts of the sample; empty where it cannot be said, nothing is to be won, or
             it was not computed (`spex.Run.forecast` does; `spex.explain` up to 500 masks).
@@ -71,6 +73,7 @@ class Explanation:
     standard_errors: FloatArray | None = None
     unexplained: float | None = None
     r2_distribution: str = "uniform"
+    observed: tuple[float | None, float | None] = (None, None)
     forecast: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     context: Context = field(default_factory=Context)
@@ -199,6 +202,7 @@ class Explanation:
             else self.standard_errors.tolist(),
             "unexplained": self.unexplained,
             "r2_distribution": self.r2_distribution,
+            **({} if self.observed == (None, None) else {"observed": list(self.observed)}),
             "forecast": [[size, r2] for size, r2 in self.forecast.items()],
             "notes": list(self.notes),
             "context": self.context.to_json(),
@@ -224,6 +228,7 @@ class Explanation:
             coefficients = {tuple(k): float(value) for k, value in content["spectrum"]}
             if not np.isfinite(list(coefficients.values())).all():
                 raise ValueError("a coefficient is not finite")
+            whole, nothing = (_finite(x) for x in content.get("observed", (None, None)))
             low, high = (math.nan if x is None else float(x) for x in content["r2_interval"])
             return cls(
                 features=features,
@@ -238,6 +243,7 @@ class Explanation:
                 standard_errors=_errors(content.get("standard_errors"), len(coefficients)),
                 unexplained=_not_negative(content.get("unexplained")),
                 r2_distribution=str(content.get("r2_distribution", "uniform")),
+                observed=(whole, nothing),
                 forecast={int(m): float(r2) for m, r2 in content.get("forecast", [])},
                 notes=tuple(str(note) for note in content["notes"]),
                 context=Context.from_json(dict(content["context"]), len(features)),
@@ -319,6 +325,15 @@ def _errors(given: object, count: int) -> FloatArray | None:
     if errors.shape != (count,) or not (errors >= 0).all():
         raise ValueError(f"standard errors of shape {errors.shape} for {count} coefficients")
     return errors
+
+
+def _finite(given: object) -> float | None:
+    """A value from a file, or None; files of before spex 0.2 have none."""
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise ValueError(f"a value of {given!r}")
+    return float(given)
 
 
 def _not_negative(given: object) -> float | None:

@@ -110,6 +110,10 @@ class Explanations(Mapping[str, Explanation]):
             names = self.outputs
             variance, error = self._moments.of_difference(names.index(a), names.index(b))
             r2, unexplained = (1 - error / variance if variance > 0 else 1.0), error
+        whole, nothing = (
+            None if x is None or y is None else x - y
+            for x, y in zip(first.observed, second.observed, strict=True)
+        )
         score = f"{first.context.score or a} - {second.context.score or b}"
         same_unit = first.context.score_unit == second.context.score_unit
         return Explanation(
@@ -126,6 +130,7 @@ class Explanations(Mapping[str, Explanation]):
             else None,
             unexplained=unexplained,
             r2_distribution=first.r2_distribution,
+            observed=(whole, nothing),
             notes=first.notes,
             context=replace(
                 first.context,

@@ -40,7 +40,7 @@ from spex.settings import Settings, feature_labels
 from spex.surrogates.base import CodedValues, Fitted, Samples
 from spex.told import OrderedRows, Told
 
-_LEAST_VALUES = 4  # R2 needs a few masks to be measured on
+LEAST_VALUES = 4  # R2 needs a few masks to be measured on
 # The first stage has at least so many masks.
 _FIRST_STAGE = 64
 # `ask` returns at most so many booleans at once: 64 MB.
@@ -53,6 +53,8 @@ _SHUFFLED_FEATURES = 16
 
 class Run:
     """Asks for masks, is told values, and fits them at any time.
+
+    The masks of all features and of none are always asked for, and first; a budget pays for them.
 
     The same settings and the same values give bit-identical explanations, in whatever order and
     portions the values are told.
@@ -208,6 +210,8 @@ class Run:
         """A stage of a size: the masks of the stage before, coded masks, and drawn ones."""
         settings = self.settings
         rows = OrderedRows() if before is None else OrderedRows(before.rows, before.drawn)
+        ends = self._ends()[:size]
+        rows.add(ends, False)
         design = self._design(size, len(rows))
         coded = np.zeros(0, dtype=np.int64)
         if design is not None:
@@ -222,9 +226,14 @@ class Run:
             rows.add(self._told.numbers(self._drawn_ahead[:missing]), True)
             self._drawn_ahead = self._drawn_ahead[missing:]
         numbers, drawn = rows.arrays()
-        # Drawn masks first: R2 can then be measured from the beginning.
-        order = np.concatenate([numbers[drawn], numbers[~drawn]])
+        # Drawn masks before coded ones: R2 can then be measured from the beginning.
+        order = np.concatenate([ends, numbers[drawn], numbers[~drawn][len(ends) :]])
         return _Stage(min(size, settings.total), design, numbers, drawn, coded, order)
+
+    def _ends(self) -> IntArray:
+        """The numbers of the masks with all features and with none."""
+        n = self.settings.n_features
+        return self._told.numbers(pack(np.array([[True] * n, [False] * n])))
 
     def _want_nothing(self) -> None:
         """Take all masks as given: for evaluations that exist already."""
@@ -267,7 +276,7 @@ class Run:
             ArgumentError: there are too few values, or method `spex` lacks coded masks.
             ValueFunctionError: the values are so small that their squares underflow.
         """
-        explanations = [self._explanation(one) for one in self.fits()]
+        explanations = [self._explanation(j, one) for j, one in enumerate(self.fits())]
         if self._is_single:
             return explanations[0]
         names = self._outputs or tuple(map(str, range(len(explanations))))
@@ -302,7 +311,7 @@ class Run:
 
     def _fresh_fits(self) -> "list[_OutputFit]":
         settings, told = self.settings, self._told
-        least = min(_LEAST_VALUES, 1 << settings.n_features)
+        least = min(LEAST_VALUES, 1 << settings.n_features)
         if told.count < least:
             raise ArgumentError(f"{told.count} values are too few to fit; tell at least {least}")
         q = told.n_outputs or 1
@@ -418,8 +427,11 @@ class Run:
             "only where parts of them are found as well; raise the budget to find others.",
         )
 
-    def _explanation(self, one: "_OutputFit") -> Explanation:
-        fit, settings = one.fit, self.settings
+    def _explanation(self, output: int, one: "_OutputFit") -> Explanation:
+        fit, settings, told, ends = one.fit, self.settings, self._told, self._ends()
+        known_ends = told.is_told(ends).tolist()
+        values = told.values(ends)[:, output].tolist()
+        whole, nothing = (v if known else None for v, known in zip(values, known_ends, strict=True))
         # Over other masks Parseval's theorem does not hold: how far values may be off is unknown.
         known = one.distribution == UNIFORM.name
         return Explanation(
@@ -435,6 +447,7 @@ class Run:
             standard_errors=fit.standard_errors if known else None,
             unexplained=fit.unexplained if known else None,
             r2_distribution=one.distribution,
+            observed=(whole, nothing),
             notes=one.notes,
         )
 
@@ -568,7 +581,7 @@ def fit(
         )
     checked_values(values, checked)
     distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
-    least = min(_LEAST_VALUES, 1 << len(labels))
+    least = min(LEAST_VALUES, 1 << len(labels))
     if distinct < least:
         raise ArgumentError(f"{distinct} distinct masks are too few to fit; give at least {least}")
     run = Run(

@@ -7,7 +7,9 @@ all the fine units in it are.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +19,6 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.context import Context
 from spex.errors import ArgumentError, FileFormatError
 from spex.evaluation.evaluator import Progress
-from spex.evaluation.identity import content_identity
 from spex.evaluation.source import ValueSource, as_source
 from spex.evaluation.store import Store
 from spex.explaining import explain
@@ -147,32 +148,34 @@ def zoom(
     if rest not in ("present", "absent"):
         raise ArgumentError(f"rest={rest!r} is unknown; use 'present' or 'absent'")
 
-    def explained(view: "_View", calls: int) -> Explanation:
-        found: Explanation = explain(
-            view,
-            budget=calls,
+    def view(labels: Sequence[str], groups: IntArray, fixed: BoolArray) -> _View:
+        return _View(source, labels, groups, fixed, store is not None)
+
+    # Both levels have masks in common: without a store of the user's, one in memory knows them.
+    with Store(":memory:") if store is None else nullcontext(store) as shared:
+        explained = partial(
+            explain,
             method=method,
             max_degree=max_degree,
             seed=seed,
-            store=store,
+            store=shared,
             progress=progress,
         )
-        return found
-
-    overview = _View(source, coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
-    coarse = explained(overview, budget // 2)
-    chosen = _chosen(coarse, top, np.bincount(numbers))
-    inside = np.nonzero(np.isin(numbers, chosen))[0]
-    if len(inside) < 2:
-        raise ArgumentError(
-            f"the chosen coarse unit {coarse_labels[chosen[0]]!r} has one unit; raise top"
-        )
-    fixed = np.full(len(labels), rest == "present")
-    fixed[inside] = False
-    places = np.full(len(labels), -1)
-    places[inside] = np.arange(len(inside))
-    close_up = _View(source, [labels[number] for number in inside], places, fixed)
-    return Zoom(coarse, explained(close_up, budget - coarse.n_evaluations), tuple(chosen))
+        overview = view(coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
+        coarse: Explanation = explained(overview, budget=budget // 2)
+        chosen = _chosen(coarse, top, np.bincount(numbers))
+        inside = np.nonzero(np.isin(numbers, chosen))[0]
+        if len(inside) < 2:
+            raise ArgumentError(
+                f"the chosen coarse unit {coarse_labels[chosen[0]]!r} has one unit; raise top"
+            )
+        fixed = np.full(len(labels), rest == "present")
+        fixed[inside] = False
+        places = np.full(len(labels), -1)
+        places[inside] = np.arange(len(inside))
+        close_up = view([labels[number] for number in inside], places, fixed)
+        fine: Explanation = explained(close_up, budget=budget - coarse.n_evaluations)
+    return Zoom(coarse, fine, tuple(chosen))
 
 
 class _View:
@@ -183,12 +186,19 @@ class _View:
         features: the label of each group.
         groups: (m,) the group of each feature of the source; -1 where it is fixed.
         fixed: (m,) whether a fixed feature is present.
+        is_stored: whether values go to a store of the user's, under the source's identities.
     """
 
     def __init__(
-        self, source: ValueSource, features: Sequence[str], groups: IntArray, fixed: BoolArray
+        self,
+        source: ValueSource,
+        features: Sequence[str],
+        groups: IntArray,
+        fixed: BoolArray,
+        is_stored: bool,
     ) -> None:
         self._source = source
+        self._is_stored = is_stored
         self._groups = groups
         self._fixed = fixed
         self.features = tuple(features)
@@ -197,11 +207,7 @@ class _View:
 
     @property
     def identities(self) -> tuple[str, ...] | None:
-        of_source = self._source.identities
-        if of_source is None:
-            return None
-        view = [self._groups.tolist(), self._fixed.tolist()]
-        return tuple(content_identity([one, *view]) for one in of_source)
+        return self._source.identities if self._is_stored else ("",)
 
     def contexts(self) -> tuple[Context, ...]:
         numbers = [None if group < 0 else group for group in self._groups.tolist()]
@@ -213,8 +219,11 @@ class _View:
         )
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        wide = np.where(self._groups >= 0, masks[:, self._groups], self._fixed)
-        return self._source.stream(wide)
+        return self._source.stream(self.stored_masks(masks))
+
+    def stored_masks(self, masks: BoolArray) -> BoolArray:
+        """The masks of the source: values are stored under them, for both levels and `explain`."""
+        return np.where(self._groups >= 0, masks[:, self._groups], self._fixed)
 
 
 def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, list[str]]:

@@ -337,7 +337,7 @@ def test_a_picture(run, loader):
     explanation = spex.Explanation.load("e.json")
     assert explanation.features[1] == "row 1, column 2"
     assert (explanation.r2, explanation.n_evaluations) == (1.0, 16)
-    assert explanation.context["score"] == "log P(class 285) of efficientnet-lite0"
+    assert explanation.context["score"] == "log P(class 285) (output 285) of efficientnet-lite0"
     assert explanation.context["operator"] == "mean"
     assert err.splitlines()[0] == "spex: loading the model efficientnet-lite0"
     assert loader.names == []
@@ -345,6 +345,7 @@ def test_a_picture(run, loader):
         (["--answer", "cat"], "--answer 'cat': give the number of a class of ImageNet, 0 to 999"),
         (["--device-map", "auto"], "--device-map: efficientnet-lite0 runs as it is"),
         (["--answer", "1000"], "0 to 999"),
+        (["--answer", "9" * 5000], "0 to 999"),
         (["--score", "logodds:a,b"], "one of the numbers that it predicts"),
         (["--prompt", "What?"], "--prompt: a classifier of pictures takes no text"),
         (["--model", "smollm2"], "'table' takes no images; use a model that does"),
@@ -368,12 +369,19 @@ def chances(rows):
     score = (rows["width"] > 1) & (rows["colour"] == "red")
     return np.stack([1 - score, score], axis=1)
 
+def codes(rows):
+    return ((rows["country"] == "NA") * 2.0 + (rows["zip"].astype(str) == "00501")
+            + (rows["flag"] == "None") * 0.5)
+
 class Forest:
     classes_ = ["no", "yes"]
     def predict_proba(self, rows):
         return chances(rows)
 
-forest = Forest()
+class Stars(Forest):
+    classes_ = np.array([1, 3])
+
+forest, stars = Forest(), Stars()
 length = lambda texts: [len(text) for text in texts]
 
 def brightness(pictures, texts):
@@ -409,12 +417,38 @@ def test_a_row_of_a_table(run, loader, own_models, folder):
     assert explanation.context["score"] == "output 1 of chances"
     named = [*call, f"predict:{own_models}:forest.predict_proba", "--answer", "no"]
     assert run(*named, "-q", "--out", "e.json")[0] == 0
-    assert spex.Explanation.load("e.json").context["score"] == "no of Forest.predict_proba"
+    assert (
+        spex.Explanation.load("e.json").context["score"] == "no (output 0) of Forest.predict_proba"
+    )
     status, out, _ = run(*named, "--dry-run")
     assert status == 0
     assert out.startswith("3 cells (mask: mean over 1 background rows)\n  1  width = 2\n")
+    assert "\nRead as integers: width; texts: colour; numbers: weight\n" in out
+    assert "\nExplains no (output 0) of Forest.predict_proba\n" in out
     assert "calls took" in out
+    stars = [*call, f"predict:{own_models}:stars.predict_proba", "-q", "--out", "e.json"]
+    for answer, name in [("3", "3 (output 1)"), ("1", "1 (output 0)")]:
+        assert run(*stars, "--answer", answer)[0] == 0
+        assert spex.Explanation.load("e.json").context["score"] == f"{name} of Stars.predict_proba"
+    for answer in ("0", "9" * 5000):
+        status, _, err = run(*stars, "--answer", answer)
+        assert status == 2 and "is no name of an output; it has '1', '3'" in err
     assert loader.names == []
+
+
+def test_texts_of_a_table_stay_texts(run, own_models):
+    Path("rows.csv").write_text("country,zip,flag\nNA,00501,None\nDE,10115,yes\nUS,94107,no\n")
+    call = ["explain", "--table", "rows.csv", "--model", f"predict:{own_models}:codes", "-q"]
+    assert run(*call, "--out", "e.json")[0] == 0
+    effects = spex.Explanation.load("e.json").interactions("SV")
+    assert [effects[feature,] for feature in range(3)] == pytest.approx([2.0, 1.0, 0.5])
+    # Missing, they stand for nothing: the model looks for "NA".
+    assert run(*call, "--missing", "NA", "--missing", "None", "--out", "e.json")[0] == 0
+    explanation = spex.Explanation.load("e.json")
+    assert explanation.features[0] == "country = nan"
+    assert explanation.interactions("SV").top(3) == [((1,), pytest.approx(1.0))]
+    status, _, err = run(*explain("--missing", "NA"))
+    assert (status, err) == (2, "spex: --missing: is about the cells of --table\n")
 
 
 def test_a_function_of_texts(run, own_models):
@@ -650,7 +684,7 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--table", "rows.csv"), "or --image with --text"),
         (["explain", "--table", "rows.csv"], "--table: give the function that predicts from rows"),
         (["explain", "--table", "review.txt"], "review.txt: has 0 rows under its header"),
-        (["explain", "--table", "ok.json"], "ok.json: has 0 rows under its header"),
+        (["explain", "--table", "ok.json"], "--table ok.json: has two columns"),
         (["explain", "--table", "ragged.csv"], "ragged.csv: is not CSV with a header"),
         (["explain", "--table", "column.csv"], "the table has one column"),
         (["explain", "--table", "rows.csv", "--unit", "word"], "--unit: the cells of --table"),
@@ -862,14 +896,15 @@ sys.exit(main(sys.argv[1:], load=lambda name, notice=None: TableModel(slow, name
 
 
 @pytest.mark.slow
-def test_signal_in_a_real_process(folder):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_in_a_real_process(folder, number):
     command = [sys.executable, "-c", _SLOW, *explain("--quiet", "--store", "s.sqlite")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (Path("s.sqlite").exists() and has_samples("s.sqlite")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err.count("\n") == 1

@@ -97,7 +97,11 @@ def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):
         ("a,b,value\n0,1,1\n", "1 distinct masks are too few"),
         ("a,a,value\n0,1,1\n", "has two columns 'a'"),
         ("value\n1\n", "has no column beside the values"),
-        ("", "is not CSV"),
+        ("", "is empty"),
+        ("a,b,value\n0,1,1_000\n", "'1_000' in column 'value', row 1, is no finite number"),
+        ("id,a,value\n7,1,2\n", "'7' in column 'id', row 1; a feature is 1 where it is present"),
+        ("id,a,value\n7,1,2\n", "leave out a column that is no feature, such as an id"),
+        ("a;b;value\n0;1;2\n", "its columns are separated by semicolons; use commas"),
         ('a,b,value\n"0,1,2\n', "is not CSV"),
     ],
 )

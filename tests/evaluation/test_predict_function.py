@@ -62,10 +62,10 @@ def test_outputs_have_names():
     predict = Classifier().predict_proba
     value = PredictFunction(table, predict, "dog")
     assert value.output == 1
-    assert value.contexts()[0].score == "dog of Classifier.predict_proba"
-    assert PredictFunction(table, predict).contexts()[0].score.startswith("eel of ")
+    assert value.contexts()[0].score == "dog (output 1) of Classifier.predict_proba"
+    assert PredictFunction(table, predict).contexts()[0].score.startswith("eel (output 2) of ")
     named = PredictFunction(table, probabilities, "b", names=["a", "b", "c"])
-    assert (named.output, named.contexts()[0].score) == (1, "b of probabilities")
+    assert (named.output, named.contexts()[0].score) == (1, "b (output 1) of probabilities")
     # The classes are not those of another number of outputs.
     Classifier.classes_ = ["cat", "dog"]
     assert PredictFunction(table, predict).contexts()[0].score.startswith("output 2 of ")
@@ -79,6 +79,43 @@ def test_outputs_have_names():
             PredictFunction(table, predict, **wrong)
     with pytest.raises(ArgumentError, match="returns one number for an input"):
         PredictFunction(table, total, names=["a"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "output", "position"),
+    [
+        ([2, 0, 1], 0, 1),
+        ([2, 0, 1], "0", 1),
+        ([2, 0, 1], np.int64(2), 0),
+        (["2", "0", "1"], 1, 2),
+        (["2", "0", "1"], np.str_("1"), 2),
+        ([1.0, 2.0, 3.0], 2, 1),
+        ([1.0, 2.0, 3.0], "3", 2),
+        ([False, True, None], True, 1),
+        ([False, True, None], "False", 0),
+        (["a", "b", "c"], 1, 1),
+        (["a", "b", "c"], "2", 2),
+        (["a", "1", "c"], 1, 1),
+        (["a", "1", "c"], 2, 2),
+        (["1", "01", "x"], "01", 1),
+        (None, 2, 2),
+        (None, "2", 2),
+    ],
+)
+def test_a_name_goes_before_a_position(classes, output, position):
+    value = PredictFunction(Table(ROW, BACKGROUND), probabilities, output, names=classes)
+    assert value.output == position
+    named = "" if classes is None else f"{classes[position]} (output {position})"
+    assert value.contexts()[0].score.startswith(named or f"output {position} of")
+
+
+@pytest.mark.parametrize("output", [0, 4, -1, "0", "x", True, 1.5, "9" * 5000])
+def test_a_number_that_is_no_class(output):
+    with pytest.raises(ArgumentError, match="is no name of an output; it has '1', '2', '3'"):
+        PredictFunction(Table(ROW, BACKGROUND), probabilities, output, names=["1", "2", "3"])
+    if output not in (0, "0"):
+        with pytest.raises(ArgumentError, match=r"whole number|no names|give 0 to 2"):
+            PredictFunction(Table(ROW, BACKGROUND), probabilities, output)
 
 
 def test_explained_with_labels():

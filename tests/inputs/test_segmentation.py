@@ -36,9 +36,9 @@ def ones(masker):
 def test_lines_bring_their_indentation_along():
     masker = Text(CODE, unit="line")
     assert masker.features == ("def f(x):", "    if x:", "        y = 1", "    return x")
-    assert masker.mask_text([1, 0, 0, 1]) == "def f(x):\n    return x  \n"
-    assert masker.mask_text([1, 1, 0, 1]) == "def f(x):\n    if x:\n    return x  \n"
-    assert masker.mask_text([1, 0, 1, 0]) == "def f(x):\n        y = 1  \n"
+    assert masker.mask_text([1, 0, 0, 1]) == "def f(x):\n\n    return x  \n"
+    assert masker.mask_text([1, 0, 1, 1]) == "def f(x):\n        y = 1\n\n    return x  \n"
+    assert masker.mask_text([1, 0, 1, 0]) == "def f(x):\n        y = 1\n"
 
 
 def test_a_replaced_line_keeps_its_place():

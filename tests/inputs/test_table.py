@@ -1,5 +1,11 @@
 """Table: cells of a row against background rows, as arrays and as frames, and every error."""
 
+import copy
+import time
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import spex
+from spex import PredictFunction
 from spex.errors import ArgumentError
 from spex.inputs.table import Table
 
@@ -63,6 +71,154 @@ def test_frames_keep_columns_and_types(form):
     assert cells["member"].iloc[6:].tolist() == [False] * 3
 
 
+TYPES = pd.DataFrame(
+    {
+        "int": [3, 1, 2],
+        "float": [0.5, np.nan, -1e-9],
+        "bool": [True, False, True],
+        "float32": np.array([0.1, 0.2, np.nan], dtype="float32"),
+        "int8": np.array([1, 2, 3], dtype="int8"),
+        "Int64": pd.array([None, 1, 2], dtype="Int64"),
+        "Float64": pd.array([None, 1.5, 2], dtype="Float64"),
+        "boolean": pd.array([True, None, False], dtype="boolean"),
+        "category": pd.Categorical([None, "a", "b"], categories=["c", "b", "a"], ordered=True),
+        "numbers": pd.Categorical([1, 2, 3]),
+        "date": pd.to_datetime(["2020-01-01", None, "2020-01-03"]),
+        "zoned": pd.to_datetime(["2020-01-01", None, "2020-01-03"], utc=True),
+        "duration": pd.to_timedelta([1, None, 3], unit="s"),
+        "period": pd.PeriodIndex(["2020-01", None, "2020-03"], freq="M"),
+        "text": ["x", None, "3"],
+        "string": pd.array(["x", None, "3"], dtype="string"),
+        "object": pd.Series([None, pd.NA, "1"], dtype=object),
+        "sparse": pd.arrays.SparseArray([0, 0, 1]),
+    }
+)
+FORMS = {
+    "frame": lambda row: row,
+    "objects": lambda row: row.astype(object),
+    "series": lambda row: row.iloc[0],
+    "array": lambda row: row.iloc[0].to_numpy(),
+    "list": lambda row: row.iloc[0].tolist(),
+    "mapping": lambda row: dict(row.iloc[0].items()),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("number", range(3))
+def test_a_row_of_any_form_has_the_types_of_the_background(form, number):
+    row = TYPES.iloc[[number]]
+    for background in (TYPES, TYPES.iloc[[0]]):
+        table = Table(FORMS[form](row), background)
+        given = table.apply([[1] * TYPES.shape[1], [0] * TYPES.shape[1]])
+        expected = pd.concat([row] * len(background) + [background], ignore_index=True)
+        pd.testing.assert_frame_equal(given, expected)
+        assert table.notes == ()
+
+
+def test_numbers_alone_keep_their_types():
+    # pandas gives all cells of such a row one type, that of floats.
+    frame = pd.DataFrame({"plan": [3, 1], "use": [0.5, 0.0], "size": [2, 1]}).astype(
+        {"size": "int32"}
+    )
+    for form in FORMS.values():
+        assert Table(form(frame.iloc[[0]]), frame).apply([[1] * 3]).dtypes.equals(frame.dtypes)
+
+
+@given(st.sampled_from(list(TYPES)), st.sampled_from(list(TYPES)))
+def test_a_cell_that_does_not_fit_changes_the_type_as_pandas_does(ours, other):
+    background = TYPES[[ours]].assign(b=0)
+    cell = TYPES[other].iloc[2]
+    if ours in ("category", "numbers") and not (pd.isna(cell) or cell in TYPES[ours].array):
+        with pytest.raises(ArgumentError, match="is no category"):
+            Table({ours: cell, "b": 0}, background)
+        return
+    table = Table({ours: cell, "b": 0}, background)
+    given = table.apply([[1, 1]])[ours]
+    if table.notes:
+        missing = pd.isna(cell)
+        row = pd.DataFrame({ours: [np.nan if missing else cell], "b": 0})
+        assert given.dtype == pd.concat([background, row])[ours].dtype != TYPES[ours].dtype
+        assert f"in {ours} does not fit the background's type {TYPES[ours].dtype}" in table.notes[0]
+        assert missing or given.iloc[0] == cell
+    else:
+        assert given.dtype == TYPES[ours].dtype
+
+
+@pytest.mark.parametrize(
+    ("cell", "column", "expected"),
+    [
+        (36.5, [1, 2], "float64"),
+        (None, [1, 2], "float64"),
+        (300, np.array([1, 2], dtype="int8"), "int64"),
+        (None, [True, False], "object"),
+        (2**53 + 1, [1.0, 2.0], "float64 rounded"),
+        (1e300, np.array([1, 2], dtype="float32"), "float64"),
+        (0.1, np.array([1, 2], dtype="float32"), "float32"),
+        (1, [True, False], "bool"),
+        (7, ["a", "b"], "object"),
+        ("3", [1, 2], "int64"),  # as an array of texts holds it
+        ("03", [1, 2], "object"),
+        ([1, 2], [1, 2], "object"),
+        ("2020-02-03", pd.to_datetime(["2020-01-01"] * 2), "datetime64[us]"),
+        (date(2020, 2, 3), pd.to_datetime(["2020-01-01"] * 2), "datetime64[us]"),
+        ("02/03/2020", pd.to_datetime(["2020-01-01"] * 2), "object"),
+    ],
+)
+def test_what_fits(cell, column, expected):
+    background = pd.DataFrame({"a": column, "b": 0})
+    table = Table({"a": cell, "b": 0}, background)
+    given = table.apply([[1, 1]])["a"]
+    kept = given.dtype == background["a"].dtype and "rounded" not in expected
+    assert bool(table.notes) == (not kept)
+    if "date" in expected:
+        assert kept and given.iloc[0] == pd.Timestamp(2020, 2, 3)
+    else:
+        assert given.dtype == expected.partition(" ")[0]
+
+
+def test_arrays_keep_their_type():
+    for background, row, expected in [
+        (np.array([[1, 2]]), [3.0, 4.0], [3, 4]),
+        (np.array([[1, 2]]), [3.5, 4], [3.5, 4.0]),
+        (np.array([[1, 2]], dtype="float32"), [0.1, None], [np.float32(0.1), np.nan]),
+        (np.array([[True, False]]), [0, 1.0], [False, True]),
+        (np.array([["a", "b"]]), ["longer", "c"], ["longer", "c"]),
+        (np.array([[1, "b"]], dtype=object), [2.0, None], [2.0, None]),
+        ([[1, "a"]], [2, "b"], [2, "b"]),
+    ]:
+        table = Table(row, background)
+        (given,) = table.apply([[1, 1]])
+        np.testing.assert_array_equal(given, np.array(expected, dtype=given.dtype))
+        kinds = (np.asarray(background, dtype=given.dtype).dtype.kind, given.dtype.kind)
+        assert kinds[0] == kinds[1]
+        assert bool(table.notes) == (3.5 in row)
+
+
+def test_notes_reach_the_explanation():
+    table = Table({"age": 36.5, "b": 2}, pd.DataFrame({"age": [30], "b": [0]}))
+    note = (
+        "The row's 36.5 in age does not fit the background's type int64; the model is given "
+        "float64."
+    )
+    value = PredictFunction(table, lambda rows: rows.sum(axis=1))
+    assert spex.explain(value, budget=4).notes == (note,)
+    both = PredictFunction(table, lambda rows: rows.to_numpy(), output=None)
+    assert spex.explain(both, budget=4)["1"].notes == (note,)
+
+
+def test_missing_cells_are_cells():
+    cities = pd.DataFrame(
+        {"city": pd.Categorical([None, "rome", "oslo"]), "rooms": [3.0, 1.0, 2.0]}
+    )
+    for missing in (None, np.nan, pd.NA, pd.NaT):
+        table = Table({"city": missing, "rooms": 3}, cities.iloc[1:])
+        value = PredictFunction(
+            table, lambda rows: np.where(rows["city"].isna(), 30.0, 0.0) + rows["rooms"]
+        )
+        assert value([[1, 1], [0, 1], [1, 0]]).tolist() == [33.0, 3.0, 31.5]
+        assert table.apply([[1, 1]]).dtypes.equals(cities.dtypes)
+
+
 def test_columns_of_the_row_may_come_in_any_order():
     table = Table({"b": 2.0, "a": 1.0}, pd.DataFrame({"a": [0.0], "b": [0.0]}))
     assert table.features == ("a = 1", "b = 2")
@@ -96,6 +252,73 @@ def test_identity_is_content():
     assert Table([1, 2], [[0, 0]]).describe() == Table((1, 2), [(0, 0)]).describe()
 
 
+TWICE = pd.DataFrame([[1.0, 2.0]], columns=["age", "age"])
+
+
+def test_wide_tables_are_quick():
+    frame = pd.DataFrame(np.ones((2, 2000))).astype({j: "int64" for j in range(0, 2000, 2)})
+    start = time.perf_counter()
+    given = Table(frame.iloc[0], frame).apply(np.ones((3, 2000)))
+    assert given.shape == (6, 2000) and given.dtypes.equals(frame.dtypes)
+    assert time.perf_counter() - start < 5
+
+
+CELLS = [
+    1, "1", 1.0, True, b"1", 1j, np.int64(1), np.float32(1), np.bool_(True), Decimal(1),
+    Decimal("1.0"), Fraction(1), None, np.nan, pd.NA, pd.NaT, "nan", "None", "", 0.0, -0.0, False,
+    [1, 2], (1, 2), [1.0, 2], ["1", 2], [12], {1, 2}, {"a": 1}, {"a": "1"}, [], [[]], [None],
+    np.array([1, 2]), np.array([1.0, 2.0]), np.array([[1, 2]]), np.array([1, 2], dtype=object),
+    date(2020, 1, 1), datetime(2020, 1, 1), pd.Timestamp("2020-01-01"), "2020-01-01",
+    pd.Timestamp("2020-01-01", tz="UTC"), pd.Timestamp("2020-01-01", tz="Europe/Rome"),
+    np.datetime64("2020-01-01"), timedelta(1), pd.Timedelta(1, "D"), pd.Period("2020"),
+    pd.Period("2020-01"), pd.Interval(0, 1), pd.Interval(0, 1, closed="left"),
+]  # fmt: skip
+
+
+def test_rows_whose_cells_differ_in_type_have_different_identities():
+    def described(cell, background=0):
+        row, other = (pd.Series([cell, 0], dtype=object) for cell in (cell, background))
+        return Table(row, pd.DataFrame([other], dtype=object)).describe()["sha256"]
+
+    assert len({described(cell) for cell in CELLS}) == len(CELLS)
+    assert len({described(0, cell) for cell in CELLS}) == len(CELLS)
+    for cell in CELLS:
+        assert described(cell) == described(copy.deepcopy(cell))
+
+
+def test_categories_and_kinds_of_background_are_part_of_the_identity():
+    def described(background):
+        return Table(background[:1], background).describe()["sha256"]
+
+    def categories(names, ordered=False):
+        return pd.DataFrame({"a": pd.Categorical(["x"], names, ordered=ordered), "b": [0]})
+
+    cells = np.array([[1, 2]])
+    different = [
+        described(categories(["x", "y"])),
+        described(categories(["y", "x"])),
+        described(categories(["x", "y"], ordered=True)),
+        described(pd.DataFrame(cells)),
+        Table(cells[0], cells).describe()["sha256"],
+    ]
+    assert len(set(different)) == len(different)
+
+
+@pytest.mark.parametrize("cell", [object(), [1, object()], lambda rows: 0, {"a": object()}])
+def test_a_cell_that_cannot_be_named_is_refused_where_a_store_is_used(cell, tmp_path):
+    class Length:
+        identity = "length"
+
+        def __call__(self, rows):
+            return rows["b"]
+
+    background = pd.DataFrame({"a": pd.Series([None], dtype=object), "b": [1.0]})
+    value = PredictFunction(Table({"a": cell, "b": 2}, background), Length())
+    assert spex.explain(value, budget=4).r2 == 1
+    with pytest.raises(ArgumentError, match=r"column 'a': a cell is a .*, which a store"):
+        spex.explain(value, budget=4, store=tmp_path / "s.sqlite")
+
+
 @pytest.mark.parametrize(
     ("row", "background", "message"),
     [
@@ -103,7 +326,14 @@ def test_identity_is_content():
         ([1, 2], np.zeros((0, 2)), "background has no rows"),
         ([1], [[0]], "the table has one column"),
         ([1, 2, 3], [[0, 0]], r"row has shape \(3,\), but the background has 2 columns"),
-        ([[1, 2]], [[0, 0]], r"row has shape \(1, 2\)"),
+        (np.array([[1, 2]]), [[0, 0]], r"row has shape \(1, 2\)"),
+        ([1, 2], TWICE, "background has two columns 'age'; give each a name of its own"),
+        (TWICE, FRAME, "row has two columns 'age'"),
+        (TWICE.iloc[0], FRAME, "row has two columns 'age'"),
+        ([1, 2], np.zeros((1, 16_385)), "the table has 16,385 columns; the limit is 16,384"),
+        ([1, 2], np.broadcast_to(0.0, (10**8, 2)), "give a sample, at most 33,554,432 rows"),
+        ("ab", [[0, 0]], "row is a str; give its cells as an array"),
+        (5, [[0, 0]], "row is a int; give its cells as an array"),
         (FRAME, FRAME, "row has 3 rows; give one"),
         (FRAME[["age", "rate"]].iloc[0], FRAME, "different columns: 'city', 'member', 'since'"),
         ({"a": 1, "c": 2}, pd.DataFrame({"a": [0], "b": [0]}), "different columns: 'b', 'c'"),

@@ -59,6 +59,15 @@ _TINY = {
         intermediate_size=64,
         max_position_embeddings=64,
     ),
+    # Positions begin after that of the padding token, so two fewer are left than it says.
+    "roberta": dict(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=66,
+        pad_token_id=1,
+    ),
     "mamba": dict(hidden_size=32, num_hidden_layers=2, state_size=4),
 }
 
@@ -68,13 +77,20 @@ def _save_tiny_model(
     architecture: str = "llama",
     seed: int = 0,
     auto_class: str = "AutoModelForCausalLM",
+    special: str | None = None,
+    pair: str | None = None,
     **options: object,
 ) -> Path:
-    """Save a random model of 64 positions with a tokenizer of single bytes and a few words."""
+    """Save a random model of 64 positions with a tokenizer of single bytes and a few words.
+
+    Args:
+        special: where the tokenizer puts <s> and </s>, such as "<s> $A </s>".
+        pair: the same for two texts, such as "<s> $A </s> $B:1 </s>:1".
+    """
     import tokenizers
     import torch
     import transformers
-    from tokenizers import decoders, pre_tokenizers
+    from tokenizers import decoders, pre_tokenizers, processors
     from tokenizers.models import BPE
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -84,6 +100,10 @@ def _save_tiny_model(
     tokenizer = tokenizers.Tokenizer(BPE(vocabulary, [("Ġ", "n"), ("Ġn", "o")]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    if special is not None:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=special, pair=pair, special_tokens=[("<s>", 0), ("</s>", 1)]
+        )
     transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
     ).save_pretrained(folder)

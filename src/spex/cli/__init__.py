@@ -1,12 +1,18 @@
 """The command `spex`: strings in, exit status out.
 
 `main` is the single place that turns an error into one line and a status: 0 for success, 2 for a
-wrong call, 1 for a failure of the outside world, 130 after Ctrl-C. Any other exception is a bug and
-keeps its traceback. Nothing heavy loads before a command needs it, so that help is instant.
+wrong call, 1 for a failure of the outside world, 130 after Ctrl-C or SIGTERM. Any other exception
+is a bug and keeps its traceback. Nothing heavy loads before a command needs it, so that help is
+instant.
 """
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -40,7 +46,8 @@ def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
     session = Session(arguments, load)
     command = typer.main.get_command(app)
     try:
-        status = command.main(arguments, prog_name="spex", standalone_mode=False, obj=session)
+        with _terminated_as_interrupted():
+            status = command.main(arguments, prog_name="spex", standalone_mode=False, obj=session)
     except _UsageError as error:
         return _wrong_call(error, session)
     except (Interrupted, KeyboardInterrupt, typer.Abort) as error:
@@ -52,6 +59,27 @@ def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
     if status == INTERRUPTED:  # before a command had begun
         session.tell("interrupted")
     return status if isinstance(status, int) else SUCCESS
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    process = os.getpid()
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        if os.getpid() != process:  # a worker that the user's function has forked
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _wrong_call(error: Exception, session: Session) -> int:

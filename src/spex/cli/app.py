@@ -45,7 +45,8 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Exit status: 0 success, 2 wrong call, 1 a model, server or file failed, 130 Ctrl-C."
+    epilog="Exit status: 0 success, 2 wrong call, 1 a model, server or file failed, 130 Ctrl-C or "
+    "SIGTERM."
 )
 def _spex(
     version: Annotated[
@@ -113,6 +114,14 @@ def explain(
             metavar="FILE.csv",
             help="Or a row of a table, for --model predict:...: CSV with a header; the first row "
             "is explained, the rows under it stand in for the cells left out.",
+        ),
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="A text in --table that stands for a missing cell, such as NA, beside the empty "
+            "cell; several times for several.",
         ),
     ] = None,
     prompt: Annotated[
@@ -220,8 +229,8 @@ def explain(
         typer.Option(
             metavar="A",
             help="The answer that logprob and probability explain and similarity compares with; of "
-            "what predicts numbers, which one: its number, from 0, or its name; default: the "
-            "model's own answer, or the largest number.",
+            "what predicts numbers, which one: its name, such as a class, or its position, from 0; "
+            "default: the model's own answer, or the largest number.",
         ),
     ] = None,
     max_new_tokens: Annotated[
@@ -264,6 +273,14 @@ def explain(
             "nothing; default: a file in the user's cache folder.",
         ),
     ] = None,
+    retries: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Of reply: and predict: models: how many times in a row a function that raises an "
+            "error is asked again.",
+        ),
+    ] = 2,
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Keep no evaluations and use none kept.")
     ] = False,
@@ -319,6 +336,7 @@ def explain(
             messages=messages,
             image=image,
             table=table,
+            missing=tuple(missing or ()),
             prompt=prompt,
             system=system,
             model=model,
@@ -340,6 +358,7 @@ def explain(
             seed=seed,
             store=store,
             no_store=no_store,
+            retries=retries,
             dry_run=dry_run,
             shown=Shown(index, order, top, out, html),
         ),

@@ -68,6 +68,8 @@ def estimate(function: "Function", calls: int) -> list[str]:
                 f"About {mean:,.0f} tokens a prompt, {_rounded(mean * calls)} in all; "
                 f"{whole:,} with every unit"
             )
+    elif function.outputs is None:
+        lines.append(f"Explains {function.contexts()[0].score}")
     function(masks[:1])  # the first call of a model takes longer
     single = _seconds(function, masks[1:2])
     # Together, as they will be: a batch of many takes less than as many calls.

@@ -2,8 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +11,23 @@ from spex.cli.functions import (
     Function,
     check_function,
     check_price,
+    is_own,
     load_model,
     make_function,
     model_name,
     predicts,
 )
-from spex.cli.inputs import AnyMasker, read_masker, sources
+from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
 from spex.cli.request import Request, parse_price, parse_score
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
 from spex.evaluation.evaluator import Progress, evaluate
 from spex.evaluation.progress import reporter
+from spex.evaluation.retrying import Retries, Retrying
 from spex.evaluation.store import Store
 from spex.explaining import result, run_of
+from spex.files import is_stream
 from spex.inputs.composite import Composite
 from spex.inputs.image import Image
 from spex.inputs.segmentation import TOKEN
@@ -32,6 +35,7 @@ from spex.inputs.table import Table
 from spex.models.environment import cache_folder
 from spex.models.servers.address import refuse_secret
 from spex.report import facts
+from spex.run import LEAST_VALUES
 from spex.wording import counted
 from spex.zooming import coarse_units, zoom
 
@@ -64,15 +68,17 @@ def run(session: Session, request: Request) -> None:
             masker = masker.with_tokenizer(model)
         calls = _check(request, masker)
 
+    retries = Retries(request.retries if is_own(request) else None, session.notice)
+
     def function(store: Store | None) -> Function:
-        return make_function(session, request, masker, score, model, store)
+        return retries.call(lambda: make_function(session, request, masker, score, model, store))
 
     if request.dry_run:
         with session.interruptible():
             _print_plan(request, masker, calls)
-            _print_estimate(request, masker, score, function, calls)
+            _print_estimate(request, masker, score, function, calls, retries)
         return
-    explanation = _explain(session, request, function)
+    explanation = _explain(session, request, function, retries)
     with session.interruptible():
         deliver(session, explanation, request.shown)
 
@@ -98,6 +104,8 @@ def _check(request: Request, masker: AnyMasker) -> int:
 
 
 def _check_files(request: Request) -> None:
+    if request.retries < 0:
+        raise ArgumentError(f"--retries {request.retries} is negative; give 0 or more")
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     files = {"--out": request.shown.out, "--html": request.shown.html, "--store": request.store}
@@ -107,11 +115,11 @@ def _check_files(request: Request) -> None:
     for option, path in files.items():
         if path is None:
             continue
-        other = named.setdefault(path.resolve(), option)
-        if other != option:
-            raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
         if option not in inputs:
             check_output(path, option)
+        other = named.setdefault(path.resolve(), option)
+        if other != option and not is_stream(path):
+            raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
 
 
 def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
@@ -127,6 +135,7 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
     if masker.n_features > _SHOWN_UNITS:
         lines.append(f"  {'':>{width}}  and {masker.n_features - _SHOWN_UNITS:,} more")
+    lines += types_read(masker)
     exact = masker.n_features <= 26 and calls == 1 << masker.n_features
     all_masks = ", every combination of units: the result is exact" if exact else ""
     called = f"{counted(calls, 'call')} of the model {model_name(request)}"
@@ -160,6 +169,7 @@ def _print_estimate(
     score: "Score",
     function: Callable[[Store | None], Function],
     calls: int,
+    retries: Retries,
 ) -> None:
     from spex.cli.estimating import estimate, guess, unavailable
 
@@ -167,7 +177,7 @@ def _print_estimate(
     reason = unavailable(model_name(request))
     if reason is None:
         try:
-            lines = estimate(function(None), calls)
+            lines = retries.call(lambda: estimate(function(None), calls))
         except (BackendError, MissingExtraError) as error:
             reason = str(error)
     if reason is not None:
@@ -179,9 +189,12 @@ def _print_estimate(
 
 
 def _explain(
-    session: Session, request: Request, function: Callable[[Store | None], Function]
+    session: Session,
+    request: Request,
+    function: Callable[[Store | None], Function],
+    retries: Retries,
 ) -> Result:
-    done = 0
+    done, waited = 0, False
     with ExitStack() as stack:
         place = ""
 
@@ -193,8 +206,13 @@ def _explain(
                 return f"{count} finished, not kept"
             return f"{count} finished and kept in {place}; the same command goes on from there"
 
+        def give_up(error: StoreError) -> None:
+            nonlocal place
+            place = ""
+            session.notice(f"no more evaluations are kept: {error}")
+
         stack.enter_context(session.interruptible(kept))
-        store = stack.enter_context(_store(session, request))
+        store = stack.enter_context(_store(session, request, give_up))
         if store is not None:
             place = str(store.path)
         source = function(store)
@@ -208,11 +226,18 @@ def _explain(
         show = stack.enter_context(reporter(visible))
 
         def count_and_show(state: Progress) -> None:
-            nonlocal done
+            nonlocal done, waited
             done = state.done
+            if state.is_waiting and not (waited or visible):
+                session.notice("waiting for evaluations that another process has begun")
+                waited = True
             show(state)
 
-        explanation = _computed(source, request, store, count_and_show)
+        explanation = _computed(Retrying(source, retries), request, store, count_and_show)
+    if retries.count:
+        session.notice(
+            f"the function raised an error {counted(retries.count, 'time')} and was asked again"
+        )
     usage = getattr(getattr(source, "model", None), "usage", None)
     if usage is not None:
         session.notice(_cost(usage))
@@ -220,7 +245,7 @@ def _explain(
 
 
 def _computed(
-    source: Function,
+    source: Any,
     request: Request,
     store: Store | None,
     progress: Callable[[Progress], None],
@@ -235,7 +260,15 @@ def _computed(
             source, request.zoom, request.budget, store=store, progress=progress, **settings
         )
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
-    evaluate(run, source, store, progress)
+    try:
+        evaluate(run, source, store, progress)
+    except StoreError as error:
+        # The store lacks the values that just came; the explanation of what there is has them.
+        out = request.shown.out
+        if out is None or run.n_told < LEAST_VALUES:
+            raise
+        result(run, source, forecast=False).save(out)
+        raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
     return result(run, source, forecast=True)
 
 
@@ -250,25 +283,18 @@ def _cost(usage: "Usage") -> str:
     )
 
 
-@contextmanager
-def _store(session: Session, request: Request) -> Iterator[Store | None]:
+def _store(
+    session: Session, request: Request, give_up: Callable[[StoreError], None]
+) -> AbstractContextManager[Store | None]:
     if request.no_store:
-        yield None
-        return
+        return nullcontext()
     if request.store is not None:
-        with Store(request.store) as store:
-            yield store
-        return
+        return Store(request.store)
     # The default is a convenience: where it cannot be had, the explanation is made without.
     path = cache_folder() / "samples.sqlite"
-    opened = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened = Store(path)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Store(path, give_up)
     except (OSError, StoreError) as error:
         session.notice(f"evaluations are not kept: {error}; choose a file with --store")
-    if opened is None:
-        yield None
-    else:
-        with opened:
-            yield opened
+        return nullcontext()

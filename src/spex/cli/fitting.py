@@ -1,19 +1,19 @@
 """`spex fit`: explain evaluations that exist already."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
+from spex.cli.csv_table import parse
+from spex.cli.inputs import read_file
 from spex.cli.session import Session, check_output
 from spex.cli.showing import Shown, deliver, with_command
 from spex.errors import ArgumentError
 from spex.run import fit
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _VALUE = "value"
 _PRESENT = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
@@ -35,9 +35,9 @@ def run(
             check_output(output, option)
             if output.resolve() == path.resolve():
                 raise ArgumentError(f"{option} {output}: is the table itself")
-        frame = _read(path)
+        header, rows = parse(read_file(str(path), str(path)), str(path))
         names = tuple(columns) or (_VALUE,)
-        features, masks, values = _evaluations(frame, names, path)
+        features, masks, values = _evaluations(header, rows, names, path)
         shown.check(len(features))
         if len(names) == 1:
             found = fit(masks, values[:, 0], features, **settings)
@@ -46,58 +46,46 @@ def run(
         deliver(session, with_command(found, session.command), shown)
 
 
-def _read(path: Path) -> "pd.DataFrame":
-    """The table, every cell as it is written."""
-    import pandas as pd
-
-    reading: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-    try:
-        header = pd.read_csv(path, header=None, nrows=1, **reading).iloc[0]
-        if header.duplicated().any():
-            twice = header[header.duplicated()].iloc[0]
-            raise ArgumentError(f"{path}: has two columns {twice!r}; give each a name of its own")
-        return pd.read_csv(path, **reading)
-    except ArgumentError:
-        raise
-    except OSError as error:
-        raise ArgumentError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # those of the parser, and of the decoder, are of this kind
-        raise ArgumentError(f"{path}: is not CSV with a header in UTF-8 ({error})") from None
-
-
 def _evaluations(
-    frame: "pd.DataFrame", names: Sequence[str], path: Path
+    header: list[str], rows: list[list[str]], names: Sequence[str], path: Path
 ) -> tuple[list[str], BoolArray, FloatArray]:
     """Labels of the features, masks (m, n) and values (m, q)."""
     for name in names:
-        if name not in frame.columns:
-            known = ", ".join(map(str, frame.columns[-8:]))
+        if name not in header:
+            known = ", ".join(header[-8:])
             raise ArgumentError(
                 f"{path}: has no column {name!r}; name the column of the values with --value "
                 f"(the last columns are {known})"
             )
-    features = [str(column) for column in frame.columns if column not in names]
+    features = [column for column in header if column not in names]
     if not features:
         raise ArgumentError(f"{path}: has no column beside the values; give one for each feature")
-    masks = np.zeros((len(frame), len(features)), dtype=np.bool_)
-    for number, feature in enumerate(features):
-        cells = frame[feature].str.strip().str.lower().map(_PRESENT)
-        if cells.isna().any():
-            row = int(np.flatnonzero(cells.isna())[0])
-            raise ArgumentError(
-                f"{path}: {frame[feature].iloc[row]!r} in column {feature!r}, row {row + 1}; a "
-                "feature is 1 where it is present and 0 where it is absent"
-            )
-        masks[:, number] = cells.to_numpy(dtype=np.bool_)
-    values = np.empty((len(frame), len(names)))
-    for number, name in enumerate(names):
-        for row, cell in enumerate(frame[name]):
-            try:
-                values[row, number] = float(cell)
-            except ValueError:
-                values[row, number] = np.nan
-            if not np.isfinite(values[row, number]):
+    places = {name: place for place, name in enumerate(header)}
+    masks = np.zeros((len(rows), len(features)), dtype=np.bool_)
+    values = np.empty((len(rows), len(names)))
+    for number, row in enumerate(rows):
+        for j, feature in enumerate(features):
+            cell = row[places[feature]]
+            present = _PRESENT.get(cell.strip().lower())
+            if present is None:
                 raise ArgumentError(
-                    f"{path}: {cell!r} in column {name!r}, row {row + 1}, is no finite number"
+                    f"{path}: {cell!r} in column {feature!r}, row {number + 1}; a feature is 1 "
+                    "where it is present and 0 where it is absent; leave out a column that is no "
+                    "feature, such as an id"
+                )
+            masks[number, j] = present
+        for j, name in enumerate(names):
+            values[number, j] = _value(cell := row[places[name]])
+            if not np.isfinite(values[number, j]):
+                raise ArgumentError(
+                    f"{path}: {cell!r} in column {name!r}, row {number + 1}, is no finite number"
                 )
     return features, masks, values
+
+
+def _value(cell: str) -> float:
+    """A cell as a number; NaN where it is none. Python would also read 1_000."""
+    try:
+        return math.nan if "_" in cell else float(cell)
+    except ValueError:
+        return math.nan

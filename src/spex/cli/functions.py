@@ -34,6 +34,11 @@ def predicts(request: "Request") -> bool:
     return name == efficientnet.NAME or name.startswith(_PREDICT)
 
 
+def is_own(request: "Request") -> bool:
+    """Whether the model is a function of the user's."""
+    return model_name(request).startswith((_PREDICT, "reply:"))
+
+
 def check_function(request: "Request", masker: AnyMasker) -> None:
     """Refuse what makes no sense for the model.
 
@@ -70,7 +75,7 @@ def check_function(request: "Request", masker: AnyMasker) -> None:
 def _class_number(answer: str | None) -> int | None:
     if answer is None:
         return None
-    if not answer.isdecimal() or int(answer) >= efficientnet.N_CLASSES:
+    if not answer.isdecimal() or len(answer) > 9 or int(answer) >= efficientnet.N_CLASSES:
         raise ArgumentError(
             f"--answer {answer!r}: give the number of a class of ImageNet, "
             f"0 to {efficientnet.N_CLASSES - 1}"
@@ -119,9 +124,7 @@ def make_function(
         return PredictFunction(masker, efficientnet.EfficientNetLite0(), output, names=names)
     if name.startswith(_PREDICT):
         predict = import_function(name.removeprefix(_PREDICT))
-        if answer is None:
-            return PredictFunction(masker, predict)
-        return PredictFunction(masker, predict, int(answer) if answer.isdecimal() else answer)
+        return PredictFunction(masker, predict, LARGEST if answer is None else answer)
     if isinstance(masker, Table):
         raise AssertionError("check_function refuses it")
     return ValueFunction(masker, model or load_model(session, request), score, store=store)

@@ -1,12 +1,12 @@
 """What `spex explain` explains: from the options that name a file to a masker."""
 
-import io
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from spex.cli.csv_table import parse, typed
 from spex.errors import ArgumentError
 from spex.inputs.composite import Composite
 from spex.inputs.documents import Documents
@@ -14,12 +14,21 @@ from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.table import Table
 from spex.inputs.text import Text
+from spex.wording import counted
 
 if TYPE_CHECKING:
     from spex.cli.request import Request
 
 AnyMasker: TypeAlias = Text | Documents | Messages | Image | Table | Composite
 
+# How types are named to people who do not know those of pandas; an object is a truth value or NaN.
+_KINDS = {
+    "int64": "integers",
+    "float64": "numbers",
+    "bool": "true or false",
+    "object": "true, false or missing",
+}
+_SHOWN_COLUMNS = 20
 _OF_PICTURES = ("grid:", "superpixels:", "mean", "grey", "blur", "inpaint")
 
 
@@ -64,7 +73,9 @@ def read_masker(request: "Request") -> AnyMasker:
         ):
             if value:
                 raise ArgumentError(f"{name}: the cells of --table need none")
-        return _read_table(given["--table"])
+        return _read_table(request, given["--table"])
+    if request.missing:
+        raise ArgumentError("--missing: is about the cells of --table")
     if len(given) > 1:
         image_unit, text_unit = _by_input("--unit", request.unit)
         image_mask, text_mask = _by_input("--mask", request.mask)
@@ -103,26 +114,36 @@ def _by_input(option: str, values: Sequence[str]) -> tuple[str | None, str | Non
     return found.get("picture"), found.get("text")
 
 
-def _read_table(file: str) -> Table:
-    import pandas as pd
-
-    content = io.StringIO(_read("--table", file))
-    try:
-        frame = pd.read_csv(content)
-    except ValueError as error:  # those of the parser are of this kind
-        raise ArgumentError(f"--table {file}: is not CSV with a header ({error})") from None
-    if len(frame) < 2:
+def _read_table(request: "Request", file: str) -> Table:
+    header, rows = parse(read_file(f"--table {file}", file), f"--table {file}")
+    if len(rows) < 2:
         raise ArgumentError(
-            f"--table {file}: has {len(frame)} rows under its header; give the row to explain and, "
-            "under it, one or more whose cells stand in for its own"
+            f"--table {file}: has {counted(len(rows), 'row')} under its header; give the row to "
+            "explain and, under it, one or more whose cells stand in for its own"
         )
+    frame = typed(header, rows, request.missing)
     return Table(frame.iloc[:1], frame.iloc[1:])
+
+
+def types_read(masker: AnyMasker) -> list[str]:
+    """A line that says how the columns of a table were read; none for other inputs."""
+    if not isinstance(masker, Table):
+        return []
+    names: dict[str, list[str]] = {}
+    for column, dtype in masker.background.dtypes.items():
+        names.setdefault(_KINDS.get(str(dtype), "texts"), []).append(str(column))
+    told = [
+        f"{kind}: {', '.join(of[:_SHOWN_COLUMNS])}"
+        + (f" and {len(of) - _SHOWN_COLUMNS:,} more" if len(of) > _SHOWN_COLUMNS else "")
+        for kind, of in names.items()
+    ]
+    return [f"Read as {'; '.join(told)}"]
 
 
 def _read_text(
     request: "Request", option: str, file: str, unit: str | None, mask: str | None
 ) -> Text | Documents | Messages:
-    content = _read(option, file)
+    content = read_file(f"{option} {file}", file)
     operator = mask or "delete"
     if option == "--text":
         # Files of text end with a line break that their author does not think of as text.
@@ -153,24 +174,25 @@ def _read_text(
     return Messages(messages, unit=unit or "message", operator=operator)
 
 
-def _read(option: str, file: str) -> str:
-    """The content of a file, or of standard input for "-"."""
-    name = "standard input" if file == "-" else file
+def read_file(where: str, file: str) -> str:
+    """The text of a file, or of standard input for "-"; `where` names it in messages.
+
+    Raises:
+        ArgumentError: it cannot be read, is not UTF-8 or is empty.
+    """
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise ArgumentError(
-            f"{option} {name}: cannot be read: {error.strerror or error}"
-        ) from error
+        raise ArgumentError(f"{where}: cannot be read: {error.strerror or error}") from error
     try:
         # Some editors begin a file with a byte order mark, which is no part of the text.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ArgumentError(
-            f"{option} {name}: is not UTF-8 (byte {error.start}); convert it first"
+            f"{where}: is not UTF-8 (byte {error.start}); convert it first"
         ) from error
     if not text.strip():
-        raise ArgumentError(f"{option} {name}: is empty")
+        raise ArgumentError(f"{where}: is empty")
     return text
 
 

@@ -27,6 +27,7 @@ class Request:
     messages: str | None
     image: str | None
     table: str | None
+    missing: tuple[str, ...]
     prompt: str | None
     system: str | None
     model: str | None
@@ -48,6 +49,7 @@ class Request:
     seed: int
     store: Path | None
     no_store: bool
+    retries: int
     dry_run: bool
     shown: Shown
 

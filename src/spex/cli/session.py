@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from spex.errors import ArgumentError
+from spex.files import followed, is_stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,10 +94,15 @@ def check_output(path: Path, option: str) -> None:
     Raises:
         ArgumentError: it is a folder, or its folder does not exist or may not be written to.
     """
-    folder = path.parent
-    if path.is_dir():
+    try:
+        target = followed(path)
+    except OSError as error:
+        raise ArgumentError(f"{option} {path}: {error.strerror}; give another place") from error
+    if target.is_dir():
         raise ArgumentError(f"{option} {path}: is a folder; give a file")
-    if not folder.is_dir():
+    exists = target.exists() or is_stream(target)
+    folder = target.parent if path.is_symlink() else path.parent
+    if not exists and not folder.is_dir():
         raise ArgumentError(f"{option} {path}: the folder {folder} does not exist; make it first")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    if not os.access(target if exists else folder, os.W_OK):
         raise ArgumentError(f"{option} {path}: may not be written; give another place")

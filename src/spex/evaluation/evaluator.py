@@ -1,18 +1,27 @@
 """Drive a run with a source of values: through the store, checked, with progress."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from spex._typing import BoolArray, FloatArray, IntArray
+from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.checks.values import checked_values
-from spex.errors import ArgumentError, BackendError, ValueFunctionError
-from spex.evaluation.source import ValueSource
-from spex.evaluation.store import Store
+from spex.errors import ArgumentError, BackendError, StoreError, ValueFunctionError
+from spex.evaluation.source import ValueSource, stored_masks
+from spex.evaluation.store import Claim, Store
 from spex.f2.packing import pack
 from spex.run import Run
+
+# A process claims as many masks as take it so long: more at once is faster, fewer leave more to
+# others. The first portion is small, for nobody knows how long it takes.
+_SECONDS_ALONE, _SECONDS_BESIDE_OTHERS = 60.0, 10.0
+_FIRST_PORTION, _LEAST_PORTION = 64, 8
+# Seconds between two looks for values that another process is evaluating.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
 @dataclass(frozen=True)
@@ -23,11 +32,13 @@ class Progress:
         done: Distinct masks evaluated so far.
         total: Distinct masks that will be evaluated at most.
         r2: R2 of the last fit, where one has been made; the lowest of several outputs.
+        is_waiting: Whether all that is left is being evaluated by other processes on one store.
     """
 
     done: int
     total: int
     r2: float | None = None
+    is_waiting: bool = False
 
 
 def evaluate(
@@ -52,39 +63,99 @@ def evaluate(
         ValueFunctionError: a value is not a finite real number.
         BackendError: the source gave fewer values than masks.
     """
-    identities = None if store is None else _identities(source)
+    kept = None if store is None else _Kept(store, source)
+    try:
+        _fill(run, source, kept, report)
+    finally:
+        if store is not None:
+            with suppress(StoreError):
+                store.release()
+    run.fits()
+    report(Progress(run.n_told, run.total, run.r2))
+
+
+def _fill(
+    run: Run, source: ValueSource, kept: "_Kept | None", report: Callable[[Progress], None]
+) -> None:
+    """Tell a run all that it asks for."""
 
     def tell(masks: BoolArray, values: FloatArray, several: bool) -> None:
         run.tell(masks, values if several else values[:, 0])
         report(Progress(run.n_told, run.total, run.r2))
 
+    pause = _FIRST_PAUSE
     while len(masks := run.ask()):
         report(Progress(run.n_told, run.total, run.r2))
-        if store is not None and identities is not None:
-            known = np.stack([store.get(one, pack(masks)) for one in identities], axis=1)
-            found = np.isfinite(known).all(axis=1)
+        if kept is not None:
+            claim = kept.claim(masks)
+            found = np.isfinite(claim.values).all(axis=1)
             if found.any():
-                tell(masks[found], known[found], source.outputs is not None)
-                masks = masks[~found]
-        before = run.n_told
-        for rows, returned in source.stream(masks) if len(masks) else ():
+                tell(masks[found], claim.values[found], source.outputs is not None)
+                pause = _FIRST_PAUSE
+            if not claim.granted.any():
+                if not found.any():
+                    report(Progress(run.n_told, run.total, run.r2, is_waiting=True))
+                    time.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            masks = masks[claim.granted]
+        before, began = run.n_told, time.monotonic()
+        for rows, returned in source.stream(masks):
             batch = masks[_checked_rows(rows, len(masks))]
             values, error = _good_values(returned, batch)
             good = np.isfinite(values).all(axis=1)
-            if store is not None and identities is not None and good.any():
-                _check_outputs(values, identities)
-                for one, column in zip(identities, values[good].T, strict=True):
-                    store.put(one, pack(batch[good]), np.ascontiguousarray(column))
             if good.any():
-                tell(batch[good], values[good], np.ndim(returned) == 2)
+                try:
+                    if kept is not None:
+                        kept.put(batch[good], values[good])
+                finally:  # what the store could not keep, the run has
+                    tell(batch[good], values[good], np.ndim(returned) == 2)
             if error is not None:
                 raise error
-        if run.n_told - before < len(masks):
-            raise BackendError(
-                f"the source gave {run.n_told - before} values for {len(masks)} masks"
+        count = run.n_told - before
+        if count < len(masks):
+            raise BackendError(f"the source gave {count} values for {len(masks)} masks")
+        if kept is not None:
+            kept.rate = count / max(time.monotonic() - began, 1e-9)
+
+
+class _Kept:
+    """A store as one source uses it.
+
+    Attributes:
+        rate: masks per second of the last portion.
+
+    Raises:
+        ArgumentError: the source has no identity that a store could keep values under.
+    """
+
+    def __init__(self, store: Store, source: ValueSource) -> None:
+        self._store, self._source = store, source
+        self._identities = _identities(source)
+        self._others = False
+        self.rate: float | None = None
+
+    def claim(self, masks: BoolArray) -> Claim:
+        """What is known of (m, n) masks, and the next portion to evaluate."""
+        most = _FIRST_PORTION
+        if self.rate is not None:
+            seconds = _SECONDS_BESIDE_OTHERS if self._others else _SECONDS_ALONE
+            most = max(int(min(self.rate * seconds, 1e9)), _LEAST_PORTION)
+        claim = self._store.claim(self._identities, self._keys(masks), most)
+        self._others = claim.others
+        return claim
+
+    def put(self, masks: BoolArray, values: FloatArray) -> None:
+        """Keep (m, q) values."""
+        if values.shape[1] != len(self._identities):
+            raise ArgumentError(
+                f"{values.shape[1]} outputs per mask, and the store knows "
+                f"{len(self._identities)}: set the function's attribute 'outputs' to their names"
             )
-    run.fits()
-    report(Progress(run.n_told, run.total, run.r2))
+        self._store.put_all(self._identities, self._keys(masks), values)
+
+    def _keys(self, masks: BoolArray) -> WordArray:
+        return pack(stored_masks(self._source, masks))
 
 
 def _checked_rows(rows: Any, count: int) -> IntArray:
@@ -125,11 +196,3 @@ def _identities(source: ValueSource) -> tuple[str, ...]:
             "'identity' to a string that changes with the function"
         )
     return identities
-
-
-def _check_outputs(values: FloatArray, identities: tuple[str, ...]) -> None:
-    if values.shape[1] != len(identities):
-        raise ArgumentError(
-            f"{values.shape[1]} outputs per mask, and the store knows {len(identities)}: set the "
-            "function's attribute 'outputs' to their names"
-        )

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,21 +13,21 @@ from spex.checks.arguments import whole_number
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, ValueFunctionError
-from spex.evaluation.identity import content_identity
+from spex.evaluation.identity import content_identity, distinct_names
 from spex.evaluation.source import in_batches
 from spex.inputs.protocol import InputMasker
 from spex.prior import Prior
+from spex.wording import shorten
 
 # Inputs per call: a few dozen photographs, or some ten thousand rows of a table.
 _BATCH_BYTES = 8 << 20
-_IDENTITY_FORMAT = 1
+_IDENTITY_FORMAT = 2
 
 
 class _Default(enum.Enum):
     LARGEST = "largest"
 
 
-Largest = Literal[_Default.LARGEST]
 LARGEST: Final = _Default.LARGEST
 """The output that is the largest for the unmasked input."""
 
@@ -45,13 +45,16 @@ class PredictFunction:
             (m, k). Or a model as in scikit-learn, an object that cannot be called: of its methods
             `predict_proba`, `decision_function` and `predict`, the first that it has. An attribute
             `identity`, a string that changes with the weights, lets a store keep what is predicted.
-        output: which of k numbers is explained, from 0, or its name; None for all of them, as k
-            outputs. Default: the one that is the largest for the unmasked input.
-        names: of the k numbers, for reports; default: those of a scikit-learn classifier.
+        output: which of k numbers is explained: its name, such as a class, or its position, from
+            0; None for all of them, as k outputs. Names that are numbers go before positions: of
+            the classes 1, 2, 3, output=2 is the class 2. Default: the one that is the largest for
+            the unmasked input.
+        names: of the k numbers; default: the classes of a scikit-learn classifier.
 
     Attributes:
         masker: as given.
-        output: which number is explained; None where all are, or there is one for an input.
+        output: the position of the number that is explained; None where all are, or there is one
+            for an input.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -62,7 +65,7 @@ class PredictFunction:
         self,
         masker: InputMasker,
         predict: Any,
-        output: int | str | Largest | None = LARGEST,
+        output: Any = LARGEST,
         *,
         names: Sequence[str] | None = None,
     ) -> None:
@@ -78,20 +81,9 @@ class PredictFunction:
         self._names = _names(predict, names, n_outputs)
         if output is LARGEST:
             output = None if n_outputs is None else int(whole[0].argmax())
-        if isinstance(output, str):
-            if output not in self._names:
-                known = ", ".join(map(repr, self._names[:10])) or "no names; give a number"
-                raise ArgumentError(f"output={output!r} is no name of an output; it has {known}")
-            output = self._names.index(output)
-        if output is not None:
-            output = whole_number("output", output, 0)
-        if output is not None and output >= (n_outputs or 0):
-            has = "one number" if n_outputs is None else f"{n_outputs} numbers"
-            raise ArgumentError(
-                f"output={output}, but the function returns {has} for an input; "
-                + ("leave output out" if n_outputs is None else f"give 0 to {n_outputs - 1}")
-            )
-        self.output = output
+        elif output is not None:
+            output = _position(output, self._names, n_outputs)
+        self.output: int | None = output
         self._n_outputs = n_outputs
         inputs = masker.apply(np.ones((1, masker.n_features), dtype=np.bool_))
         self._masks_at_once = max(1, _BATCH_BYTES // max(_n_bytes(inputs), 1))
@@ -151,6 +143,7 @@ class PredictFunction:
             unit=masker.unit_name,
             operator=masker.operator_name,
             parts=masker.parts or None,
+            notes=tuple(getattr(masker, "notes", ())),
         )
         return tuple(
             common if one is None else replace(common, score=f"{self._called(one)} of {name}")
@@ -158,7 +151,7 @@ class PredictFunction:
         )
 
     def _called(self, output: int) -> str:
-        return self._names[output] if self._names else f"output {output}"
+        return f"{self._names[output]} (output {output})" if self._names else f"output {output}"
 
     def __call__(self, masks: npt.ArrayLike) -> FloatArray:
         """The value of each mask.
@@ -234,8 +227,8 @@ def _names(predict: Any, names: Sequence[str] | None, n_outputs: int | None) -> 
     """The names of the outputs; none where they have none."""
     if names is None:
         model = getattr(predict, "__self__", predict)
-        classes = getattr(model, "classes_", ())
-        return tuple(map(str, classes)) if len(classes) == n_outputs else ()
+        classes = list(map(str, getattr(model, "classes_", ())))
+        return distinct_names(classes) if len(classes) == n_outputs else ()
     if isinstance(names, str) or len(names) != n_outputs or len(set(names)) != n_outputs:
         raise ArgumentError(
             f"names={names!r}; the function returns {n_outputs or 'one'} "
@@ -243,6 +236,42 @@ def _names(predict: Any, names: Sequence[str] | None, n_outputs: int | None) -> 
             "of several"
         )
     return tuple(map(str, names))
+
+
+def _position(output: Any, names: Sequence[str], n_outputs: int | None) -> int:
+    """The position of the output that a caller names.
+
+    Raises:
+        ArgumentError: there is no such output.
+    """
+    text = str(output)
+    if text in names:
+        return names.index(text)
+    numbers = [_number(name) for name in names]
+    if (number := _number(output)) is not None and numbers.count(number) == 1:
+        return numbers.index(number)  # such as the class 1.0 for 1
+    is_position = text.isdecimal() and len(text) < 20  # Python refuses to read thousands of digits
+    if (isinstance(output, str) and not is_position) or (names and None not in numbers):
+        known = ", ".join(map(repr, names[:10])) or "no names; give a position"
+        more = ", ..." if len(names) > 10 else ""
+        given = shorten(repr(output))
+        raise ArgumentError(f"output={given} is no name of an output; it has {known}{more}")
+    position = whole_number("output", int(text) if is_position else output, 0)
+    if position >= (n_outputs or 0):
+        has = "one number" if n_outputs is None else f"{n_outputs} numbers"
+        raise ArgumentError(
+            f"output={output}, but the function returns {has} for an input; "
+            + ("leave output out" if n_outputs is None else f"give 0 to {n_outputs - 1}")
+        )
+    return position
+
+
+def _number(value: Any) -> float | None:
+    """A number, or a text that is one; None for anything else."""
+    try:
+        return None if isinstance(value, bool | np.bool_) else float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _name(function: Any) -> str:

@@ -49,6 +49,7 @@ def reporter(progress: bool | Callable[[Progress], None]) -> Iterator[Callable[[
 
         def show(state: Progress) -> None:
             r2 = "" if state.r2 is None else f"R2 {state.r2:.3f}"
-            bar.update(task, completed=state.done, total=state.total, r2=r2)
+            doing = "waiting for another process" if state.is_waiting else "evaluating"
+            bar.update(task, description=doing, completed=state.done, total=state.total, r2=r2)
 
         yield show

@@ -95,6 +95,12 @@ def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSourc
     return _Function(f, _labels(own if features is None else features, own))
 
 
+def stored_masks(source: ValueSource, masks: BoolArray) -> BoolArray:
+    """The masks under which a store keeps values: those of the source that a view looks at."""
+    found: BoolArray = getattr(source, "stored_masks", lambda masks: masks)(masks)
+    return found
+
+
 def _labels(features: Any, own: Sequence[str] | None) -> tuple[str, ...]:
     labels = feature_labels(features)
     if own is not None and len(own) != len(labels):

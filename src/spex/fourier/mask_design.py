@@ -38,7 +38,8 @@ class DrawnShare:
         count = int(np.ceil(self.share * budget))
         if self.few:
             count = max(count, min(budget // 2, self.few))
-        return max(min(count, _ENOUGH_DRAWN), 2)  # two, for R2 is a ratio of variances
+        # Two, for R2 is a ratio of variances, and one place for the mask of all features.
+        return max(min(count, _ENOUGH_DRAWN), 3)
 
 
 # `spex` needs coded masks for all else. The other candidates of `auto` fit coded masks as well as

@@ -18,7 +18,8 @@ class Composite:
     """Maskers side by side: the features of the first, then those of the second, and so on.
 
     A model gets one message of the user: all pictures, and all texts with blank lines between them.
-    A predict function gets one argument per masker.
+    A classifier, a reranker or a reward model gets two texts as a pair. A predict function gets
+    one argument per masker.
 
     Args:
         *maskers: at least two, each with one message of the user, such as an `Image` and a `Text`.
@@ -102,6 +103,11 @@ class Composite:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of all maskers."""
+        return tuple(note for masker in self.maskers for note in getattr(masker, "notes", ()))
+
+    @property
     def unit_name(self) -> str:
         """The units of all maskers, joined by "and"."""
         return " and ".join(masker.unit_name for masker in self.maskers)
@@ -146,11 +152,13 @@ class Composite:
                     "a chat of several turns cannot be one of several maskers; explain it by itself"
                 )
             systems += start
-            texts += [user.content] if user.content else []
+            texts.append(user.content)
             images += user.images
         if len(set(systems)) > 1:
             raise ArgumentError("several maskers have system messages; give it to one of them")
-        return Prompt((*systems[:1], Message("user", "\n\n".join(texts), tuple(images))))
+        content = "\n\n".join(filter(None, texts))
+        parts = () if images else tuple(texts)
+        return Prompt((*systems[:1], Message("user", content, tuple(images), parts)))
 
     @property
     def inputs_per_mask(self) -> int:

@@ -1,34 +1,72 @@
 """One text some of whose units can be absent.
 
-A text is leading white space, then segments, each followed by its white space (possibly none). A
-segment is a unit, or the pinned text between two units. A masked text is the kept segments, each
-followed by its own white space; the last one is followed by the white space that ends the text.
-So with all units present the text comes back byte for byte. A deleted unit takes along the white
-space after it (for the last units of a text: before it). Single-spaced words give exactly the kept
-words joined by single spaces.
+A text is segments with white space (possibly none) before, between and after them. A segment is a
+unit without its outer white space, or the pinned text between two units. Line breaks are those of
+`str.splitlines`.
+
+The white space between two segments that are kept is the strongest of the white spaces that stood
+between them: nothing, spaces, a line break, a blank line (two line breaks or more); the first of
+equal ones. So two segments that a line break separated stay separated by one, and by a blank line
+where one stood between them. Line breaks inside a deleted unit count too. Where there is a line
+break, the line before it ends as it did, and the line after it has its own indentation.
+
+A text begins and ends with its own white space. Deleting its first lines takes their indentation
+along; the first line that is left has its own. So with all units present the text comes back byte
+for byte, and single-spaced words give exactly the kept words joined by single spaces.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spex.inputs.parts import Piece
-from spex.inputs.segmentation import Span
+from spex.inputs.segmentation import LINE_BREAK, WHITE, Span
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """White space between two segments: `ends` a line, `breaks` lines, and indents the next.
+
+    Without a line break, all of it is in `ends`.
+    """
+
+    ends: str
+    breaks: str = ""
+    indents: str = ""
+    strength: int = 0
+
+    @classmethod
+    def of(cls, white: str) -> "_Gap":
+        breaks = list(LINE_BREAK.finditer(white))
+        if not breaks:
+            return cls(white, strength=min(len(white), 1))
+        start, stop = breaks[0].start(), breaks[-1].end()
+        return cls(white[:start], white[start:stop], white[stop:], min(len(breaks), 2) + 1)
+
+    @property
+    def white(self) -> str:
+        return self.ends + self.breaks + self.indents
 
 
 @dataclass(frozen=True)
 class _Segment:
-    """A unit, or pinned text, and the white space after it."""
+    """A unit, or pinned text; its line breaks, with the white space around them, and its gap."""
 
     text: str
-    white: str
     feature: int | None
+    inner: tuple[_Gap, ...]
+    after: _Gap
 
 
 @dataclass(frozen=True)
 class MaskedText:
-    """A text and the units of it that are features; made by `split`."""
+    """A text and the units of it that are features; made by `split`.
 
-    _lead: str
+    Attributes:
+        pieces: (string, feature number or None); none is empty, and they concatenate to the text.
+    """
+
+    pieces: tuple[Piece, ...]
+    _lead: _Gap
     _segments: tuple[_Segment, ...]
 
     @classmethod
@@ -37,32 +75,30 @@ class MaskedText:
 
         Args:
             text: any text.
-            spans: (start, stop) of the units in characters, in order, without overlap.
+            spans: (start, stop) of the units in characters, in order, without overlap; none is
+                white space alone.
             first: the number of the first feature.
         """
-        lead = ""
-        segments: list[_Segment] = []
-
-        def add_gap(gap: str) -> None:
-            # White space belongs to the segment before it; the rest of a gap is pinned.
-            nonlocal lead
-            rest = gap.lstrip()
-            white = gap[: len(gap) - len(rest)]
-            if segments:
-                last = segments[-1]
-                segments[-1] = _Segment(last.text, white, last.feature)
-            else:
-                lead = white
-            if core := rest.rstrip():
-                segments.append(_Segment(core, rest[len(core) :], None))
-
+        pieces: list[Piece] = []
         position = 0
         for number, (start, stop) in enumerate(spans, first):
-            add_gap(text[position:start])
-            segments.append(_Segment(text[start:stop], "", number))
+            pieces += [*_pinned(text[position:start]), (text[start:stop], number)]
             position = stop
-        add_gap(text[position:])
-        return cls(lead, tuple(segments))
+        pieces += _pinned(text[position:])
+        cores: list[Piece] = []
+        gaps = [""]
+        for string, feature in pieces:
+            core = string.strip()
+            before, _, after = string.partition(core) if core else (string, "", "")
+            gaps[-1] += before
+            if core:
+                cores.append((core, feature))
+                gaps.append(after)
+        segments = (
+            _Segment(core, feature, _inner(core), _Gap.of(gap))
+            for (core, feature), gap in zip(cores, gaps[1:], strict=True)
+        )
+        return cls(tuple(pieces), _Gap.of(gaps[0]), tuple(segments))
 
     def mask(self, present: Sequence[bool], replacement: str | None) -> str:
         """Replace the absent units, or delete them if `replacement` is None.
@@ -71,31 +107,57 @@ class MaskedText:
             present: for each feature of the whole input, whether it is kept.
             replacement: the text for an absent unit; the white space at the unit's ends stays.
         """
-        parts = [self._lead]
-        end = ""
+        parts: list[str] = []
+        gaps = [self._lead]
         for segment in self._segments:
-            end = segment.white
-            if segment.feature is None or present[segment.feature]:
-                parts += [segment.text, segment.white]
-            elif replacement is not None:
-                parts += [_replace(segment.text, replacement), segment.white]
-        if len(parts) > 1:
-            parts[-1] = end
-        else:
-            parts.append(end)
-        return "".join(parts)
-
-    @property
-    def pieces(self) -> tuple[Piece, ...]:
-        """(string, feature number or None); none is empty, and they concatenate to the text."""
-        pieces: list[Piece] = [(self._lead, None)]
-        for segment in self._segments:
-            pieces += [(segment.text, segment.feature), (segment.white, None)]
-        return tuple(piece for piece in pieces if piece[0])
+            kept = segment.feature is None or present[segment.feature]
+            text = segment.text if kept else replacement
+            if text is None:
+                gaps += segment.inner
+            else:
+                parts += [_join(gaps) if parts else _begin(gaps), text]
+                gaps = []
+            gaps.append(segment.after)
+        if not self._segments:
+            return self._lead.white
+        return "".join(parts) + _end(gaps) if parts else self._lead.white + gaps[-1].white
 
 
-def _replace(unit: str, replacement: str) -> str:
-    # A line of code includes its indentation, which must stay.
-    core = unit.strip()
-    before, _, after = unit.partition(core) if core else (unit, "", "")
-    return before + replacement + after
+def _pinned(text: str) -> list[Piece]:
+    """The pieces between two units: pinned text and the white space around it."""
+    core = text.strip()
+    parts = text.partition(core) if core else (text,)
+    return [(part, None) for part in parts if part]
+
+
+def _inner(unit: str) -> tuple[_Gap, ...]:
+    gaps = (_Gap.of(white) for white in WHITE.findall(unit))
+    return tuple(gap for gap in gaps if gap.breaks)
+
+
+def _join(gaps: Sequence[_Gap]) -> str:
+    """The white space for what stood between two segments."""
+    if len(gaps) == 1:
+        return gaps[0].white
+    strongest = max(gaps, key=lambda gap: gap.strength)
+    if not strongest.breaks:
+        return strongest.white
+    broken = [gap for gap in gaps if gap.breaks]
+    return broken[0].ends + strongest.breaks + broken[-1].indents
+
+
+def _begin(gaps: Sequence[_Gap]) -> str:
+    """The white space before the first segment that is kept."""
+    lead, *others = gaps
+    broken = [gap for gap in others if gap.breaks]
+    if not broken:
+        return lead.white
+    return (lead.ends + lead.breaks if lead.breaks else "") + broken[-1].indents
+
+
+def _end(gaps: Sequence[_Gap]) -> str:
+    """The white space after the last segment that is kept."""
+    last = gaps[-1]
+    if not last.breaks:
+        return last.white
+    return next(gap for gap in gaps if gap.breaks).ends + last.breaks + last.indents

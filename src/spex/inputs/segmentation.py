@@ -2,9 +2,10 @@
 
 Spans are (start, stop) in characters, in order and without overlap. The spans of a named unit cover
 every character except white space exactly once. They neither start nor end with white space, except
-that lines include their indentation. White space is what `str.split()` splits at. No span cuts a
-grapheme cluster, such as an emoji of several code points or a letter with its combining marks: a
-span that would is widened.
+that lines include their indentation. No span is white space alone. White space is what
+`str.split()` splits at, line breaks what `str.splitlines()` splits at. No span cuts a grapheme
+cluster, such as an emoji of several code points or a letter with its combining marks: a span that
+would is widened.
 """
 
 import itertools
@@ -34,8 +35,9 @@ _VALID = (
 )
 
 _WORD = re.compile(r"\S+")
-_LINE_BREAK = re.compile(r"\r\n|\r|\n|\u2029")
-_WHITE = re.compile(r"\s+")
+# What `str.splitlines` splits at.
+LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+WHITE = re.compile(r"\s+")
 _WIDE_WHITE = re.compile(r"[^\S\x00-\x7f]")
 _WIDE_BREAKS = "\x85\u2028\u2029"
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
@@ -104,7 +106,7 @@ def unit_spans(
     """
     if isinstance(unit, re.Pattern):
         return whole_graphemes(
-            text, [match.span() for match in unit.finditer(text) if match.group()]
+            text, [match.span() for match in unit.finditer(text) if match.group().strip()]
         )
     kind, _, language = unit.partition(":")
     if kind == "line":
@@ -123,7 +125,7 @@ def unit_spans(
 
 
 def _lines(text: str) -> list[Span]:
-    breaks = [match.span() for match in _LINE_BREAK.finditer(text)]
+    breaks = [match.span() for match in LINE_BREAK.finditer(text)]
     starts = [0, *(stop for _, stop in breaks)]
     stops = [*(start for start, _ in breaks), len(text)]
     return [
@@ -136,9 +138,7 @@ def _lines(text: str) -> list[Span]:
 def _paragraph_starts(text: str) -> list[int]:
     """Starts of paragraphs: after white space with two line breaks or more."""
     return [
-        white.end()
-        for white in _WHITE.finditer(text)
-        if len(_LINE_BREAK.findall(white.group())) >= 2
+        white.end() for white in WHITE.finditer(text) if len(LINE_BREAK.findall(white.group())) >= 2
     ]
 
 

@@ -1,8 +1,16 @@
 """Masking a row of a table: its cells are the features; background rows fill absent cells."""
 
+import datetime
 import hashlib
+import json
+import uuid
+import warnings
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray
+from spex.checks.arguments import MAX_FEATURES
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Types whose texts differ where their values do.
+_NAMED_BY_TEXT = (
+    *(bool, int, float, complex, str, bytes, Decimal, Fraction, uuid.UUID),
+    *(datetime.date, datetime.time, datetime.timedelta),
+)
+_MOST_CELLS = 1 << 26  # of the background: .5 GB of floats for each mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,15 +42,22 @@ class Table:
     row's, the others the background row's. The value of the mask is the mean over these rows (the
     interventional expectation of Lundberg and Lee, 2017, over the background).
 
+    The function is given the background's types. A cell of the row is cast to the type of its
+    column where that loses nothing: 3.0 to 3 in a column of integers, None to NaN in one of floats.
+    Else the column gets the type that `pandas.concat` gives it, and `notes` says so.
+
     Args:
-        row: (n_columns,) array; or a Series, a mapping of column names, or a DataFrame of one row.
+        row: (n_columns,) array or list of cells; or a Series, a mapping of column names, or a
+            DataFrame of one row.
         background: (n_rows, n_columns) array, or a DataFrame; one row, or a sample of the data.
 
     Attributes:
         features: "column = value" of each cell.
+        notes: a sentence for each cell that does not fit the type of its column.
 
     Raises:
-        ArgumentError: an argument is wrong, or row and background have different columns.
+        ArgumentError: an argument is wrong, two columns have one name, row and background have
+            different columns, or there are more than 16,384.
     """
 
     row: Any
@@ -51,69 +74,102 @@ class Table:
         import pandas as pd
 
         if isinstance(self.background, pd.DataFrame):
+            _check_shape(self.background.shape)
+            _check_names(list(self.background.columns), "background")
             return self.background.reset_index(drop=True)
-        array = _as_array(self.background, "background")
-        if array.ndim != 2:
+        array = _as_array(self.background)
+        _check_shape(array.shape)
+        # Told no type, pandas turns objects that are all texts into its own type of texts.
+        return pd.DataFrame(array.copy(), dtype=object if array.dtype == object else None)
+
+    @property
+    def _row(self) -> "pd.DataFrame":
+        """The row; each cell has its column's type if the column can hold it."""
+        return self._row_and_misfits[0]
+
+    @cached_property
+    def _row_and_misfits(self) -> "tuple[pd.DataFrame, list[int]]":
+        """The row, and the numbers of the columns whose type cannot hold its cell."""
+        import pandas as pd
+
+        columns = self._background.columns
+        cells, misfits = {}, []
+        types = zip(columns, self._background.dtypes, self._cells(columns), strict=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # casts that will be found to lose something
+            for number, (name, dtype, cell) in enumerate(types):
+                fitted = _fitted(cell, name, dtype)
+                if fitted is None:  # NaN of a float, with which integers become floats
+                    fitted = pd.Series([np.nan if _is_missing(cell) else cell])
+                    misfits.append(number)
+                # Arrays are quicker to join, but pandas would find a type for one of objects.
+                cells[number] = fitted if fitted.dtype == "object" else fitted.array
+        return pd.DataFrame(cells).set_axis(columns, axis=1), misfits
+
+    def _cells(self, columns: "pd.Index[Any]") -> list[Any]:
+        """The cells of the row as they are given, in the order of the columns."""
+        import pandas as pd
+
+        row = self.row
+        if isinstance(row, pd.DataFrame):
+            if len(row) != 1:
+                raise ArgumentError(f"row has {len(row)} rows; give one")
+            _check_names(list(row.columns), "row")
+            row = {name: row[name].iloc[0] for name in row.columns}
+        if isinstance(row, pd.Series | Mapping):
+            names = list(row.keys())
+            _check_names(names, "row")
+            if set(names) != set(columns):
+                different = sorted(map(repr, set(names) ^ set(columns)))
+                raise ArgumentError(
+                    f"row and background have different columns: {', '.join(different)}"
+                )
+            return [row[name] for name in columns]
+        if isinstance(row, str) or not hasattr(row, "__len__"):
             raise ArgumentError(
-                f"background has shape {array.shape}; give (n_rows, n_columns), or a DataFrame"
+                f"row is a {type(row).__name__}; give its cells as an array, a Series, a mapping "
+                "or a DataFrame of one row"
             )
-        return pd.DataFrame(array.copy())
+        shape = getattr(row, "shape", (len(row),))
+        if shape != (len(columns),):
+            raise ArgumentError(
+                f"row has shape {shape}, but the background has {len(columns)} columns; "
+                f"give ({len(columns)},)"
+            )
+        return list(row)
 
     @cached_property
     def _both(self) -> "pd.DataFrame":
-        """The background rows, then the row."""
+        """The background rows, then the row; each column of the type that the model is given."""
         import pandas as pd
 
         return pd.concat([self._background, self._row], ignore_index=True)
 
-    @cached_property
-    def _row(self) -> "pd.DataFrame":
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each cell that does not fit the background's type."""
+        row, misfits = self._row_and_misfits
+        before, after = self._background.dtypes, self._both.dtypes
+        return tuple(
+            f"The row's {_readable(row.iloc[0, number])} in {self._names[number]} does not fit the "
+            f"background's type {before.iloc[number]}; the model is given {after.iloc[number]}."
+            for number in misfits
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        """The columns, by name or number."""
         import pandas as pd
 
-        columns = self._background.columns
-        row = self.row
-        if isinstance(row, Mapping):
-            row = pd.Series(dict(row), dtype=object)
-        if isinstance(row, pd.Series):
-            row = row.to_frame().T.infer_objects()
-        if isinstance(row, pd.DataFrame):
-            if len(row) != 1:
-                raise ArgumentError(f"row has {len(row)} rows; give one")
-            if set(row.columns) != set(columns) or len(row.columns) != len(columns):
-                different = sorted(map(repr, set(row.columns) ^ set(columns)))
-                raise ArgumentError(
-                    f"row and background have different columns: {', '.join(different)}"
-                )
-            row = row[columns]
-        else:
-            array = _as_array(row, "row")
-            if array.shape != (len(columns),):
-                raise ArgumentError(
-                    f"row has shape {array.shape}, but the background has {len(columns)} columns; "
-                    f"give ({len(columns)},)"
-                )
-            row = pd.DataFrame(array[None], columns=columns)
-        categories = {
-            name: dtype
-            for name, dtype in self._background.dtypes.items()
-            if isinstance(dtype, pd.CategoricalDtype)
-        }
-        for name, dtype in categories.items():
-            if (value := row[name].iloc[0]) not in dtype.categories:
-                raise ArgumentError(
-                    f"row: {value!r} is no category of the background's column {name!r}"
-                )
-        return row.astype(categories)
+        named = isinstance(self.background, pd.DataFrame)
+        return [f"{name}" if named else f"column {name}" for name in self._background.columns]
 
     @cached_property
     def features(self) -> tuple[str, ...]:
         """Column and value of each cell."""
-        import pandas as pd
-
-        named = isinstance(self.background, pd.DataFrame)
         return tuple(
-            f"{name if named else f'column {name}'} = {_readable(self._row[name].iloc[0])}"
-            for name in self._background.columns
+            f"{name} = {_readable(self._row.iloc[0, number])}"
+            for number, name in enumerate(self._names)
         )
 
     @property
@@ -146,34 +202,64 @@ class Table:
         """
         import pandas as pd
 
-        checked = check_masks(masks, self.n_features)
+        present = check_masks(masks, self.n_features)
         if isinstance(self.background, pd.DataFrame):
-            return self._frame(checked)
-        cells = np.where(
-            checked[:, None, :], self._row.to_numpy()[None], self._background.to_numpy()[None]
-        )
-        return cells.reshape(-1, self.n_features)
+            return self._frame(present)
+        return _filled(self._array, present)
 
-    def _frame(self, masks: BoolArray) -> "pd.DataFrame":
+    @cached_property
+    def _array(self) -> npt.NDArray[Any]:
+        """The background rows, then the row, where the background is an array."""
+        values: npt.NDArray[Any] = self._both.to_numpy()
+        if _as_array(self.background).dtype.kind == "U" and not self._both.isna().any(axis=None):
+            return values.astype(str)
+        return values
+
+    def _frame(self, present: BoolArray) -> "pd.DataFrame":
+        """The rows of (m, n_columns) masks as a DataFrame."""
         import pandas as pd
 
-        n_rows = len(self._background)
-        lent = np.tile(np.arange(n_rows), len(masks))
-        columns = {}
-        for number, name in enumerate(self._both.columns):
-            present = np.repeat(masks[:, number], n_rows)
-            rows = np.where(present, n_rows, lent)
-            columns[name] = self._both[name].take(rows).reset_index(drop=True)
-        return pd.DataFrame(columns)
+        both = self._both
+        n_rows = len(both) - 1
+        parts, order = [], []
+        for dtype in dict.fromkeys(both.dtypes):
+            numbers = np.flatnonzero(both.dtypes == dtype)
+            of_type = both.iloc[:, numbers]
+            if isinstance(dtype, np.dtype):  # all columns of the type at once
+                cells = _filled(of_type.to_numpy(), present[:, numbers])
+                parts.append(pd.DataFrame(cells, columns=of_type.columns, dtype=dtype))
+            else:
+                background = np.tile(np.arange(n_rows), len(present))
+                rows = np.where(np.repeat(present[:, numbers], n_rows, 0).T, n_rows, background)
+                columns = (column.array for _, column in of_type.items())
+                taken = {j: column.take(rows[j]) for j, column in enumerate(columns)}
+                parts.append(pd.DataFrame(taken).set_axis(of_type.columns, axis=1))
+            order.append(numbers)
+        return pd.concat(parts, axis=1).iloc[:, np.argsort(np.concatenate(order))]
 
     def describe(self) -> dict[str, Any]:
-        """Type and a hash of row and background, as JSON values."""
+        """Type and a hash of row and background, as JSON values.
+
+        Raises:
+            ArgumentError: a cell is of a type that a hash cannot tell from others.
+        """
         import pandas as pd
 
         digest = hashlib.sha256()
-        for name, dtype in self._both.dtypes.items():
-            digest.update(f"{name!r}:{dtype}\n".encode())
-        digest.update(pd.util.hash_pandas_object(self._both, index=False).to_numpy().tobytes())
+        if not isinstance(self.background, pd.DataFrame):
+            digest.update(f"array:{self._array.dtype}\n".encode())
+        for name, column in self._both.items():
+            digest.update(f"{name!r}:{column.dtype}\n".encode())
+            if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
+                digest.update(column.to_numpy().tobytes())
+                continue
+            cells = list(column)
+            if isinstance(column.dtype, pd.CategoricalDtype):  # a model may read their numbers
+                cells += [*column.dtype.categories, column.dtype.ordered]
+            try:
+                digest.update(json.dumps([named(cell) for cell in cells]).encode())
+            except ArgumentError as error:
+                raise ArgumentError(f"column {name!r}: {error}") from None
         return {
             "type": "table",
             "sha256": digest.hexdigest(),
@@ -182,11 +268,127 @@ class Table:
         }
 
 
-def _as_array(rows: Any, name: str) -> npt.NDArray[Any]:
+def _check_shape(shape: tuple[int, ...]) -> None:
+    """Refuse a background that is no table, or is too large, before anything is made of it."""
+    if len(shape) != 2:
+        raise ArgumentError(
+            f"background has shape {shape}; give (n_rows, n_columns), or a DataFrame"
+        )
+    n_rows, n_columns = shape
+    if n_columns > MAX_FEATURES:
+        raise ArgumentError(
+            f"the table has {n_columns:,} columns; the limit is {MAX_FEATURES:,}: leave columns out"
+        )
+    if n_rows * n_columns > _MOST_CELLS:
+        raise ArgumentError(
+            f"background has {n_rows:,} rows of {n_columns:,} columns, all of which are predicted "
+            f"for each mask; give a sample, at most {_MOST_CELLS // n_columns:,} rows"
+        )
+
+
+def _check_names(names: list[Any], what: str) -> None:
+    """Refuse two columns of one name."""
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise ArgumentError(f"{what} has two columns {twice!r}; give each a name of its own")
+
+
+def _as_array(rows: Any) -> npt.NDArray[Any]:
+    if isinstance(rows, np.ndarray):
+        return rows
     try:
-        return np.asarray(rows)
+        array = np.asarray(rows)
     except ValueError as error:  # rows of different length
-        raise ArgumentError(f"{name} is no array: {error}; give rows of one length") from None
+        raise ArgumentError(f"background is no array: {error}; give rows of one length") from None
+    # numpy would turn numbers beside a text into texts.
+    return np.asarray(rows, dtype=object) if array.dtype.kind in "US" else array
+
+
+def _filled(both: npt.NDArray[Any], present: BoolArray) -> npt.NDArray[Any]:
+    """Cells of the row where present, of each background row where not.
+
+    Args:
+        both: (n_rows + 1, k), the background rows, then the row.
+        present: (m, k) bool.
+
+    Returns:
+        (m * n_rows, k), of the type of both.
+    """
+    return np.where(present[:, None, :], both[-1], both[None, :-1]).reshape(-1, both.shape[1])
+
+
+def named(cell: Any) -> Any:
+    """JSON content that differs where cells differ in value or type, such as 1, "1", 1.0 and True.
+
+    Raises:
+        ArgumentError: the cell is, or holds, an object whose content is unknown.
+    """
+    import pandas as pd
+
+    kind = f"{type(cell).__module__}.{type(cell).__qualname__}"
+    if cell is None or cell is pd.NA or cell is pd.NaT or isinstance(cell, _NAMED_BY_TEXT):
+        return [kind, repr(cell)]
+    if isinstance(cell, pd.Timestamp | pd.Timedelta | pd.Period | pd.Interval | np.generic):
+        return [kind, repr(cell), str(getattr(cell, "dtype", ""))]
+    if isinstance(cell, np.ndarray) and not cell.dtype.hasobject:
+        values = hashlib.sha256(np.ascontiguousarray(cell).tobytes()).hexdigest()
+        return [kind, cell.dtype.str, cell.shape, values]
+    if isinstance(cell, np.ndarray):
+        return [kind, cell.shape, [named(item) for item in cell.ravel()]]
+    if isinstance(cell, Mapping):
+        return [kind, [[named(key), named(item)] for key, item in cell.items()]]
+    if isinstance(cell, list | tuple):
+        return [kind, [named(item) for item in cell]]
+    if isinstance(cell, set | frozenset):
+        return [kind, sorted(json.dumps(named(item)) for item in cell)]
+    raise ArgumentError(
+        f"a cell is a {kind}, which a store cannot tell from others; leave store= out, or give "
+        "texts, numbers, dates, or lists and arrays of these"
+    )
+
+
+def _is_missing(cell: Any) -> bool:
+    """Whether a cell is None, NaN, NA or NaT."""
+    import pandas as pd
+
+    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
+
+
+def _fitted(cell: Any, name: Any, dtype: Any) -> "pd.Series[Any] | None":
+    """A cell as a Series of the type of its column; None where that would lose something.
+
+    Raises:
+        ArgumentError: the column is one of categories, and the cell is none of them.
+    """
+    import pandas as pd
+
+    if dtype == "object":
+        return pd.Series([cell], dtype=object)
+    if not pd.api.types.is_scalar(cell):
+        return None
+    missing = _is_missing(cell)
+    if isinstance(dtype, pd.CategoricalDtype) and not missing and cell not in dtype.categories:
+        raise ArgumentError(f"row: {cell!r} is no category of the background's column {name!r}")
+    if dtype.kind == "M" and isinstance(cell, str | datetime.date):
+        with suppress(ValueError):
+            cell = pd.Timestamp(datetime.datetime.fromisoformat(str(cell)))
+    try:
+        fitted = pd.Series([None if missing else cell], dtype=dtype)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    found = fitted.array[0]
+    return fitted if (_is_missing(found) if missing else _is_same(found, cell)) else None
+
+
+def _is_same(found: Any, cell: Any) -> bool:
+    """Whether a cast cell says what the cell says."""
+    if isinstance(found, str) != isinstance(cell, str) and isinstance(found, str):
+        return False  # a number is no text
+    # As texts: .1 of 32 bits and .1 of 64, and 3 and the "3" of an array of texts.
+    if str(found) == str(cell):
+        return True
+    # numpy would round an integer to compare it with a float; Python does not.
+    return bool((found.item() if isinstance(found, np.number) else found) == cell)
 
 
 def _readable(value: object) -> str:

@@ -28,10 +28,12 @@ class Text(TemplateMasker):
             finds them), "sentence" ("sentence:de" for the abbreviations of German, and so on),
             "paragraph" (what blank lines separate), "line" (of code, with its indentation),
             "token" (of the model), "regex:PATTERN" or a compiled pattern (its matches are the
-            units; the text between them is pinned; empty matches are ignored). No unit cuts an
-            emoji or a letter from its combining marks.
+            units; the text between them is pinned; matches of nothing but white space are
+            ignored). No unit cuts an emoji or a letter from its combining marks.
         operator: "delete"; "mask" or "mask:TOKEN" (default token: "[MASK]"); "neutral" or
             "neutral:TEXT" (default text: "something"). White space around replaced units stays.
+            Units that a line break separates stay separated by one, and by a blank line where
+            there was one, whatever is deleted between them.
         prompt: the user's message, with "{input}" exactly once, where the masked text goes;
             default: the masked text alone. Other braces have no meaning.
         system: a system message, if any.
@@ -66,7 +68,10 @@ class Text(TemplateMasker):
         check_system(self.system)
         unit, shown = self._unit, shorten(self.text.strip())
         if isinstance(unit, re.Pattern) and not self.features:
-            raise ArgumentError(f"unit: {unit.pattern!r} matches nothing in the text {shown!r}")
+            raise ArgumentError(
+                f"unit: {unit.pattern!r} matches nothing in the text {shown!r} (white space does "
+                "not count)"
+            )
         remedy = "use a finer unit such as 'word'"
         if isinstance(unit, str) and unit.startswith("word"):
             remedy = "give a longer text"

@@ -1,4 +1,4 @@
-"""What the backends on transformers share: its silence, and the cache folder."""
+"""The cache folder, and how to keep transformers silent."""
 
 import os
 import warnings
@@ -14,7 +14,7 @@ CACHE_VARIABLE = "SPEX_CACHE_DIR"
 
 
 def cache_folder() -> Path:
-    """The folder for files that can be made again: $SPEX_CACHE_DIR, or the user's cache."""
+    """The folder for files that can be rebuilt: $SPEX_CACHE_DIR, else the user's cache folder."""
     return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("spex"))
 
 
@@ -33,7 +33,7 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # The hub warns when its own environment variable already decides about the bars.
+            # The hub warns if its own environment variable already sets the bars.
             hub.disable_progress_bars()
             yield
     finally:

@@ -143,7 +143,7 @@ def import_function(place: str) -> Callable[..., Any]:
                 f"there is no module {error.name!r} in {here} or among the installed ones"
             ) from None
         raise BackendError(f"the module {module_name!r} cannot be imported: {error}") from error
-    except Exception as error:  # it runs code of the user's
+    except (Exception, SystemExit) as error:  # it runs code of the user's
         kind = type(error).__name__
         raise BackendError(
             f"the module {module_name!r} cannot be imported: {kind}: {first_line(error)}"

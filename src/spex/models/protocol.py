@@ -1,8 +1,7 @@
-"""What spex asks of a language model, and the messages that it is given.
+"""The protocol of language models, and the prompts that they get.
 
-A backend has one narrow method for the values of given answers, `log_probs`, one for values that
-are read off its own answers, `replies`, and one for the reference answer, `generate`. Masking,
-removal of equal prompts and storing of finished work are done once, outside.
+A model scores given answers (`log_probs`) and writes answers of its own: `generate` returns them
+together, `replies` one by one. The caller masks, drops equal prompts and stores finished work.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,15 +16,21 @@ _ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a chat; role is "system", "user" or "assistant".
+    """One message of a chat.
 
-    Its images, as data URLs ("data:image/png;base64,..."), come before its content; only models
-    with a true attribute `takes_images` are given any.
+    Args:
+        role: "system", "user" or "assistant".
+        content: the text.
+        images: data URLs ("data:image/png;base64,...") of pictures before the text; only models
+            with a true attribute `takes_images` get any.
+        texts: the texts that `content` joins, if it was made of several; a classifier takes two as
+            a pair.
     """
 
     role: str
     content: str
     images: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
@@ -34,7 +39,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is given. Equal prompts have equal values, so each is evaluated once."""
+    """The input of a model. Equal prompts have equal values, so each is evaluated once."""
 
     messages: tuple[Message, ...]
 
@@ -46,6 +51,12 @@ class Prompt:
     def text(self) -> str:
         """The content of the last message of the user."""
         return next(m.content for m in reversed(self.messages) if m.role == "user")
+
+    @property
+    def pair(self) -> tuple[str, str] | None:
+        """The two texts of the last message, if it has two, such as question and passage."""
+        texts = self.messages[-1].texts
+        return (texts[0], texts[1]) if len(texts) == 2 else None
 
     @property
     def has_images(self) -> bool:
@@ -95,9 +106,9 @@ class LanguageModel(Protocol):
 
     @property
     def identity(self) -> str | None:
-        """Changes with the weights, the tokenizer, the precision or the revision of the model.
+        """A text that changes with the weights, the tokenizer, the precision or the revision.
 
-        None where that cannot be told: nothing is stored then.
+        None if these are unknown: then nothing is stored.
         """
         ...
 
@@ -117,7 +128,7 @@ class LanguageModel(Protocol):
     def replies(
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
     ) -> Iterator[tuple[int, str]]:
-        """The answers of `generate` as soon as each is finished, so that a caller can keep them.
+        """The answers of `generate`, each as soon as it is finished, so that it can be stored.
 
         Args:
             prompts: what the model is given.
@@ -133,7 +144,7 @@ class LanguageModel(Protocol):
         ...
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
-        """Refuse what `log_probs` would refuse, at next to no cost.
+        """Raise what `log_probs` would raise, without evaluating anything.
 
         Raises:
             ArgumentError: a prompt with an answer exceeds the model's context, or an answer has
@@ -146,15 +157,15 @@ class LanguageModel(Protocol):
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         """Log-probability of every token of every answer after every prompt.
 
-        What `check_prompts` refuses is refused by the call itself, before any evaluation.
+        The call itself raises the errors of `check_prompts`, before any evaluation.
 
         Args:
             prompts: what the model is given.
             answers: the answers to score, the same for every prompt.
 
         Returns:
-            (prompt number, [(n_tokens,) float64 in nats, one per answer]) as soon as each batch
-            is finished, in any order, so that a caller can keep finished work.
+            (prompt number, [(n_tokens,) float64 in nats, one per answer]), in any order, as soon
+            as a batch is finished, so that it can be stored.
 
         Raises:
             ArgumentError: see `check_prompts`.

@@ -1,4 +1,4 @@
-"""Models around a model, that spare it calls."""
+"""Wrappers around a model that save calls."""
 
 import hashlib
 import json
@@ -11,25 +11,25 @@ from spex.models.protocol import LanguageModel, Prompt, Reply
 
 
 class AnswerStore(Protocol):
-    """Where answers are kept; `spex.Store` is one."""
+    """A place for answers, such as `spex.Store`."""
 
     def get_answer(self, request: str) -> str | None:
-        """The answer kept for a request, if any."""
+        """The stored answer to a request; None if there is none."""
         ...
 
     def put_answer(self, request: str, answer: str) -> None:
-        """Keep an answer."""
+        """Store an answer."""
         ...
 
 
 class _Wrapper:
-    """A model that does what another one does."""
+    """Passes everything on to another model."""
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
 
     def __getattr__(self, name: str) -> Any:
-        # What a model has beside the protocol, such as its usage.
+        # Attributes outside the protocol, such as `usage`.
         if name == "model":
             raise AttributeError(name)
         return getattr(self.model, name)
@@ -70,11 +70,11 @@ class _Wrapper:
 
 
 class StoredAnswers(_Wrapper):
-    """A model whose answers of `generate` are kept in a store, and taken from there.
+    """Stores the answers of `generate`, and looks there before it asks the model.
 
     Args:
         model: the model.
-        store: where its answers are kept.
+        store: where the answers are stored.
     """
 
     def __init__(self, model: LanguageModel, store: AnswerStore) -> None:
@@ -86,9 +86,9 @@ class StoredAnswers(_Wrapper):
         return [self._answer(prompt, max_new_tokens) for prompt in prompts]
 
     def _answer(self, prompt: Prompt, max_new_tokens: int) -> str:
-        if self.identity is None:  # not told from others, which may answer otherwise
+        if self.identity is None:  # the answer could be another model's
             return self.model.generate([prompt], max_new_tokens)[0]
-        content = [self.identity, max_new_tokens, asdict(prompt)]
+        content = [self.identity, max_new_tokens, asdict(prompt, dict_factory=_without_texts)]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         request = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
         answer = self._store.get_answer(request)
@@ -130,3 +130,8 @@ class CountedReplies(_Wrapper):
             self.n_cut_off += reply.cut_off
             self.n_without_text += not reply.has_text and not reply.cut_off
         return numbered
+
+
+def _without_texts(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Leaves out `Message.texts` where it is empty, so that requests of earlier releases match."""
+    return {name: value for name, value in items if value or name != "texts"}

@@ -15,6 +15,7 @@ from spex._typing import FloatArray
 from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError
 from spex.models.protocol import LanguageModel, Prompt, Reply
+from spex.scores.outputs import ResolvedOutput
 from spex.wording import shorten
 
 
@@ -101,6 +102,8 @@ class ScoreOfAnswers(ABC):
 class LogProb:
     """Log-probability of an answer, or of a part of it, in nats.
 
+    Of a regression, a reward model or a reranker, the output itself; the answer is its label.
+
     Args:
         answer: the answer; default: the model's greedy answer to the unmasked prompt.
         reduce: "sum" or "mean" over the tokens that count.
@@ -129,7 +132,9 @@ class LogProb:
         if self.answer is not None and self.span is not None:
             _find_span(self.answer, self.span)
 
-    def resolve(self, model: LanguageModel, full_prompt: Prompt) -> "ResolvedLogProb":
+    def resolve(
+        self, model: LanguageModel, full_prompt: Prompt
+    ) -> "ResolvedLogProb | ResolvedOutput":
         """Fix the answer and the tokens that count; calls the model once if answer is None.
 
         Raises:
@@ -138,6 +143,12 @@ class LogProb:
         answer = self.answer
         if answer is None:
             answer = greedy_answer(model, full_prompt, self.max_new_tokens)
+        if getattr(model, "is_regression", False):
+            if self.span is not None:
+                raise ArgumentError(
+                    f"{model.name!r} gives a score, which has no span; leave it out"
+                )
+            return ResolvedOutput(answer)
         if self.span is None:
             return ResolvedLogProb(answer, self.reduce, None, None)
         start, stop = _find_span(answer, self.span)

@@ -71,6 +71,7 @@ def forwards(tiny):
         ("qwen3", True),
         ("gpt_neox", True),
         ("opt", True),
+        ("roberta", False),
         ("mistral-window", False),
         ("gpt_neo", False),
         ("bloom", False),
@@ -80,7 +81,7 @@ def forwards(tiny):
 def test_log_probs_are_those_of_one_row_at_a_time(
     tmp_path, save_tiny_model, architecture, shares_prefixes, token_budget
 ):
-    folder = save_tiny_model(tmp_path, architecture)
+    folder = save_tiny_model(tmp_path, architecture, is_decoder=True)
     model = HuggingFaceModel(folder, device="cpu", token_budget=token_budget)
     assert model.shares_prefixes == shares_prefixes
     check_log_probs(model, folder, PROMPTS, ANSWERS)
@@ -226,6 +227,18 @@ def test_masked_prompts_that_grow_too_long_are_refused_before_any_forward_pass(t
     assert forwards == []
 
 
+def test_positions_that_belong_to_padding_are_not_counted(tmp_path, save_tiny_model):
+    model = HuggingFaceModel(save_tiny_model(tmp_path, "roberta", is_decoder=True))
+    assert model.max_tokens == 64
+    ((_, (values,)),) = model.log_probs([user("x" * 60)], ["yyyy"])
+    assert np.isfinite(values).all()
+    with pytest.raises(ArgumentError, match=r"prompt 0 has 61 tokens, 65 with .* 64;"):
+        model.check_prompts([user("x" * 61)], ["yyyy"])
+    model._max_tokens = None  # as with a configuration that says nothing
+    with pytest.raises(BackendError, match="failed on a text of 70 tokens: index"):
+        list(model.log_probs([user("x" * 70)], ["a"]))
+
+
 def test_an_answer_without_tokens_is_refused(tiny):
     with pytest.raises(ArgumentError, match="the answer '' has no tokens"):
         tiny.log_probs(PROMPTS, ["a", ""])
@@ -259,17 +272,21 @@ def test_generate_is_greedy_whatever_the_checkpoint_asks_for(tiny):
 
 def test_generate_stops_at_the_end_token(tiny):
     prompt = user("so no")
-    tokens = tiny._greedy(tiny._encode_prompts([prompt])[0], 6)
+    tokens = tiny._network.continued("input_ids", tiny._encode_prompts([prompt])[0], 6, set())
+    assert tiny.generate([prompt], 6)[0].cut_off
     tiny._model.generation_config.eos_token_id = [1, tokens[2]]
     first = tokens.index(tokens[2])
-    assert tiny.generate([prompt], 6) == [tiny._tokenizer.decode(tokens[:first])]
+    (reply,) = tiny.generate([prompt], 6)
+    assert reply == tiny._tokenizer.decode(tokens[:first])
+    assert not reply.cut_off
 
 
 def test_generate_stops_at_the_end_of_the_context(tiny, forwards):
     tiny._model.generation_config.eos_token_id = None
     tiny._tokenizer.eos_token = None
-    tiny.generate([user("x" * 60)], 50)
+    (reply,) = tiny.generate([user("x" * 60)], 50)
     assert len(forwards) == 4
+    assert reply.cut_off
     with pytest.raises(ArgumentError, match="max_new_tokens=0"):
         tiny.generate([user("x")], 0)
 
@@ -301,6 +318,33 @@ def test_special_tokens_are_added_to_plain_prompts_only(tiny):
     )
     tiny._tokenizer.chat_template = TEMPLATE
     assert tiny._encode_prompts([user("a")])[0].count(0) == 1
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(("special", "before"), [("<s> $A </s>", [0]), ("$A </s>", [])])
+def test_answers_follow_the_prompt_not_its_end(tmp_path, save_tiny_model, special, before, share):
+    import torch
+
+    folder = save_tiny_model(tmp_path, special=special)
+    model = HuggingFaceModel(folder, device="cpu")
+    model.shares_prefixes = model.shares_prefixes and share
+    tokenizer, plain = plain_transformers(folder)
+    scored = dict(model.log_probs(PROMPTS, ANSWERS))
+    for number, prompt in enumerate(PROMPTS):
+        tokens = [*before, *tokenizer(prompt.text, add_special_tokens=False)["input_ids"]] or [0]
+        assert model.count_tokens([prompt]) == [len(tokens)]
+        for answer, values in zip(ANSWERS, scored[number], strict=True):
+            of_answer = tokenizer(answer, add_special_tokens=False)["input_ids"]
+            with torch.no_grad():
+                logits = plain(torch.tensor([tokens + of_answer])).logits[0, len(tokens) - 1 : -1]
+            expected = logits.log_softmax(-1)[range(len(of_answer)), of_answer]
+            np.testing.assert_allclose(values, expected, atol=1e-3)
+    with torch.no_grad():
+        start = [*before, *tokenizer("so no", add_special_tokens=False)["input_ids"]]
+        first = int(plain(torch.tensor([start])).logits[0, -1].argmax())
+    assert model.generate([user("so no")], 1) == [tokenizer.decode([first])]
+    model._tokenizer.chat_template = TEMPLATE
+    assert model._encode_prompts([user("a")])[0][-1] != 1
 
 
 def test_an_empty_prompt_without_a_start_token_is_refused(tiny):

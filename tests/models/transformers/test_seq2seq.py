@@ -23,7 +23,10 @@ def architecture(request):
 @pytest.fixture(scope="module")
 def folder(architecture, tmp_path_factory, save_tiny_model):
     folder = tmp_path_factory.mktemp(architecture)
-    return save_tiny_model(folder, architecture, auto_class="AutoModelForSeq2SeqLM")
+    # The encoder reads the end of a prompt; an answer follows what the decoder begins with.
+    return save_tiny_model(
+        folder, architecture, auto_class="AutoModelForSeq2SeqLM", special="$A </s>"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -295,3 +295,19 @@ def test_command_line(llava_folder, tmp_path, monkeypatch, capsys):
     page = (tmp_path / "e.html").read_text()
     assert "data:image/jpeg;base64," in page
     assert QUESTION in page
+
+
+def test_answers_follow_the_prompt_not_its_end(llava, llava_folder, image):
+    from tokenizers.processors import TemplateProcessing
+
+    expected = ValueFunction(image, llava, LogProb(ANSWER))(drawn(6, 3))
+    assert np.isfinite(expected).all()
+    ends = load(f"hf:{llava_folder}")
+    ends._tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    np.testing.assert_allclose(
+        ValueFunction(image, ends, LogProb(ANSWER))(drawn(6, 3)), expected, atol=1e-5
+    )
+    prompt = Prompt((Message("user", QUESTION),))
+    assert ends.generate([prompt], 3) == llava.generate([prompt], 3)

@@ -1,8 +1,7 @@
 """Models in GGUF files, by llama.cpp.
 
-The package xllamacpp carries llama.cpp with its server, which it runs inside of this process. It
-has no call for the log-probabilities of a prompt, so spex talks to that server, on 127.0.0.1 and
-with a key that nobody else knows, as it talks to one elsewhere: see `log_prob_routes`.
+The package xllamacpp runs the server of llama.cpp inside this process. spex talks to it over
+127.0.0.1, with a random key, as to any other server: see `log_prob_routes`.
 """
 
 import hashlib
@@ -18,10 +17,9 @@ from spex.models.servers.endpoint import Endpoint
 from spex.models.servers.openai import OpenAIModel
 
 _MAGIC = b"GGUF"
-# Tokens of prompt and answer. The keys and values of longer contexts, which many models have, would
-# take tens of gigabytes.
+# Tokens of prompt and answer. The cache of longer contexts could take tens of gigabytes.
 _CONTEXT = 8192
-# Reading a long prompt on a slow machine.
+# For a long prompt on a slow machine.
 _TIMEOUT_SECONDS = 600.0
 
 
@@ -29,15 +27,14 @@ class GGUFModel(OpenAIModel):
     """A model in a GGUF file; see `LanguageModel` for the methods' contract.
 
     Prompts go through the chat template in the file. Log-probabilities are teacher-forced over the
-    whole answer, from the full distribution. With quantised weights, llama.cpp quantises the
-    activations too, before each product; transformers, which reads the same file, does not.
-    Measured with SmolLM2-135M in Q4_1: 0.1 nats apart per token (root mean square; 0.5 at most),
-    and 0.01 at most with the same weights written out in float32. The difference changes from mask
-    to mask, so a score that changes by no more is hidden in it.
+    whole answer, from the full distribution. With quantised weights llama.cpp also quantises the
+    activations, and transformers does not. With SmolLM2-135M in Q4_1 the two differ by 0.1 nats per
+    token (root mean square; at most 0.5); with the same weights in float32, by at most 0.01. The
+    difference varies from mask to mask, so it hides effects of the same size.
 
     Args:
         file: the GGUF file.
-        name: what to call the model in reports; default: the file's name.
+        name: the model's name in reports; default: the file's name.
         notice: is told what takes long.
 
     Raises:
@@ -53,7 +50,7 @@ class GGUFModel(OpenAIModel):
         name: str | None = None,
         notice: Callable[[str], None] | None = None,
     ) -> None:
-        # All of them before the server starts: one that ends as soon as it has begun may hang.
+        # Import all before the server starts: a server that ends at once may hang.
         llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai"))
         path = Path(file).expanduser()
         try:
@@ -76,14 +73,14 @@ class GGUFModel(OpenAIModel):
         params.api_keys = [key]
         params.n_ctx = _CONTEXT
         params.n_parallel = 1
-        params.cache_ram_mib = 0  # prompts share a beginning with the one before, which is kept
+        params.cache_ram_mib = 0  # the last prompt stays cached anyway, and the next is like it
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _n_cores()
         params.verbosity = -1
         if notice is not None:
             notice(f"reading {path.name}")
         try:
             self._server = llama.Server(params)
-        except RuntimeError:  # it says no more than that it failed
+        except RuntimeError:  # its message has no reason
             raise BackendError(
                 f"{path} cannot be loaded as a language model by xllamacpp {version('xllamacpp')}: "
                 "the file is damaged, needs more memory than there is, or holds a kind of model "
@@ -95,7 +92,7 @@ class GGUFModel(OpenAIModel):
 
     @property
     def identity(self) -> str:
-        """Hash of the file, and the release of llama.cpp."""
+        """A hash of the file, and the release of llama.cpp."""
         return f"gguf:sha256:{self._digest};xllamacpp={version('xllamacpp')}"
 
 

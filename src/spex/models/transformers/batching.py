@@ -1,22 +1,26 @@
-"""Which rows go through a causal language model, and in which batches. Pure functions.
+"""Rows of a causal language model, and their batches. Pure functions.
 
 One forward pass over prompt + context gives the next-token distribution after the prompt and
-after every token of the context. So the answers (t1 .. tk) need the rows prompt + (t1 .. tk-1), and
-an answer whose context begins another answer's context needs no row of its own: the log-odds of two
-answers of one token cost one row without context.
+after every token of the context. So an answer (t1 .. tk) needs the row prompt + (t1 .. tk-1), its
+context. An answer whose context is a prefix of another answer's context shares that row: two
+answers of one token take one row without context.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from spex._typing import IntArray
+
 
 @dataclass(frozen=True)
 class AnswerContext:
-    """Answer tokens that are fed to the model, and the answers that can be read off then.
+    """The part of a row after the prompt, and the answers that it scores.
 
     Attributes:
-        tokens: the tokens that follow the prompt.
-        answers: the numbers of the answers whose context is `tokens` or begins it.
+        tokens: the tokens after the prompt.
+        answers: the numbers of the answers whose context is `tokens` or a prefix of it.
     """
 
     tokens: tuple[int, ...]
@@ -24,15 +28,15 @@ class AnswerContext:
 
 
 def plan_contexts(answers: Sequence[Sequence[int]]) -> list[AnswerContext]:
-    """The fewest contexts from which the log-probabilities of all answers can be read.
+    """The fewest contexts that score all answers.
 
     Args:
         answers: the tokens of each answer, at least one each.
 
     Returns:
-        Contexts none of which begins another; each answer is in exactly one.
+        Contexts, none a prefix of another; each answer is in exactly one.
     """
-    # From the longest on, so that a context that begins another comes after it.
+    # Longest first, so that a context comes after those that it is a prefix of.
     order = sorted(range(len(answers)), key=lambda number: -len(answers[number]))
     readers: dict[tuple[int, ...], list[int]] = {}
     for number in order:
@@ -48,10 +52,10 @@ def plan_batches(
     token_budget: int,
     logit_budget: int,
 ) -> list[list[int]]:
-    """Group rows of similar length into batches.
+    """Group rows of similar length into batches, longest first.
 
-    A batch is padded to its longest row, so neighbours in length go together, longest first: the
-    largest batch comes first, and what does not fit in memory fails at once.
+    A batch is padded to its longest row. With the longest rows first, a lack of memory shows at
+    once.
 
     Args:
         lengths: tokens of each row.
@@ -60,7 +64,7 @@ def plan_batches(
         logit_budget: the most positions of a batch whose logits are computed, padding included.
 
     Returns:
-        Row numbers per batch; every row is in exactly one. A row above a budget is a batch alone.
+        Row numbers per batch; every row is in exactly one. A row above a budget is alone in one.
     """
     batches: list[list[int]] = []
     longest = most_kept = 0
@@ -74,3 +78,26 @@ def plan_batches(
             batches.append([row])
             longest, most_kept = lengths[row], kept[row]
     return batches
+
+
+def padded(
+    rows: Sequence[Sequence[int]], fill: int = 0, *, left: bool = False
+) -> tuple[IntArray, IntArray]:
+    """Pad rows to the longest.
+
+    Args:
+        rows: the tokens of each, m rows.
+        fill: the padding token.
+        left: pad on the left, so that all rows end together; default: on the right.
+
+    Returns:
+        Tokens and attention mask (1 for a token, 0 for padding), each (m, longest) int64.
+    """
+    width = max(map(len, rows))
+    tokens = np.full((len(rows), width), fill, dtype=np.int64)
+    attended = np.zeros((len(rows), width), dtype=np.int64)
+    for number, row in enumerate(rows):
+        place = slice(width - len(row), None) if left else slice(len(row))
+        tokens[number, place] = row
+        attended[number, place] = 1
+    return tokens, attended

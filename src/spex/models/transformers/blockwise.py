@@ -1,8 +1,8 @@
-"""Attention in blocks of queries, each with the keys alone that one of them may see.
+"""Attention in blocks of queries: each block is compared only with the keys that it may see.
 
-Along a prefix tree laid out in a row a token sees its ancestors, a small part of a piece, but an
-attention kernel that is given a mask compares it with all of the piece. Registered with
-transformers' AttentionInterface; whatever it is not made for goes to `sdpa`.
+In a prefix tree laid out in one row, a token sees its ancestors, a small part of a piece. The usual
+kernels compare it with the whole piece and mask the rest. This kernel is registered with
+transformers' AttentionInterface; calls that it does not support go to `sdpa`.
 """
 
 import functools
@@ -11,13 +11,13 @@ from typing import Any
 from spex.extras import require
 
 NAME = "spex_blockwise"
-# Smaller blocks see fewer keys in vain, larger ones have fewer calls: 32 and 64 are alike.
+# Smaller blocks waste fewer keys, larger ones need fewer calls: 32 and 64 take the same time.
 _BLOCK = 64
 
 
 @functools.cache
 def register() -> str:
-    """Make the attention known to transformers, and say its name there."""
+    """Register the kernel with transformers and return its name there."""
     torch = require("torch", "hf")
     transformers = require("transformers", "hf")
     masking_utils = require("transformers.masking_utils", "hf")
@@ -68,6 +68,6 @@ def register() -> str:
         return found.transpose(1, 2).contiguous(), None
 
     transformers.AttentionInterface.register(NAME, blockwise)
-    # Masks are made as for sdpa.
+    # Its masks are those of sdpa.
     masking_utils.AttentionMaskInterface.register(NAME, masking_utils.sdpa_mask)
     return NAME

@@ -11,7 +11,7 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.extras import require
-from spex.models.protocol import Prompt
+from spex.models.protocol import Prompt, Reply
 from spex.models.transformers import blockwise
 from spex.models.transformers.hub import ModelFiles, content_hash, first_line, locate
 from spex.models.transformers.loading import Placement, from_files, load_network
@@ -19,36 +19,38 @@ from spex.models.transformers.network import Network
 from spex.models.transformers.prefix_tree import Readings
 from spex.models.transformers.scoring import collected, score_rows, score_tree
 
-# Tokens of a forward pass, on a CPU and elsewhere. Measured with SmolLM2-135M.
-# Whole rows (72 to 103 tokens, two cores): 7.4 to 8.0 prompts per second from 512 to 4,096 tokens,
-# 5.2 at 128 and 6.6 at 8,192.
+# Tokens per forward pass, on a CPU and on other devices. Measured with SmolLM2-135M.
+# Whole rows of 72 to 103 tokens, two cores, prompts per second: 5.2 at 128 tokens, 7.4 to 8.0 from
+# 512 to 4,096, 6.6 at 8,192.
 _ROW_TOKENS = (2048, 16384)
-# Pieces of the tree (40 prompts of about 101 tokens, one busy core, two runs, tokens per second of
-# processor time): 186 and 221 at 192, 190 and 194 at 256, 194 and 198 at 384, 182 at 512, 162 and
-# 149 at 1,024, for each token is compared with all others of its piece.
-# The number for other devices is not measured: some hundred tokens should keep a GPU busy.
+# Pieces of the tree, 40 prompts of about 101 tokens, one busy core, tokens per second in two runs:
+# 186 and 221 at 192, 190 and 194 at 256, 194 and 198 at 384, 182 at 512, 162 and 149 at 1,024. Each
+# token is compared with its whole piece, so larger pieces are slower. The number for other devices
+# is a guess: a few hundred tokens should keep a GPU busy.
 _TREE_TOKENS = (256, 2048)
-# In blocks of queries, on a CPU (48 prompts of about 154 tokens, two runs beside 114 and 131 at 256
-# without blocks): 123 and 146 at 512, 140 and 200 at 1,024, 145 and 146 at 2,048.
+# Pieces with attention in blocks, on a CPU, 48 prompts of about 154 tokens, tokens per second in
+# two runs: 123 and 146 at 512, 140 and 200 at 1,024, 145 and 146 at 2,048; without blocks 114 and
+# 131 at 256.
 _BLOCKWISE_TREE_TOKENS = 1024
 
 
 class HuggingFaceModel:
     """A causal language model with its tokenizer; see `LanguageModel` for the methods' contract.
 
-    Where the tokenizer has a chat template, prompts go through it, ready for the assistant's
-    answer; else the contents of the messages are joined by blank lines, with the special
-    tokens that the tokenizer adds by default. An answer's tokens do not depend on the prompt: they
-    are the answer tokenised by itself, appended to the prompt's. An empty prompt, for a tokenizer
-    that adds nothing, is one beginning-of-text (or end-of-text) token.
+    If the tokenizer has a chat template, prompts go through it, up to the start of the assistant's
+    answer. Otherwise the contents of the messages are joined by blank lines, with the special
+    tokens that the tokenizer puts before a text (those after it, such as </s>, would end the prompt
+    before the answer). An answer is tokenised by itself and appended, so its
+    tokens do not depend on the prompt. An empty prompt becomes one beginning-of-text (or
+    end-of-text) token, if the tokenizer adds none.
 
     Args:
         source: a folder, a name on the Hugging Face hub, or files that were located.
-        name: what to call the model in reports; default: the source.
-        device: see `Placement`, as for the next three.
-        device_map: instead of a device.
-        dtype: the precision.
-        attn_implementation: the attention kernel.
+        name: the model's name in reports; default: the source.
+        device: see `Placement`.
+        device_map: see `Placement`.
+        dtype: see `Placement`.
+        attn_implementation: see `Placement`.
         token_budget: the most tokens of a forward pass, padding included. Default for
             prefix trees: 1,024 on a CPU (256 with an attention kernel that was asked for), 2,048 on
             another device; for whole rows: 2,048 and 16,384.
@@ -62,6 +64,8 @@ class HuggingFaceModel:
 
     _kind = "causal language model"
     _auto_class = "AutoModelForCausalLM"
+    # Whether a chat template ends with the start of the assistant's answer.
+    _opens_answer = True
 
     def __init__(
         self,
@@ -93,35 +97,44 @@ class HuggingFaceModel:
         self._tree_tokens = token_budget or _TREE_TOKENS[not on_cpu]
         self._row_tokens = token_budget or _ROW_TOKENS[not on_cpu]
         text_config = self._model.config.get_text_config()
-        self._max_tokens: int | None = getattr(text_config, "max_position_embeddings", None)
+        told: int | None = getattr(text_config, "max_position_embeddings", None)
+        # The configuration of RoBERTa counts positions that no token has.
+        self._max_tokens = self._network.n_positions or told
 
     def _load_tokenizer(self) -> Any:
         return from_files("AutoTokenizer", self._files, self.name, self._kind)
 
     @functools.cached_property
     def identity(self) -> str:
-        """Commit on the hub, or hash of the files of a folder; and precision."""
-        precision = str(self._model.dtype).removeprefix("torch.")
+        """The commit on the hub, or a hash of the files of a folder; and the precision."""
         if self._files.revision is not None:
-            return f"hf:{self._files.source}@{self._files.revision};dtype={precision}"
-        return f"hf:sha256:{content_hash(self._files.folder)};dtype={precision}"
+            files = f"{self._files.source}@{self._files.revision}"
+        else:
+            files = f"sha256:{content_hash(self._files.folder)}"
+        return f"hf:{files};dtype={str(self._model.dtype).removeprefix('torch.')}{self._reading}"
+
+    @property
+    def _reading(self) -> str:
+        """The part of `identity` that says how prompts are read, if not as in earlier releases."""
+        _, after = self._added_tokens
+        return ";ends=no" if after and not self._tokenizer.chat_template else ""
 
     @property
     def max_tokens(self) -> int | None:
-        """The model's context length in tokens; None if it has no limit."""
+        """The context length in tokens; None if there is no limit."""
         return self._max_tokens
 
     @functools.cached_property
     def shares_prefixes(self) -> bool:
-        """Whether prompts are scored as a prefix tree; set it to False to score whole rows.
+        """Whether prompts are scored as a prefix tree. Set it to False to score whole rows.
 
-        True where the model's attention follows any mask that it is given, over a cache of all
-        keys and values: not with sliding windows, recurrent layers or positions of its own
-        counting. What the architecture declares is confirmed by a comparison on a few tokens.
+        A prefix tree needs a model that takes any attention mask and any positions, and that caches
+        all keys and values. Models with sliding windows or recurrent layers do not. A comparison
+        with whole rows decides.
         """
         if not (
             {"position_ids", self._network.cache_name, "logits_to_keep"} <= self._network.accepted
-            # transformers' own mark of a model whose attention takes its mask from outside.
+            # transformers sets it for models whose attention takes a mask from the caller.
             and getattr(self._model, "_supports_attention_backend", False)
             and self._model.config._attn_implementation in ("eager", "sdpa")
         ):
@@ -133,9 +146,9 @@ class HuggingFaceModel:
         return self._tree_agrees(self._model.config._attn_implementation)
 
     def _tree_agrees(self, attention: str) -> bool:
-        """Whether a prefix tree with an attention kernel, which is kept if so, gives what rows do.
+        """Compare a prefix tree with whole rows; if they agree, keep the attention kernel.
 
-        On a hundred nodes, so that blocks of them are tried as well.
+        The tree has a hundred nodes, more than a block of the blockwise kernel.
         """
         before = self._model.config._attn_implementation
         transformers = require("transformers", "hf")
@@ -154,7 +167,7 @@ class HuggingFaceModel:
                     for number in whole
                     for of_tree, of_row in zip(shared[number], whole[number], strict=True)
                 )
-        except Exception:  # an architecture may refuse such a mask or cache as it likes
+        except Exception:  # an architecture may raise anything for such a mask or cache
             agrees = False
         if not agrees:
             self._model.set_attn_implementation(before)
@@ -163,15 +176,15 @@ class HuggingFaceModel:
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
         """See `LanguageModel.generate`.
 
-        The most probable token each time, without the sampling settings, penalties and other
-        adjustments that a checkpoint may ask for, so that it is `log_probs` that is maximised.
+        Always takes the most probable token. Sampling settings and penalties of the checkpoint are
+        ignored, so that the answer maximises `log_probs` token by token.
         """
         return [answer for _, answer in self.replies(prompts, max_new_tokens)]
 
     def replies(
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
     ) -> Iterator[tuple[int, str]]:
-        """See `LanguageModel.replies`; prompts come in their order."""
+        """See `LanguageModel.replies`; answers come in the order of the prompts."""
         if max_new_tokens < 1:
             raise ArgumentError(f"max_new_tokens={max_new_tokens} is below 1, the least")
         encoded = self._encode_prompts(prompts)
@@ -181,10 +194,7 @@ class HuggingFaceModel:
 
     def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
         for number, tokens in enumerate(prompts):
-            answer = self._tokenizer.decode(
-                self._greedy(tokens, max_new_tokens), skip_special_tokens=True
-            )
-            yield number, answer
+            yield number, self._greedy(tokens, max_new_tokens)
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
         """See `LanguageModel.check_prompts`."""
@@ -201,14 +211,14 @@ class HuggingFaceModel:
         """See `LanguageModel.answer_tokens`."""
         if not self._tokenizer.is_fast:
             raise ArgumentError(
-                f"the tokenizer of {self.name!r} does not tell where its tokens are, so no span of "
-                "an answer can be scored; use span=None"
+                f"the tokenizer of {self.name!r} does not give the positions of its tokens, so no "
+                "part of an answer can be scored; use span=None"
             )
         encoding = self._tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
         return [(int(start), int(stop)) for start, stop in encoding["offset_mapping"]]
 
     def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
-        """The number of tokens of each prompt, those of its chat template included."""
+        """The number of tokens of each prompt, with its chat template."""
         return [len(tokens) for tokens in self._encode_prompts(prompts)]
 
     # Tokens
@@ -216,7 +226,7 @@ class HuggingFaceModel:
     def _encode(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> tuple[list[list[int]], list[list[int]]]:
-        """Tokens of the prompts and of the answers, checked to fit the context together."""
+        """Tokens of the prompts and the answers, checked to fit the context together."""
         answer_tokens = self._encode_answers(answers)
         prompt_tokens = self._encode_prompts(prompts)
         self._check_lengths(prompt_tokens, answer_tokens)
@@ -244,16 +254,29 @@ class HuggingFaceModel:
             )
 
     def _encode_prompts(self, prompts: Sequence[Prompt]) -> list[list[int]]:
-        if self._tokenizer.chat_template:
-            rendered = [self._apply_template(prompt) for prompt in prompts]
-        else:
-            rendered = ["\n\n".join(m.content for m in prompt.messages) for prompt in prompts]
-        # A chat template writes the special tokens itself.
-        special = not self._tokenizer.chat_template
-        return [self._tokenize(text, special) or [self._start_token()] for text in rendered]
+        return [self._encode_prompt(prompt) or [self._start_token()] for prompt in prompts]
+
+    def _encode_prompt(self, prompt: Prompt) -> list[int]:
+        if self._tokenizer.chat_template:  # it writes the special tokens itself
+            return self._tokenize(self._apply_template(prompt), special=False)
+        return self._encode_text("\n\n".join(m.content for m in prompt.messages))
+
+    def _encode_text(self, text: str) -> list[int]:
+        """The tokens of a prompt without a chat template."""
+        before, _ = self._added_tokens
+        return [*before, *self._tokenize(text, special=False)]
+
+    @functools.cached_property
+    def _added_tokens(self) -> tuple[list[int], list[int]]:
+        """The special tokens that the tokenizer adds before a text and after it."""
+        text = self._tokenize("a", special=False)
+        whole = self._tokenize("a", special=True)
+        starts = (i for i in range(len(whole)) if whole[i : i + len(text)] == text)
+        start = next(starts, 0)
+        return whole[:start], whole[start + len(text) :]
 
     def _tokenize(self, text: str, special: bool) -> list[int]:
-        # verbose=False: the length is checked against the model, not the tokenizer's guess of it.
+        # verbose=False: the length is checked elsewhere, against the model.
         encoding = self._tokenizer(text, add_special_tokens=special, verbose=False)
         return list(encoding["input_ids"])
 
@@ -261,9 +284,9 @@ class HuggingFaceModel:
         messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
         try:
             rendered = self._tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, tokenize=False
+                messages, add_generation_prompt=self._opens_answer, tokenize=False
             )
-        except Exception as error:  # templates raise what they like, such as "no system role"
+        except Exception as error:  # a template may raise anything, such as "no system role"
             raise ArgumentError(
                 f"the chat template of {self.name!r} refuses the messages: {first_line(error)}"
             ) from error
@@ -286,18 +309,20 @@ class HuggingFaceModel:
 
     # Forward passes
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
         return self._continue("input_ids", prompt, max_new_tokens)
 
     def _continue(
         self, argument: str, start: list[int], max_new_tokens: int, **context: Any
-    ) -> list[int]:
-        """The most probable tokens after those of an argument of the model."""
+    ) -> Reply:
+        """Decode greedily within the context; see `Network.continued`."""
         if self._max_tokens is not None:
             max_new_tokens = min(max_new_tokens, self._max_tokens - len(start))
-        return self._network.continued(
+        tokens = self._network.continued(
             argument, start, max_new_tokens, self._end_tokens(), **context
         )
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        return Reply(text, cut_off=len(tokens) == max_new_tokens)
 
     def _score(
         self, prompts: list[list[int]], answers: list[list[int]], share: bool

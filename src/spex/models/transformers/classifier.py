@@ -1,110 +1,187 @@
-"""Sequence classifiers on transformers and PyTorch: their answers are the names of classes."""
+"""Sequence classifiers on transformers and PyTorch; their answers are the labels."""
 
 import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import log_expit, log_softmax
 
 from spex._typing import FloatArray
-from spex.errors import ArgumentError, BackendError
-from spex.models.protocol import Prompt
-from spex.models.transformers.batching import plan_batches
+from spex.errors import ArgumentError
+from spex.models.protocol import Message, Prompt
+from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
-from spex.models.transformers.prefix_tree import Readings
-from spex.models.transformers.torch_backend import backend_errors
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A prompt, made ready for the network.
+
+    Attributes:
+        tokens: the tokens, special ones included.
+        types: the number of the text that each token belongs to, if the tokenizer gives it.
+    """
+
+    tokens: tuple[int, ...]
+    types: tuple[int, ...] | None = None
 
 
 class SequenceClassifier(HuggingFaceModel):
-    """A classifier of texts as a language model whose answers are its labels, one token each.
+    """A classifier of texts, as a language model whose answers are its labels, one token each.
 
-    `generate` gives the most probable label, and the log-probability of a label is that of its
-    class: of the softmax, or of the label's own sigmoid where a text may have several labels.
-    Arguments and errors are those of `HuggingFaceModel`.
+    `generate` gives the most probable label. The log-probability of a label comes from the softmax
+    over the classes, or, if a text may have several labels, from the label's own sigmoid.
+    A regression, a reward model or a reranker has no probabilities: see `outputs`.
+
+    A prompt of two texts is a pair for the tokenizer, such as the question and the passage of a
+    reranker. If the tokenizer has a chat template, the first is the user's message and the second
+    the assistant's, as for a reward model. Arguments and errors are those of `HuggingFaceModel`.
     """
 
     _kind = "sequence classifier"
     _auto_class = "AutoModelForSequenceClassification"
+    _opens_answer = False
+    _reading = ";pairs"
 
     @functools.cached_property
     def labels(self) -> tuple[str, ...]:
-        """The names of the classes.
-
-        Raises:
-            BackendError: the model gives a score, not classes.
-        """
+        """The names of the outputs."""
         config = self._model.config
-        if config.num_labels < 2 or config.problem_type == "regression":
-            raise BackendError(f"{self.name!r} gives a score, not probabilities of classes")
         return tuple(config.id2label[number] for number in range(config.num_labels))
 
-    @functools.cached_property
-    def shares_prefixes(self) -> bool:
-        """False: what is read off needs whole prompts."""
-        return False
+    @property
+    def is_regression(self) -> bool:
+        """Whether the outputs are numbers of their own, not the scores of classes."""
+        config = self._model.config
+        return config.num_labels == 1 or config.problem_type == "regression"
 
     def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
-        """The whole label; raises ArgumentError if there is no such label."""
-        self._label(answer)
+        """The label as one token; raises ArgumentError if there is no such label."""
+        self.label_number(answer)
         return [(0, len(answer))]
 
-    def _label(self, answer: str) -> int:
-        if answer not in self.labels:
+    def label_number(self, label: str) -> int:
+        """The number of a label; raises ArgumentError if there is no such label."""
+        if label not in self.labels:
             shown = ", ".join(map(repr, self.labels[:10]))
-            raise ArgumentError(f"{answer!r} is no label of {self.name!r}; it has {shown}")
-        return self.labels.index(answer)
+            raise ArgumentError(f"{label!r} is no label of {self.name!r}; it has {shown}")
+        return self.labels.index(label)
 
-    def _encode(
+    def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
+        """See `LanguageModel.check_prompts`."""
+        for answer in answers:
+            self.label_number(answer)
+        self._inputs(prompts)
+
+    def log_probs(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
-    ) -> tuple[list[list[int]], list[list[int]]]:
-        prompt_tokens = self._encode_prompts(prompts)
-        for number, tokens in enumerate(prompt_tokens):
-            self._check_length(number, len(tokens), 0)
-        return prompt_tokens, [[self._label(answer)] for answer in answers]
+    ) -> Iterator[tuple[int, list[FloatArray]]]:
+        """See `LanguageModel.log_probs`.
 
-    def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
-        super()._check_length(number, n_prompt, 0)
-
-    def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
-        for number, tokens in enumerate(prompts):
-            with self._torch.inference_mode(), backend_errors(self._torch, self.name):
-                best = int(self._log_probs_of_classes([tokens]).argmax())
-            yield number, self.labels[best]
-
-    def _score_rows(
-        self, prompts: list[list[int]], answers: list[list[int]]
-    ) -> Iterator[tuple[Readings, FloatArray]]:
-        labels = np.array([label for (label,) in answers], dtype=np.int64)
-
-        def forward(batch: Sequence[int]) -> tuple[Readings, FloatArray]:
-            values = self._log_probs_of_classes([prompts[number] for number in batch])
-            rows, columns = np.indices((len(batch), len(labels))).reshape(2, -1)
-            readings = Readings(rows, labels[columns], np.array(batch)[rows], columns)
-            return readings, values[rows, readings.tokens]
-
-        lengths = [len(prompt) for prompt in prompts]
-        # Without a token for padding the last token, which a decoder classifies by, is not found.
-        budget = self._row_tokens if self._pad_token is not None else 1
-        return self._network.run(
-            plan_batches(lengths, [1] * len(prompts), budget, len(prompts)), forward
+        Raises:
+            ArgumentError: see `check_prompts`, or the model is a regression.
+        """
+        if self.is_regression:
+            raise ArgumentError(
+                f"{self.name!r} gives a score, not probabilities of classes; explain the score "
+                "itself: spex.LogProb(), or --score logprob"
+            )
+        labels = [self.label_number(answer) for answer in answers]
+        several = self._model.config.problem_type == "multi_label_classification"
+        normalised = log_expit if several else log_softmax
+        return (
+            (number, [normalised(outputs)[[label]] for label in labels])
+            for number, outputs in self.outputs(prompts)
         )
+
+    def replies(
+        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
+    ) -> Iterator[tuple[int, str]]:
+        """The label of the largest output, for each prompt."""
+        return (
+            (number, self.labels[outputs.argmax()]) for number, outputs in self.outputs(prompts)
+        )
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
+        """The label of the largest output, for each prompt."""
+        replies = dict(self.replies(prompts))
+        return [replies[number] for number in range(len(prompts))]
+
+    def outputs(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, FloatArray]]:
+        """The outputs of the network, before any softmax or sigmoid.
+
+        Args:
+            prompts: what the model is given.
+
+        Returns:
+            (prompt number, (n_labels,) float64), in any order, as soon as a batch is finished.
+
+        Raises:
+            ArgumentError: a prompt exceeds the context; raised by the call itself.
+            BackendError: the model failed.
+        """
+        return self._outputs(self._inputs(prompts))
+
+    def _outputs(self, inputs: list[_Input]) -> Iterator[tuple[int, FloatArray]]:
+        # Prompts with the same tokens are evaluated once.
+        numbers: dict[_Input, list[int]] = {}
+        for number, one in enumerate(inputs):
+            numbers.setdefault(one, []).append(number)
+        distinct = list(numbers)
+        # A decoder classifies by its last token, and finds it by the padding token: without one,
+        # a row is a batch alone.
+        budget = self._row_tokens if self._pad_token is not None else 1
+        batches = plan_batches(
+            [len(one.tokens) for one in distinct], [1] * len(distinct), budget, len(distinct)
+        )
+        rows = [[distinct[number] for number in batch] for batch in batches]
+        for batch, of_batch in self._network.run(rows, lambda rows: (rows, self._forward(rows))):
+            for one, values in zip(batch, of_batch, strict=True):
+                for number in numbers[one]:
+                    yield number, values
+
+    def _forward(self, inputs: Sequence[_Input]) -> FloatArray:
+        """(n_inputs, n_labels) float64; padding on the right changes no position."""
+        tokens, attended = padded([one.tokens for one in inputs], self._pad_token or 0)
+        arguments = {"input_ids": tokens, "attention_mask": attended}
+        types = [one.types for one in inputs if one.types is not None]
+        if types:
+            arguments["token_type_ids"] = padded(types)[0]
+        placed = {name: self._network.tensor(value) for name, value in arguments.items()}
+        logits = self._network(**placed).logits.float()
+        return np.asarray(logits.cpu().numpy(), dtype=np.float64)
 
     @property
     def _pad_token(self) -> int | None:
         token: int | None = self._model.config.get_text_config().pad_token_id
         return token
 
-    def _log_probs_of_classes(self, prompts: Sequence[Sequence[int]]) -> FloatArray:
-        """(n_prompts, n_classes) in nats; padded on the right, where positions count from 0."""
-        torch = self._torch
-        tokens = np.full((len(prompts), max(map(len, prompts))), self._pad_token or 0)
-        attended = np.zeros_like(tokens)
-        for row, prompt in enumerate(prompts):
-            tokens[row, : len(prompt)] = prompt
-            attended[row, : len(prompt)] = 1
-        logits = self._model(
-            input_ids=self._network.tensor(tokens),
-            attention_mask=self._network.tensor(attended),
-        ).logits.float()
-        several = self._model.config.problem_type == "multi_label_classification"
-        scores = torch.nn.functional.logsigmoid(logits) if several else logits.log_softmax(dim=-1)
-        return np.asarray(scores.cpu().numpy(), dtype=np.float64)
+    # Tokens
+
+    def _inputs(self, prompts: Sequence[Prompt]) -> list[_Input]:
+        inputs = [self._input(prompt) for prompt in prompts]
+        for number, one in enumerate(inputs):
+            self._check_length(number, len(one.tokens), 0)
+        return inputs
+
+    def _input(self, prompt: Prompt) -> _Input:
+        pair = prompt.pair
+        if self._tokenizer.chat_template:
+            if pair is not None:
+                *before, _ = prompt.messages
+                turns = (Message("user", pair[0]), Message("assistant", pair[1]))
+                prompt = replace(prompt, messages=(*before, *turns))
+            return _Input(tuple(self._tokenize(self._apply_template(prompt), special=False)))
+        texts = ["\n\n".join(m.content for m in prompt.messages)]
+        if pair is not None and len(prompt.messages) == 1:
+            texts = list(pair)
+        encoding = self._tokenizer(*texts, verbose=False)
+        tokens = tuple(encoding["input_ids"]) or (self._start_token(),)
+        types = encoding.get("token_type_ids")
+        if not types or "token_type_ids" not in self._network.accepted:
+            return _Input(tokens)
+        return _Input(tokens, tuple(types))
+
+    def _encode_prompts(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        return [list(self._input(prompt).tokens) for prompt in prompts]

@@ -1,4 +1,4 @@
-"""From the name of a model to a folder with its files, and the identity of these files."""
+"""The files of a model: where they are, and a hash of their content."""
 
 import hashlib
 from collections.abc import Callable
@@ -32,10 +32,10 @@ class ModelFiles:
 
 
 def locate(name: str, notice: Callable[[str], None] | None = None) -> ModelFiles:
-    """The files of a local folder, or of a model on the Hugging Face hub, fetched if needed.
+    """Find the files of a local folder, or of a model on the Hugging Face hub; fetch if needed.
 
-    The hub is asked once, with a short time-out: its client by itself repeats each of several
-    requests for most of a minute. Where it cannot be reached, files fetched earlier are used.
+    The hub is asked once, with a short time-out: by itself, its client retries for most of a
+    minute. If it cannot be reached, files fetched earlier are used.
 
     Args:
         name: a folder, or a name such as "HuggingFaceTB/SmolLM2-135M-Instruct".
@@ -83,7 +83,7 @@ def locate(name: str, notice: Callable[[str], None] | None = None) -> ModelFiles
 
 
 def content_hash(folder: Path) -> str:
-    """SHA-256 of the names and contents of the files of a model, as 64 hexadecimal digits."""
+    """SHA-256 of the names and contents of a model's files, as 64 hexadecimal digits."""
     weights = [path for pattern in _WEIGHT_FILES for path in folder.glob(pattern)]
     safe = [path for path in weights if path.suffix == ".safetensors"]
     texts = [path for pattern in _TEXT_FILES for path in folder.glob(pattern)]
@@ -97,7 +97,7 @@ def content_hash(folder: Path) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, for messages of one line."""
+    """The first line of an error's message."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
@@ -110,12 +110,12 @@ def _fetched_earlier(hub: Any, name: str, error: Exception) -> ModelFiles:
             f"{name!r} is no folder here, was not fetched before, and the Hugging Face hub cannot "
             f"be reached ({first_line(error)}); connect to the internet, or name a local folder"
         ) from None
-    # A snapshot lies in a folder named after its commit.
+    # The folder of a snapshot is named after its commit.
     return ModelFiles(name, folder, folder.name)
 
 
 def _wanted_files(info: Any) -> list[str]:
-    """Every text file, and the weights once: many models carry them in several formats."""
+    """All text files, and the weights in one format of several."""
     names = [sibling.rfilename for sibling in info.siblings or []]
     safe = any(name.endswith(".safetensors") for name in names)
     return [*_TEXT_FILES, _WEIGHT_FILES[0] if safe else _WEIGHT_FILES[1]]

@@ -1,4 +1,4 @@
-"""Which kind of model the files of transformers hold."""
+"""Load a model of transformers as the kind that its configuration names."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ def load_transformers(
     placement: Placement | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> HuggingFaceModel:
-    """Load a model as what its configuration says it is.
+    """Load a model as the kind that its configuration names.
 
     Args:
         source: a folder, or a name on the Hugging Face hub.
@@ -47,8 +47,8 @@ def load_transformers(
     elif _read_pictures(architectures):
         if config.is_encoder_decoder:
             raise BackendError(
-                f"{name or source!r} is an encoder-decoder that reads pictures; of these spex "
-                "drives none: use a model whose decoder reads them, such as LLaVA or Qwen-VL"
+                f"{name or source!r} is an encoder-decoder that reads pictures, which spex does "
+                "not support; use a model whose decoder reads them, such as LLaVA or Qwen-VL"
             )
         kind = VisionLanguageModel
     elif config.is_encoder_decoder:
@@ -57,7 +57,7 @@ def load_transformers(
 
 
 def _read_pictures(architectures: Sequence[str]) -> bool:
-    """Whether transformers counts one of the architectures among those from pictures to text."""
+    """Whether transformers lists one of the architectures as image-text-to-text."""
     auto = require("transformers.models.auto.modeling_auto", "hf")
     names = set(auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.values())
     return not names.isdisjoint(architectures)

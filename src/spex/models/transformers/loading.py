@@ -1,4 +1,4 @@
-"""From the files of a model to its network on a device, as transformers loads it."""
+"""Load a network with transformers and put it on a device."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from spex.models.transformers.torch_backend import parse_device, parse_dtype
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a network runs, and how; what is None is chosen.
+    """Where and how a network runs; None means the default.
 
     Args:
         device: such as "cpu" or "cuda:1"; default: CUDA if there is any, else the CPU.
-        device_map: how accelerate spreads the network over devices instead: "auto", "balanced" and
-            so on, or a mapping from modules to devices, as transformers takes it.
+        device_map: instead of a device, how accelerate spreads the network over several: "auto",
+            "balanced" and so on, or a mapping from modules to devices, as transformers takes it.
         dtype: such as "float32" or "bfloat16"; default: float32 on a CPU and the
             checkpoint's own on another device.
         attn_implementation: the attention kernel by its name in transformers, such as "eager",
@@ -42,20 +42,20 @@ class Placement:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What is given, by argument."""
+        """The arguments that are not None."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def load_network(
     auto_class: str, files: ModelFiles, name: str, kind: str, placement: Placement
 ) -> Any:
-    """The network of a model, ready for use.
+    """Load the network of a model, ready for use.
 
     Args:
         auto_class: the class of transformers that loads it.
         files: where it is.
         name: what messages call it.
-        kind: what it should be, for messages.
+        kind: the kind of model expected, for messages.
         placement: where and how it runs.
 
     Raises:
@@ -74,17 +74,17 @@ def load_network(
         options["attn_implementation"] = placement.attn_implementation
     network = from_files(auto_class, files, name, kind, dtype=dtype, **options)
     try:
-        # A device map has put every part where it belongs.
+        # A device map has already put every part on its device.
         return (network if placement.device_map is not None else network.to(device)).eval()
     except RuntimeError as error:  # such as a lack of memory
         raise BackendError(f"{name!r} cannot be put on {device}: {first_line(error)}") from error
 
 
 def from_files(auto_class: str, files: ModelFiles, name: str, kind: str, **options: Any) -> Any:
-    """What a class of transformers makes of the files of a model, silently.
+    """Load the files of a model with a class of transformers, silently.
 
     Raises:
-        BackendError: it makes nothing of them.
+        BackendError: loading failed.
     """
     transformers = require("transformers", "hf")
     load: Callable[..., Any] = getattr(transformers, auto_class).from_pretrained

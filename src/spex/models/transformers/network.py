@@ -1,18 +1,19 @@
-"""A network of transformers, and how batches go through it: memory, errors, greedy decoding."""
+"""A network of transformers: batches, lack of memory, errors, greedy decoding."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from spex._typing import FloatArray
 from spex.errors import BackendError
 from spex.extras import require
-from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.hub import first_line
 from spex.models.transformers.torch_backend import backend_errors
+
+T = TypeVar("T")
 
 
 class Network:
-    """A network, with what has to be known to call it.
+    """A network and how to call it.
 
     Args:
         torch: the module.
@@ -23,18 +24,48 @@ class Network:
         device: where its inputs go.
         accepted: the names of its arguments.
         cache_name: what it calls its key-value cache, given and returned.
+        first_position: the position of the first token of a text.
+        n_positions: the number of positions of its table, if it has one with a row for padding.
     """
 
     def __init__(self, torch: Any, model: Any, name: str) -> None:
         self.torch = torch
         self.model = model
         self.name = name
-        # What a device map leaves on a disk or in main memory is fetched as it is needed.
+        # A device map can leave parts on disk or in main memory; they are fetched when needed.
         offloaded = model.device.type == "meta"
         self.device = torch.device("cpu") if offloaded else model.device
         self.accepted = frozenset(inspect.signature(model.forward).parameters)
         # The name was changed in transformers 5.24.
         self.cache_name = "cache" if "cache" in self.accepted else "past_key_values"
+
+        # As in RoBERTa: positions count from the row after that of the padding token.
+        tables = [
+            (module.padding_idx + 1, len(module.weight))
+            for name, module in model.named_modules()
+            if "position" in name.rpartition(".")[2]
+            and getattr(module, "padding_idx", None) is not None
+        ]
+        self.first_position = max((first for first, _ in tables), default=0)
+        self.n_positions = min((size - first for first, size in tables), default=None)
+
+    def __call__(self, part: Any = None, /, **inputs: Any) -> Any:
+        """Call the network, or a part of it.
+
+        Raises:
+            BackendError: a table of the network has no row for a token or its position.
+        """
+        try:
+            return (part or self.model)(**inputs)
+        except (IndexError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "out of bounds" not in str(error):
+                raise
+            names = ("input_ids", "decoder_input_ids")
+            length = max(inputs[name].shape[1] for name in names if name in inputs)
+            raise BackendError(
+                f"{self.name!r} failed on a text of {length} tokens: {first_line(error)}; if it "
+                "holds fewer tokens than its configuration says, shorten the text"
+            ) from error
 
     def tensor(self, array: Any) -> Any:
         """A numpy array as a tensor on the device of the inputs."""
@@ -44,12 +75,8 @@ class Network:
         """A key-value cache that holds the (keys, values) of layers."""
         return require("transformers", "hf").DynamicCache(layers)
 
-    def run(
-        self,
-        batches: Sequence[Sequence[Any]],
-        forward: Callable[[Any], tuple[Readings, FloatArray]],
-    ) -> Iterator[tuple[Readings, FloatArray]]:
-        """The result of each batch in turn; where memory runs out, all that is left is halved.
+    def run(self, batches: Sequence[Sequence[Any]], forward: Callable[[Any], T]) -> Iterator[T]:
+        """The result of each batch in turn. If memory runs out, the remaining batches are halved.
 
         Raises:
             BackendError: a batch failed.
@@ -78,13 +105,13 @@ class Network:
         beginning: Mapping[str, Any] | None = None,
         **context: Any,
     ) -> list[int]:
-        """The most probable tokens after those of an argument, up to one that ends an answer.
+        """Decode greedily until a token that ends an answer, which is left out.
 
         Args:
-            argument: the argument.
-            start: its tokens.
-            max_new_tokens: the most tokens.
-            ends: the tokens that end an answer, which are left out.
+            argument: the name of the argument that takes the tokens.
+            start: the tokens to continue.
+            max_new_tokens: the most new tokens.
+            ends: the tokens that end an answer.
             beginning: other arguments of the passes that read `start`.
             context: other arguments of all passes.
 
@@ -103,8 +130,8 @@ class Network:
                     inputs[self.cache_name] = cache
                 if not fed:
                     inputs.update(beginning or {})
-                output = self.model(**inputs, use_cache=True, **context, **last_only)
-                # A model without a key-value cache reads everything again.
+                output = self(**inputs, use_cache=True, **context, **last_only)
+                # A model without a key-value cache reads everything again each time.
                 cache = getattr(output, self.cache_name, None)
                 fed = len(tokens) if cache is not None else 0
                 token = int(output.logits[0, -1].argmax())

@@ -1,11 +1,10 @@
 """The prefix tree of prompts and answers, laid out for a causal language model. Pure functions.
 
-Prompts of one explanation share long beginnings. In their prefix tree every distinct beginning is
-one node, so each of its tokens is computed once. The nodes are laid out depth first, one after
-the other in a single row, and go through the model piece by piece; tree attention (Miao et
-al., SpecInfer, ASPLOS 2024, section 4.2) lets each token see its ancestors and itself only. In
-depth-first order whatever a piece needs from earlier ones are the ancestors of its first node, so
-keys and values of one path are all that is ever kept, and nothing is padded.
+The prompts of one explanation share long prefixes. In their prefix tree each distinct prefix is one
+node, so each token is computed once. The nodes are laid out depth first in a single row, which goes
+through the model in pieces. By tree attention (Miao et al., SpecInfer, ASPLOS 2024, section 4.2) a
+token sees only its ancestors and itself. Depth first, all ancestors outside a piece are ancestors
+of its first node. So the cache holds the keys and values of one path, and nothing is padded.
 """
 
 from collections.abc import Sequence
@@ -34,12 +33,12 @@ class Readings:
 
     @classmethod
     def joined(cls, parts: Sequence["Readings"]) -> "Readings":
-        """Those of all parts, one part after the other."""
+        """The readings of all parts, in their order."""
         fields = [(part.nodes, part.tokens, part.prompts, part.columns) for part in parts]
         return cls(*map(np.concatenate, zip(*fields, strict=True)))
 
     def within(self, nodes: range) -> "Readings":
-        """Those after the nodes of a range."""
+        """The readings after the nodes of a range."""
         start, stop = np.searchsorted(self.nodes, (nodes.start, nodes.stop))
         part = slice(int(start), int(stop))
         return Readings(self.nodes[part], self.tokens[part], self.prompts[part], self.columns[part])
@@ -63,7 +62,7 @@ class PrefixTree:
     readings: Readings
 
     def ancestors(self, node: int) -> IntArray:
-        """(depth,) int64, the nodes from the beginning of the prompt to a node's parent."""
+        """The nodes from the first token of the prompt to a node's parent, (depth,) int64."""
         path = np.empty(self.depths[node], dtype=np.int64)
         for place in range(len(path) - 1, -1, -1):
             node = self.parents[node]
@@ -87,7 +86,7 @@ class PrefixTree:
             if parent >= nodes.start:
                 visible[row] = visible[parent - nodes.start]
             else:
-                # Depth first, a parent before the piece is an ancestor of the piece's first node.
+                # A parent before the piece is an ancestor of the piece's first node.
                 visible[row, : self.depths[node]] = True
             visible[row, n_past + row] = True
         return visible
@@ -96,7 +95,7 @@ class PrefixTree:
 def plan_tree(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> PrefixTree:
     """The prefix tree of every prompt followed by every answer.
 
-    The last token of an answer is read off and never fed, so it is not in the tree.
+    The last token of an answer is only read off, so it is not in the tree.
 
     Args:
         prompts: the tokens of each, at least one each.
@@ -114,7 +113,7 @@ def plan_tree(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
     readings: list[tuple[int, int, int, int]] = []
     before: list[int] = []
     path: list[int] = []
-    # Sorted, a row shares more with the row before it than with any earlier one.
+    # Sorted, a row shares its longest prefix with the row before it.
     for row, number, which in rows:
         shared = _common(before, row)
         del path[shared:]
@@ -139,7 +138,7 @@ def plan_tree(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
 
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:
-    """The number of tokens with which both begin."""
+    """The length of the common prefix."""
     pairs = zip(first, second, strict=False)
     differing = (place for place, (one, other) in enumerate(pairs) if one != other)
     return next(differing, min(len(first), len(second)))

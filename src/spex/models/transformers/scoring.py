@@ -1,6 +1,6 @@
-"""Log-probabilities of answers after prompts of tokens, by a causal language model's network.
+"""Log-probabilities of answers after prompts, from the network of a causal language model.
 
-Either way, prompts and answers are tokens, and what comes out are the readings of one batch after
+Prompts and answers are tokens. `score_tree` and `score_rows` yield the readings of one batch after
 the other; `collected` puts them together.
 """
 
@@ -10,7 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from spex._typing import FloatArray
-from spex.models.transformers.batching import AnswerContext, plan_batches, plan_contexts
+from spex.models.transformers.batching import (
+    AnswerContext,
+    padded,
+    plan_batches,
+    plan_contexts,
+)
 from spex.models.transformers.network import Network
 from spex.models.transformers.prefix_tree import Readings, plan_tree
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, pick
@@ -24,8 +29,8 @@ class Row:
 
     Attributes:
         prompt: the number of the prompt.
-        context: what follows it.
-        tokens: both.
+        context: the tokens after the prompt, and the answers that they score.
+        tokens: the tokens of both.
     """
 
     prompt: int
@@ -34,13 +39,13 @@ class Row:
 
     @property
     def kept(self) -> int:
-        """Positions whose logits are needed: the last of the prompt, and all of the context."""
+        """Positions whose logits are needed: the last one of the prompt, all of the context."""
         return len(self.context.tokens) + 1
 
     def readings(
         self, first: int, answers: Sequence[Tokens], starts: Sequence[int]
     ) -> list[tuple[int, int, int, int]]:
-        """(place in the logits, token, prompt, column) of what is read off, as in `Readings`.
+        """(place in the logits, token, prompt, column) of each reading, as in `Readings`.
 
         Args:
             first: the place of the prompt's last position.
@@ -55,7 +60,7 @@ class Row:
 
 
 def plan_rows(prompts: Sequence[Tokens], answers: Sequence[Tokens]) -> list[Row]:
-    """The rows from which the log-probabilities of all answers after all prompts can be read."""
+    """The rows that score all answers after all prompts."""
     contexts = plan_contexts(answers)
     return [
         Row(number, context, [*tokens, *context.tokens])
@@ -72,7 +77,7 @@ def columns(answers: Sequence[Tokens]) -> list[int]:
 def collected(
     results: Iterator[tuple[Readings, FloatArray]], n_prompts: int, answers: Sequence[Tokens]
 ) -> Iterator[tuple[int, list[FloatArray]]]:
-    """(prompt number, log-probabilities of each answer) as soon as a prompt has all of them."""
+    """Yield (prompt number, log-probabilities of each answer) once a prompt has all of them."""
     starts = columns(answers)
     values = np.empty((n_prompts, starts[-1]))
     missing = np.full(n_prompts, starts[-1])
@@ -99,7 +104,7 @@ def score_tree(
         nonlocal cache, cached
         path = tree.ancestors(nodes.start)
         slots = torch.from_numpy(np.searchsorted(cached, path))
-        # A cache of its own, so that a pass that fails can be tried again in halves.
+        # A new cache, so that a pass that fails can be repeated in halves.
         grown = network.new_cache(
             tuple(part[:, :, slots.to(part.device)] for part in (layer.keys, layer.values))
             for layer in cache.layers
@@ -109,9 +114,9 @@ def score_tree(
         bias = torch.zeros(visible.shape, dtype=dtype, device=network.device)
         readings = tree.readings.within(nodes)
         kept, places = np.unique(readings.nodes - nodes.start, return_inverse=True)
-        output = network.model(
+        output = network(
             input_ids=network.tensor(tree.tokens[None, piece]),
-            position_ids=network.tensor(tree.depths[None, piece]),
+            position_ids=network.tensor(tree.depths[None, piece] + network.first_position),
             attention_mask=bias.masked_fill_(~visible, lowest)[None, None],
             use_cache=True,
             logits_to_keep=network.tensor(kept),
@@ -144,24 +149,19 @@ def score_rows(
 def _forward_rows(
     network: Network, rows: Sequence[Row], answers: Sequence[Tokens]
 ) -> tuple[Readings, FloatArray]:
-    width = max(len(row.tokens) for row in rows)
     kept = max(row.kept for row in rows)
-    tokens = np.zeros((len(rows), width), dtype=np.int64)
-    attended = np.zeros((len(rows), width), dtype=np.int64)
-    # Padded on the left, so that the logits needed are the last ones of every row.
-    for number, row in enumerate(rows):
-        tokens[number, width - len(row.tokens) :] = row.tokens
-        attended[number, width - len(row.tokens) :] = 1
+    # Padded on the left, so that the last logits of every row are the ones needed.
+    tokens, attended = padded([row.tokens for row in rows], left=True)
     inputs = {"input_ids": network.tensor(tokens)}
     if not attended.all():
-        # Without padding no mask is needed, and attention takes its fast causal path.
+        # Only padding needs a mask: without one, attention takes its fast causal path.
         inputs["attention_mask"] = network.tensor(attended)
         if "position_ids" in network.accepted:
             positions = np.maximum(attended.cumsum(axis=1) - 1, 0)
-            inputs["position_ids"] = network.tensor(positions)
+            inputs["position_ids"] = network.tensor(positions + network.first_position)
     if "logits_to_keep" in network.accepted:
         inputs["logits_to_keep"] = kept
-    logits = network.model(**inputs, use_cache=False).logits[:, -kept:]
+    logits = network(**inputs, use_cache=False).logits[:, -kept:]
     starts = columns(answers)
     read = [
         reading

