@@ -240,6 +240,13 @@ def test_concurrency_is_bounded():
         assert server.log()["at_once"] == 3
 
 
+def test_llama_cpp_is_asked_one_thing_at_a_time(openai, monkeypatch):
+    assert openai.model()._endpoint.concurrency == CONCURRENCY
+    monkeypatch.setattr(OpenAIModel, "_look_up", lambda self: {"owned_by": "llamacpp"})
+    assert openai.model()._endpoint.concurrency == 1
+    assert openai.model(concurrency=4)._endpoint.concurrency == 4
+
+
 # --- failures that pass --------------------------------------------------------------------------
 
 
