@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "spex"
 FLOORS = [
     ["_version", "_typing", "errors", "wording"],
     ["checks", "extras", "files", "prior"],
-    ["f2", "models"],
+    ["f2", "models", "saving"],
     ["fourier", "inputs", "scores"],
     ["surrogates", "context", "planning"],
     ["fitting", "interactions"],

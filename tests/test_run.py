@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spex
+from spex.report.html import render_html
 
 
 def bumpy(masks):
@@ -391,7 +392,7 @@ def test_names_contrast_and_file(tmp_path):
     for wrong, message in [(("a", "a"), "itself"), (("a", "c"), "'c' is unknown")]:
         with pytest.raises(spex.ArgumentError, match=message):
             found.contrast(*wrong)
-    with pytest.raises(spex.FileFormatError, match="no explanations"):
+    with pytest.raises(spex.FileFormatError, match="no explanation"):
         spex.Explanations.from_dict({"format": "other"})
     damaged = found.to_dict() | {"outputs": {}}
     with pytest.raises(spex.FileFormatError, match=r"damaged|no explanation"):
@@ -406,3 +407,37 @@ def test_exact_outputs_contrast_exactly():
 def test_one_output_in_a_column_is_a_mapping_too():
     found = spex.explain(lambda m: bumpy(m)[:, None], 6, 64)
     assert list(found) == ["0"] and found["0"].r2 == 1.0
+
+
+def test_messages_about_values_that_were_told_do_not_blame_a_function():
+    masks = uniform(3, 8, 0)
+    for wrong, says in [
+        ([np.nan] * 8, r"given nan \(and 8 values that are"),
+        ([1.0], r"given shape \(1,\) for 8 masks of 3 features; it must be shape"),
+        ([1j] * 8, "given complex128 values"),
+        ([1e200] * 8, r"given 1e\+200"),
+    ]:
+        with pytest.raises(spex.ValueFunctionError, match=f"^tell was .*{says}"):
+            spex.Run(3, 8).tell(masks, wrong)
+        with pytest.raises(spex.ValueFunctionError, match=f"^fit was .*{says}"):
+            spex.fit(masks, wrong)
+
+
+def test_rows_that_are_merged_are_noted():
+    masks = np.concatenate([uniform(8, 50, 0)] * 2)
+    values = masks @ np.arange(8.0)
+    distinct = len(np.unique(masks, axis=0))
+    note = f"{100 - distinct} of 100 rows repeat the mask of another"
+    assert note in spex.fit(masks, values).notes[-1]
+    assert note in repr(spex.fit(masks, values))
+    assert note in spex.fit(masks, np.stack([values, -values], axis=1))["1"].notes[-1]
+    alone = np.unique(masks, axis=0)
+    assert not any("repeat" in note for note in spex.fit(alone, alone @ np.arange(8.0)).notes)
+
+
+def test_told_more_than_the_budget():
+    run = spex.Run(8, 20, method="linear")
+    masks = uniform(8, 60, 1)
+    run.tell(masks, masks @ np.arange(8.0))
+    assert run.total == 20 < run.n_told
+    assert "(budget 20; more were told)" in render_html([run.fit()])

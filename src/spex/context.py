@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from spex.inputs.parts import Part, parts_from_json
+from spex.saving import Found
 
 _TEXTS = (
     "model",
@@ -80,22 +81,23 @@ class Context(Mapping[str, Any]):
         return content
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], n_features: int) -> "Context":
-        """Read what `to_json` gave.
+    def from_json(cls, found: Found, n_features: int) -> "Context":
+        """Read what `to_json` gave, from a file that anybody may have written.
 
-        The content may come from a file that anybody wrote: fields of another type, and parts that
-        do not hold each of n_features features, are taken as unknown.
+        Parts that do not show each of n_features features are taken as unknown.
+
+        Raises:
+            FileFormatError: a field has another type.
         """
-        texts = {name: content[name] for name in _TEXTS if isinstance(content.get(name), str)}
-        usage = content.get("usage")
+        texts: dict[str, Any] = {
+            name: text.text() for name in _TEXTS if (text := found.get(name)).value is not None
+        }
+        usage = found.get("usage")
         counts = None
-        if isinstance(usage, Mapping):
-            counts = {
-                str(name): count
-                for name, count in usage.items()
-                if isinstance(count, int | float) and not isinstance(count, bool)
-            }
-        return cls(**texts, parts=parts_from_json(content.get("parts"), n_features), usage=counts)
+        if usage.value is not None:
+            counts = {name: count.value for name, count in usage.items() if count.number(0) >= 0}
+        parts = parts_from_json(found.get("parts").value, n_features)
+        return cls(**texts, parts=parts, usage=counts)
 
 
 _NAMES = tuple(field.name for field in fields(Context) if field.name != "notes")

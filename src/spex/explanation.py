@@ -1,23 +1,24 @@
 """The result: one sparse spectrum, how faithful it is, what it cost, and what it explains."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from spex._typing import BoolArray, FloatArray, Interaction
 from spex._version import __version__
+from spex.checks.arguments import MAX_FEATURES
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, FileFormatError
+from spex.f2.packing import n_words
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import spectrum_errors
 from spex.interactions.values import InteractionValues, interactions
+from spex.saving import REMEDY, Found, Saved
+from spex.wording import distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,16 +26,19 @@ if TYPE_CHECKING:
     import shapiq
     from matplotlib.figure import Figure
 
-FORMAT = "spex-explanation"
-FORMAT_VERSION = 1
+# Limits of a file: its coefficients, and the bytes of their packed frequencies.
+_MOST_COEFFICIENTS, _MOST_BYTES = 1 << 20, 1 << 28
+_MOST_SEED = 1 << 256
+_LOST = "The input in the file is damaged or lacks a feature, so that only the labels are shown."
+_LARGEST = 1e101  # of coefficients; values are at most 1e100
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(Saved):
     """A surrogate of a value function and what can be read from it.
 
     Args:
-        features: The n labels.
+        features: The n labels. Where they are shown, those that repeat are numbered: `never#1`.
         spectrum: The surrogate; every prediction and every interaction is read from it.
         r2: Share of the variance over masks that the surrogate explains, from evaluations that the
             predicting fit has not seen; 1.0 when exact. NaN where it is unknown.
@@ -120,7 +124,7 @@ class Explanation:
         errors = None
         if self.standard_errors is not None and self.unexplained is not None:
             errors = spectrum_errors(self.spectrum, self.standard_errors, self.unexplained)
-        return interactions(self.spectrum, index, order, self.features, errors)
+        return interactions(self.spectrum, index, order, distinct(self.features), errors)
 
     def to_frame(self) -> "pd.DataFrame":
         """The spectrum as a table, the largest coefficient first.
@@ -131,7 +135,7 @@ class Explanation:
             where they are not known), both in the unit of the value function. The row of `()` is
             the mean over all masks.
         """
-        frame = interactions(self.spectrum, "Fourier", None, self.features).to_frame()
+        frame = self.interactions("Fourier").to_frame()
         frame = frame.drop(columns=["low", "high"]).rename(columns={"value": "coefficient"})
         errors: dict[Interaction, float] = {}
         if self.standard_errors is not None:
@@ -182,11 +186,12 @@ class Explanation:
 
         return shap_explanation(self)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The explanation as JSON content; `from_dict` undoes it."""
+    FORMAT = "spex-explanation"
+    FORMAT_VERSION = 1
+
+    def _content(self) -> dict[str, Any]:
+        errors, observed = self.standard_errors, self.observed
         return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
             "version": self.version,
             "features": list(self.features),
             "spectrum": [[list(k), value] for k, value in self.spectrum.items()],
@@ -197,83 +202,53 @@ class Explanation:
             "budget": self.budget,
             "seed": self.seed,
             "scores": dict(self.scores),
-            "standard_errors": None
-            if self.standard_errors is None
-            else self.standard_errors.tolist(),
+            "standard_errors": None if errors is None else errors.tolist(),
             "unexplained": self.unexplained,
             "r2_distribution": self.r2_distribution,
-            **({} if self.observed == (None, None) else {"observed": list(self.observed)}),
+            **({} if observed == (None, None) else {"observed": list(observed)}),
             "forecast": [[size, r2] for size, r2 in self.forecast.items()],
             "notes": list(self.notes),
             "context": self.context.to_json(),
         }
 
     @classmethod
-    def from_dict(cls, content: object) -> "Explanation":
-        """Make an explanation from what `to_dict` gave.
-
-        Raises:
-            FileFormatError: it is something else, or of a version that this spex does not know.
-        """
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise FileFormatError(f'no explanation of spex: it lacks "format": "{FORMAT}"')
-        if content.get("format_version") != FORMAT_VERSION:
-            raise FileFormatError(
-                f"an explanation of format version {content.get('format_version')!r}; this spex "
-                f"({__version__}) reads version {FORMAT_VERSION}: use the spex that wrote it "
-                f"({content.get('version')!r})"
-            )
-        try:
-            features = tuple(str(label) for label in content["features"])
-            coefficients = {tuple(k): float(value) for k, value in content["spectrum"]}
-            if not np.isfinite(list(coefficients.values())).all():
-                raise ValueError("a coefficient is not finite")
-            whole, nothing = (_finite(x) for x in content.get("observed", (None, None)))
-            low, high = (math.nan if x is None else float(x) for x in content["r2_interval"])
-            return cls(
-                features=features,
-                spectrum=Spectrum.from_mapping(coefficients, len(features)),
-                r2=math.nan if content["r2"] is None else float(content["r2"]),
-                r2_interval=(low, high),
-                n_evaluations=int(content["n_evaluations"]),
-                method=str(content["method"]),
-                budget=int(content["budget"]),
-                seed=int(content["seed"]),
-                scores={str(k): float(v) for k, v in content["scores"].items()},
-                standard_errors=_errors(content.get("standard_errors"), len(coefficients)),
-                unexplained=_not_negative(content.get("unexplained")),
-                r2_distribution=str(content.get("r2_distribution", "uniform")),
-                observed=(whole, nothing),
-                forecast={int(m): float(r2) for m, r2 in content.get("forecast", [])},
-                notes=tuple(str(note) for note in content["notes"]),
-                context=Context.from_json(dict(content["context"]), len(features)),
-                version=str(content["version"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FileFormatError(
-                f"a damaged explanation: {type(error).__name__}: {error}"
-            ) from error
-
-    def save(self, path: str | Path) -> None:
-        """Write versioned JSON; the file is replaced as a whole or not at all."""
-        from spex.files import write_text
-
-        write_text(Path(path), json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False))
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Explanation":
-        """Read what `save` wrote.
-
-        Raises:
-            FileFormatError: the file cannot be read as an explanation.
-        """
-        from spex.files import read_json
-
-        content = read_json(Path(path))
-        try:
-            return cls.from_dict(content)
-        except FileFormatError as error:
-            raise FileFormatError(f"{path} is {error}") from error
+    def _read(cls, found: Found) -> "Explanation":
+        features = found["features"].texts(1, MAX_FEATURES)
+        n = len(features)
+        spectrum = _spectrum(found["spectrum"], n)
+        bounds = [bound.number_or_none(most=1) for bound in found["r2_interval"].list(2, 2)]
+        r2, low, high = (
+            math.nan if x is None else x for x in (found["r2"].number_or_none(most=1), *bounds)
+        )
+        if low > high:
+            raise found["r2_interval"].error("a lower and an upper bound")
+        whole, nothing = (
+            x.number_or_none() for x in found.get("observed", [None, None]).list(2, 2)
+        )
+        # Files of spex 0.1 lack standard errors and what is unexplained.
+        errors = found.get("standard_errors")
+        pairs = [pair.list(2, 2) for pair in found.get("forecast", []).list()]
+        context = Context.from_json(found["context"], n)
+        lost = context.parts is None and found["context"].get("parts").value
+        return cls(
+            features=features,
+            spectrum=spectrum,
+            r2=r2,
+            r2_interval=(low, high),
+            n_evaluations=found["n_evaluations"].whole(most=1 << min(n, 62)),
+            method=found["method"].text(),
+            budget=found["budget"].whole(most=_MOST_SEED),
+            seed=found["seed"].whole(most=_MOST_SEED),
+            scores={name: score.number(most=1) for name, score in found["scores"].items()},
+            standard_errors=None if errors.value is None else errors.numbers(len(spectrum), 0),
+            unexplained=found.get("unexplained").number_or_none(0),
+            r2_distribution=found.get("r2_distribution", "uniform").text(),
+            observed=(whole, nothing),
+            forecast={size.whole(): expected.number(most=1) for size, expected in pairs},
+            notes=found["notes"].texts() + ((_LOST,) if lost else ()),
+            context=context,
+            version=found["version"].text(),
+        )
 
     def to_html(
         self,
@@ -317,29 +292,33 @@ class Explanation:
         return as_text(self)
 
 
-def _errors(given: object, count: int) -> FloatArray | None:
-    """Standard errors from a file; files of spex 0.1 and methods that do not tell have none."""
-    if given is None:
-        return None
-    errors = np.asarray(given, dtype=np.float64)
-    if errors.shape != (count,) or not (errors >= 0).all():
-        raise ValueError(f"standard errors of shape {errors.shape} for {count} coefficients")
-    return errors
-
-
-def _finite(given: object) -> float | None:
-    """A value from a file, or None; files of before spex 0.2 have none."""
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise ValueError(f"a value of {given!r}")
-    return float(given)
-
-
-def _not_negative(given: object) -> float | None:
-    """An unexplained variance from a file; files of spex 0.1 have none."""
-    if given is None:
-        return None
-    if not isinstance(given, int | float) or not 0 <= given < math.inf:
-        raise ValueError(f"an unexplained variance of {given!r}")
-    return float(given)
+def _spectrum(found: Found, n: int) -> Spectrum:
+    """The coefficients of a file, over n features."""
+    entries = found.value
+    if not isinstance(entries, list) or len(entries) > _MOST_COEFFICIENTS:
+        raise found.error(f"a list of at most {_MOST_COEFFICIENTS:,} coefficients")
+    if 8 * n_words(n) * len(entries) > _MOST_BYTES:
+        raise FileFormatError(
+            f"too large: {len(entries):,} coefficients over {n:,} features; the limit is "
+            f"{_MOST_BYTES // (8 * n_words(n)):,}; keep fewer"
+        )
+    coefficients: dict[Interaction, float] = {}
+    for number, entry in enumerate(entries):
+        match entry:
+            # No bool, which is an int as well.
+            case [list(members), int() | float() as value] if (
+                set(map(type, members)) <= {int}
+                and type(value) is not bool
+                and abs(value) <= _LARGEST
+                and tuple(members) not in coefficients
+            ):
+                coefficients[tuple(members)] = float(value)
+            case _:
+                raise Found(entry, f"{found.place}[{number}]").error(
+                    "a list of feature numbers that no other entry has, and a number of at most "
+                    f"{_LARGEST:g} in absolute value"
+                )
+    try:
+        return Spectrum.from_mapping(coefficients, n)
+    except ArgumentError as error:
+        raise FileFormatError(f"damaged at {found.place}: {error}; {REMEDY}") from None

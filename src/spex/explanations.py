@@ -1,6 +1,5 @@
 """Explanations of several outputs of the same masks: classes, tokens of an answer, scores."""
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from spex._typing import FloatArray
-from spex.errors import ArgumentError, FileFormatError
+from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.fourier.spectrum import weighted_sum
 from spex.interactions.index import InteractionIndex
+from spex.saving import Found, Saved
 
-FORMAT = "spex-explanations"
-FORMAT_VERSION = 1
+_MOST_OUTPUTS = 4096  # in a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class OutputMoments:
         return float(variance), max(float(error), 0.0)
 
 
-class Explanations(Mapping[str, Explanation]):
+class Explanations(Saved, Mapping[str, Explanation]):
     """One explanation for each output, by name, all of the same masks.
 
     Args:
@@ -140,12 +139,12 @@ class Explanations(Mapping[str, Explanation]):
             ),
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """The explanations as JSON content; `from_dict` undoes it."""
+    FORMAT = "spex-explanations"
+    FORMAT_VERSION = 1
+
+    def _content(self) -> dict[str, Any]:
         moments = self._moments
         return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
             "outputs": {name: one.to_dict() for name, one in self.items()},
             "moments": None
             if moments is None
@@ -153,60 +152,21 @@ class Explanations(Mapping[str, Explanation]):
         }
 
     @classmethod
-    def from_dict(cls, content: object) -> "Explanations":
-        """Make explanations from what `to_dict` gave.
-
-        Raises:
-            FileFormatError: it is something else, or of a version that this spex does not know.
-        """
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise FileFormatError(f'no explanations of spex: it lacks "format": "{FORMAT}"')
-        if content.get("format_version") != FORMAT_VERSION:
-            raise FileFormatError(
-                f"explanations of format version {content.get('format_version')!r}; this spex "
-                f"reads version {FORMAT_VERSION}"
+    def _read(cls, found: Found) -> "Explanations":
+        outputs = found["outputs"]
+        if not 1 <= len(list(outputs.items())) <= _MOST_OUTPUTS:
+            raise outputs.error(f"an object of 1 to {_MOST_OUTPUTS:,} outputs")
+        explanations = {name: one.read_as(Explanation) for name, one in outputs.items()}
+        if len({one.features for one in explanations.values()}) != 1:
+            raise outputs.error("outputs of the same features")
+        given, q, moments = found.get("moments"), len(explanations), None
+        if given.value is not None:
+            values, errors = (
+                np.stack([row.numbers(q) for row in given[key].list(q, q)])
+                for key in ("values", "errors")
             )
-        try:
-            found = {
-                str(name): Explanation.from_dict(one) for name, one in content["outputs"].items()
-            }
-            given = content.get("moments")
-            moments = None
-            if given is not None:
-                shape = (len(found), len(found))
-                values, errors = (np.array(given[key], dtype=float) for key in ("values", "errors"))
-                if values.shape != shape or errors.shape != shape:
-                    raise ValueError(f"moments of another shape than {shape}")
-                moments = OutputMoments(values, errors)
-            if len({one.features for one in found.values()}) != 1:
-                raise ValueError("the outputs have different features")
-            return cls(found, moments)
-        except FileFormatError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FileFormatError(
-                f"damaged explanations: {type(error).__name__}: {error}"
-            ) from error
-
-    def save(self, path: str | Path) -> None:
-        """Write all to one file of versioned JSON, replaced as a whole or not at all."""
-        from spex.files import write_text
-
-        write_text(Path(path), json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False))
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Explanations":
-        """Read what `save` wrote.
-
-        Raises:
-            FileFormatError: the file cannot be read as explanations.
-        """
-        from spex.files import read_json
-
-        try:
-            return cls.from_dict(read_json(Path(path)))
-        except FileFormatError as error:
-            raise FileFormatError(f"{path}: {error}") from error
+            moments = OutputMoments(values, errors)
+        return cls(explanations, moments)
 
     def to_html(
         self,

@@ -14,6 +14,9 @@ from spex.errors import ArgumentError, FileFormatError
 # Open files of this process: a file opened anew by these names would begin at its start.
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+# Limits of a JSON file: an explanation of 2^20 coefficients is below them.
+_MOST_BYTES, _MOST_MEMORY = 10**8, 8 * 10**8
+_MOST_DIGITS = 100
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -102,16 +105,81 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8", errors="surrogatepass"))
 
 
-def read_json(path: Path) -> object:
-    """The content of a JSON file.
+def write_json(path: Path, content: object) -> None:
+    """Replace a file by JSON in UTF-8 in one step; see `write_bytes`.
 
     Raises:
-        FileFormatError: it cannot be read, or is no JSON.
+        ArgumentError: it cannot be written there, or `read_json` would refuse its size.
+    """
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    # Half a surrogate pair, which UTF-8 cannot hold, becomes its escape sequence.
+    written = text.encode("utf-8", errors="backslashreplace")
+    if too_large := _too_large(written, text):
+        raise ArgumentError(f"cannot write {path}: {too_large}; keep fewer coefficients")
+    write_bytes(path, written)
+
+
+def read_json(path: Path) -> object:
+    """The content of a JSON file, which may take at most 1 GB of memory.
+
+    Raises:
+        FileFormatError: it cannot be read, is too large, or is no JSON in UTF-8.
     """
     try:
-        content: object = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            written = file.read(_MOST_BYTES + 1)
+        text = "" if len(written) > _MOST_BYTES else written.decode("utf-8-sig", "surrogatepass")
+        if too_large := _too_large(written, text):
+            raise FileFormatError(f"{path}: {too_large}; is it the right file?")
+        del written
+        content: object = json.loads(
+            text, parse_int=_whole, parse_constant=_not_finite, object_pairs_hook=_object
+        )
     except OSError as error:
-        raise FileFormatError(f"cannot read {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise FileFormatError(f"{path} is not JSON: {error}") from error
+        raise FileFormatError(
+            f"cannot read {path}: {error.strerror or error}; give a file that spex saved"
+        ) from error
+    except FileFormatError:
+        raise
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            f"{path} is not JSON in UTF-8 (byte {error.start}); give a file that spex saved"
+        ) from None
+    except RecursionError:
+        raise FileFormatError(
+            f"{path} is not JSON that spex wrote: it is nested too deep"
+        ) from None
+    except ValueError as error:  # of the parser, and of a path with a null byte
+        raise FileFormatError(f"{path} is not JSON: {error}; give a file that spex saved") from None
+    return content
+
+
+def _too_large(written: bytes, text: str) -> str:
+    """Why JSON is too large to be read, if it is; empty if not."""
+    if len(written) > _MOST_BYTES:
+        return f"the JSON is larger than {_MOST_BYTES // 10**6} MB, the limit"
+    # Bytes of Python's objects: a list, an entry of a list, an object, a string.
+    sizes = ((b"[", 100), (b",", 32), (b"{", 300), (b'"', 40))
+    memory = 2 * sys.getsizeof(text) + sum(size * written.count(sign) for sign, size in sizes)
+    if memory > _MOST_MEMORY:
+        return f"the JSON would take more than {_MOST_MEMORY // 10**6} MB of memory, the limit"
+    return ""
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits; the limit is {_MOST_DIGITS}")
+    return int(digits)
+
+
+def _not_finite(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in content if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r:.40} stands twice in one object")
     return content

@@ -151,9 +151,8 @@ class Run:
             ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
         """
         checked = check_masks(masks, len(self.features))
-        given = np.asarray(values)
-        is_single = given.ndim == 1
-        found = checked_values(given, checked)
+        found = checked_values(values, checked, "tell was given")
+        is_single = np.ndim(values) == 1
         if not len(found):
             return
         q = found.shape[1]
@@ -163,7 +162,7 @@ class Run:
             raise ArgumentError(f"{shown} per mask for {len(names)} names of outputs")
         if self._is_single not in (None, is_single) or self._told.n_outputs not in (None, q):
             raise ArgumentError(
-                f"values of shape {given.shape}; before, there were "
+                f"values of shape {np.shape(values)}; before, there were "
                 f"{self._told.n_outputs} outputs per mask: tell the same number each time"
             )
         self._is_single = is_single
@@ -193,7 +192,7 @@ class Run:
 
     @property
     def total(self) -> int:
-        """The most distinct masks that are evaluated."""
+        """The most distinct masks that are asked for; more may be told (`n_told`)."""
         return self.settings.total
 
     @property
@@ -596,7 +595,7 @@ def fit(
             "method 'spex' decodes coded masks, which spex.Run asks for; of masks that exist "
             "already use 'auto', 'gp', 'proxyspex' or 'linear'"
         )
-    checked_values(values, checked)
+    checked_values(values, checked, "fit was given")
     distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
     least = min(LEAST_VALUES, 1 << len(labels))
     if distinct < least:
@@ -612,4 +611,15 @@ def fit(
     )
     run._want_nothing()
     run.tell(checked, values)
-    return run.fit()
+    found = run.fit()
+    if distinct == len(checked):
+        return found
+    merged = (
+        f"{len(checked) - distinct:,} of {len(checked):,} rows repeat the mask of another: such "
+        "rows count once, with the mean of their values.",
+    )
+
+    def noted(one: Explanation) -> Explanation:
+        return replace(one, notes=one.notes + merged)
+
+    return noted(found) if run._is_single else found.changed(lambda _, one: noted(one))

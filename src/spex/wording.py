@@ -1,6 +1,10 @@
 """Numbers and labels as text, alike in every message and report."""
 
 import math
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import SupportsFloat
 
 
 def percent(share: float) -> str:
@@ -23,3 +27,51 @@ def counted(number: int, noun: str) -> str:
 def shorten(text: str, limit: int = 60) -> str:
     """Cut a text to at most `limit` characters, and end it with three dots where it was longer."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def visible(text: str) -> str:
+    """Text without characters that could act on a terminal or that no file can hold.
+
+    Control characters other than tab and line feed (an escape sequence in a text that someone else
+    wrote must not reach the terminal), overrides of the writing direction and half surrogate pairs
+    are shown as U+FFFD.
+    """
+    return "".join("\N{REPLACEMENT CHARACTER}" if _acts(c) else c for c in text)
+
+
+def _acts(character: str) -> bool:
+    if character in "\n\t":
+        return False
+    category = unicodedata.category(character)
+    return category in ("Cc", "Cs") or character in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+
+
+def one_line(text: str) -> str:
+    """Visible text on one line, white space collapsed."""
+    return visible(" ".join(text.split()))
+
+
+def short(label: str, limit: int = 40) -> str:
+    """A label on one line, cut to `limit` characters; never empty."""
+    return shorten(one_line(label), limit) or "(blank)"
+
+
+def distinct(labels: Sequence[str]) -> tuple[str, ...]:
+    """Labels of which those that repeat are numbered: `never#1`, `never#2`."""
+    counts, taken, numbers = Counter(labels), set(labels), Counter[str]()
+    found = []
+    for label in labels:
+        shown = label
+        while counts[label] > 1 and shown in taken:
+            numbers[label] += 1
+            shown = f"{label}#{numbers[label]}"
+        taken.add(shown)
+        found.append(shown)
+    return tuple(found)
+
+
+def in_full(value: SupportsFloat) -> str:
+    """A float so that different ones look different; a whole number without point and exponent."""
+    # str, not repr: that of a 32-bit float has the digits that tell 32-bit floats apart.
+    number = float(value)
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e21 else str(value)

@@ -5,7 +5,6 @@ levels are explained by the same value function over the fine units: a coarse un
 all the fine units in it are.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.context import Context
-from spex.errors import ArgumentError, FileFormatError
+from spex.errors import ArgumentError
 from spex.evaluation.evaluator import Progress
 from spex.evaluation.source import ValueSource, as_source
 from spex.evaluation.store import Store
@@ -25,8 +24,7 @@ from spex.explaining import explain
 from spex.explanation import Explanation
 from spex.interactions.index import InteractionIndex
 from spex.prior import NO_PRIOR
-
-FORMAT = "spex-zoom"
+from spex.saving import Found, Saved
 
 # The coarse units chosen by themselves hold this share of the coarse surrogate's variance: what is
 # lost by holding the others fixed is then small.
@@ -34,7 +32,7 @@ _HELD = 0.9
 
 
 @dataclass(frozen=True)
-class Zoom:
+class Zoom(Saved):
     """An explanation on two levels.
 
     Attributes:
@@ -61,39 +59,19 @@ class Zoom:
         both = [self.coarse, self.fine]
         write_text(Path(path), render_html(both, index=index, order=order, titles=titles))
 
-    def save(self, path: str | Path) -> None:
-        """Write versioned JSON; the file is replaced as a whole or not at all."""
-        from spex.files import write_text
+    FORMAT = "spex-zoom"
+    FORMAT_VERSION = None
 
-        content = {
-            "format": FORMAT,
-            "coarse": self.coarse.to_dict(),
-            "fine": self.fine.to_dict(),
-            "chosen": list(self.chosen),
-        }
-        write_text(Path(path), json.dumps(content, ensure_ascii=False, allow_nan=False))
+    def _content(self) -> dict[str, Any]:
+        coarse, fine = self.coarse.to_dict(), self.fine.to_dict()
+        return {"coarse": coarse, "fine": fine, "chosen": list(self.chosen)}
 
     @classmethod
-    def load(cls, path: str | Path) -> "Zoom":
-        """Read what `save` wrote.
-
-        Raises:
-            FileFormatError: the file cannot be read as an explanation on two levels.
-        """
-        from spex.files import read_json
-
-        content = read_json(Path(path))
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise FileFormatError(f'{path} is no zoom of spex: it lacks "format": "{FORMAT}"')
-        try:
-            coarse, fine = (Explanation.from_dict(content[level]) for level in ("coarse", "fine"))
-            return cls(coarse, fine, tuple(int(number) for number in content["chosen"]))
-        except FileFormatError as error:
-            raise FileFormatError(f"{path} holds {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(
-                f"{path} is a damaged zoom: {type(error).__name__}: {error}"
-            ) from error
+    def _read(cls, found: Found) -> "Zoom":
+        coarse, fine = (found[level].read_as(Explanation) for level in ("coarse", "fine"))
+        most = coarse.n_features
+        chosen = tuple(number.whole(most=most - 1) for number in found["chosen"].list(1, most))
+        return cls(coarse, fine, chosen)
 
     def __repr__(self) -> str:
         return f"Overview: {self.coarse!r}\n\nClose up: {self.fine!r}"

@@ -436,6 +436,24 @@ def test_a_row_of_a_table(run, loader, own_models, folder):
     assert loader.names == []
 
 
+def test_columns_of_a_table_as_one_unit(run, own_models):
+    Path("rows.csv").write_text(TABLE)
+    call = ["explain", "--table", "rows.csv", "--model", f"predict:{own_models}:chances", "-q"]
+    assert run(*call, "--group", "look=width,colour", "--out", "e.json")[0] == 0
+    explanation = spex.Explanation.load("e.json")
+    assert explanation.features == ("look = 2, red", "weight = 3.5")
+    assert explanation.interactions("SV")[0,] == pytest.approx(1.0)
+    for wrong, says in [
+        (["--group", "look"], "--group 'look': write NAME=COLUMN,COLUMN, each NAME once"),
+        (["--group", "a=width", "--group", "a=colour"], "each NAME once"),
+        (["--group", "a=height"], "groups: 'a' has 'height', which is no column"),
+    ]:
+        status, _, err = run(*call, *wrong)
+        assert status == 2 and says in err
+    status, _, err = run(*explain("--group", "a=b"))
+    assert (status, err) == (2, "spex: --group: is about the cells of --table\n")
+
+
 def test_texts_of_a_table_stay_texts(run, own_models):
     Path("rows.csv").write_text("country,zip,flag\nNA,00501,None\nDE,10115,yes\nUS,94107,no\n")
     call = ["explain", "--table", "rows.csv", "--model", f"predict:{own_models}:codes", "-q"]
@@ -524,7 +542,7 @@ def test_zoom(run, loader):
     Path("z.json").write_text('{"format": "spex-zoom", "coarse": {}}')
     status, _, err = run("report", "z.json")
     assert status == 2
-    assert 'z.json holds no explanation of spex: it lacks "format"' in err
+    assert 'z.json: coarse: no explanation of spex: it lacks "format"' in err
 
 
 def test_report(run):

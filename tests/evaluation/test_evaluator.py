@@ -65,6 +65,23 @@ def test_what_was_finished_is_kept(tmp_path, error):
     assert sum(again) == 300 - sum(calls[:2])
 
 
+def test_ctrl_c_while_a_value_is_being_kept(tmp_path):
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        write, times = store._write, []
+
+        def interrupted(*arguments):
+            write(*arguments)
+            times.append(len(arguments[1]))
+            if len(times) == 2:
+                raise KeyboardInterrupt
+
+        store._write = interrupted
+        run = spex.Run(12, 200)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(run, as_source(named(total), 12), store)
+        assert len(store) == run.n_told == sum(times[:2])
+
+
 def test_good_values_of_a_bad_batch_are_kept(tmp_path):
     def sometimes(masks):
         values = total(masks)
@@ -132,7 +149,7 @@ def test_all_classes_of_a_classifier():
     for number, name in enumerate(found):
         alone = spex.explain(spex.PredictFunction(table, probabilities, number), budget=8)
         assert dict(alone.spectrum.items()) == dict(found[name].spectrum.items())
-    assert found["z"].context.score == "z of probabilities"
+    assert found["z"].context.score == "z (output 2) of probabilities"
     assert spex.PredictFunction(table, probabilities).output == 2
 
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
@@ -116,6 +117,17 @@ def test_a_number_that_is_no_class(output):
     if output not in (0, "0"):
         with pytest.raises(ArgumentError, match=r"whole number|no names|give 0 to 2"):
             PredictFunction(Table(ROW, BACKGROUND), probabilities, output)
+
+
+@pytest.mark.parametrize("kind", [pd.Index, pd.Series, np.array, tuple])
+def test_labels_and_names_of_any_sequence(kind):
+    labels = kind(["a", "b", "c"])
+    value = PredictFunction(Table(ROW, BACKGROUND), probabilities, "b", names=labels)
+    found = spex.explain(value, labels, budget=8)
+    masks = all_masks(3)
+    assert found.features == spex.Run(labels, budget=8).features == ("a", "b", "c")
+    assert spex.fit(masks, value(masks), labels).features == ("a", "b", "c")
+    assert value.output == 1
 
 
 def test_explained_with_labels():

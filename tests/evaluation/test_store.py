@@ -1,3 +1,4 @@
+import os
 import socket
 import sqlite3
 import subprocess
@@ -164,9 +165,10 @@ def test_claims_end_with_their_time_and_their_process(tmp_path, monkeypatch):
         assert two.claim(("f",), asked, 9).granted.tolist() == [False, True, True, True]
         ended = subprocess.Popen([sys.executable, "-c", ""])
         ended.wait()
-        holder = f"{socket.gethostname()}:{ended.pid}:0"
-        two._connection.execute("update claims set holder = ?, expires = 1e12", (holder,))
-        assert one.claim(("f",), asked, 9).granted.tolist() == [False, True, True, True]
+        for number in (ended.pid, os.getpid()):  # the latter of an earlier process
+            holder = f"{socket.gethostname()}:{number}:0"
+            two._connection.execute("update claims set holder = ?, expires = 1e12", (holder,))
+            assert one.claim(("f",), asked, 9).granted.tolist() == [False, True, True, True]
         one._connection.execute("update claims set holder = 'elsewhere:1:0', expires = 1e12")
         assert not two.claim(("f",), asked, 9).granted.any()
 

@@ -216,7 +216,7 @@ def test_identity_is_content():
 
 
 def test_identity_stays_the_same_between_releases():
-    # A change of this value orphans every stored sample: raise _IDENTITY_FORMAT only on purpose.
+    # A change of this value orphans every stored sample: make it on purpose, by the format.
     value = ValueFunction(Text("é b"), TableModel(length), LogOdds("yes", "no"))
     assert (
         value.identity == "sha256:039c47fbf78ec5f75c9f65543fe30c7fd1383341c77462dbbfc02ef9f08d8472"

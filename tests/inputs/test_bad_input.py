@@ -128,7 +128,6 @@ MASKERS = [
     (lambda: spex.Table([1, 2], [[1, 2, 3]]), "background has 3 columns; give (3,)"),
     (lambda: spex.Table([1, 2], [1, 2]), "give (n_rows, n_columns), or a DataFrame"),
     (lambda: spex.Table([1, 2], [[1, 2], [1]]), "background is no array: setting an array element"),
-    (lambda: spex.Table([1, [2, 3]], [[1, 2]]), "row is no array"),
     (lambda: spex.Table({"a": 1}, pd.DataFrame({"a": [1], "b": [2]})), "different columns: 'b'"),
     # Several maskers
     (lambda: spex.Composite(TWO), "1 maskers; give at least two, such as Image and Text"),
@@ -177,8 +176,8 @@ FUNCTIONS = [
     (lambda: FunctionModel(str.upper, concurrency=0), "it must be a whole number of at least 1"),
     # Plain functions of masks
     (lambda: explained(None), "must be callable on masks, not NoneType"),
-    (lambda: explained(lambda m: [1.0]), "for 4 masks of 3 features; it must return shape (4,)"),
-    (lambda: explained(lambda m: None), "it must return shape (4,), one number per mask"),
+    (lambda: explained(lambda m: [1.0]), "for 4 masks of 3 features; it must be shape (4,)"),
+    (lambda: explained(lambda m: None), "it must be shape (4,), one number per mask"),
     (lambda: explained(lambda m: ["a"] * len(m)), "values; they must be real numbers"),
     (lambda: explained(lambda m: m[:, 0] * 1j), "take the real part or the modulus"),
     (lambda: explained(lambda m: np.where(m[:, 0], NAN, 1)), "present; clip it or"),
@@ -199,7 +198,7 @@ FUNCTIONS = [
     (lambda: predicted(lambda m: [NAN] * m), "values that are not finite in a batch of 4"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=2), "returns 2 numbers for an input; give 0"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=1.5), "output=1.5; it must be a whole"),
-    (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a number"),
+    (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a position"),
     (lambda: predicted(lambda m: np.zeros(m), output=0), "returns one number for an input; leave"),
 ]  # fmt: skip
 

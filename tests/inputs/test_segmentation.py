@@ -1,6 +1,7 @@
 """Units of a text beyond those of test_text: lines, tokens, other languages, graphemes."""
 
 import itertools
+import textwrap
 from importlib import import_module
 
 import pytest
@@ -112,6 +113,72 @@ def test_sentences_with_the_abbreviations_of_a_language():
     text = "Das gilt z.B. bzw. usw. Dr. Müller ging. Er kam wieder."
     assert Text(text, unit="sentence:de").features[-1] == "Er kam wieder."
     assert Text(text, unit="sentence:de").describe()["unit"] == "sentence:de"
+
+
+# --- sentences over lines ------------------------------------------------------------------------
+
+PROSE = {
+    "en": "When Doctor Smith came to the Royal Hospital of Saint Mary in London on a Monday in May "
+    "2021 he met Anna (the Director of Surgery), who said that 12 Nurses were ill. They had "
+    "Influenza, as Professor Brown of Harvard found out. It cost $3.50 for each of them; John "
+    "paid: nobody knows why. In the end the Hospital had to close.",
+    "de": "Das Haus der Familie Müller stand am Rand des Dorfes neben der Kirche, deren Turm der "
+    "Blitz im Jahr 1911 zerstört hatte. Die Kinder spielten im Garten Ball und Fangen. Der Hund "
+    "des Nachbarn bellte Tag und Nacht, und niemand wusste, wann er schlief.",
+}
+
+
+@pytest.mark.parametrize("width", [60, 66, 72, 80, 100])
+@pytest.mark.parametrize("language", PROSE)
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_sentences_run_over_the_line_breaks_of_hard_wrapped_text(language, width, line_break):
+    flat = Text(PROSE[language], unit=f"sentence:{language}").features
+    assert len(flat) >= 3
+    wrapped = line_break.join(textwrap.wrap(PROSE[language], width))
+    found = Text(f"A title\n\n{wrapped}", unit=f"sentence:{language}").features
+    assert [" ".join(sentence.split()) for sentence in found] == ["A title", *flat]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Buy:", "- milk", "- eggs and bread", "- tea"],
+        ["* Buy milk and oil", "* go home"],
+        ["1. Buy some more milk", "2. buy some eggs", "10) rest"],
+        ["a) is it red", "b) is it blue"],
+        ["\u2022 the first of them", "\u2022 the second"],
+        ["milk", "eggs and bread", "a cup of tea"],
+        ["Fast delivery worldwide", "Secure payments with all cards", "Free returns"],
+        ["| a | b |", "|---|---|", "| one | two |"],
+        ["name,age,city", "ann,34,oslo", "bob,25,rome"],
+        ["name\tage of them", "ann\t34", "bob\t25"],
+        ["Name of person   age", "ann b. c         34", "bob              25"],
+        ["2024-05-01 12:00:01 connection to the host was lost", "2024-05-01 12:00:02 retry"],
+        ["[info] the server was started", "[warn] port in use"],
+        ["ERROR the disk is full", "INFO cleaned up"],
+        ["May  5 12:00:01 host sshd: failed for root", "May  5 12:00:02 host sshd: closed"],
+        ["# A title", "the text under it"],
+        ["Some other title", "================", "and text"],
+        ["Introduction", "The text under it"],
+        ["Review: dull and slow", "Label: negative"],
+        ["Ann: how are you", "Bob: i am well"],
+        ["Jane Doe", "12 High Street", "London"],
+        ["> he said that", "> she said that"],
+    ],
+    ids=lambda lines: lines[0],
+)
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_sentences_end_at_the_line_breaks_of_lists_tables_and_logs(lines, line_break):
+    found = Text(line_break.join(["It is so.", "", *lines]), unit="sentence")
+    # A full stop may end a sentence inside a line, too.
+    assert {line.split()[0] for line in found.features} >= {line.split()[0] for line in lines}
+    assert not any("\n" in sentence for sentence in found.features)
+    assert found.mask_text([True] * found.n_features) == found.text
+
+
+def test_items_of_several_lines():
+    items = ("- Buy milk and\n  some eggs", "- leave the shop, then\n  go home.")
+    assert Text("\n".join(items), unit="sentence").features == items
 
 
 def test_words_of_languages_without_spaces():

@@ -219,6 +219,78 @@ def test_missing_cells_are_cells():
         assert table.apply([[1, 1]]).dtypes.equals(cities.dtypes)
 
 
+def test_labels_tell_numbers_apart():
+    frame = pd.DataFrame(
+        {"date": [20240117, 20240118], "price": [1234567.89, 99.5], "lon": [-122.419416, 0.0]}
+    )
+    assert Table(frame.iloc[0], frame).features == (
+        "date = 20240117", "price = 1234567.89", "lon = -122.419416",
+    )  # fmt: skip
+    cells = np.array([[0.1, 1e20], [1e-9, 2e300]])
+    assert Table(cells[0], cells).features == ("column 0 = 0.1", "column 1 = 100000000000000000000")
+    assert Table(cells[1], cells).features == ("column 0 = 1e-09", "column 1 = 2e+300")
+    single = np.array([[0.1, 3.0]], dtype="float32")
+    assert Table(single[0], single).features == ("column 0 = 0.1", "column 1 = 3")
+
+
+PLACES = pd.DataFrame(
+    {
+        "lat": [48.1, 52.5],
+        "red": [True, False],
+        "rooms": [3, 1],
+        "lon": [11.6, 13.4],
+        "blue": [False, True],
+    }
+)
+GROUPS = {"place": ["lat", "lon"], "colour": pd.Index(["red", "blue"])}
+
+
+def test_groups_of_columns_are_one_feature():
+    table = Table(PLACES.iloc[0], PLACES.iloc[1:], GROUPS)
+    assert table.features == ("place = 48.1, 11.6", "colour = True, False", "rooms = 3")
+    assert (table.n_features, table.unit_name) == (3, "group or cell")
+    masks = (np.arange(8)[:, None] >> np.arange(3) & 1).astype(bool)
+    given = table.apply(masks)
+    of_column = [0, 1, 2, 0, 1]
+    for mask, (_, cells) in zip(masks, given.iterrows(), strict=True):
+        expected = [PLACES.iloc[0 if mask[of_column[j]] else 1, j] for j in range(5)]
+        assert cells.tolist() == expected
+    assert given.dtypes.equals(PLACES.dtypes)
+    # The Shapley value of a group is that of the game whose player it is.
+    value = PredictFunction(table, lambda rows: rows["lat"] * rows["lon"] + rows["rooms"])
+    effects = spex.explain(value, budget=8).interactions("SV")
+    assert effects[0,] == pytest.approx(48.1 * 11.6 - 52.5 * 13.4)
+    assert effects[2,] == pytest.approx(2.0)
+
+
+def test_groups_of_an_array_and_their_identity():
+    cells = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    tables = [
+        Table(cells[0], cells[1:]),
+        Table(cells[0], cells[1:], {"ends": [0, 2]}),
+        Table(cells[0], cells[1:], {"start": [0, 1]}),
+    ]
+    assert tables[1].features == ("ends = 1, 3", "column 1 = 2")
+    assert tables[1].apply([[1, 0]]).tolist() == [[1, 0, 3]]
+    assert len({str(table.describe()) for table in tables}) == 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"place": ["lat", "lot"]}, "groups: 'place' has 'lot', which is no column"),
+        ({"place": "lat"}, "groups: 'place' has 'lat'; give a list of its columns"),
+        ({"place": []}, "groups: 'place' has .* give a list of its columns"),
+        ({"a": ["lat"], "b": ["lat"]}, "column 'lat' is in 'a' and in 'b'; leave it out once"),
+        ({"all": list(PLACES)}, "the table has one group; nothing to attribute"),
+        ([["lat", "lon"]], "groups is a list; give a mapping"),
+    ],
+)
+def test_wrong_groups(groups, message):
+    with pytest.raises(ArgumentError, match=message):
+        Table(PLACES.iloc[0], PLACES, groups)
+
+
 def test_columns_of_the_row_may_come_in_any_order():
     table = Table({"b": 2.0, "a": 1.0}, pd.DataFrame({"a": [0.0], "b": [0.0]}))
     assert table.features == ("a = 1", "b = 2")

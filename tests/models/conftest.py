@@ -20,6 +20,16 @@ _TINY = {
     "llama": _LLAMA,
     "gpt2": _GPT2,
     "qwen3": dict(_LLAMA, head_dim=8),
+    # The last of six layers sees all, the others a window.
+    "gemma3_text": dict(
+        _LLAMA,
+        num_hidden_layers=7,
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        sliding_window=8,
+        max_position_embeddings=256,
+        pad_token_id=None,
+    ),
     "gpt_neox": dict(_LLAMA, num_key_value_heads=4),
     "opt": dict(_LLAMA, ffn_dim=64, word_embed_proj_dim=32),
     "mistral-window": dict(_LLAMA, sliding_window=4),

@@ -9,6 +9,7 @@ import pytest
 from spex.context import Context
 from spex.explanation import Explanation
 from spex.fourier.spectrum import Spectrum
+from spex.saving import Found
 
 CHROMIUM = Path("/usr/bin/chromium")
 _FLAGS = (
@@ -27,7 +28,7 @@ def make_explanation(coefficients, features, **changes):
         "budget": 300,
         "seed": 0,
     } | changes
-    settings["context"] = Context.from_json(settings.get("context", {}), len(features))
+    settings["context"] = Context.from_json(Found(settings.get("context", {})), len(features))
     return Explanation(
         features=tuple(features),
         spectrum=Spectrum.from_mapping(coefficients, len(features)),

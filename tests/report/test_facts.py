@@ -1,9 +1,15 @@
+import io
 import math
 
+import numpy as np
 import pytest
+from rich.console import Console
 
+import spex
 from spex.inputs.parts import TextPart
 from spex.report import facts
+from spex.report.html import page_data
+from spex.report.terminal import view
 from spex.wording import percent
 
 
@@ -105,7 +111,7 @@ def test_nothing_acts_on_a_terminal():
 
 
 def test_labels_are_cut_and_never_empty():
-    assert facts.short("x" * 100, 10) == "x" * 9 + "\N{HORIZONTAL ELLIPSIS}"
+    assert facts.short("x" * 100, 10) == "x" * 7 + "..."
     assert facts.short(" \n") == "(blank)"
 
 
@@ -116,7 +122,6 @@ def test_labels_are_cut_and_never_empty():
         ('P("yes, sir")', "", 'P("yes, sir")'),
         ("similarity", None, "similarity"),
         (None, "nats", None),
-        (7, "nats", None),
     ],
 )
 def test_score_and_its_unit(make, score, unit, told):
@@ -195,6 +200,57 @@ def test_dollars(amount, told):
     assert facts.dollars(amount) == told
 
 
-@pytest.mark.parametrize("usage", [None, 3, {}, {"requests": "a"}, {"requests": -1}])
+@pytest.mark.parametrize("usage", [None, {}, {"requests": 1}])
 def test_usage_that_cannot_be_read_is_not_told(make, usage):
     assert facts.usage(make({(0,): 1.0}, ["a"], context={"usage": usage})) is None
+
+
+def test_a_rounding_error_is_zero_everywhere(make, tmp_path):
+    found = make({(): 0.1, (0,): 0.3 - 0.1 - 0.2, (1,): -0.1}, ["a", "b"], observed=(2.8e-17, 0.2))
+    assert facts.main_effects(found) == [0.0, 0.2]
+    assert facts.signed(2.78e-17, 1.0) == "0" and facts.signed(2.78e-17) == "+2.78e-17"
+    found.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    for shown in (page, repr(found), repr(found.interactions("SV"))):
+        assert "e-1" not in shown
+    noise = make({(): 1.0, (0,): 1e-17}, ["a", "b"], r2=1.0, r2_interval=(1.0, 1.0))
+    assert facts.is_constant(noise) and "nothing to attribute" in facts.fidelity(noise)
+
+
+@pytest.mark.parametrize(
+    ("observed", "told"),
+    [
+        ((None, None), ("+1.50 nats by the surrogate", "+0.500 nats by the surrogate")),
+        ((1.5, 0.5), ("+1.50 nats", "+0.500 nats")),
+        ((1.75, None), ("+1.75 nats, by the surrogate +1.50", "+0.500 nats by the surrogate")),
+        ((1e-17, -2.0), ("0 nats, by the surrogate +1.50", "-2.00 nats, by the surrogate +0.500")),
+    ],
+)
+def test_the_models_own_values_stand_beside_the_surrogates(make, observed, told):
+    context = {"score": "log P", "score_unit": "nats"}
+    found = make({(): 1.0, (0,): -0.5}, ["a"], context=context, observed=observed)
+    assert facts.ends(found) == told
+    assert f"everything kept: {told[0]}; nothing kept: {told[1]}" in repr(found)
+    shown = {fact.name: fact.value for fact in page_data(found).facts}
+    typeset = tuple(text.replace("-", "\N{MINUS SIGN}") for text in told)
+    assert (shown["Everything kept"], shown["Nothing kept"]) == typeset
+
+
+def test_labels_that_repeat_are_told_apart(tmp_path):
+    run = spex.Run(["a"] * 12, budget=200, method="linear")
+    while len(masks := run.ask()):
+        run.tell(masks, masks @ np.arange(12.0))
+    found = run.fit()
+    assert "a#12" in repr(found) and "a#12" in repr(found.interactions())
+    assert found.to_frame()["features"][0] in {(), ("a#12",)}
+    assert found.plot().axes[0].get_yticklabels()[0].get_text() == "a#12"
+    found.to_html(tmp_path / "page.html")
+    assert "a#12: main effect" in (tmp_path / "page.html").read_text()
+    console = Console(file=io.StringIO(), width=100)
+    console.print(view(found))
+    assert "a#12" in console.file.getvalue()
+
+
+def test_labels_that_are_alike_where_cut_are_told_apart(make):
+    found = make({(0,): 1.0, (1,): 2.0}, ["x" * 80 + "a", "x" * 80 + "b"])
+    assert facts.labels(found, 10) == ("xxxxxxx...#1", "xxxxxxx...#2")

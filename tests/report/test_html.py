@@ -3,6 +3,7 @@ import re
 import pytest
 
 from spex.errors import ArgumentError
+from spex.report import facts
 from spex.report.html import MAX_ROWS, page_data, render_html
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">'
@@ -44,7 +45,7 @@ def test_page_data_is_what_the_explanation_says(review):
     assert [label for label, _ in first.labels] == ["never", "fails"]
     assert first.members == "2 3"
     assert float(first.value) == pytest.approx(values[2, 3], rel=0.01)
-    assert first.share == "62 %"
+    assert first.share == "" and page_data(review, "Fourier").rows[0].share == "62 %"
     assert (first.bar_start, first.bar_width) == (50.0, 50.0)
     assert page.gauge == (90.0, 93.0, 95.0)
     found = {fact.name: fact.value for fact in page.facts}
@@ -98,7 +99,7 @@ def test_predicted_scores_are_the_surrogate(review):
 
     found = {fact.name: fact.value for fact in page_data(review).facts}
     kept = review.predict(np.ones((1, 6), dtype=bool))[0]
-    assert found["Predicted score"].startswith(f"{kept:+.3g}")
+    assert found["Everything kept"] == f"{facts.signed(kept)} nats by the surrogate"
 
 
 def test_long_tables_say_what_they_leave_out(large):
@@ -188,7 +189,7 @@ def test_hovering_a_row_marks_its_units(open_page, review):
     assert marked(page) == []
     page.locator("tr", has_text="never + fails").hover()
     assert marked(page) == ["never", "fails"]
-    assert "62 % of the variance" in page.locator(".detail").inner_text()
+    assert page.locator(".detail").inner_text() == "never + fails: +1.44 nats"
     page.mouse.move(2, 2)
     assert marked(page) == []
     assert complaints == []

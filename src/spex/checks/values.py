@@ -10,12 +10,15 @@ from spex.errors import ValueFunctionError
 _LARGEST, SMALLEST = 1e100, 1e-100
 
 
-def checked_values(returned: object, masks: BoolArray) -> FloatArray:
+def checked_values(
+    returned: object, masks: BoolArray, source: str = "the value function returned"
+) -> FloatArray:
     """Values as an array.
 
     Args:
         returned: What a value function returned: (m,) or (m, q) real numbers.
         masks: (m, n) bool.
+        source: Where they come from: how a message begins.
 
     Returns:
         (m, q) float64; q = 1 for one number per mask.
@@ -27,18 +30,18 @@ def checked_values(returned: object, masks: BoolArray) -> FloatArray:
         values = np.asarray(returned)
     except Exception as error:
         raise ValueFunctionError(
-            f"the value function returned a {type(returned).__name__} that is no array: {error}"
+            f"{source} a {type(returned).__name__} that is no array: {error}"
         ) from error
     is_empty = values.ndim == 2 and values.shape[1] == 0
     if values.ndim not in (1, 2) or len(values) != len(masks) or is_empty:
         raise ValueFunctionError(
-            f"the value function returned shape {values.shape} for {len(masks)} masks of "
-            f"{masks.shape[1]} features; it must return shape ({len(masks)},), one number per "
-            f"mask, or ({len(masks)}, q) for q outputs"
+            f"{source} shape {values.shape} for {len(masks)} masks of {masks.shape[1]} features; "
+            f"it must be shape ({len(masks)},), one number per mask, or ({len(masks)}, q) for q "
+            "outputs"
         )
     if values.dtype.kind not in "fiub":
         raise ValueFunctionError(
-            f"the value function returned {values.dtype} values; they must be real numbers"
+            f"{source} {values.dtype} values; they must be real numbers"
             + (" (take the real part or the modulus)" if values.dtype.kind == "c" else "")
         )
     values = values.astype(np.float64)
@@ -49,13 +52,13 @@ def checked_values(returned: object, masks: BoolArray) -> FloatArray:
         shown = str(present) if len(present) <= 12 else f"{len(present)} features"
         worst = values[bad[0]][~np.isfinite(values[bad[0]])][0]
         raise ValueFunctionError(
-            f"the value function returned {worst} (and {len(bad)} values that are not finite in a "
-            f"batch of {len(values)}), first with {shown} present; clip it or score by log-odds "
-            "instead of probabilities"
+            f"{source} {worst} (and {len(bad)} values that are not finite in a batch of "
+            f"{len(values)}), first with {shown} present; clip it or score by log-odds instead of "
+            "probabilities"
         )
     if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST:
         raise ValueFunctionError(
-            f"the value function returned {largest:.3g} in absolute value; the limit is "
+            f"{source} {largest:.3g} in absolute value; the limit is "
             f"{_LARGEST:.0e}, for sums of squares must be finite: divide the values by a constant"
         )
     return values

@@ -36,6 +36,15 @@ _Order = Annotated[
     ),
 ]
 _Top = Annotated[int, typer.Option("--top", metavar="N", help="Rows of the printed table.")]
+_MaxDegree = Annotated[
+    int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
+]
+_Seed = Annotated[int, typer.Option(metavar="N", help="Random seed.")]
+_Out = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the explanation.")]
+_Html = Annotated[
+    Path | None, typer.Option(metavar="FILE.html", help="Write a page to read and share.")
+]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -124,6 +133,14 @@ def explain(
             "cell; several times for several.",
         ),
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN,...",
+            help="Columns of --table that are one unit, such as place=latitude,longitude; several "
+            "times for several.",
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(
@@ -184,6 +201,28 @@ def explain(
             metavar="A",
             help="Attention kernel of such a model: eager, sdpa, flash_attention_2 and so on, as "
             "transformers names them.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Threads of a GGUF model; default: the cores that spex may use."
+        ),
+    ] = None,
+    chat_template_kwargs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help="Variables for the model's chat template, such as '{\"enable_thinking\": false}' "
+            "for models that reason otherwise.",
+        ),
+    ] = None,
+    answer_prefix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Text at the start of the model's answer; what is scored or generated comes "
+            "after it.",
         ),
     ] = None,
     unit: Annotated[
@@ -258,13 +297,11 @@ def explain(
             "spex, gp or proxyspex.",
         ),
     ] = "auto",
-    max_degree: Annotated[
-        int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
-    ] = 5,
+    max_degree: _MaxDegree = 5,
     index: _Index = None,
     order: _Order = None,
     top: _Top = 15,
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
+    seed: _Seed = 0,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -284,12 +321,8 @@ def explain(
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Keep no evaluations and use none kept.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Save the explanation.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a page to read and share.")
-    ] = None,
+    out: _Out = None,
+    html: _Html = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -299,7 +332,7 @@ def explain(
             "it is on a server.",
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: _Quiet = False,
 ) -> None:
     """Explain a model's answer to a text, to documents, in a chat, to a picture, or for a row.
 
@@ -321,48 +354,14 @@ def explain(
       spex explain --text review.txt --score similarity --budget 300 \\
         --model openai:gpt-4o-mini@https://api.openai.com/v1
     """  # noqa: D301 - typer wants the character \b
+    options = dict(locals())
     from spex.cli.explaining import run
     from spex.cli.request import Request
     from spex.cli.showing import Shown
 
     session: Session = context.obj
     session.quiet = quiet
-    run(
-        session,
-        Request(
-            text=text,
-            documents=documents,
-            question=question,
-            messages=messages,
-            image=image,
-            table=table,
-            missing=tuple(missing or ()),
-            prompt=prompt,
-            system=system,
-            model=model,
-            price=price,
-            device=device,
-            device_map=device_map,
-            dtype=dtype,
-            attn_implementation=attn_implementation,
-            unit=tuple(unit or ()),
-            mask=tuple(mask or ()),
-            zoom=zoom,
-            score=score,
-            answer=answer,
-            max_new_tokens=max_new_tokens,
-            budget=budget,
-            target_r2=target_r2,
-            method=method,
-            max_degree=max_degree,
-            seed=seed,
-            store=store,
-            no_store=no_store,
-            retries=retries,
-            dry_run=dry_run,
-            shown=Shown(index, order, top, out, html),
-        ),
-    )
+    run(session, Request.of(options, Shown(index, order, top, out, html)))
 
 
 @app.command()
@@ -385,20 +384,14 @@ def fit(
     method: Annotated[
         str, typer.Option(metavar="M", help="auto, exact, linear, gp or proxyspex.")
     ] = "auto",
-    max_degree: Annotated[
-        int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
-    ] = 5,
+    max_degree: _MaxDegree = 5,
     index: _Index = None,
     order: _Order = None,
     top: _Top = 15,
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Save the explanation.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a page to read and share.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    seed: _Seed = 0,
+    out: _Out = None,
+    html: _Html = None,
+    quiet: _Quiet = False,
 ) -> None:
     """Explain evaluations that exist already, such as a log of ablations; no model is called.
 
@@ -428,9 +421,7 @@ def plan(
         int, typer.Option(metavar="N", help="Number of features, such as words of a text.")
     ],
     budget: Annotated[int, typer.Option(metavar="B", help="Calls of the model.")],
-    degree: Annotated[
-        int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
-    ] = 5,
+    degree: _MaxDegree = 5,
     noise: Annotated[
         float,
         typer.Option(
@@ -461,9 +452,7 @@ def report(
     explanation: Annotated[
         Path, typer.Argument(metavar="EXPLANATION.json", help="What `spex explain --out` saved.")
     ],
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a page to read and share.")
-    ] = None,
+    html: _Html = None,
     png: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the largest interactions.")
     ] = None,

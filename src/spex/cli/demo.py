@@ -128,7 +128,7 @@ def largest_coefficient(explanation: Explanation) -> str:
     if not top:
         return "The score does not depend on the words."
     members, value = top[0]
-    words = facts.joined(explanation.features[member] for member in members)
+    words = facts.joined(facts.labels(explanation), members)
     size = facts.signed(abs(value)).removeprefix("+")
     singles = values.top(1, order=1)
     if len(members) == 1:
@@ -140,7 +140,7 @@ def largest_coefficient(explanation: Explanation) -> str:
     if singles:
         other, other_value = singles[0]
         other_size = facts.signed(abs(other_value)).removeprefix("+")
-        name = facts.short(explanation.features[other[0]])
+        name = facts.labels(explanation)[other[0]]
         single = f", above every single word (the largest: {name}, {other_size})"
     return (
         f"The largest Fourier coefficient of all, {size}, belongs to {words} together{single}. "
@@ -170,7 +170,7 @@ def together(explanation: Explanation) -> str:
     )
     assert largest is not None  # a share above 0 has a coefficient
     _, members, value = largest
-    words = facts.joined(explanation.features[member] for member in members)
+    words = facts.joined(facts.labels(explanation), members)
     return (
         f"{percent(share)} of the explained variation comes from words that act together, "
         f"most of all {words}. {_meaning(len(members), value, facts.unit_of_score(explanation))}"

@@ -74,8 +74,9 @@ def read_masker(request: "Request") -> AnyMasker:
             if value:
                 raise ArgumentError(f"{name}: the cells of --table need none")
         return _read_table(request, given["--table"])
-    if request.missing:
-        raise ArgumentError("--missing: is about the cells of --table")
+    for name, texts in (("--missing", request.missing), ("--group", request.group)):
+        if texts:
+            raise ArgumentError(f"{name}: is about the cells of --table")
     if len(given) > 1:
         image_unit, text_unit = _by_input("--unit", request.unit)
         image_mask, text_mask = _by_input("--mask", request.mask)
@@ -121,8 +122,14 @@ def _read_table(request: "Request", file: str) -> Table:
             f"--table {file}: has {counted(len(rows), 'row')} under its header; give the row to "
             "explain and, under it, one or more whose cells stand in for its own"
         )
+    groups: dict[str, list[str]] = {}
+    for text in request.group:
+        name, _, columns = text.partition("=")
+        if not (name and columns) or name in groups:
+            raise ArgumentError(f"--group {text!r}: write NAME=COLUMN,COLUMN, each NAME once")
+        groups[name] = columns.split(",")
     frame = typed(header, rows, request.missing)
-    return Table(frame.iloc[:1], frame.iloc[1:])
+    return Table(frame.iloc[:1], frame.iloc[1:], groups)
 
 
 def types_read(masker: AnyMasker) -> list[str]:

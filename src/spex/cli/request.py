@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class Request:
     image: str | None
     table: str | None
     missing: tuple[str, ...]
+    group: tuple[str, ...]
     prompt: str | None
     system: str | None
     model: str | None
@@ -36,6 +38,9 @@ class Request:
     device_map: str | None
     dtype: str | None
     attn_implementation: str | None
+    threads: int | None
+    chat_template_kwargs: str | None
+    answer_prefix: str | None
     unit: tuple[str, ...]
     mask: tuple[str, ...]
     zoom: str | None
@@ -53,11 +58,20 @@ class Request:
     dry_run: bool
     shown: Shown
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any], shown: Shown) -> "Request":
+        """From the options of the command, by name; those given several times as tuples."""
+        named = {one.name: options[one.name] for one in fields(cls) if one.name != "shown"}
+        several = {name: tuple(named[name] or ()) for name in ("missing", "group", "unit", "mask")}
+        return cls(**named | several, shown=shown)
+
     @property
     def model_options(self) -> dict[str, Any]:
         """What `spex.models.load` is called with, beside the model's name."""
-        names = ("device", "device_map", "dtype", "attn_implementation")
+        names = ("device", "device_map", "dtype", "attn_implementation", "threads", "answer_prefix")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.chat_template_kwargs is not None:
+            given["chat_template_kwargs"] = parse_variables(self.chat_template_kwargs)
         return given if self.price is None else {**given, "price": parse_price(self.price)}
 
     def settings(self, n_features: int) -> Settings:
@@ -69,6 +83,24 @@ class Request:
         return Settings(
             n_features, self.budget, self.method, self.max_degree, self.seed, self.target_r2
         )
+
+
+def parse_variables(variables: str) -> dict[str, Any]:
+    """The variables that `--chat-template-kwargs` gives.
+
+    Raises:
+        ArgumentError: they are no JSON object.
+    """
+    try:
+        read = json.loads(variables)
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        raise ArgumentError(
+            f"--chat-template-kwargs {variables!r}: write a JSON object, such as "
+            '{"enable_thinking": false}'
+        )
+    return read
 
 
 def parse_price(price: str) -> tuple[float, float]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from spex.models.protocol import LanguageModel
 
+_LONGEST = 1000  # characters of a message
+
 
 class Load(Protocol):
     """Loads a model by name; see `spex.models.load`."""
@@ -64,6 +66,8 @@ class Session:
         """Write one line to standard error."""
         # A message may quote a text or a path: none of its characters acts on the terminal.
         line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        if len(line) > _LONGEST:  # such as one that quotes a value of a megabyte
+            line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
         print(f"spex: {line}", file=sys.stderr, flush=True)
 
     def notice(self, message: str) -> None:

@@ -1,19 +1,17 @@
 """Saved or fresh explanations: read, shown in the terminal, written as a page."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 from spex.cli.session import Session, console
-from spex.errors import ArgumentError, FileFormatError
+from spex.errors import ArgumentError
 from spex.explanation import Explanation
-from spex.explanations import FORMAT as EXPLANATIONS_FORMAT
 from spex.explanations import Explanations
 from spex.files import read_json
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.values import interactions
-from spex.zooming import FORMAT as ZOOM_FORMAT
+from spex.saving import format_of
 from spex.zooming import Zoom
 
 Result: TypeAlias = Explanation | Explanations | Zoom
@@ -48,14 +46,10 @@ def load(path: Path) -> Result:
         FileFormatError: the file cannot be read as an explanation.
     """
     content = read_json(path)
-    readers: dict[object, Callable[[Path], Result]] = {
-        ZOOM_FORMAT: Zoom.load,
-        EXPLANATIONS_FORMAT: Explanations.load,
-    }
-    kind = content.get("format") if isinstance(content, dict) else None
-    if not isinstance(kind, str):
-        raise FileFormatError(f"{path} is no explanation of spex: it names no format")
-    return readers.get(kind, Explanation.load)(path)
+    kind = format_of(content)
+    classes: tuple[type[Explanation | Explanations | Zoom], ...] = (Explanations, Zoom, Explanation)
+    reader = next((each for each in classes if each.FORMAT == kind), Explanation)
+    return reader.of_file(path, content)
 
 
 def with_command(found: Result, command: str) -> Result:

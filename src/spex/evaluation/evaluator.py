@@ -189,7 +189,12 @@ class _Kept:
                 f"{values.shape[1]} outputs per mask, and the store knows "
                 f"{len(self._identities)}: set the function's attribute 'outputs' to their names"
             )
-        self._store.put_all(self._identities, self._keys(masks), values)
+        keys = self._keys(masks)
+        try:
+            self._store.put_all(self._identities, keys, values)
+        except KeyboardInterrupt:  # what was finished is kept first
+            self._store.put_all(self._identities, keys, values)
+            raise
 
     def _keys(self, masks: BoolArray) -> WordArray:
         return pack(stored_masks(self._source, masks))

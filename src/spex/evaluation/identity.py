@@ -3,8 +3,34 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+# Part of every identity. Raise it when equal descriptions come to mean other values.
+_FORMAT = 2
+
+
+class Identified:
+    """What has an identity for each of its outputs."""
+
+    @property
+    def identities(self) -> tuple[str, ...] | None:
+        """For each output a hash of all that determines its values; None where that is unknown."""
+        raise NotImplementedError
+
+    @property
+    def identity(self) -> str | None:
+        """That of the first output; see `identities`."""
+        identities = self.identities
+        return None if identities is None else identities[0]
+
+
+def output_identities(
+    common: Mapping[str, Any], name: str, outputs: Iterable[Any]
+) -> tuple[str, ...]:
+    """The identity of each output: of what all share, and of its own description under a name."""
+    contents = ({"format": _FORMAT, **common, name: output} for output in outputs)
+    return tuple(map(content_identity, contents))
 
 
 def content_identity(content: Mapping[str, Any] | Sequence[Any]) -> str:

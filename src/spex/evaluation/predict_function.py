@@ -13,7 +13,7 @@ from spex.checks.arguments import whole_number
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, ValueFunctionError
-from spex.evaluation.identity import content_identity, distinct_names
+from spex.evaluation.identity import Identified, distinct_names, output_identities
 from spex.evaluation.source import in_batches
 from spex.inputs.protocol import InputMasker
 from spex.prior import Prior
@@ -21,7 +21,6 @@ from spex.wording import shorten
 
 # Inputs per call: a few dozen photographs, or some ten thousand rows of a table.
 _BATCH_BYTES = 8 << 20
-_IDENTITY_FORMAT = 2
 
 
 class _Default(enum.Enum):
@@ -32,7 +31,7 @@ LARGEST: Final = _Default.LARGEST
 """The output that is the largest for the unmasked input."""
 
 
-class PredictFunction:
+class PredictFunction(Identified):
     """A masker and a function: f(mask) is what the function predicts for what is kept.
 
     For a classifier or a regressor, such as a scikit-learn model's `predict_proba` or a function
@@ -123,15 +122,8 @@ class PredictFunction:
         """
         if not isinstance(self._identity, str):
             return None
-        masker = self.masker.describe()
-        common = {"format": _IDENTITY_FORMAT, "predict": self._identity, "masker": masker}
-        return tuple(content_identity(common | {"output": one}) for one in self._explained)
-
-    @property
-    def identity(self) -> str | None:
-        """That of the first output; see `identities`."""
-        identities = self.identities
-        return None if identities is None else identities[0]
+        common = {"predict": self._identity, "masker": self.masker.describe()}
+        return output_identities(common, "output", self._explained)
 
     def contexts(self) -> tuple[Context, ...]:
         """What is explained, for reports; one for each output."""

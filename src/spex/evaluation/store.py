@@ -67,6 +67,8 @@ _BUSY_SECONDS = 60.0  # how long another process's transaction is waited for
 # A claim is renewed while its process keeps values. It ends this long after the last one, or after
 # three times the longest pause between two of them.
 _LEASE_SECONDS = 120.0
+# Tells this process from an earlier one of the same number, as in a container that began again.
+_PROCESS = secrets.token_hex(4)
 
 T = TypeVar("T")
 
@@ -104,7 +106,7 @@ class Store:
         self.path = Path(path)
         self._give_up = give_up
         self._is_given_up = False
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{_PROCESS}{secrets.token_hex(4)}"
         self._lease, self._last_kept, self._renewed = _LEASE_SECONDS, 0.0, 0.0
         try:
             if not self._in_memory:
@@ -380,9 +382,11 @@ def _chunks(blobs: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes], str]
 
 def _is_dead(holder: str) -> bool:
     """Whether the process is known to have ended; of other machines nothing is known."""
-    machine, number, _ = holder.rsplit(":", 2)
+    machine, number, token = holder.rsplit(":", 2)
     if machine != socket.gethostname() or os.name != "posix":
         return False
+    if int(number) == os.getpid():
+        return not token.startswith(_PROCESS)
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:

@@ -13,7 +13,7 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, BackendError
-from spex.evaluation.identity import content_identity, distinct_names
+from spex.evaluation.identity import Identified, distinct_names, output_identities
 from spex.evaluation.store import Store
 from spex.inputs.protocol import PromptMasker
 from spex.models import FunctionModel, load
@@ -33,13 +33,11 @@ from spex.scores.several import evaluate_several
 if TYPE_CHECKING:
     from spex.models.servers.endpoint import Usage
 
-# Part of every identity. Raise it when equal descriptions come to mean other values.
-_IDENTITY_FORMAT = 2
 # A picture takes some 100 kB: thousands of them are not made before the first is looked at.
 _PICTURES_AT_ONCE = 64
 
 
-class ValueFunction:
+class ValueFunction(Identified):
     """A masker, a model and a score: f(mask) is the score of the model's answer to what is kept.
 
     Args:
@@ -165,18 +163,8 @@ class ValueFunction:
         described = [score.describe() for score in self.scores]
         if model is None or None in described:
             return None
-        masker = self.masker.describe()
-        contents = (
-            {"format": _IDENTITY_FORMAT, "model": model, "masker": masker, "score": score}
-            for score in described
-        )
-        return tuple(map(content_identity, contents))
-
-    @property
-    def identity(self) -> str | None:
-        """That of the first score; see `identities`."""
-        identities = self.identities
-        return None if identities is None else identities[0]
+        common = {"model": model, "masker": self.masker.describe()}
+        return output_identities(common, "score", described)
 
     def contexts(self) -> tuple[Context, ...]:
         """What is explained, for reports; one for each score."""
@@ -202,7 +190,8 @@ class ValueFunction:
         )
 
     def _notes(self) -> tuple[str, ...]:
-        replying, notes = self._replying, list(getattr(self.masker, "notes", ()))
+        replying = self._replying
+        notes = [*getattr(self.masker, "notes", ()), *getattr(self.model, "notes", ())]
         if replying.n_cut_off:
             notes.append(
                 f"{replying.n_cut_off:,} of {replying.n_replies:,} replies were cut off at the "

@@ -10,12 +10,14 @@ The SPEX poster writes m_i = 1 for a *masked* feature; the two differ by (-1)^|k
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray, Interaction, WordArray
 from spex.errors import ArgumentError
 from spex.f2.packing import n_words, pack, parity, unpack
+from spex.wording import shorten
 
 # Masks times coefficients evaluated at once: 16 MB of signs.
 _BLOCK = 1 << 21
@@ -53,19 +55,24 @@ class Spectrum:
             ArgumentError: an interaction names a feature outside 0 .. n_features - 1 or is not
                 sorted without repetition.
         """
-        rows = np.zeros((len(coefficients), n_features), dtype=np.bool_)
-        for row, interaction in zip(rows, coefficients, strict=True):
+        for interaction in coefficients:
             members = list(interaction)
             if members != sorted(set(members)) or (
                 members and not 0 <= members[0] <= members[-1] < n_features
             ):
                 raise ArgumentError(
-                    f"{interaction} is not a sorted tuple of different features "
+                    f"{shorten(str(interaction))} is not a sorted tuple of different features "
                     f"between 0 and {n_features - 1}"
                 )
-            row[members] = True
+        orders = np.fromiter(map(len, coefficients), np.int64, count=len(coefficients))
+        rows = np.repeat(np.arange(len(orders)), orders)
+        columns = np.fromiter(chain.from_iterable(coefficients), np.int64, count=len(rows))
+        # Packed at once: rows of booleans would take eight times the memory.
+        support = np.zeros((len(orders), n_words(n_features)), dtype=np.uint64)
+        bits = np.uint64(1) << (columns % 64).astype(np.uint64)
+        np.bitwise_or.at(support, (rows, columns // 64), bits)
         values = np.fromiter(coefficients.values(), dtype=np.float64, count=len(coefficients))
-        return cls(n_features, pack(rows), values)
+        return cls(n_features, support, values)
 
     def __len__(self) -> int:
         return len(self.coefficients)

@@ -22,29 +22,27 @@ from spex.inputs.parts import Piece
 from spex.inputs.segmentation import LINE_BREAK, WHITE, Span
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Gap:
-    """White space between two segments: `ends` a line, `breaks` lines, and indents the next.
+    """White space between two segments: `ends` a line, then `breaks`, then `indents` the next line.
 
-    Without a line break, all of it is in `ends`.
+    All three are empty where there is no line break.
     """
 
-    ends: str
+    white: str
+    strength: int
+    ends: str = ""
     breaks: str = ""
     indents: str = ""
-    strength: int = 0
 
     @classmethod
     def of(cls, white: str) -> "_Gap":
         breaks = list(LINE_BREAK.finditer(white))
         if not breaks:
-            return cls(white, strength=min(len(white), 1))
+            return cls(white, min(len(white), 1))
         start, stop = breaks[0].start(), breaks[-1].end()
-        return cls(white[:start], white[start:stop], white[stop:], min(len(breaks), 2) + 1)
-
-    @property
-    def white(self) -> str:
-        return self.ends + self.breaks + self.indents
+        strength = min(len(breaks), 2) + 1
+        return cls(white, strength, white[:start], white[start:stop], white[stop:])
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def _begin(gaps: Sequence[_Gap]) -> str:
     broken = [gap for gap in others if gap.breaks]
     if not broken:
         return lead.white
-    return (lead.ends + lead.breaks if lead.breaks else "") + broken[-1].indents
+    return lead.ends + lead.breaks + broken[-1].indents
 
 
 def _end(gaps: Sequence[_Gap]) -> str:

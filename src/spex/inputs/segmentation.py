@@ -10,9 +10,10 @@ would is widened.
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeAlias
 
+from spex.checks.patterns import compile_pattern, find_matches
 from spex.errors import ArgumentError, MissingExtraError
 
 Span: TypeAlias = tuple[int, int]
@@ -42,6 +43,20 @@ _WIDE_WHITE = re.compile(r"[^\S\x00-\x7f]")
 _WIDE_BREAKS = "\x85\u2028\u2029"
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
 
+# A line that starts so starts a sentence: an item of a list, a heading, a quotation, a line of a
+# log, or a name and its value.
+_ITEM = re.compile(
+    r"""\s*(?: [|>\[{<\u2022\u2023\u25e6\u25aa\u00b7] | [-*+\u2013\u2014]\s | \#+\s | \d{1,3}\.\s
+    | \(?\w{1,3}\)\s | \d{4}[-/.]\d\d? | \d\d?[-/]\d\d?[-/] | \d\d?:\d\d
+    | [A-Z][a-z]{2}\s+\d\d?\s+\d\d: | (?:TRACE|DEBUG|INFO|NOTICE|WARN(ING)?|ERROR|FATAL|CRITICAL)\b
+    | [^\W\d_a-z][\w.-]*(?:\ [\w.-]+){0,2}\ ?[:=](?:\s|$) )""",
+    re.VERBOSE,
+)
+# A line that holds this is a row of a table: cells between tabs, bars, two spaces or commas.
+_ROW = re.compile(r"\S\t+\S|\||\w {2,}\S|[,;][^\W\d]|^\W*$")
+# The least width of hard-wrapped text, in columns. Lists of lines as long and as even are rare.
+_LEAST_WIDTH = 50
+
 
 class Tokenizer(Protocol):
     """Finds the tokens of a text; every `LanguageModel` is one."""
@@ -62,9 +77,7 @@ def parse_unit(unit: object, also: str | None = None) -> str | re.Pattern[str]:
         ArgumentError: the unit or its language is unknown, or its pattern is no regular expression.
     """
     if isinstance(unit, re.Pattern):
-        if not isinstance(unit.pattern, str):
-            raise ArgumentError("unit is a pattern over bytes; compile it from a str")
-        return unit
+        return compile_pattern(unit, "unit")
     if isinstance(unit, str):
         if unit in NAMED_UNITS or unit == also:
             return unit
@@ -74,13 +87,7 @@ def parse_unit(unit: object, also: str | None = None) -> str | re.Pattern[str]:
         if kind == "sentence" and _LANGUAGE.fullmatch(language):
             return unit
         if unit.startswith(REGEX_PREFIX):
-            pattern = unit.removeprefix(REGEX_PREFIX)
-            try:
-                return re.compile(pattern)
-            except re.error as error:
-                raise ArgumentError(
-                    f"unit: {pattern!r} is not a regular expression ({error})"
-                ) from None
+            return compile_pattern(unit.removeprefix(REGEX_PREFIX), "unit")
     valid = _VALID if also is None else f"{also!r}, {_VALID}"
     raise ArgumentError(f"unit={unit!r} is unknown; use {valid}")
 
@@ -101,13 +108,13 @@ def unit_spans(
         tokenizer: finds the tokens, for unit "token".
 
     Raises:
-        ArgumentError: the tokenizer is missing, or a library cannot split the text.
+        ArgumentError: the tokenizer is missing, a library cannot split the text, or the search for
+            a pattern takes too long.
         MissingExtraError: a library that the unit needs is not installed.
     """
     if isinstance(unit, re.Pattern):
-        return whole_graphemes(
-            text, [match.span() for match in unit.finditer(text) if match.group().strip()]
-        )
+        matches = find_matches(unit, text, "unit")
+        return whole_graphemes(text, [span for span in matches if text[slice(*span)].strip()])
     kind, _, language = unit.partition(":")
     if kind == "line":
         return _lines(text)
@@ -125,6 +132,7 @@ def unit_spans(
 
 
 def _lines(text: str) -> list[Span]:
+    """Lines with their indentation, but without blank ones."""
     breaks = [match.span() for match in LINE_BREAK.finditer(text)]
     starts = [0, *(stop for _, stop in breaks)]
     stops = [*(start for start, _ in breaks), len(text)]
@@ -143,6 +151,7 @@ def _paragraph_starts(text: str) -> list[int]:
 
 
 def _sentence_starts(text: str, language: str) -> list[int]:
+    """Starts of sentences, of which some lines are; see `_line_starts`."""
     import sentencex  # type: ignore[import-untyped]
 
     # The library slices one byte after white space, and fails where that takes several bytes.
@@ -156,7 +165,58 @@ def _sentence_starts(text: str, language: str) -> list[int]:
         raise ArgumentError(
             f"text cannot be split into sentences ({error}); use unit='paragraph' or 'word'"
         ) from None
-    return _starts_of(sentences, plain)
+    return _starts_of(sentences, plain) + _line_starts(text)
+
+
+def _line_starts(text: str) -> list[int]:
+    """Starts of the lines to which the sentence of the line before does not run on.
+
+    It does not after a blank line, a row of a table or a heading, nor to an item (of a list, a log,
+    a form) or a row. In the blocks of lines between these it runs on where the text is
+    hard-wrapped, or where a line of two words or more goes on in lower case.
+    """
+    blocks: list[list[Span]] = []
+    last = ""
+    for start, stop in _lines(text):
+        line = text[start:stop]
+        ends = not last or last.lstrip().startswith("#")
+        if ends or _ITEM.match(line) or _ROW.search(line.strip()) or _ROW.search(last.strip()):
+            blocks.append([])
+        elif len(LINE_BREAK.findall(text[blocks[-1][-1][1] : start])) > 1:
+            blocks.append([])
+        blocks[-1].append((start, stop))
+        last = line
+    starts = []
+    for block in blocks:
+        lines = [text[start:stop] for start, stop in block]
+        runs_on = _runs_on(lines)
+        starts += [start for (start, _), runs in zip(block, runs_on, strict=True) if not runs]
+    return starts
+
+
+def _runs_on(lines: Sequence[str]) -> list[bool]:
+    """For each line of a block, whether the sentence of the line before may run on to it."""
+    if _is_wrapped(lines):
+        return [False] + [True] * (len(lines) - 1)
+    # A list may have all its items in lower case.
+    is_list = lines[0].lstrip()[0].islower()
+    return [False] + [
+        not (is_list or last.endswith(":"))
+        and len(last.split()) > 1
+        and line.lstrip(" \t(\"'\u201c\u2018\xab")[:1].islower()
+        for last, line in itertools.pairwise(lines)
+    ]
+
+
+def _is_wrapped(lines: Sequence[str]) -> bool:
+    """Whether most line breaks are where the next word would have made the line too long."""
+    # Chinese and Japanese characters take two columns.
+    widths = [len(line) + sum(character >= "\u2e80" for character in line) for line in lines]
+    too_long = [
+        width + 1 + len(line.split()[0]) > max(widths)
+        for width, line in zip(widths, lines[1:], strict=False)
+    ]
+    return max(widths) >= _LEAST_WIDTH and 2 * sum(too_long) > len(too_long)
 
 
 def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:

@@ -6,9 +6,9 @@ import json
 import uuid
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from spex._typing import BoolArray
+from spex._typing import BoolArray, IntArray
 from spex.checks.arguments import MAX_FEATURES
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR
+from spex.wording import in_full, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,24 +51,30 @@ class Table:
         row: (n_columns,) array or list of cells; or a Series, a mapping of column names, or a
             DataFrame of one row.
         background: (n_rows, n_columns) array, or a DataFrame; one row, or a sample of the data.
+        groups: columns that are one feature, present or absent together, by name of the feature:
+            {"place": ["latitude", "longitude"]}, or the columns of a one-hot code. Columns of an
+            array are named by their numbers. Other columns are features of their own.
 
     Attributes:
-        features: "column = value" of each cell.
+        features: "column = value" of each cell; the groups stand where their first columns do.
         notes: a sentence for each cell that does not fit the type of its column.
 
     Raises:
         ArgumentError: an argument is wrong, two columns have one name, row and background have
-            different columns, or there are more than 16,384.
+            different columns, there are more than 16,384, or a column is in two groups.
     """
 
     row: Any
     background: Any
+    groups: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self._background) == 0:
             raise ArgumentError("background has no rows; give at least one")
+        _ = self._row  # checks it
         if self.n_features < 2:
-            raise ArgumentError("the table has one column; nothing to attribute; give more columns")
+            one = "one group" if self.groups else "one column"
+            raise ArgumentError(f"the table has {one}; nothing to attribute; give more columns")
 
     @cached_property
     def _background(self) -> "pd.DataFrame":
@@ -165,17 +172,56 @@ class Table:
         return [f"{name}" if named else f"column {name}" for name in self._background.columns]
 
     @cached_property
+    def _members(self) -> dict[str | int, list[int]]:
+        """The columns of each feature: of a group by its name, of a cell by its number."""
+        places = {name: number for number, name in enumerate(self._background.columns)}
+        if not isinstance(self.groups, Mapping):
+            raise ArgumentError(
+                f"groups is a {type(self.groups).__name__}; give a mapping from the name of a group"
+                " to its columns"
+            )
+        owner: dict[int, str] = {}
+        for name, members in self.groups.items():
+            if isinstance(members, str) or not len(members):
+                raise ArgumentError(f"groups: {name!r} has {members!r}; give a list of its columns")
+            for member in members:
+                number = places.get(member)
+                if number is None:
+                    raise ArgumentError(f"groups: {name!r} has {member!r}, which is no column")
+                if number in owner:
+                    raise ArgumentError(
+                        f"groups: column {member!r} is in {owner[number]!r} and in {name!r}; "
+                        "leave it out once"
+                    )
+                owner[number] = str(name)
+        found: dict[str | int, list[int]] = {}
+        for number in range(len(places)):
+            found.setdefault(owner.get(number, number), []).append(number)
+        return found
+
+    @cached_property
+    def _feature_of_column(self) -> IntArray:
+        """(n_columns,) the number of the feature of each column."""
+        features = np.empty(len(self._background.columns), dtype=np.int64)
+        for number, members in enumerate(self._members.values()):
+            features[members] = number
+        return features
+
+    @cached_property
     def features(self) -> tuple[str, ...]:
-        """Column and value of each cell."""
+        """Column and value of each cell; name and values of each group."""
+        cells = [_readable(self._row.iat[0, number]) for number in range(len(self._names))]
         return tuple(
-            f"{name} = {_readable(self._row.iloc[0, number])}"
-            for number, name in enumerate(self._names)
+            f"{self._names[feature]} = {cells[feature]}"
+            if isinstance(feature, int)
+            else f"{feature} = {shorten(', '.join(cells[number] for number in members))}"
+            for feature, members in self._members.items()
         )
 
     @property
     def n_features(self) -> int:
-        """The number of cells."""
-        return len(self._row.columns)
+        """The number of cells, or of groups and other cells."""
+        return len(self._members)
 
     @property
     def inputs_per_mask(self) -> int:
@@ -186,7 +232,11 @@ class Table:
     parts = ()
     prior = NO_PRIOR
     system = None
-    unit_name = "cell"
+
+    @property
+    def unit_name(self) -> str:
+        """A cell, or a group of cells."""
+        return "group or cell" if self.groups else "cell"
 
     @property
     def operator_name(self) -> str:
@@ -202,7 +252,8 @@ class Table:
         """
         import pandas as pd
 
-        present = check_masks(masks, self.n_features)
+        of_features = check_masks(masks, self.n_features)
+        present = of_features[:, self._feature_of_column]
         if isinstance(self.background, pd.DataFrame):
             return self._frame(present)
         return _filled(self._array, present)
@@ -263,6 +314,7 @@ class Table:
         return {
             "type": "table",
             "sha256": digest.hexdigest(),
+            **({"features": list(self._members.values())} if self.groups else {}),
             "unit": self.unit_name,
             "operator": self.operator_name,
         }
@@ -392,4 +444,4 @@ def _is_same(found: Any, cell: Any) -> bool:
 
 
 def _readable(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+    return in_full(value) if isinstance(value, float | np.floating) else str(value)

@@ -15,7 +15,7 @@ from spex.fourier.spectrum import Spectrum
 from spex.interactions.expansion import baseline_value, expand
 from spex.interactions.index import FIRST_ORDER, InteractionIndex, exact_weight, highest_of_baseline
 from spex.interactions.uncertainty import SpectrumErrors, error_of_sum, share_containing
-from spex.wording import shorten
+from spex.wording import distinct, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,11 +212,12 @@ class InteractionValues(Mapping[Interaction, float]):
     def __repr__(self) -> str:
         shown = self.top(10)
         head = f"{self._index} of order <= {self._order}, {len(self._features)} features"
-        lines = [f"{head}, baseline {self._baseline:.6g}, {len(self)} listed"]
+        rounding = 1e-12 * max(map(abs, self._values.values()), default=0.0)
+        baseline = 0.0 if abs(self._baseline) <= rounding else self._baseline
+        lines = [f"{head}, baseline {baseline:.6g}, {len(self)} listed"]
+        names = distinct([short(label, 24) for label in self._features])
         for interaction, value in shown:
-            labels = " & ".join(
-                shorten(" ".join(label.split()), 24) for label in self._labels(interaction)[:6]
-            )
+            labels = " & ".join(names[member] for member in interaction[:6])
             more = f" & {len(interaction) - 6} more" if len(interaction) > 6 else ""
             lines.append(f"  {value:+12.6g}  {labels}{more}")
         n_hidden = sum(1 for interaction in self if interaction) - len(shown)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spex.errors import ArgumentError
+from spex.models.chat import ChatOptions
 from spex.models.function import FunctionModel, import_function
 from spex.models.protocol import LanguageModel, Message, Prompt, Reply
 from spex.models.servers.address import refuse_secret
@@ -27,6 +28,9 @@ def load(
     dtype: str | None = None,
     attn_implementation: str | None = None,
     price: tuple[float, float] | None = None,
+    threads: int | None = None,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+    answer_prefix: str = "",
 ) -> LanguageModel:
     """Load a model by name.
 
@@ -48,6 +52,12 @@ def load(
             as "eager", "sdpa" or "flash_attention_2"; default: transformers' choice.
         price: of a model on a server ("openai:..."): dollars per million tokens read and written,
             such as (0.15, 0.60), from which its `usage.cost` follows.
+        threads: of "gguf:...": the number of threads; default: the cores that this process may use.
+        chat_template_kwargs: variables for the chat template, such as {"enable_thinking": False}
+            for models that reason otherwise. Not of "reply:...".
+        answer_prefix: text at the start of the model's answer, such as an empty reasoning block;
+            what is scored or generated comes after it. Not of "reply:...", classifiers, and servers
+            other than vLLM and llama.cpp.
 
     Raises:
         ArgumentError: the name is none of these or may hold a password or key, or an argument does
@@ -62,16 +72,22 @@ def load(
             f"price={price!r} does not go with model {name!r}; only models on servers "
             "('openai:...') have one"
         )
+    if threads is not None and not (isinstance(name, str) and name.startswith(_GGUF_PREFIX)):
+        raise ArgumentError(
+            f"threads={threads!r} does not go with model {name!r}; only GGUF files ('gguf:...') "
+            "take it"
+        )
     placement = Placement(device, device_map, dtype, attn_implementation)
+    chat = ChatOptions(chat_template_kwargs or {}, answer_prefix)
     if name == "smollm2":
         from spex.models.transformers.smollm2 import load_smollm2
 
-        return load_smollm2(notice, placement)
+        return load_smollm2(notice, placement, chat)
     if isinstance(name, str) and name.startswith(_HF_PREFIX) and len(name) > len(_HF_PREFIX):
         from spex.models.transformers.kinds import load_transformers
 
         source = name.removeprefix(_HF_PREFIX)
-        return load_transformers(source, name=name, placement=placement, notice=notice)
+        return load_transformers(source, name=name, placement=placement, chat=chat, notice=notice)
     if placement.options:
         option, value = next(iter(placement.options.items()))
         raise ArgumentError(
@@ -81,11 +97,14 @@ def load(
     if isinstance(name, str) and name.startswith(_GGUF_PREFIX) and len(name) > len(_GGUF_PREFIX):
         from spex.models.servers.gguf import GGUFModel
 
-        return GGUFModel(name.removeprefix(_GGUF_PREFIX), name=name, notice=notice)
+        file = name.removeprefix(_GGUF_PREFIX)
+        return GGUFModel(file, name=name, threads=threads, chat=chat, notice=notice)
     if on_server:
         from spex.models.servers.openai import connect
 
-        return connect(name, price)
+        return connect(name, price, chat)
+    for option, value in chat.given.items():
+        raise ArgumentError(f"{option}={value!r} does not go with model {name!r}; leave it out")
     if isinstance(name, str) and name.startswith(_REPLY_PREFIX):
         return FunctionModel(import_function(name.removeprefix(_REPLY_PREFIX)), name=name)
     raise ArgumentError(

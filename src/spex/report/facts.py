@@ -2,10 +2,11 @@
 
 import itertools
 import math
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from spex._typing import Interaction
 from spex.errors import ArgumentError
@@ -13,7 +14,10 @@ from spex.fitting.methods import METHODS
 from spex.inputs.parts import Part, TextPart
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
-from spex.wording import counted, percent
+from spex.wording import counted, distinct, percent
+from spex.wording import one_line as one_line
+from spex.wording import short as short
+from spex.wording import visible as visible
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -33,7 +37,8 @@ MEANINGS: Mapping[InteractionIndex, str] = {
     "them is there than when an odd number is",
 }
 
-_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+# Of the numbers that a value is a sum of.
+_ROUNDING = 1e-12
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
 _NEARLY_ALL = 0.95
@@ -41,44 +46,24 @@ _NEARLY_ALL = 0.95
 _WORTHWHILE_GAIN = 0.1
 
 
-def visible(text: str) -> str:
-    """Text without characters that could act on a terminal or that no file can hold.
+def labels(explanation: "Explanation", limit: int = 40) -> tuple[str, ...]:
+    """The labels, each on one line of about `limit` characters and unlike all others."""
+    return distinct([short(label, limit) for label in explanation.features])
 
-    Control characters other than tab and line feed (an escape sequence in a text that someone else
-    wrote must not reach the terminal), overrides of the writing direction and half surrogate pairs
-    are shown as U+FFFD.
+
+def joined(labels: Sequence[str], interaction: Interaction) -> str:
+    """The labels of an interaction."""
+    return " + ".join(labels[member] for member in interaction)
+
+
+def signed(value: float, scale: float = 0.0) -> str:
+    """A value with its sign and three significant digits, without an exponent where readable.
+
+    Args:
+        value: Any finite number.
+        scale: Size of the numbers that it was computed from; a rounding error of these is 0.
     """
-    return "".join("\N{REPLACEMENT CHARACTER}" if _acts(c) else c for c in text)
-
-
-def _acts(character: str) -> bool:
-    if character in "\n\t":
-        return False
-    category = unicodedata.category(character)
-    return category in ("Cc", "Cs") or character in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
-
-
-def one_line(text: str) -> str:
-    """Visible text on one line, white space collapsed."""
-    return visible(" ".join(text.split()))
-
-
-def short(label: str, limit: int = 40) -> str:
-    """A label on one line, cut to `limit` characters; never empty."""
-    line = one_line(label)
-    if not line:
-        return "(blank)"
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + _ELLIPSIS
-
-
-def joined(labels: Iterable[str], limit: int = 40) -> str:
-    """The labels of an interaction, each cut to `limit` characters."""
-    return " + ".join(short(label, limit) for label in labels)
-
-
-def signed(value: float) -> str:
-    """A value with its sign and three significant digits, without an exponent where readable."""
-    if value == 0:
+    if abs(value) <= _ROUNDING * scale:
         return "0"
     # The exponent after rounding: 9.999 has three digits as 10.0.
     decimals = 2 - int(f"{value:.2e}".partition("e")[2])
@@ -91,13 +76,46 @@ def margin(values: InteractionValues, interaction: Interaction) -> str | None:
     """Half the width of the 90 % interval of a value; None where all is exact or unknown."""
     low, high = values.interval(interaction)
     half = (high - low) / 2
-    return signed(half).removeprefix("+") if half > 0 else None
+    if not half > _ROUNDING * max(abs(low), abs(high)):
+        return None
+    return signed(half).removeprefix("+")
+
+
+def scale(explanation: "Explanation") -> float:
+    """The sum of the absolute coefficients: no value of the surrogate exceeds it."""
+    return math.fsum(abs(value) for _, value in explanation.spectrum.items())
+
+
+def ends(explanation: "Explanation") -> tuple[str, str]:
+    """The score with everything kept and with nothing: the model's own beside the surrogate's."""
+    n, unit, size = explanation.n_features, unit_of_score(explanation), scale(explanation)
+    predicted = explanation.predict(np.array([[True] * n, [False] * n])).tolist()
+    whole, nothing = (
+        _end(own, of_surrogate, unit, size)
+        for own, of_surrogate in zip(explanation.observed, predicted, strict=True)
+    )
+    return whole, nothing
+
+
+def _end(own: float | None, of_surrogate: float, unit: str, size: float) -> str:
+    fitted = signed(of_surrogate, size)
+    if own is None:
+        return f"{fitted} {unit}".rstrip() + " by the surrogate"
+    told = signed(own, max(size, abs(of_surrogate)))
+    by_surrogate = "" if told == fitted else f", by the surrogate {fitted}"
+    return f"{told} {unit}".rstrip() + by_surrogate
+
+
+def _coefficients(explanation: "Explanation") -> dict[Interaction, float]:
+    """The Fourier coefficients but the mean, without rounding errors."""
+    least = _ROUNDING * scale(explanation)
+    return {k: value for k, value in explanation.spectrum.items() if k and abs(value) > least}
 
 
 def main_effects(explanation: "Explanation") -> list[float]:
     """The Banzhaf value of each feature, -2 F({i}), in the unit of the score."""
     effects = [0.0] * explanation.n_features
-    for interaction, coefficient in explanation.spectrum.items():
+    for interaction, coefficient in _coefficients(explanation).items():
         if len(interaction) == 1:
             effects[interaction[0]] = -2 * coefficient
     return effects
@@ -105,9 +123,14 @@ def main_effects(explanation: "Explanation") -> list[float]:
 
 def variance_shares(explanation: "Explanation") -> dict[Interaction, float]:
     """The share of the surrogate's variance over uniform masks of each Fourier coefficient."""
-    squares = {k: f * f for k, f in explanation.spectrum.items() if k}
+    squares = {k: f * f for k, f in _coefficients(explanation).items()}
     total = math.fsum(squares.values())
     return {k: square / total for k, square in squares.items()} if total > 0 else {}
+
+
+def shares_of(explanation: "Explanation", index: InteractionIndex) -> Mapping[Interaction, float]:
+    """The shares that belong to the values of an index: a coefficient has one, no other value."""
+    return variance_shares(explanation) if index is InteractionIndex.FOURIER else {}
 
 
 def joint_share(explanation: "Explanation") -> float:
@@ -152,7 +175,7 @@ def has_direction(index: InteractionIndex) -> bool:
 
 def is_constant(explanation: "Explanation") -> bool:
     """Whether the surrogate has the same value at every mask."""
-    return not any(k and value for k, value in explanation.spectrum.items())
+    return not _coefficients(explanation)
 
 
 def fidelity(explanation: "Explanation") -> str:

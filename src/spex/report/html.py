@@ -72,7 +72,7 @@ class TableRow:
         labels: (short, whole) label of each.
         order: How many features it joins.
         value: Its value, readable.
-        share: Its share of the variance, readable; a dash where it has no coefficient of its own.
+        share: Of a Fourier coefficient, its share of the variance, readable; empty for others.
         bar_start: Where its bar starts, in percent of the width; zero is at 50.
         bar_width: How wide its bar is, in percent of the width.
         colour: CSS class of its bar: `pos`, `neg`, or `flat` where the sign has no such meaning.
@@ -187,7 +187,7 @@ def page_data(
         listing=_listing(explanation, rows, remainder),
         rows=rows,
         remainder=None if remainder is None else _typeset(remainder),
-        facts=_facts(explanation, unit),
+        facts=_facts(explanation),
     )
 
 
@@ -286,21 +286,21 @@ def _blocks(
     explanation: "Explanation", effects: list[float], largest: float, unit: str
 ) -> tuple[str, tuple[Block, ...]]:
     """The kind of the input, and the input with its main effects."""
+    names = facts.labels(explanation)
 
     def piece(text: str, feature: int | None) -> Stretch:
         if feature is None:
             return Stretch(text, None, "", "")
         effect = effects[feature]
-        label = facts.short(explanation.features[feature])
         level = round(LEVELS * abs(effect) / largest) if largest else 0
         colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
         size = _with_unit(_typeset(facts.signed(effect)), unit)
-        return Stretch(text, feature, colour, f"{label}: main effect {size}")
+        return Stretch(text, feature, colour, f"{names[feature]}: main effect {size}")
 
     parts = facts.parts(explanation)
     if parts is None:
-        labels = enumerate(explanation.features)
-        chips = tuple(piece(facts.short(label, 200), number) for number, label in labels)
+        labels = enumerate(facts.labels(explanation, 200))
+        chips = tuple(piece(label, number) for number, label in labels)
         return "Features", (Block(None, chips),)
     blocks = []
     for part in parts:
@@ -318,32 +318,34 @@ def _blocks(
 def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> tuple[TableRow, ...]:
     top = values.top(MAX_ROWS)
     largest = max((abs(value) for _, value in top), default=0.0)
-    shares = facts.variance_shares(explanation)
+    shares = facts.shares_of(explanation, values.index)
     coloured = facts.has_direction(values.index)
+    names, short = facts.labels(explanation), facts.labels(explanation, 60)
     rows = []
     for rank, (interaction, value) in enumerate(top, 1):
-        labels = [explanation.features[member] for member in interaction]
-        share = shares.get(interaction)
+        share = percent(shares[interaction]) if shares else ""
         width = 50 * abs(value) / largest if largest else 0.0
-        words = facts.joined(labels)
+        words = facts.joined(names, interaction)
         says = f"{words}: {_with_unit(_typeset(facts.signed(value)), unit)}"
         whisker = None
         if facts.margin(values, interaction) is not None:
             bounds = values.interval(interaction)
-            low, high = (_typeset(facts.signed(bound)) for bound in bounds)
+            low, high = (_typeset(facts.signed(bound, largest)) for bound in bounds)
             says += f" (90 % interval {low} to {high})"
             start, end = (50 + 50 * bound / largest for bound in bounds)
             whisker = round(max(start, 0.0), 2), round(min(end, 100.0), 2)
-        if share is not None:
-            says += f", {percent(share)} of the variance"
+        if share:
+            says += f", {share} of the variance"
         rows.append(
             TableRow(
                 rank=rank,
                 members=" ".join(map(str, interaction)),
-                labels=tuple((facts.short(label, 60), facts.visible(label)) for label in labels),
+                labels=tuple(
+                    (short[i], facts.visible(explanation.features[i])) for i in interaction
+                ),
                 order=len(interaction),
                 value=_typeset(facts.signed(value)),
-                share="\N{EN DASH}" if share is None else percent(share),
+                share=share,
                 bar_start=round(50.0 if value > 0 else 50 - width, 2),
                 bar_width=round(width, 2),
                 colour=("pos" if value > 0 else "neg") if coloured else "flat",
@@ -369,16 +371,12 @@ def _with_unit(value: str, unit: str) -> str:
     return f"{value} {unit}" if unit else value
 
 
-def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
-    import numpy as np
-
+def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
     context = {
         key: facts.context_text(explanation, key)
         for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
     }
-    everything, nothing = explanation.predict(
-        np.array([[True] * explanation.n_features, [False] * explanation.n_features])
-    ).tolist()
+    whole, nothing = map(_typeset, facts.ends(explanation))
     found: list[tuple[str, Any, bool]] = [
         ("Score", facts.score(explanation), False),
         ("Answer explained", context["answer"], True),
@@ -386,9 +384,10 @@ def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
         ("System message", context["system"], True),
         ("Prompt", context["prompt"], True),
         ("Units", _units(explanation, context["unit"], context["operator"]), False),
-        ("Predicted score", _predicted(everything, nothing, unit), False),
+        ("Everything kept", whole, False),
+        ("Nothing kept", nothing, False),
         ("Method", _method(explanation), False),
-        ("Evaluations", f"{explanation.n_evaluations:,} (budget {explanation.budget:,})", False),
+        ("Evaluations", _evaluations(explanation), False),
         ("More evaluations", facts.forecast(explanation), False),
         ("Server", facts.usage(explanation), False),
         ("Seed", str(explanation.seed), False),
@@ -398,18 +397,17 @@ def _facts(explanation: "Explanation", unit: str) -> tuple[Fact, ...]:
     return tuple(Fact(name, value, block) for name, value, block in found if value)
 
 
+def _evaluations(explanation: "Explanation") -> str:
+    told = explanation.n_evaluations > explanation.budget
+    more = "; more were told" if told else ""
+    return f"{explanation.n_evaluations:,} (budget {explanation.budget:,}{more})"
+
+
 def _units(explanation: "Explanation", unit: str | None, operator: str | None) -> str:
     number = counted(explanation.n_features, "feature")
     if unit is None:
         return number
     return f"{number} of kind {unit}" + (f", left out by: {operator}" if operator else "")
-
-
-def _predicted(everything: float, nothing: float, unit: str) -> str:
-    return (
-        f"{_with_unit(_typeset(facts.signed(everything)), unit)} with everything kept, "
-        f"{_with_unit(_typeset(facts.signed(nothing)), unit)} with nothing kept"
-    )
 
 
 def _method(explanation: "Explanation") -> str:

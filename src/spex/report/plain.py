@@ -22,6 +22,7 @@ def as_text(explanation: "Explanation") -> str:
         text = facts.score(explanation) if key == "score" else facts.context_text(explanation, key)
         if text is not None:
             lines.append(f"{key}: {facts.short(text, 80)}")
+    lines.append("everything kept: {}; nothing kept: {}".format(*facts.ends(explanation)))
     usage = facts.usage(explanation)
     if usage is not None:
         lines.append(f"server: {usage}")
@@ -36,9 +37,9 @@ def as_text(explanation: "Explanation") -> str:
         lines.append(facts.nothing_listed(explanation))
         return "\n".join(lines)
     lines.append(f"largest interactions ({facts.heading(values)}):")
+    labels = facts.labels(explanation, 32)
     for interaction, value in top:
-        labels = [explanation.features[member] for member in interaction]
-        lines.append(f"{facts.signed(value):>10}  {facts.joined(labels, 32)}")
+        lines.append(f"{facts.signed(value):>10}  {facts.joined(labels, interaction)}")
     rest = facts.remainder(values, len(top))
     if rest is not None:
         lines.append(f"{'':>10}  {rest}")

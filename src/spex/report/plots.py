@@ -55,10 +55,8 @@ def interaction_figure(
     axes = figure.add_subplot()
     if top:
         sizes = [value for _, value in top]
-        labels = [
-            facts.short(facts.joined((explanation.features[i] for i in members), 24), 60)
-            for members, _ in top
-        ]
+        names = facts.labels(explanation, 24)
+        labels = [facts.short(facts.joined(names, members), 60) for members, _ in top]
         bounds = np.array([values.interval(members) for members, _ in top])
         bars = axes.barh(
             range(len(top)),

@@ -6,6 +6,7 @@ import numpy as np
 
 from spex.extras import require
 from spex.inputs.parts import Part, TextPart
+from spex.wording import distinct
 
 if TYPE_CHECKING:
     import shap
@@ -20,7 +21,7 @@ def shap_explanation(explanation: "Explanation") -> "shap.Explanation":
     shapley = explanation.interactions("SV")
     parts = explanation.context.parts
     texts = None if parts is None else _texts(parts, n)
-    names = list(explanation.features)
+    names = list(distinct(explanation.features))
     data = None
     if texts is not None:
         data = np.array([text + after for text, after in texts])
@@ -28,7 +29,7 @@ def shap_explanation(explanation: "Explanation") -> "shap.Explanation":
         unit = explanation.context.unit
         kind = unit if unit is not None and unit.isalpha() else "part"
         for number, (text, _) in enumerate(texts):
-            if names[number].strip() == text.strip():
+            if explanation.features[number].strip() == text.strip():
                 names[number] = f"{kind} {number + 1}"
     return shap.Explanation(
         values=np.array([shapley.get((feature,), 0.0) for feature in range(n)]),

@@ -62,6 +62,8 @@ def summary(explanation: "Explanation") -> Text:
     forecast = facts.forecast(explanation)
     if forecast is not None:
         lines.append(Text(forecast))
+    whole, nothing = facts.ends(explanation)
+    lines.append(Text(f"Everything kept: {whole}; nothing kept: {nothing}"))
     parts = [facts.cost(explanation), f"method {facts.one_line(explanation.method)}"]
     for key in ("model", "score", "answer"):
         value = facts.score(explanation) if key == "score" else facts.context_text(explanation, key)
@@ -82,8 +84,8 @@ class MainEffects:
         parts = facts.parts(explanation)
         if parts is None:
             labels: list[tuple[str, int | None]] = []
-            for number, label in enumerate(explanation.features):
-                labels += [(facts.short(label), number), ("  ", None)]
+            for number, label in enumerate(facts.labels(explanation)):
+                labels += [(label, number), ("  ", None)]
             parts = (TextPart(tuple(labels)),)
         self._parts = parts
 
@@ -184,6 +186,7 @@ class InteractionTable:
             yield Text(f"{sign}: half the width of a 90 % interval", style="dim")
 
     def _table(self, narrow: bool, ascii_only: bool) -> Table:
+        shares = facts.shares_of(self._explanation, self._values.index)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("value", justify="right", no_wrap=True)
         margins = [facts.margin(self._values, interaction) for interaction, _ in self._top]
@@ -192,25 +195,24 @@ class InteractionTable:
             table.add_column("+-" if ascii_only else "\N{PLUS-MINUS SIGN}", no_wrap=True)
         if not narrow:
             table.add_column("", no_wrap=True, width=_BAR_WIDTH)
-            table.add_column("share", justify="right", no_wrap=True)
+            if shares:
+                table.add_column("share", justify="right", no_wrap=True)
             table.add_column("order", justify="right", no_wrap=True)
         table.add_column("units", overflow="fold")
-        shares = facts.variance_shares(self._explanation)
         largest = abs(self._top[0][1])
         coloured = facts.has_direction(self._values.index)
+        labels = facts.labels(self._explanation)
         for (interaction, value), margin in zip(self._top, margins, strict=True):
             style = (_POSITIVE if value > 0 else _NEGATIVE)[1] if coloured else ""
-            words = facts.joined(self._explanation.features[member] for member in interaction)
+            words = facts.joined(labels, interaction)
             cells: list[RenderableType] = [Text(facts.signed(value), style=style)]
             if told:
                 cells.append(Text(margin or "", style="dim"))
             if not narrow:
-                share = shares.get(interaction)
-                cells += [
-                    Text(_bar(abs(value) / largest, ascii_only), style=style),
-                    Text("-" if share is None else percent(share)),
-                    Text(str(len(interaction)), style="dim"),
-                ]
+                cells.append(Text(_bar(abs(value) / largest, ascii_only), style=style))
+                if shares:
+                    cells.append(Text(percent(shares[interaction])))
+                cells.append(Text(str(len(interaction)), style="dim"))
             table.add_row(*cells, Text(words))
         return table
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
+from spex.models.chat import ChatOptions
 from spex.models.protocol import Message, Prompt
 from spex.models.servers.endpoint import (
     CONCURRENCY,
@@ -73,13 +74,15 @@ class PromptLogProbs:
     Args:
         model: the model's name on the server.
         base_url: ends in /v1; /tokenize and /detokenize are beside it.
+        chat: variables of the chat template, and the start of the answer.
     """
 
     name = "prompt_logprobs"
     concurrency = CONCURRENCY
 
-    def __init__(self, model: str, base_url: str) -> None:
+    def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
         self._model = model
+        self._chat = chat
         self._root = _root(base_url)
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:
@@ -109,9 +112,11 @@ class PromptLogProbs:
                 await self._as_reply(session, prompt, answer, of_answer)
                 for answer, of_answer in zip(answers, tokens, strict=True)
             ]
-        start = await self._tokenize(
-            session, {"messages": chat_messages(prompt), "add_generation_prompt": True}
-        )
+        fields = {"add_generation_prompt": True, **chat_fields(prompt, self._chat)}
+        start = await self._tokenize(session, fields)
+        if self._chat.answer_prefix:
+            # By itself, because a template may rewrite a message of the assistant.
+            start = start + await self.tokens(session, self._chat.answer_prefix)
         body = {
             "model": self._model,
             "prompt": [start + answer for answer in tokens],
@@ -137,9 +142,7 @@ class PromptLogProbs:
         """Score an answer that is sent as the beginning of the model's reply."""
         body = {
             "model": self._model,
-            "messages": [*chat_messages(prompt), {"role": "assistant", "content": answer}],
-            "add_generation_prompt": False,
-            "continue_final_message": True,
+            **chat_fields(prompt, self._chat, self._chat.answer_prefix + answer),
             "max_tokens": 1,
             "temperature": 0,
             "prompt_logprobs": 0,
@@ -172,6 +175,7 @@ class TokenGrammar:
     Args:
         model: the model's name on the server.
         base_url: ends in /v1; /tokenize is beside it.
+        chat: variables of the chat template, and the start of the answer.
     """
 
     name = "grammar"
@@ -179,8 +183,9 @@ class TokenGrammar:
     # rounding. Quantised activations make much of it: 0.6 nats with SmolLM2 in Q4_1.
     concurrency = 1
 
-    def __init__(self, model: str, base_url: str) -> None:
+    def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
         self._model = model
+        self._chat = chat
         self._root = _root(base_url)
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:
@@ -208,6 +213,21 @@ class TokenGrammar:
         lead = ends[-1] - len(answer)
         return [(max(0, a - lead), max(0, b - lead)) for a, b in itertools.pairwise([0, *ends])]
 
+    async def tokenize(
+        self, session: Connection, text: str, *, add_special: bool = False
+    ) -> list[int]:
+        """The tokens of a text, in which special tokens may be written out.
+
+        Args:
+            session: connections to the server.
+            text: the text.
+            add_special: whether to add the special tokens that begin or end a text.
+        """
+        body = {"content": text, "add_special": add_special, "parse_special": True}
+        return await _asked_beside(
+            session, f"{self._root}/tokenize", body, lambda reply: _ints(reply["tokens"])
+        )
+
     async def _pieces(self, session: Connection, answer: str) -> list[dict[str, Any]]:
         body = {
             "content": answer,
@@ -228,16 +248,23 @@ class TokenGrammar:
         self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
     ) -> list[FloatArray]:
         """See `Route.log_probs`. Takes one request per answer; the server caches the prompt."""
-        return [await self._write(session, prompt, answer) for answer in tokens]
+        path, fields = await self._request(session, prompt)
+        return [await self._write(session, path, fields, answer) for answer in tokens]
 
-    async def _write(self, session: Connection, prompt: Prompt, tokens: list[int]) -> FloatArray:
+    async def _request(self, session: Connection, prompt: Prompt) -> tuple[str, dict[str, Any]]:
+        """Where a request for log-probabilities goes, and its fields for the prompt."""
+        asked = {"logprobs": True, "top_logprobs": 1}
+        fields = chat_fields(prompt, self._chat, self._chat.answer_prefix)
+        return "/chat/completions", {**fields, **asked}
+
+    async def _write(
+        self, session: Connection, path: str, fields: dict[str, Any], tokens: list[int]
+    ) -> FloatArray:
         body = {
             "model": self._model,
-            "messages": chat_messages(prompt),
+            **fields,
             "max_tokens": len(tokens),
             "temperature": 0,
-            "logprobs": True,
-            "top_logprobs": 1,
             "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in tokens),
         }
 
@@ -247,7 +274,7 @@ class TokenGrammar:
                 raise UnusableReply("its tokens are not those of the answer")
             return np.array([_log_prob(entry["logprob"]) for entry in written])
 
-        return await session.post("/chat/completions", body, parse)
+        return await session.post(path, body, parse)
 
 
 class TopLogProbs:
@@ -256,13 +283,15 @@ class TopLogProbs:
     Args:
         model: the model's name on the server.
         base_url: for messages.
+        chat: variables of the chat template, and the start of the answer.
     """
 
     name = "top_logprobs"
     concurrency = CONCURRENCY
 
-    def __init__(self, model: str, base_url: str) -> None:
+    def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
         self._model = model
+        self._chat = chat
         self._base_url = base_url
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:
@@ -287,7 +316,7 @@ class TopLogProbs:
         """See `Route.log_probs`. Takes one request per prompt."""
         body = {
             "model": self._model,
-            "messages": chat_messages(prompt),
+            **chat_fields(prompt, self._chat),
             first_tokens_limit(self._base_url): 1,
             "temperature": 0,
             "logprobs": True,
@@ -327,12 +356,25 @@ class TopLogProbs:
         return [np.array([_log_prob(top[answer])]) for answer in answers]
 
 
-def chat_messages(prompt: Prompt) -> list[dict[str, Any]]:
-    """A prompt as the API's messages; pictures are content parts with data URLs."""
-    return [
+def chat_fields(prompt: Prompt, chat: ChatOptions, begun: str = "") -> dict[str, Any]:
+    """The fields of a request for a prompt; pictures are content parts with data URLs.
+
+    Args:
+        prompt: the prompt.
+        chat: variables of the chat template.
+        begun: the start of an answer, which vLLM and llama.cpp continue.
+    """
+    messages: list[dict[str, Any]] = [
         {"role": message.role, "content": _parts(message) if message.images else message.content}
         for message in prompt.messages
     ]
+    fields: dict[str, Any] = {"messages": messages}
+    if chat.chat_template_kwargs:
+        fields["chat_template_kwargs"] = dict(chat.chat_template_kwargs)
+    if begun:
+        messages.append({"role": "assistant", "content": begun})
+        fields |= {"add_generation_prompt": False, "continue_final_message": True}
+    return fields
 
 
 def _parts(message: Message) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
+from spex.models.chat import ChatOptions
 from spex.models.protocol import Prompt, Reply
 from spex.models.servers.address import PREFIX, check_url, key_of_environment, split_name
 from spex.models.servers.concurrency import call, stream
@@ -24,7 +25,7 @@ from spex.models.servers.log_prob_routes import (
     Route,
     TokenGrammar,
     TopLogProbs,
-    chat_messages,
+    chat_fields,
     first_tokens_limit,
 )
 
@@ -35,12 +36,15 @@ _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
 
 
-def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel":
+def connect(
+    name: str, price: tuple[float, float] | None = None, chat: ChatOptions | None = None
+) -> "OpenAIModel":
     """The model of a name such as "openai:gpt-4o-mini@https://api.openai.com/v1".
 
     Args:
         name: the name.
         price: dollars per million tokens read and written.
+        chat: variables of the chat template, and the start of the answer.
 
     Raises:
         ArgumentError: the name has another form, or the server does not serve the model.
@@ -48,7 +52,7 @@ def connect(name: str, price: tuple[float, float] | None = None) -> "OpenAIModel
         BackendError: the server cannot be reached, or refuses access.
     """
     model, base_url = split_name(name)
-    return OpenAIModel(model, base_url, name=name, price=price)
+    return OpenAIModel(model, base_url, name=name, price=price, chat=chat)
 
 
 class OpenAIModel:
@@ -72,6 +76,8 @@ class OpenAIModel:
             values may depend on the other requests of the moment (docs/models.md).
         timeout: seconds after which a request counts as failed and is sent again.
         price: dollars per million tokens read and written, for `usage.cost`.
+        chat: variables of the chat template, sent as `chat_template_kwargs`, and the start of the
+            answer, sent to vLLM and llama.cpp as the assistant's message.
 
     The API key is read from the environment variable OPENAI_API_KEY. It appears in no name,
     identity, message or file.
@@ -93,23 +99,32 @@ class OpenAIModel:
         concurrency: int | None = None,
         timeout: float = TIMEOUT_SECONDS,
         price: tuple[float, float] | None = None,
+        chat: ChatOptions | None = None,
     ) -> None:
         check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
         at_once = CONCURRENCY if concurrency is None else concurrency
         endpoint = Endpoint(base_url, key_of_environment(), at_once, timeout, price=price)
-        self._serve_from(endpoint, model, name)
+        self._serve_from(endpoint, model, name, chat or ChatOptions())
         if concurrency is None:
             endpoint.concurrency = self._route.concurrency
 
-    def _serve_from(self, endpoint: Endpoint, model: str, name: str | None) -> None:
+    def _serve_from(
+        self, endpoint: Endpoint, model: str, name: str | None, chat: ChatOptions
+    ) -> None:
         self._endpoint = endpoint
         self._model = model
         self.name = name or f"{PREFIX}{model}@{endpoint.base_url}"
         self._answer_tokens: dict[str, list[int]] = {}
         self._entry = self._look_up()
-        self._route = _route(self._entry, model, endpoint.base_url)
+        self._chat = chat
+        self._route = _route(self._entry, model, endpoint.base_url, chat)
+        if chat.answer_prefix and isinstance(self._route, TopLogProbs):
+            raise ArgumentError(
+                f"answer_prefix: {endpoint.base_url} does not continue an answer, as vLLM and "
+                "llama.cpp do; leave it out"
+            )
 
     @property
     def identity(self) -> str:
@@ -125,7 +140,7 @@ class OpenAIModel:
         text = json.dumps(told, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         place = f"{self._model}@{self._endpoint.base_url}"
-        return f"{PREFIX}{place};served={digest};log_probs={self._route.name}"
+        return f"{PREFIX}{place};served={digest};log_probs={self._route.name}{self._chat.identity}"
 
     @property
     def takes_images(self) -> bool:
@@ -157,11 +172,16 @@ class OpenAIModel:
         async def reply(session: Connection, number: int) -> str:
             body = {
                 "model": self._model,
-                "messages": chat_messages(prompts[number]),
+                **chat_fields(prompts[number], self._chat, self._chat.answer_prefix),
                 first_tokens_limit(self._endpoint.base_url): max_new_tokens,
                 "temperature": 0,
             }
-            return await session.post("/chat/completions", body, _reply)
+            answer = await session.post("/chat/completions", body, _reply)
+            if not isinstance(self._route, TokenGrammar):
+                return answer
+            # llama.cpp repeats the start of an answer.
+            text = answer.removeprefix(self._chat.answer_prefix)
+            return Reply(text, cut_off=answer.cut_off, has_text=answer.has_text)
 
         return self._stream(reply, len(prompts))
 
@@ -233,14 +253,14 @@ class OpenAIModel:
             raise self._endpoint.error(failure) from None
 
 
-def _route(entry: dict[str, Any], model: str, base_url: str) -> Route:
+def _route(entry: dict[str, Any], model: str, base_url: str, chat: ChatOptions) -> Route:
     match entry.get("owned_by"):
         case "vllm":
-            return PromptLogProbs(model, base_url)
+            return PromptLogProbs(model, base_url, chat)
         case "llamacpp":
-            return TokenGrammar(model, base_url)
+            return TokenGrammar(model, base_url, chat)
         case _:
-            return TopLogProbs(model, base_url)
+            return TopLogProbs(model, base_url, chat)
 
 
 def _list_of_models(reply: Any) -> list[dict[str, Any]]:

@@ -11,9 +11,19 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.extras import require
-from spex.models.protocol import Prompt, Reply
+from spex.models.chat import (
+    ChatOptions,
+    ChatTemplate,
+    added_tokens,
+    check_no_variables,
+    no_start,
+    notes_on,
+    refusal,
+    without_template,
+)
+from spex.models.protocol import Message, Prompt, Reply
 from spex.models.transformers import blockwise
-from spex.models.transformers.hub import ModelFiles, content_hash, first_line, locate
+from spex.models.transformers.hub import ModelFiles, content_hash, locate
 from spex.models.transformers.loading import Placement, from_files, load_network
 from spex.models.transformers.network import Network
 from spex.models.transformers.prefix_tree import Readings
@@ -54,12 +64,14 @@ class HuggingFaceModel:
         token_budget: the most tokens of a forward pass, padding included. Default for
             prefix trees: 1,024 on a CPU (256 with an attention kernel that was asked for), 2,048 on
             another device; for whole rows: 2,048 and 16,384.
+        chat: variables of the chat template, and the start of the answer.
         notice: is told what takes long.
 
     Raises:
         MissingExtraError: torch, transformers or, for a device map, accelerate is not installed.
         BackendError: the model cannot be found or loaded.
-        ArgumentError: no such device or dtype, or both a device and a device map.
+        ArgumentError: no such device, dtype or variable of the chat template, or both a device and
+            a device map.
     """
 
     _kind = "causal language model"
@@ -77,6 +89,7 @@ class HuggingFaceModel:
         dtype: str | None = None,
         attn_implementation: str | None = None,
         token_budget: int | None = None,
+        chat: ChatOptions | None = None,
         notice: Callable[[str], None] | None = None,
     ) -> None:
         self._torch = require("torch", "hf")
@@ -86,7 +99,9 @@ class HuggingFaceModel:
         placement = Placement(device, device_map, dtype, attn_implementation)
         self._files = source if isinstance(source, ModelFiles) else locate(str(source), notice)
         self.name = name or self._files.source
+        self._chat = chat or ChatOptions()
         self._tokenizer: Any = self._load_tokenizer()
+        self._check_chat()
         self._model: Any = load_network(
             self._auto_class, self._files, self.name, self._kind, placement
         )
@@ -100,6 +115,32 @@ class HuggingFaceModel:
         told: int | None = getattr(text_config, "max_position_embeddings", None)
         # The configuration of RoBERTa counts positions that no token has.
         self._max_tokens = self._network.n_positions or told
+
+    def _check_chat(self) -> None:
+        variables = self._chat.chat_template_kwargs
+        if self._template is None:
+            check_no_variables(variables, self.name)
+        elif variables:
+            ChatTemplate(self._template, self.name).check(variables)
+
+    @property
+    def _template(self) -> str | None:
+        """The chat template; None if there is none."""
+        return self._default(self._tokenizer.chat_template)
+
+    @staticmethod
+    def _default(template: Any) -> str | None:
+        """Of several templates by name, the default one."""
+        return (template.get("default") if isinstance(template, dict) else template) or None
+
+    @functools.cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a report should say of the chat template, a sentence each."""
+        try:
+            start = self._prompt_text(Prompt((Message("user", "a"),)))
+        except ArgumentError:  # the template wants another chat
+            start = None
+        return notes_on(self._template, start)
 
     def _load_tokenizer(self) -> Any:
         return from_files("AutoTokenizer", self._files, self.name, self._kind)
@@ -117,7 +158,8 @@ class HuggingFaceModel:
     def _reading(self) -> str:
         """The part of `identity` that says how prompts are read, if not as in earlier releases."""
         _, after = self._added_tokens
-        return ";ends=no" if after and not self._tokenizer.chat_template else ""
+        ends = ";ends=no" if after and not self._tokenizer.chat_template else ""
+        return ends + self._chat.identity
 
     @property
     def max_tokens(self) -> int | None:
@@ -257,9 +299,20 @@ class HuggingFaceModel:
         return [self._encode_prompt(prompt) or [self._start_token()] for prompt in prompts]
 
     def _encode_prompt(self, prompt: Prompt) -> list[int]:
+        text = self._prompt_text(prompt)
         if self._tokenizer.chat_template:  # it writes the special tokens itself
-            return self._tokenize(self._apply_template(prompt), special=False)
-        return self._encode_text("\n\n".join(m.content for m in prompt.messages))
+            return self._tokenize(text, special=False)
+        return self._encode_text(text)
+
+    def _prompt_text(self, prompt: Prompt) -> str:
+        """A prompt up to the answer."""
+        return self._rendered(prompt) + self._chat.answer_prefix
+
+    def _rendered(self, prompt: Prompt) -> str:
+        """A prompt by the chat template, or else joined."""
+        if self._tokenizer.chat_template:
+            return self._apply_template(prompt)
+        return without_template(prompt)
 
     def _encode_text(self, text: str) -> list[int]:
         """The tokens of a prompt without a chat template."""
@@ -271,9 +324,7 @@ class HuggingFaceModel:
         """The special tokens that the tokenizer adds before a text and after it."""
         text = self._tokenize("a", special=False)
         whole = self._tokenize("a", special=True)
-        starts = (i for i in range(len(whole)) if whole[i : i + len(text)] == text)
-        start = next(starts, 0)
-        return whole[:start], whole[start + len(text) :]
+        return added_tokens(text, whole)
 
     def _tokenize(self, text: str, special: bool) -> list[int]:
         # verbose=False: the length is checked elsewhere, against the model.
@@ -284,22 +335,20 @@ class HuggingFaceModel:
         messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
         try:
             rendered = self._tokenizer.apply_chat_template(
-                messages, add_generation_prompt=self._opens_answer, tokenize=False
+                messages,
+                add_generation_prompt=self._opens_answer,
+                tokenize=False,
+                **self._chat.chat_template_kwargs,
             )
         except Exception as error:  # a template may raise anything, such as "no system role"
-            raise ArgumentError(
-                f"the chat template of {self.name!r} refuses the messages: {first_line(error)}"
-            ) from error
+            raise ArgumentError(refusal(self.name, error)) from error
         return str(rendered)
 
     def _start_token(self) -> int:
         for token in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):
             if token is not None:
                 return int(token)
-        raise ArgumentError(
-            f"the prompt is empty and {self.name!r} has no token to begin a text with; put the "
-            "text into a prompt template"
-        )
+        raise ArgumentError(no_start(self.name))
 
     def _end_tokens(self) -> set[int]:
         ends: set[int] = set()

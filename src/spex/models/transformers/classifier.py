@@ -42,7 +42,19 @@ class SequenceClassifier(HuggingFaceModel):
     _kind = "sequence classifier"
     _auto_class = "AutoModelForSequenceClassification"
     _opens_answer = False
-    _reading = ";pairs"
+    # A classifier gets bare text, and writes no answer that a report could say more of.
+    notes = ()
+
+    def _check_chat(self) -> None:
+        super()._check_chat()
+        if self._chat.answer_prefix:
+            raise ArgumentError(
+                f"answer_prefix: {self.name!r} is a classifier and writes no answer; leave it out"
+            )
+
+    @property
+    def _reading(self) -> str:
+        return f";pairs{self._chat.identity}"
 
     @functools.cached_property
     def labels(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from spex.errors import BackendError
 from spex.extras import require
+from spex.models.chat import ChatOptions
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.classifier import SequenceClassifier
 from spex.models.transformers.hub import locate
@@ -17,6 +18,7 @@ def load_transformers(
     *,
     name: str | None = None,
     placement: Placement | None = None,
+    chat: ChatOptions | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> HuggingFaceModel:
     """Load a model as the kind that its configuration names.
@@ -25,6 +27,7 @@ def load_transformers(
         source: a folder, or a name on the Hugging Face hub.
         name: what to call the model in reports; default: the source.
         placement: where and how it runs.
+        chat: variables of the chat template, and the start of the answer.
         notice: is told what takes long.
 
     Raises:
@@ -53,7 +56,8 @@ def load_transformers(
         kind = VisionLanguageModel
     elif config.is_encoder_decoder:
         kind = Seq2SeqModel
-    return kind(files, name=name, notice=notice, **(placement or Placement()).options)
+    options = (placement or Placement()).options
+    return kind(files, name=name, chat=chat, notice=notice, **options)
 
 
 def _read_pictures(architectures: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
-from spex.models.protocol import Reply
+from spex.models.protocol import Prompt, Reply
 from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.prefix_tree import Readings
@@ -25,12 +25,23 @@ class Seq2SeqModel(HuggingFaceModel):
 
     _kind = "encoder-decoder language model"
     _auto_class = "AutoModelForSeq2SeqLM"
-    _reading = ""
 
     @functools.cached_property
     def shares_prefixes(self) -> bool:
         """False: an encoder reads in both directions, so prompts cannot share prefixes."""
         return False
+
+    @property
+    def _reading(self) -> str:
+        return self._chat.identity
+
+    @functools.cached_property
+    def notes(self) -> tuple[str, ...]:
+        """None: these models are made for bare text."""
+        return ()
+
+    def _prompt_text(self, prompt: Prompt) -> str:
+        return self._rendered(prompt)
 
     @functools.cached_property
     def _start(self) -> list[int]:
@@ -39,7 +50,8 @@ class Seq2SeqModel(HuggingFaceModel):
         first = generation.decoder_start_token_id
         if first is None:
             first = self._model.config.decoder_start_token_id
-        return [token for token in (first, generation.forced_bos_token_id) if token is not None]
+        start = [token for token in (first, generation.forced_bos_token_id) if token is not None]
+        return start + self._tokenize(self._chat.answer_prefix, special=False)
 
     def _encode_text(self, text: str) -> list[int]:
         return self._tokenize(text, special=True)  # an encoder reads the end of a text as well

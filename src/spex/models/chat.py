@@ -1,0 +1,215 @@
+"""How a chat becomes a model's input: its chat template, and the start of the answer."""
+
+import datetime
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from spex.errors import ArgumentError
+from spex.models.protocol import Prompt
+
+# Blocks that models reason in, before they answer.
+_REASONING = re.compile(r"<(?:think|thinking|reason|reasoning|thought)>|\[THINK\]")
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """What a user adds to a chat.
+
+    Args:
+        chat_template_kwargs: variables for the chat template, such as {"enable_thinking": False}.
+        answer_prefix: text at the start of the assistant's answer. What is scored or generated
+            comes after it.
+
+    Raises:
+        ArgumentError: the variables are no JSON object, or the prefix is no str.
+    """
+
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    answer_prefix: str = ""
+
+    def __post_init__(self) -> None:
+        variables: object = self.chat_template_kwargs
+        try:
+            json.dumps(variables, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            variables = None
+        if not isinstance(variables, Mapping) or not all(isinstance(v, str) for v in variables):
+            raise ArgumentError(
+                f"chat_template_kwargs={self.chat_template_kwargs!r}: give names and JSON values, "
+                "such as {'enable_thinking': False}"
+            )
+        if not isinstance(self.answer_prefix, str):
+            raise ArgumentError(
+                f"answer_prefix must be a str, not {type(self.answer_prefix).__name__}"
+            )
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that are not empty, by name."""
+        return {name: value for name, value in vars(self).items() if value}
+
+    @property
+    def identity(self) -> str:
+        """The part of a model's identity that they determine; empty for none."""
+        return f";chat={json.dumps(self.given, sort_keys=True)}" if self.given else ""
+
+
+class ChatTemplate:
+    """A chat template, rendered as transformers renders it.
+
+    Args:
+        source: the template, in Jinja.
+        model: what messages call the model.
+
+    Attributes:
+        variables: what it reads, beside functions.
+
+    Raises:
+        ArgumentError: it is no template.
+    """
+
+    def __init__(self, source: str, model: str) -> None:
+        # Here, because it takes a tenth of a second.
+        from jinja2 import ext, meta, nodes
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        class Generation(ext.Extension):
+            """Marks what the assistant says, for training."""
+
+            tags = {"generation"}  # noqa: RUF012
+
+            def parse(self, parser: Any) -> Any:
+                line = next(parser.stream).lineno
+                body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+                return nodes.Scope(body, lineno=line)
+
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[Generation, ext.loopcontrols]
+        )
+        environment.filters["tojson"] = _to_json
+        environment.globals |= {"raise_exception": _refuse, "strftime_now": _now}
+        self._model = model
+        try:
+            self._template = environment.from_string(source)
+            read = meta.find_undeclared_variables(environment.parse(source))
+        except Exception as error:  # whatever a broken template makes Jinja raise
+            raise ArgumentError(f"the chat template of {model!r} is broken: {error}") from error
+        self.variables = frozenset(read) - frozenset(environment.globals)
+
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """Refuse variables that it does not read.
+
+        Raises:
+            ArgumentError: there is one.
+        """
+        for name in variables:
+            if name not in self.variables:
+                raise ArgumentError(
+                    f"the chat template of {self._model!r} has no variable {name!r}; it has "
+                    f"{', '.join(map(repr, sorted(self.variables)))}"
+                )
+
+    def render(self, prompt: Prompt, variables: Mapping[str, Any]) -> str:
+        """The text of a prompt, up to the start of the assistant's answer.
+
+        Raises:
+            ArgumentError: the template refuses the messages.
+        """
+        messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
+        try:
+            return self._template.render(
+                messages=messages,
+                add_generation_prompt=True,
+                tools=None,
+                documents=None,
+                **variables,
+            )
+        except Exception as error:  # a template may raise anything, such as "no system role"
+            raise ArgumentError(refusal(self._model, error)) from error
+
+
+def refusal(model: str, error: Exception) -> str:
+    """What a user is told where a chat template raises an error."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"the chat template of {model!r} refuses the messages: {first}"
+
+
+def without_template(prompt: Prompt) -> str:
+    """The text of a prompt for a model without a chat template."""
+    return "\n\n".join(message.content for message in prompt.messages)
+
+
+def added_tokens(text: list[int], whole: list[int]) -> tuple[list[int], list[int]]:
+    """The special tokens that a tokenizer adds before a text, and those after it.
+
+    Args:
+        text: the tokens of a text.
+        whole: the same with special tokens.
+    """
+    starts = (i for i in range(len(whole)) if whole[i : i + len(text)] == text)
+    start = next(starts, 0)
+    return whole[:start], whole[start + len(text) :]
+
+
+def no_start(model: str) -> str:
+    """What a user is told of an empty prompt for a model without a token to begin with."""
+    return (
+        f"the prompt is empty and {model!r} has no token to begin a text with; put the text into a "
+        "prompt template"
+    )
+
+
+def check_no_variables(variables: Mapping[str, Any], model: str) -> None:
+    """Refuse variables for a model without a chat template.
+
+    Raises:
+        ArgumentError: there are any.
+    """
+    if variables:
+        raise ArgumentError(f"{model!r} has no chat template; leave chat_template_kwargs out")
+
+
+def notes_on(template: str | None, start: str | None) -> tuple[str, ...]:
+    """What a report should say of the chat template, a sentence each.
+
+    Args:
+        template: the chat template; None if the model has none.
+        start: a prompt up to the answer; None if the template refused it.
+    """
+    if template is None:
+        return ("The model has no chat template: it was given the bare text.",)
+    opened = list(_REASONING.finditer(start or ""))
+    if not opened:
+        return ()
+    mark = opened[-1][0]
+    closing = f"{mark[0]}/{mark[1:]}"
+    if closing in (start or "")[opened[-1].end() :]:
+        return ()
+    return (
+        f"The chat template opens a reasoning block ({mark}), so the answer is read as reasoning. "
+        "To close the block: a variable of the template (--chat-template-kwargs), or "
+        f"{closing} at the start of the answer (--answer-prefix).",
+    )
+
+
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    # Jinja's own filter escapes HTML.
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators,
+                      sort_keys=sort_keys)  # fmt: skip
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ValueError(message)
+
+
+def _now(form: str) -> str:
+    return datetime.datetime.now().strftime(form)
