@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spex._typing import BoolArray, IntArray, WordArray
+from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.checks.masks import check_masks
 from spex.checks.values import check_resolution, checked_values
 from spex.errors import ArgumentError
@@ -173,6 +173,23 @@ class Run:
     def n_told(self) -> int:
         """Distinct masks that have a value."""
         return self._told.count
+
+    def some_told(self, count: int) -> tuple[BoolArray, FloatArray]:
+        """Some masks that have a value, the mask of all features first if it has one.
+
+        Args:
+            count: The most masks.
+
+        Returns:
+            (k, n) bool and their values (k, q) float64; the same ones for the same masks told.
+        """
+        told = self._told
+        whole = self._ends()[:1]
+        whole = whole[told.is_told(whole)]
+        others = np.setdiff1d(told.all_told(), whole)
+        places = np.linspace(0, len(others), count - len(whole) + 2)[1:-1].astype(np.int64)
+        numbers = np.concatenate([whole, others[np.unique(places[: len(others)])]])
+        return unpack(told.words(numbers), len(self.features)), told.values(numbers)
 
     @property
     def total(self) -> int:

@@ -24,6 +24,7 @@ from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
 from spex.evaluation.evaluator import Progress, evaluate
 from spex.evaluation.progress import reporter
+from spex.evaluation.repeatability import noise, said_before
 from spex.evaluation.retrying import Retries, Retrying
 from spex.evaluation.store import Store
 from spex.explaining import result, run_of
@@ -143,6 +144,8 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     kind = request.score.partition(":")[0]
     if kind in ("logprob", "probability", "similarity") and request.answer is None:
         lines.append("One more to learn the model's own answer, which is then explained")
+    if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
+        lines.append(said_before(calls))
     if isinstance(masker, Table):
         messages: tuple[Message, ...] = ()
     else:
@@ -269,7 +272,8 @@ def _computed(
             raise
         result(run, source, forecast=False).save(out)
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
-    return result(run, source, forecast=True)
+    variance = noise(run, source, store)
+    return result(run, source, forecast=True, variance=variance)
 
 
 def _cost(usage: "Usage") -> str:

@@ -137,6 +137,11 @@ class ValueFunction(Identified):
         return self.masker.prior
 
     @property
+    def may_vary(self) -> bool:
+        """Whether the model may answer differently when it is asked again."""
+        return bool(getattr(self.model, "may_vary", False))
+
+    @property
     def n_features(self) -> int:
         """The number of features."""
         return self.masker.n_features

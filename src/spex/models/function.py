@@ -43,6 +43,8 @@ class FunctionModel:
         ArgumentError: an argument is wrong.
     """
 
+    may_vary = True  # see `spex.evaluation.repeatability`
+
     def __init__(
         self,
         function: Callable[[Any], str],
