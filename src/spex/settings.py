@@ -11,7 +11,7 @@ from spex.fitting.methods import METHODS, Method
 from spex.fourier.mask_design import least_budget
 
 _MOST_BYTES = 1 << 30  # of packed masks
-_LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
+LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class Settings:
                 f"the budget (up to n = {MAX_EXACT_FEATURES}), choose coarser features or another "
                 "method"
             )
-        if self.total < min(_LEAST_BUDGET, 1 << n):
+        if self.total < min(LEAST_BUDGET, 1 << n):
             raise ArgumentError(
                 f"budget={budget} is too small to fit anything and measure it; give at least "
-                f"{_LEAST_BUDGET}, better a few times the number of features ({n})"
+                f"{LEAST_BUDGET}, better a few times the number of features ({n})"
             )
         share = self.of_method.drawn
         needs_design = self.of_method.needs_coded and not self.is_exhaustive

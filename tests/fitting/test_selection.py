@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spex.f2.packing import pack
+from spex.f2.packing import pack, unpack
 from spex.fitting.selection import _needed, _weights, fit_all, join
 from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.surrogates.base import Fitted, Samples
@@ -100,7 +100,7 @@ def test_standard_errors_are_those_of_least_squares_where_the_prior_is_wide():
     rng = np.random.default_rng(5)
     truth = spectrum(f=1.0, f0=2.0, f1=-2.0, f23=2.0)
     given = samples(np.zeros(400))
-    masks = given.masks
+    masks = unpack(given.words, N)
     design = np.where((masks[:, None] & [[0] * N, *np.eye(N, dtype=bool)[:2]]).any(-1), -1.0, 1.0)
     parity = np.where(masks[:, 2] ^ masks[:, 3], -1.0, 1.0)
     design = np.column_stack([design, parity])

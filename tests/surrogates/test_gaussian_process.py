@@ -55,7 +55,7 @@ def test_prior_variances_are_the_walsh_transform_of_the_kernel():
     prior = walsh @ kernel @ walsh.T
     transform = neighbour_transform(n, n).at(masks).toarray()
     expected = hyper.neighbours * transform @ transform.T
-    expected[np.diag_indices(2**n)] += gaussian_process._ProductPart(hyper).variances(masks)
+    expected[np.diag_indices(2**n)] += hyper.prior_variances(masks)
     assert prior[1:, 1:] == pytest.approx(expected[1:, 1:], abs=1e-12)
 
 

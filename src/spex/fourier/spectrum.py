@@ -15,7 +15,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray, Interaction, WordArray
 from spex.errors import ArgumentError
-from spex.f2.packing import n_words, pack, parity, unpack
+from spex.f2.packing import n_words, pack, signs, unpack
 
 # Masks times coefficients evaluated at once: 16 MB of signs.
 _BLOCK = 1 << 21
@@ -80,6 +80,11 @@ class Spectrum:
         """The highest order in the support; 0 if it is empty."""
         return int(self.orders.max(initial=0))
 
+    @classmethod
+    def constant(cls, value: float, n_features: int) -> "Spectrum":
+        """The spectrum of a constant function."""
+        return cls(n_features, np.zeros((1, n_words(n_features)), np.uint64), np.array([value]))
+
     @cached_property
     def interactions(self) -> tuple[Interaction, ...]:
         """The frequencies as sorted tuples of feature numbers."""
@@ -109,11 +114,9 @@ class Spectrum:
         values = np.empty(len(words))
         step = max(1, _BLOCK // max(1, self.support.size))
         for start in range(0, len(words), step):
-            odd = parity(words[start : start + step, None, :], self.support[None, :, :])
             # Row sums, not a matrix product, so that a value does not depend on the other masks.
-            values[start : start + step] = np.where(odd, -self.coefficients, self.coefficients).sum(
-                axis=1
-            )
+            terms = signs(words[start : start + step], self.support) * self.coefficients
+            values[start : start + step] = terms.sum(axis=1)
         return values
 
     def keep(self, selected: BoolArray | IntArray) -> "Spectrum":

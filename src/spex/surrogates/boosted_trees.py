@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spex._typing import FloatArray, IntArray, WordArray
-from spex.f2.packing import n_words, unpack
+from spex.f2.packing import signs, unpack
 from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.trees import Trees, tree_spectrum
-from spex.surrogates.base import Fitted, Samples, constant_fit, cross_fit
-from spex.surrogates.refit import signs
+from spex.surrogates.base import Fitted, Samples, Surrogate, constant_fit, cross_fit
+from spex.surrogates.refit import with_constant
 
 if TYPE_CHECKING:
     import lightgbm
@@ -67,7 +67,7 @@ _SHARE_LEFT_OUT = 0.15
 
 
 @dataclass(frozen=True)
-class BoostedTrees:
+class BoostedTrees(Surrogate):
     """Boosted trees as a proxy whose Fourier transform is exact, refitted on its support.
 
     Args:
@@ -76,10 +76,6 @@ class BoostedTrees:
 
     max_degree: int = 5
     name: str = "proxyspex"
-
-    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
-        """Fit one output after the other."""
-        return [self.fit(output, folds) for output in samples]
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit all samples; the folds are predicted by trees that have seen none of them."""
@@ -93,8 +89,7 @@ class BoostedTrees:
     def _spectrum(self, samples: Samples) -> Spectrum:
         n = samples.n_features
         centre, spread = float(samples.values.mean()), float(samples.values.std())
-        constant = np.zeros((1, n_words(n)), dtype=np.uint64)
-        alone = Spectrum(n, constant, np.array([centre]))
+        alone = Spectrum.constant(centre, n)
         if spread == 0.0:
             return alone
         values = (samples.values - centre) / spread
@@ -124,7 +119,7 @@ class BoostedTrees:
         best = noises[[int(errors.argmin())]]
         coefficients = spread * _weighted_ridge(samples.words, values, support, prior, best)[0]
         coefficients[0] += centre
-        return Spectrum(n, np.concatenate([constant, support]), coefficients)
+        return Spectrum(n, with_constant(support), coefficients)
 
 
 def _boosted(

@@ -26,7 +26,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from spex._typing import Float32Array, FloatArray, IntArray
+from spex._typing import BoolArray, Float32Array, FloatArray, IntArray
 from spex.fourier import positive_definite
 
 # Priors on the logarithms, in units of the variance of the values.
@@ -80,6 +80,16 @@ class Hyperparameters:
         return np.asarray(np.exp(self.logs[-4]) * self.relevances)
 
     @property
+    def rho(self) -> FloatArray:
+        """(n,) tanh of the rates."""
+        return np.tanh(self.rates)
+
+    @property
+    def base(self) -> float:
+        """The product part's prior variance w of the constant."""
+        return self.variance / float(np.prod(1.0 + self.rho))
+
+    @property
     def linear(self) -> FloatArray:
         """(n,) prior variances l_i of the linear part."""
         return np.asarray(np.exp(self.logs[-3]) * self.relevances)
@@ -93,6 +103,19 @@ class Hyperparameters:
     def noise(self) -> float:
         """Variance of the noise."""
         return float(np.exp(self.logs[-1]))
+
+    def prior_variances(self, members: BoolArray) -> FloatArray:
+        """(k,) prior variances w_k by the product and the linear part.
+
+        Args:
+            members: (k, n) bool, which features each frequency joins; none is the constant.
+        """
+        # Member by member: a product of matrices would make (k, n) numbers of 8 bytes each.
+        rows, features = np.nonzero(members)
+        logs = np.bincount(rows, np.log(self.rho)[features], len(members))
+        sums = np.bincount(rows, self.linear[features], len(members))
+        alone = np.bincount(rows, minlength=len(members)) == 1
+        return np.asarray(self.base * np.exp(logs) + np.where(alone, sums, 0.0))
 
 
 def kernel_matrix(points: Points, hyper: Hyperparameters) -> FloatArray:
@@ -198,17 +221,24 @@ def _negative_log_posterior(
 
 
 @nb.njit(cache=True, nogil=True)
-def _kernel_and_product(
-    inner: FloatArray,
-    shared: FloatArray,
-    total_rate: float,
-    variance: float,
-    product_scale: float,
-    linear_scale: float,
-    shared_scale: float,
-    noise: float,
-) -> tuple[FloatArray, FloatArray]:
-    """The kernel matrix with noise, and its product part; of both the lower triangles."""
+def _kernel_and_product(  # type: ignore[no-untyped-def]
+    inner, shared, total_rate, variance, product_scale, linear_scale, shared_scale, noise
+):
+    """The kernel matrix with noise, and its product part; of both the lower triangles.
+
+    Args:
+        inner: (m, m) float64, A.
+        shared: (m, m) float64, <g(m), g(m')> / n; (0, 0) without neighbours.
+        total_rate: The sum of the relevances.
+        variance: v.
+        product_scale: c2.
+        linear_scale: c1.
+        shared_scale: u.
+        noise: Variance of the noise.
+
+    Returns:
+        Two (m, m) float64.
+    """
     m = len(inner)
     kernel = np.empty((m, m))
     product = np.empty((m, m))
@@ -225,20 +255,24 @@ def _kernel_and_product(
 
 
 @nb.njit(cache=True, nogil=True)
-def _gradient_sums(
-    inverse: FloatArray,
-    outer: FloatArray,
-    n_outputs: int,
-    inner: FloatArray,
-    product: FloatArray,
-    shared: FloatArray,
-    product_scale: float,
-    linear_scale: float,
-) -> tuple[FloatArray, float, float, float, float, float]:
-    """(m, m) c2 P o W + c1 W, and the sums over P o W, A o P o W, A o W, shared o W, and W's trace.
+def _gradient_sums(  # type: ignore[no-untyped-def]
+    inverse, outer, n_outputs, inner, product, shared, product_scale, linear_scale
+):
+    """Sums over W = sum_j alpha_j alpha_j^T - q K^-1 for the gradient.
 
-    All matrices are (m, m) float64: inner is A, outer sum_j alpha_j alpha_j^T over the outputs.
-    Only the lower triangles of the inverse and of P are read. Without neighbours shared is (0, 0).
+    Args:
+        inverse: (m, m) float64, K^-1; its lower triangle is read.
+        outer: (m, m) float64, sum_j alpha_j alpha_j^T over the outputs.
+        n_outputs: q.
+        inner: (m, m) float64, A.
+        product: (m, m) float64, P; its lower triangle is read.
+        shared: (m, m) float64, <g(m), g(m')> / n; (0, 0) without neighbours.
+        product_scale: c2.
+        linear_scale: c1.
+
+    Returns:
+        (m, m) float64 c2 P o W + c1 W; the sums over P o W, A o P o W, A o W and shared o W; and
+        the trace of W.
     """
     m = len(inner)
     both = np.empty((m, m))

@@ -9,11 +9,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 
-from spex._typing import Float32Array, FloatArray, IntArray, WordArray
-from spex.f2.packing import are_among, n_words, pack
+from spex._typing import FloatArray, IntArray, WordArray
+from spex.f2.packing import are_among, pack, signs
 from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Fitted, Samples
@@ -36,37 +35,14 @@ NEGLIGIBLE = 1e-9
 _BLOCK_CELLS = 1 << 23  # signs computed at once: 32 MB
 
 
-def signs(masks: WordArray, support: WordArray) -> Float32Array:
-    """(m, k) float32 of (-1)^<k,m>."""
-    out = np.empty((len(masks), len(support)), dtype=np.float32)
-    _signs(np.ascontiguousarray(masks), np.ascontiguousarray(support.T), out.view(np.uint32))
-    return out
-
-
-@nb.njit(cache=True, nogil=True)
-def _signs(masks, support, out):  # type: ignore[no-untyped-def]
-    """The bits of 1.0 and -1.0, for support (n_words, k): words side by side fill vectors."""
-    folded = np.empty(support.shape[1], np.uint32)
-    for row in range(len(masks)):
-        folded[:] = 0
-        for word in range(len(support)):
-            mask = masks[row, word]
-            for column in range(len(folded)):
-                common = mask & support[word, column]
-                folded[column] ^= np.uint32(common ^ (common >> np.uint64(32)))
-        for column in range(len(folded)):
-            parity = np.uint64(folded[column])  # of all its bits, in the end, in bit 31
-            parity ^= parity << np.uint64(16)
-            parity ^= parity << np.uint64(8)
-            parity ^= parity << np.uint64(4)
-            parity ^= parity << np.uint64(2)
-            parity ^= parity << np.uint64(1)
-            out[row, column] = np.uint32((parity & np.uint64(1 << 31)) ^ np.uint64(0x3F800000))
-
-
 def first_order(n: int) -> WordArray:
     """(n, n_words): the frequencies of order 1."""
     return pack(np.eye(n, dtype=np.bool_))
+
+
+def with_constant(support: WordArray) -> WordArray:
+    """The constant's frequency, then those of a support: (k, n_words) to (k + 1, n_words)."""
+    return np.pad(support, ((1, 0), (0, 0)))
 
 
 def without(support: WordArray, known: WordArray) -> WordArray:
@@ -102,20 +78,18 @@ def ridge_path(
     """
     centre, spread = float(samples.values.mean()), float(samples.values.std())
     n = samples.n_features
-    constant = np.zeros((1, n_words(n)), dtype=np.uint64)
     predictions = np.full(len(samples), np.nan)
     order = np.concatenate(folds)
     if spread == 0.0:
         predictions[order] = centre
-        alone = Spectrum(n, constant, np.array([centre]))
-        return Fitted(alone, predictions, len(folds[0]) / len(samples))
+        return Fitted(Spectrum.constant(centre, n), predictions, len(folds[0]) / len(samples))
     if penalties is None:
         matter = (PENALTIES > _SMALL) | (PENALTIES == PENALTIES[0])
         penalties = PENALTIES[matter] if len(samples) > _MANY * max(lengths) else PENALTIES
     path = _Path(
         samples,
         (centre, spread),
-        np.concatenate([constant, support]),
+        with_constant(support),
         # The first column, the constant, is not penalised.
         np.concatenate([[0.0], np.ones(len(support)) if weights is None else weights]),
         sorted(set(lengths)),
