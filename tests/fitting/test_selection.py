@@ -108,3 +108,18 @@ def test_standard_errors_are_those_of_least_squares_where_the_prior_is_wide():
     noisy = truth.predict(masks) + 0.5 * rng.normal(size=400)
     errors = coefficient_errors(samples(noisy), truth, 0.25)
     assert errors == pytest.approx(expected, rel=0.01)
+
+
+def test_standard_errors_of_more_coefficients_than_masks_are_those_of_the_large_matrix():
+    rng = np.random.default_rng(6)
+    chosen = np.unique(np.concatenate([np.zeros((1, N)), rng.random((120, N)) < 0.4]), axis=0) > 0
+    fitted = Spectrum(N, pack(chosen), rng.normal(size=len(chosen)))
+    masks = rng.random((30, N)) < 0.5
+    given = Samples(pack(masks), N, np.zeros(30), np.ones(30, dtype=bool))
+    assert len(fitted) > 60 and not chosen[0].any()
+    signs = (-1.0) ** (masks.astype(int) @ chosen.T)
+    penalties = 0.25 / (fitted.coefficients**2 + 3 * 0.25 / 30)
+    penalties[0] = 0.0
+    inverse = np.linalg.inv(signs.T @ signs + np.diag(penalties))
+    errors = coefficient_errors(given, fitted, 0.25)
+    assert errors == pytest.approx(np.sqrt(0.25 * inverse.diagonal()), rel=1e-3)

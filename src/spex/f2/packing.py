@@ -37,6 +37,24 @@ def unpack(words: WordArray, n: int) -> BoolArray:
     return np.unpackbits(as_bytes, axis=1, count=n, bitorder="little").astype(np.bool_)
 
 
+def set_bits(words: WordArray, n: int) -> tuple[IntArray, IntArray]:
+    """The set bits of packed rows, row by row.
+
+    Args:
+        words: (m, n_words) uint64.
+        n: Number of features.
+
+    Returns:
+        Two (bits,) int64: the row of each bit, and its feature.
+    """
+    # Rows unpacked at once take 16 MB.
+    step = max(1, (1 << 24) // n)
+    starts = range(0, len(words), step)
+    parts = [np.argwhere(unpack(words[at : at + step], n)) + np.array([at, 0]) for at in starts]
+    rows, features = np.concatenate([np.zeros((0, 2), dtype=np.int64), *parts]).T
+    return rows, features
+
+
 def parity(a: WordArray, b: WordArray) -> BoolArray:
     """Inner products over F2 of packed rows.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray, Interaction, WordArray
 from spex.errors import ArgumentError
-from spex.f2.packing import n_words, pack, signs, unpack
+from spex.f2.packing import n_words, pack, set_bits, signs
 
 # Masks times coefficients evaluated at once: 16 MB of signs.
 _BLOCK = 1 << 21
@@ -88,11 +88,10 @@ class Spectrum:
     @cached_property
     def interactions(self) -> tuple[Interaction, ...]:
         """The frequencies as sorted tuples of feature numbers."""
-        rows = unpack(self.support, self.n_features)
-        members = np.nonzero(rows)[1].tolist()
+        features = set_bits(self.support, self.n_features)[1].tolist()
         ends = np.cumsum(self.orders).tolist()
         starts = [0, *ends]
-        return tuple(tuple(members[a:b]) for a, b in zip(starts, ends, strict=False))
+        return tuple(tuple(features[a:b]) for a, b in zip(starts, ends, strict=False))
 
     def items(self) -> Iterator[tuple[Interaction, float]]:
         """Pairs of interaction and coefficient."""

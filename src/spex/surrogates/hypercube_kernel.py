@@ -34,6 +34,8 @@ _RELEVANCE_PRECISION = 1.0
 _NOISE_MEAN, _NOISE_SD = np.log(0.1), 1.0
 _SCALE_SD = 2.0  # of v, c2, c1 and u: weak
 _LEAST_LOG_NOISE = -10.0  # below, noiseless functions make the kernel matrix singular
+# With more features than this and the masks together, only so many have a relevance of their own.
+_FEATURES = 500
 # More steps raise the marginal likelihood a little and R2 not at all.
 _STEPS, _STEPS_FROM_START = 25, 12
 
@@ -145,22 +147,85 @@ def most_likely(
         log_relevance: (n,) prior mean of the log relevances; default: 0.
     """
     n = points.signs.shape[1]
-    scales = np.log([0.5, 1.0, 0.5, 0.3])
-    expected = np.zeros(n) if log_relevance is None else log_relevance
-    prior = np.concatenate([expected, scales, [_NOISE_MEAN]])
+    groups = _groups(points.signs, values, log_relevance)
+    n_groups = len(groups.shift)
+    scales = [*np.log([0.5, 1.0, 0.5, 0.3]), _NOISE_MEAN]
+    prior = np.concatenate([groups.of_groups(log_relevance), scales])
+    begin = prior
+    if start is not None:
+        begin = np.concatenate([groups.of_groups(start.logs[:-5]), start.logs[-5:]])
+    parameter = np.concatenate([groups.of_column, n_groups + np.arange(5)])
     shared = np.zeros((0, 0))
     if points.neighbours is not None:
         shared = (points.neighbours @ points.neighbours.T).astype(np.float64) / n
+
+    def objective(logs: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = _negative_log_posterior(
+            logs[parameter], groups.columns, values, prior[parameter], shared
+        )
+        return value, np.asarray(np.bincount(parameter, gradient), dtype=np.float64)
+
     found = scipy.optimize.minimize(
-        _negative_log_posterior,
-        prior if start is None else start.logs,
-        args=(points.signs, values, prior, shared),
+        objective,
+        begin,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-8.0, 8.0)] * n + [(-10.0, 6.0)] * 4 + [(_LEAST_LOG_NOISE, 2.0)],
+        bounds=[(-8.0, 8.0)] * n_groups + [(-10.0, 6.0)] * 4 + [(_LEAST_LOG_NOISE, 2.0)],
         options={"maxiter": _STEPS if start is None else _STEPS_FROM_START},
-    )
-    return Hyperparameters(found.x)
+    ).x
+    of_features = (found[:n_groups] + groups.shift)[groups.of_feature]
+    return Hyperparameters(np.concatenate([of_features, found[n_groups:]]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """Features that share a relevance, and columns that take the place of their signs.
+
+    Args:
+        columns: (m, c) float64, of as many columns as rows for a group of several features.
+        of_column: (c,) int64, the group of each column.
+        of_feature: (n,) int64, the group of each feature.
+        shift: (g,) float64, log relevance of a feature less that of a column of its group.
+    """
+
+    columns: FloatArray
+    of_column: IntArray
+    of_feature: IntArray
+    shift: FloatArray
+
+    def of_groups(self, logs: FloatArray | None) -> FloatArray:
+        """(g,) log relevances of columns from those of features, (n,) or None for 0."""
+        sums = 0.0 if logs is None else np.bincount(self.of_feature, logs)
+        return np.asarray(sums / np.bincount(self.of_feature) - self.shift)
+
+
+def _groups(signs: FloatArray, values: FloatArray, log_relevance: FloatArray | None) -> _Groups:
+    """Each feature alone; of very many, those least correlated with the values together.
+
+    Their part of A is r S S^T / n with S (m, f) their signs. A Cholesky factor L of S S^T, (m, m),
+    gives the same, so that the search takes no longer for more features.
+    """
+    m, n = signs.shape
+    if n <= _FEATURES + m:
+        each = np.arange(n)
+        return _Groups(signs, each, each, np.zeros(n))
+    strength = np.abs(values @ signs).sum(axis=0)
+    if log_relevance is not None:
+        strength *= np.exp(log_relevance / 2)
+    ranked = np.argsort(-strength, kind="stable")
+    alone, rest = ranked[:_FEATURES], ranked[_FEATURES:]
+    gram = signs[:, rest] @ signs[:, rest].T
+    gram[np.diag_indices(m)] *= 1.0 + 1e-6  # masks may differ in no feature of the rest
+    factor = np.tril(positive_definite.cholesky(gram))
+    # Columns of mean square one, like signs, so that relevances sum to the diagonal of A.
+    columns = np.concatenate([signs[:, alone], factor * np.sqrt(m / len(rest))], axis=1)
+    of_column = np.concatenate([np.arange(_FEATURES), np.full(m, _FEATURES)])
+    of_feature = np.full(n, _FEATURES)
+    of_feature[alone] = np.arange(_FEATURES)
+    # Relevances are divided by n, those of columns by their number.
+    shift = np.full(_FEATURES + 1, np.log(n / (_FEATURES + m)))
+    shift[-1] += np.log(m / len(rest))
+    return _Groups(columns, of_column, of_feature, shift)
 
 
 def _negative_log_posterior(

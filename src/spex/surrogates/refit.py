@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spex._typing import FloatArray, IntArray, WordArray
-from spex.f2.packing import are_among, pack, signs
+from spex.f2.packing import are_among, n_words, signs
 from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Fitted, Samples
@@ -37,7 +37,10 @@ _BLOCK_CELLS = 1 << 23  # signs computed at once: 32 MB
 
 def first_order(n: int) -> WordArray:
     """(n, n_words): the frequencies of order 1."""
-    return pack(np.eye(n, dtype=np.bool_))
+    features = np.arange(n)
+    words = np.zeros((n, n_words(n)), dtype=np.uint64)
+    words[features, features // 64] = np.uint64(1) << (features % 64).astype(np.uint64)
+    return words
 
 
 def with_constant(support: WordArray) -> WordArray:
@@ -347,10 +350,45 @@ def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float)
     if unexplained <= 0.0:
         return np.zeros(len(spectrum))
     prior = spectrum.coefficients**2 + _NOISE_IN_PRIOR * unexplained / len(samples)
-    gram = _gram(samples, spectrum.support)
     penalties = np.where(spectrum.orders > 0, unexplained / prior, 0.0)
-    inverse = positive_definite.inverse(positive_definite.penalised_cholesky(gram, penalties))
-    return np.asarray(np.sqrt(unexplained * inverse.diagonal()))
+    if len(samples) < len(spectrum):
+        diagonal = _wide_inverse_diagonal(samples.words, spectrum.support, penalties)
+    else:
+        factor = positive_definite.penalised_cholesky(_gram(samples, spectrum.support), penalties)
+        diagonal = positive_definite.inverse(factor).diagonal()
+    return np.asarray(np.sqrt(unexplained * diagonal))
+
+
+def _wide_inverse_diagonal(
+    words: WordArray, support: WordArray, penalties: FloatArray
+) -> FloatArray:
+    """The diagonal of (X^T X + P)^-1 for more coefficients than masks, by an (m, m) matrix.
+
+    With X the signs, P the penalties p and x a column of X, it is
+    1/p - x^T (1 + X P^-1 X^T)^-1 x / p^2 (Woodbury's identity).
+
+    Args:
+        words: (m, n_words) uint64, masks.
+        support: (k, n_words) uint64, frequencies.
+        penalties: (k,) float64; 0 is raised to m / 10^4, which changes the result by that share.
+
+    Returns:
+        (k,) float64.
+    """
+    penalties = np.where(penalties > 0, penalties, 1e-4 * len(words))
+    step = max(1, _BLOCK_CELLS // len(words))
+    blocks = [slice(start, start + step) for start in range(0, len(support), step)]
+    system = np.eye(len(words))
+    for block in blocks:
+        columns = signs(support[block], words).astype(np.float64)
+        system += (columns.T / penalties[block]) @ columns
+    factor = positive_definite.cholesky(system)
+    diagonal = np.empty(len(support))
+    for block in blocks:
+        columns = signs(support[block], words).astype(np.float64)
+        used = (columns * positive_definite.solve(factor, columns)).sum(axis=1)
+        diagonal[block] = 1 / penalties[block] - used / penalties[block] ** 2
+    return np.maximum(diagonal, 0.0)
 
 
 def _gram(samples: Samples, columns: WordArray) -> FloatArray:
