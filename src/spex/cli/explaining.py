@@ -36,7 +36,7 @@ from spex.inputs.table import Table
 from spex.models.environment import cache_folder
 from spex.models.servers.address import refuse_secret
 from spex.report import facts
-from spex.run import LEAST_VALUES
+from spex.settings import LEAST_BUDGET
 from spex.wording import counted
 from spex.zooming import coarse_units, zoom
 
@@ -268,7 +268,7 @@ def _computed(
     except StoreError as error:
         # The store lacks the values that just came; the explanation of what there is has them.
         out = request.shown.out
-        if out is None or run.n_told < LEAST_VALUES:
+        if out is None or run.n_told < LEAST_BUDGET:
             raise
         result(run, source, forecast=False).save(out)
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
