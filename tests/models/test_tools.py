@@ -8,6 +8,7 @@ from spex import LogProb, Messages, Text, ValueFunction
 from spex.errors import ArgumentError
 from spex.models import FunctionModel, Message, Prompt, TableModel, ToolCall
 from spex.models.chat import ChatOptions
+from spex.models.servers.endpoint import Usage
 from spex.models.servers.log_prob_routes import chat_fields
 from spex.models.transformers.causal import HuggingFaceModel
 
@@ -90,6 +91,14 @@ def test_servers_and_functions_get_the_common_format():
     assert parsed["tool_calls"][0]["function"]["arguments"] == {"city": "Oslo"}
     broken = ToolCall("get", "{", "a").to_json(parsed=True)
     assert broken["function"]["arguments"] == "{"
+
+
+def test_a_server_may_leave_calls_out_and_a_note_says_so():
+    server = TableModel(lambda prompt, answer: -1.0)
+    server.usage = Usage()
+    value = ValueFunction(Messages(CHAT), server, LogProb("No"))
+    (note,) = value.contexts()[0].notes
+    assert "leaves calls of tools out if its chat template knows none" in note
 
 
 def test_control_tokens_in_a_text_are_noted(smollm2):
