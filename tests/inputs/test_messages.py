@@ -289,6 +289,12 @@ def test_identity_is_content():
         ({"messages": [TOOLS[2] | {"tool_calls": [{"id": "a"}]}]}, "its call 0 of a tool is none"),
         ({"messages": [TOOLS[2] | {"tool_calls": [call("a", {1j})]}]}, "'get' has arguments that"),
         ({"messages": [TOOLS[2] | {"tool_calls": [call(3, "{}")]}]}, "or an id that is no text"),
+        ({"messages": [TOOLS[2] | {"tool_calls": [call("a", 0)]}]}, "'get' has arguments that"),
+        (
+            {"messages": [TOOLS[2] | {"tool_calls": [call("a", {"x": float("nan")})]}]},
+            "'get' has arguments that",
+        ),
+        ({"messages": [TOOLS[1] | {"images": 5}]}, "give exactly 'role' and 'content'"),
         ({"messages": [TOOLS[1] | {"tool_calls": [call("a", "{}")]}]}, "give exactly 'role' and"),
         ({"messages": [TOOLS[3] | {"name": 3}]}, "has a int as id or name; give a text"),
         ({"messages": [{"role": "user", "content": "\ud800 a"}]}, "message 0 holds half of a"),

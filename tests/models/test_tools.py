@@ -89,8 +89,8 @@ def test_servers_and_functions_get_the_common_format():
     parsed = prompt.messages[2].to_json(parsed=True)
     assert parsed["content"] == ""
     assert parsed["tool_calls"][0]["function"]["arguments"] == {"city": "Oslo"}
-    broken = ToolCall("get", "{", "a").to_json(parsed=True)
-    assert broken["function"]["arguments"] == "{"
+    for text in ("{", "5", ""):  # as a model may write them
+        assert ToolCall("get", text, "a").to_json(parsed=True)["function"]["arguments"] == text
 
 
 def test_a_server_may_leave_calls_out_and_a_note_says_so():

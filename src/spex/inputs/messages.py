@@ -207,8 +207,9 @@ def _parse(messages: object) -> tuple[Message, ...]:
 
 def _parse_one(message: object, number: int) -> Message:
     name = f"message {number}"
+    pictures: tuple[str, ...] = ()
     if isinstance(message, Message):
-        message = message.to_json() | {"images": message.images}
+        pictures, message = message.images, message.to_json()
     if not isinstance(message, Mapping):
         raise ArgumentError(
             f"{name} is a {type(message).__name__}; give a mapping with the keys 'role' and "
@@ -217,12 +218,9 @@ def _parse_one(message: object, number: int) -> Message:
     role, calls = message.get("role"), message.get("tool_calls")
     others = _OTHER_KEYS.get(role, ()) if isinstance(role, str) else ()
     # Replies of an API come with keys of no value, such as "refusal": None.
-    unknown = {key for key in message if key not in ("role", "content", "images", *others)}
-    if (
-        {"role"} - set(message)
-        or any(message[key] for key in unknown)
-        or not (calls or "content" in message)
-    ):
+    known = ("role", "content", *others)
+    unknown = any(value for key, value in message.items() if key not in known)
+    if unknown or "role" not in message or not (calls or "content" in message):
         also = f" (and {', '.join(map(repr, others))})" if others else ""
         raise ArgumentError(
             f"{name} has the keys {', '.join(sorted(map(repr, message))) or 'none'}; "
@@ -236,8 +234,7 @@ def _parse_one(message: object, number: int) -> Message:
     for value in tool:
         if not isinstance(value, str | None):
             raise ArgumentError(f"{name} has a {type(value).__name__} as id or name; give a text")
-    images = message.get("images") or images
-    return Message(role, content, images, (), _parse_calls(calls or (), name), *tool)
+    return Message(role, content, pictures or images, (), _parse_calls(calls or (), name), *tool)
 
 
 def _parse_content(content: object, name: str, role: str) -> tuple[str, tuple[str, ...]]:
@@ -282,11 +279,11 @@ def _parse_calls(calls: Any, name: str) -> tuple[ToolCall, ...]:
                 f"{name}: its call {len(parsed)} of a tool is none; give {{'id': ..., 'type': "
                 "'function', 'function': {'name': ..., 'arguments': ...}}"
             )
-        arguments = function.get("arguments") or "{}"
-        if isinstance(arguments, Mapping):
+        arguments = function.get("arguments")
+        if arguments is None or isinstance(arguments, Mapping):
             try:
-                arguments = json.dumps(arguments, ensure_ascii=False)
-            except (TypeError, ValueError):
+                arguments = json.dumps(arguments or {}, ensure_ascii=False, allow_nan=False)
+            except (TypeError, ValueError, RecursionError):
                 arguments = None
         if not isinstance(arguments, str) or not isinstance(call.get("id") or "", str):
             raise ArgumentError(

@@ -4,6 +4,7 @@ A model scores given answers (`log_probs`) and writes answers of its own: `gener
 together, `replies` one by one. The caller masks, drops equal prompts and stores finished work.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,10 +38,9 @@ class ToolCall:
         """The call in the format of OpenAI's API; `parsed`: the arguments as an object."""
         arguments: Any = self.arguments
         if parsed:
-            try:
-                arguments = json.loads(self.arguments)
-            except (ValueError, RecursionError):  # a model wrote them
-                arguments = self.arguments
+            with contextlib.suppress(ValueError, RecursionError):  # a model wrote them
+                read = json.loads(self.arguments)
+                arguments = read if isinstance(read, dict) else arguments
         function = {"name": self.name, "arguments": arguments}
         return {"id": self.id, "type": "function", "function": function}
 
