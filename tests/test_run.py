@@ -441,13 +441,3 @@ def test_told_more_than_the_budget():
     run.tell(masks, masks @ np.arange(8.0))
     assert run.total == 20 < run.n_told
     assert "(budget 20; more were told)" in render_html([run.fit()])
-
-
-@pytest.mark.parametrize("budget", [4, 9, 60, 512])
-def test_some_of_what_was_told(budget):
-    run = spex.Run(9, budget)
-    while len(masks := run.ask()):
-        run.tell(masks, masks @ np.arange(9.0))
-    masks, values = run.some_told(10)
-    assert masks[0].all() and len(np.unique(masks, axis=0)) == len(masks) == min(budget, 10)
-    np.testing.assert_array_equal(values[:, 0], masks @ np.arange(9.0))
