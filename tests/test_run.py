@@ -463,13 +463,3 @@ def test_memory_grows_with_the_features_not_with_their_square():
     assert tracemalloc.get_traced_memory()[1] < 60_000_000  # a matrix of 4000^2 takes 128 MB
     tracemalloc.stop()
     assert len(explanation.spectrum) == len(explanation.standard_errors) == 4001
-
-
-@pytest.mark.parametrize("budget", [4, 9, 60, 512])
-def test_some_of_what_was_told(budget):
-    run = spex.Run(9, budget)
-    while len(masks := run.ask()):
-        run.tell(masks, masks @ np.arange(9.0))
-    masks, values = run.some_told(10)
-    assert masks[0].all() and len(np.unique(masks, axis=0)) == len(masks) == min(budget, 10)
-    np.testing.assert_array_equal(values[:, 0], masks @ np.arange(9.0))
