@@ -1,6 +1,7 @@
 """Ask and tell: any order, any part, masks never asked for; evaluations that exist already."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas
@@ -441,3 +442,34 @@ def test_told_more_than_the_budget():
     run.tell(masks, masks @ np.arange(8.0))
     assert run.total == 20 < run.n_told
     assert "(budget 20; more were told)" in render_html([run.fit()])
+
+
+@pytest.mark.parametrize(("n", "budget"), [(30, 10**12), (1000, 10**8), (16_384, 10**7)])
+def test_a_budget_beyond_memory_is_refused_before_any_is_taken(n, budget):
+    tracemalloc.start()
+    with pytest.raises(spex.ArgumentError, match="GB; the limit is 4 GB: lower the budget") as said:
+        spex.Run(n, budget)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+    most = int(str(said.value).split()[-3].replace(",", ""))
+    assert spex.Run(n, most).total == most
+    with pytest.raises(spex.ArgumentError, match="lower the budget"):
+        spex.Run(n, most + 1)
+
+
+def test_memory_grows_with_the_features_not_with_their_square():
+    tracemalloc.start()
+    explanation = spex.explain(lambda m: m[:, :50].sum(axis=1), 4000, 200, method="linear")
+    assert tracemalloc.get_traced_memory()[1] < 60_000_000  # a matrix of 4000^2 takes 128 MB
+    tracemalloc.stop()
+    assert len(explanation.spectrum) == len(explanation.standard_errors) == 4001
+
+
+@pytest.mark.parametrize("budget", [4, 9, 60, 512])
+def test_some_of_what_was_told(budget):
+    run = spex.Run(9, budget)
+    while len(masks := run.ask()):
+        run.tell(masks, masks @ np.arange(9.0))
+    masks, values = run.some_told(10)
+    assert masks[0].all() and len(np.unique(masks, axis=0)) == len(masks) == min(budget, 10)
+    np.testing.assert_array_equal(values[:, 0], masks @ np.arange(9.0))

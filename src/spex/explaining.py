@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spex._typing import BoolArray
+from spex._typing import BoolArray, FloatArray
 from spex.context import Context
 from spex.errors import ArgumentError
 from spex.evaluation.evaluator import Progress, evaluate
 from spex.evaluation.progress import reporter
+from spex.evaluation.repeatability import noise, told
 from spex.evaluation.source import ValueSource, as_source
 from spex.evaluation.store import Store
 from spex.explanation import Explanation
@@ -75,9 +76,11 @@ def explain(
         if isinstance(store, str | Path):
             store = stack.enter_context(Store(store))
         evaluate(run, source, store, stack.enter_context(reporter(progress)))
+        variance = noise(run, source, store)
     small = run.n_told <= _FORECAST_MASKS
     cells = run.n_told * len(run.features)
-    return result(run, source, forecast=small and cells <= _FORECAST_CELLS)
+    forecast = small and cells <= _FORECAST_CELLS
+    return result(run, source, forecast=forecast, variance=variance)
 
 
 def run_of(source: ValueSource, budget: int, **settings: Any) -> Run:
@@ -89,27 +92,37 @@ def run_of(source: ValueSource, budget: int, **settings: Any) -> Run:
     return Run(source.features, budget, prior=source.prior, outputs=source.outputs, **settings)
 
 
-def result(run: Run, source: ValueSource, *, forecast: bool) -> Explanation | Explanations:
+def result(
+    run: Run, source: ValueSource, *, forecast: bool, variance: FloatArray | None = None
+) -> Explanation | Explanations:
     """The fit of a run, with the context of its source.
 
     Args:
         run: With enough values.
         source: Where they come from.
         forecast: Whether to compute the R2 to expect of larger budgets.
+        variance: (q,) of a value when its mask is asked again, where that is known.
 
     Raises:
         ArgumentError: the run has too few values.
     """
     found: Explanation | Explanations = run.fit()
     contexts = source.contexts()
+    count = 1 if isinstance(found, Explanation) else len(found)
+    again = [None] * count if variance is None else variance.tolist()
     if isinstance(found, Explanation):
-        return _completed(found, contexts[0], run.forecast() if forecast else {})
+        return _completed(found, contexts[0], run.forecast() if forecast else {}, again[0])
     forecasts = run.forecast() if forecast else [{}] * len(found)
     if len(contexts) != len(found):
         contexts = tuple(replace(contexts[0], score=name) for name in found)
-    return found.changed(lambda number, one: _completed(one, contexts[number], forecasts[number]))
+    return found.changed(
+        lambda number, one: _completed(one, contexts[number], forecasts[number], again[number])
+    )
 
 
-def _completed(one: Explanation, context: Context, forecast: Mapping[int, float]) -> Explanation:
+def _completed(
+    one: Explanation, context: Context, forecast: Mapping[int, float], variance: float | None
+) -> Explanation:
     notes = (*one.notes, *context.notes)
-    return replace(one, context=replace(context, notes=()), notes=notes, forecast=forecast)
+    found = replace(one, context=replace(context, notes=()), notes=notes, forecast=forecast)
+    return found if variance is None else told(found, variance)

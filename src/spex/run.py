@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spex._typing import BoolArray, IntArray, WordArray
+from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.checks.masks import check_masks
 from spex.checks.values import check_resolution, checked_values
 from spex.errors import ArgumentError
@@ -36,11 +36,10 @@ from spex.fourier.mask_design import coded_design
 from spex.fourier.mask_distribution import UNIFORM
 from spex.fourier.search import enumerable_order
 from spex.prior import NO_PRIOR, Prior
-from spex.settings import Settings, feature_labels
+from spex.settings import LEAST_BUDGET, Settings, feature_labels
 from spex.surrogates.base import CodedValues, Fitted, Samples
 from spex.told import OrderedRows, Told
 
-LEAST_VALUES = 4  # R2 needs a few masks to be measured on
 # The first stage has at least so many masks.
 _FIRST_STAGE = 64
 # `ask` returns at most so many booleans at once: 64 MB.
@@ -107,7 +106,7 @@ class Run:
         self._stage: _Stage | None = None
         self._stream = UNIFORM.stream(n, seed)
         self._drawn_ahead: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)
-        self._earlier: _StageFit | None = None
+        self._earlier: list[_OutputFit] = []  # the fits of the stage before
         self._latest: tuple[tuple[int, int], list[_OutputFit]] | None = None
         self._is_done = False
 
@@ -174,6 +173,23 @@ class Run:
         """Distinct masks that have a value."""
         return self._told.count
 
+    def some_told(self, count: int) -> tuple[BoolArray, FloatArray]:
+        """Some masks that have a value, the mask of all features first if it has one.
+
+        Args:
+            count: The most masks.
+
+        Returns:
+            (k, n) bool and their values (k, q) float64; the same ones for the same masks told.
+        """
+        told = self._told
+        whole = self._ends()[:1]
+        whole = whole[told.is_told(whole)]
+        others = np.setdiff1d(told.all_told(), whole)
+        places = np.linspace(0, len(others), count - len(whole) + 2)[1:-1].astype(np.int64)
+        numbers = np.concatenate([whole, others[np.unique(places)[: len(others)]]])
+        return unpack(told.words(numbers), len(self.features)), told.values(numbers)
+
     @property
     def total(self) -> int:
         """The most distinct masks that are asked for; more may be told (`n_told`)."""
@@ -190,8 +206,7 @@ class Run:
         settings, told = self.settings, self._told
         n = settings.n_features
         if settings.is_exhaustive and size == 1 << n:
-            everything = np.arange(size)
-            order = everything
+            order = everything = np.arange(size)
             if n <= _SHUFFLED_FEATURES:
                 order = next(UNIFORM.stream(n, settings.seed))[:, 0].astype(np.int64)
             drawn = np.full(size, n <= _SHUFFLED_FEATURES)
@@ -248,20 +263,15 @@ class Run:
 
     def _end_stage(self) -> None:
         """All masks of the stage are told: fit and decide, where another stage may follow."""
-        target = self.settings.target_r2
-        size = next(self._stages, None) if target is not None else None
+        target, size = self.settings.target_r2, next(self._stages, None)
+        self._is_done = True
         if target is None or size is None or self._told.count >= self.settings.total:
-            self._is_done = True
             return
         fits = self.fits()
         if all(one.fit.fidelity.interval[0] >= target for one in fits):
-            self._is_done = True
             return
-        if all(one.samples is not None for one in fits):
-            self._earlier = _StageFit(
-                [one.samples for one in fits if one.samples is not None],
-                [one.fitted for one in fits],
-            )
+        self._is_done = False
+        self._earlier = fits
         self._begin_stage(size)
 
     # ---- fitting ---------------------------------------------------------------------------------
@@ -299,8 +309,9 @@ class Run:
         if one.samples is None or one.distribution != UNIFORM.name:
             return {}
         settings = self.settings
-        candidates = partial(_candidates, settings)
-        return forecast(one.fit, one.samples, candidates, self._design, settings.seed)
+        return forecast(
+            one.fit, one.samples, partial(_candidates, settings), self._design, settings.seed
+        )
 
     def fits(self) -> "list[_OutputFit]":
         """The fit of each output to what was told; kept until more is told."""
@@ -311,41 +322,37 @@ class Run:
 
     def _fresh_fits(self) -> "list[_OutputFit]":
         settings, told = self.settings, self._told
-        least = min(LEAST_VALUES, 1 << settings.n_features)
+        least = min(LEAST_BUDGET, 1 << settings.n_features)
         if told.count < least:
             raise ArgumentError(f"{told.count} values are too few to fit; tell at least {least}")
-        q = told.n_outputs or 1
-        everyone = told.values(told.all_told())
-        for column in everyone.T:
+        for column in told.values(told.all_told()).T:
             check_resolution(column)
         if settings.is_exhaustive and told.count == 1 << settings.n_features:
-            masks = np.arange(told.count)
-            values = told.values(masks)
-            fits = [
+            fits = (
                 fit_all_masks(settings.n_features, column, settings.method == "linear")
-                for column in values.T
-            ]
+                for column in told.values(np.arange(told.count)).T
+            )
             return [_OutputFit(fit, None, {}, UNIFORM.name, ()) for fit in fits]
         if self._stage is None:
             self._begin_stage(next(self._stages))
-        chosen = self._samples()
-        samples = chosen.samples
-        if self._earlier is not None and chosen.is_stage:
-            samples = self._earlier.begin(samples)
+        samples, distribution, notes, is_stage = self._samples()
+        before = self._earlier[0].samples if self._earlier and is_stage else None
+        if before is not None and same_folds(before, samples[0]):
+            earlier = (one.fitted for one in self._earlier)
+            samples = [replace(one, earlier=of) for one, of in zip(samples, earlier, strict=True)]
         fitted = fit_all(_candidates(settings, samples[0]), samples)
         return [
-            _OutputFit(
-                join(fitted[j], samples[j]),
-                samples[j],
-                fitted[j],
-                chosen.distribution,
-                chosen.notes,
-            )
-            for j in range(q)
+            _OutputFit(join(of, one), one, of, distribution, notes)
+            for one, of in zip(samples, fitted, strict=True)
         ]
 
-    def _samples(self) -> "_Chosen":
-        """The masks told, in an order that does not depend on the order of telling."""
+    def _samples(self) -> tuple[list[Samples], str, tuple[str, ...], bool]:
+        """The masks told, in an order that does not depend on the order of telling.
+
+        Returns:
+            The samples of each output; the distribution of masks that R2 is about; notes; and
+            whether these are the masks of the stage, all of them and no others.
+        """
         told, stage, settings = self._told, self._stage, self.settings
         assert stage is not None
         is_told = told.is_told(stage.rows)
@@ -390,7 +397,7 @@ class Run:
             )
             for column in np.ascontiguousarray(values.T)
         ]
-        return _Chosen(samples, distribution, notes, is_complete)
+        return samples, distribution, notes, is_complete
 
     def _told_design(self, rows: IntArray) -> tuple[Design | None, IntArray]:
         """The largest design all of whose masks have a value, and their places among rows."""
@@ -474,16 +481,6 @@ class _Stage:
 
 
 @dataclass(frozen=True, eq=False)
-class _Chosen:
-    """What is fitted: samples of each output, and which masks R2 is about."""
-
-    samples: list[Samples]
-    distribution: str
-    notes: tuple[str, ...]
-    is_stage: bool
-
-
-@dataclass(frozen=True, eq=False)
 class _OutputFit:
     """The fit of one output; samples are None where all masks were evaluated."""
 
@@ -492,20 +489,6 @@ class _OutputFit:
     fitted: Mapping[str, Fitted]
     distribution: str
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _StageFit:
-    """The samples and the fits of the stage before, by output."""
-
-    samples: list[Samples]
-    fitted: list[Mapping[str, Fitted]]
-
-    def begin(self, samples: list[Samples]) -> list[Samples]:
-        """Samples whose searches begin at these fits, where the folds are the same."""
-        if not same_folds(self.samples[0], samples[0]):
-            return samples
-        return [replace(one, earlier=of) for one, of in zip(samples, self.fitted, strict=True)]
 
 
 def _candidates(settings: Settings, samples: Samples) -> Any:
@@ -581,18 +564,10 @@ def fit(
         )
     checked_values(values, checked, "fit was given")
     distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
-    least = min(LEAST_VALUES, 1 << len(labels))
+    least = min(LEAST_BUDGET, 1 << len(labels))
     if distinct < least:
         raise ArgumentError(f"{distinct} distinct masks are too few to fit; give at least {least}")
-    run = Run(
-        labels,
-        distinct,
-        method=method,
-        max_degree=max_degree,
-        seed=seed,
-        prior=prior,
-        outputs=outputs,
-    )
+    run = Run(labels, distinct, method, max_degree, seed, prior=prior, outputs=outputs)
     run._want_nothing()
     run.tell(checked, values)
     found = run.fit()

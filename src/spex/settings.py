@@ -10,8 +10,11 @@ from spex.f2.packing import n_words
 from spex.fitting.methods import METHODS, Method
 from spex.fourier.mask_design import least_budget
 
-_MOST_BYTES = 1 << 30  # of packed masks
-_LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
+# Memory that the masks of a run may take, and what each takes at most (measured): in all, and for
+# each packed word.
+_MOST_BYTES = 1 << 32
+_BYTES, _BYTES_PER_WORD = 250, 56
+LEAST_BUDGET = 4  # R2 needs a few masks to be measured on
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,12 @@ class Settings:
             raise ArgumentError(
                 f"{n} features; the number must be 1 to {MAX_FEATURES}: choose coarser units"
             )
-        size = self.total * n_words(n) * 8
-        if not self.is_exhaustive and size > _MOST_BYTES:
+        each = _BYTES + _BYTES_PER_WORD * n_words(n)
+        if not self.is_exhaustive and budget * each > _MOST_BYTES:
             raise ArgumentError(
-                f"budget={budget}: so many masks of {n} features take {size / 2**30:,.0f} GB; the "
-                f"limit is {_MOST_BYTES >> 30} GB, {_MOST_BYTES // (8 * n_words(n)):,} masks"
+                f"budget={budget}: so many masks of {n} features take {budget * each / 2**30:,.0f} "
+                f"GB; the limit is {_MOST_BYTES >> 30} GB: lower the budget to "
+                f"{_MOST_BYTES // each:,} or less"
             )
         whole_number("max_degree", self.max_degree, 1)
         whole_number("seed", self.seed, 0)
@@ -64,10 +68,10 @@ class Settings:
                 f"the budget (up to n = {MAX_EXACT_FEATURES}), choose coarser features or another "
                 "method"
             )
-        if self.total < min(_LEAST_BUDGET, 1 << n):
+        if self.total < min(LEAST_BUDGET, 1 << n):
             raise ArgumentError(
                 f"budget={budget} is too small to fit anything and measure it; give at least "
-                f"{_LEAST_BUDGET}, better a few times the number of features ({n})"
+                f"{LEAST_BUDGET}, better a few times the number of features ({n})"
             )
         share = self.of_method.drawn
         needs_design = self.of_method.needs_coded and not self.is_exhaustive

@@ -93,26 +93,18 @@ class Told:
         if self.n_outputs is None:
             self.n_outputs = values.shape[1]
             self._values = np.zeros((len(self._flags), self.n_outputs))
-        distinct = np.unique(numbers)
-        if len(distinct) == len(numbers) and not self._flags[numbers].any():
-            self._values[numbers] = values
-        else:
-            for number, value in zip(numbers.tolist(), values, strict=True):
-                if not self._flags[number]:
-                    self._values[number] = value
-                    self._flags[number] = True
-                    self.count += 1
-                    continue
-                told = self._repeats.setdefault(number, [self._values[number].copy()])
-                told.append(value.copy())
-                # Exact sums: the mean does not depend on the order of telling.
-                self._values[number] = [
-                    math.fsum(each) / len(told) for each in zip(*told, strict=True)
-                ]
-                self.n_changes += 1
-            return
-        self.count += len(distinct)
-        self._flags[numbers] = True
+        distinct, first = np.unique(numbers, return_index=True)
+        first = first[~self._flags[distinct]]
+        self._values[numbers[first]] = values[first]
+        self._flags[numbers[first]] = True
+        self.count += len(first)
+        for place in np.setdiff1d(np.arange(len(numbers)), first).tolist():
+            number = int(numbers[place])
+            told = self._repeats.setdefault(number, [self._values[number].copy()])
+            told.append(values[place].copy())
+            # Exact sums: the mean does not depend on the order of telling.
+            self._values[number] = [math.fsum(each) / len(told) for each in zip(*told, strict=True)]
+            self.n_changes += 1
 
     def all_told(self) -> IntArray:
         """The numbers of all masks that have a value."""

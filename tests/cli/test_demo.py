@@ -45,7 +45,7 @@ def test_story(tmp_path):
     assert second.n_evaluations == 60
     # F = 0.8: half the difference of log-odds of 1.6 between the two cases.
     assert "The largest Fourier coefficient of all, 0.800, belongs to never + fails" in story
-    assert "The score is 1.60 nats higher when both or neither of them is there" in (
+    assert "The score is 1.60 nats higher when both or neither of them is kept" in (
         " ".join(story.split())
     )
     assert "smollm2 calls this review positive" in story
@@ -75,9 +75,9 @@ def test_texts_are_what_they_should_be():
     ("coefficients", "says"),
     [
         ({(0, 1): 0.5, (2,): 0.3}, "0.500, belongs to a + b together, above every single word"),
-        ({(0, 1): 0.5, (2,): 0.3}, "1.00 higher when both or neither of them is there"),
+        ({(0, 1): 0.5, (2,): 0.3}, "1.00 higher when both or neither of them is kept"),
         ({(0, 1): -0.5}, "1.00 higher when only one of them is than when both or neither"),
-        ({(0, 1, 2): 0.5}, "higher when an even number of them is there"),
+        ({(0, 1, 2): 0.5}, "higher when an even number of them is kept"),
         ({(0, 1): 0.2, (2,): -0.3}, "0.300, is that of a single word, c"),
         ({(): 1.0}, "does not depend on the words"),
     ],

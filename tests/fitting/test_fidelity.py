@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from spex.f2.packing import pack
-from spex.fitting.fidelity import cross_fitted_fidelity, fidelity, folds
+from spex.f2.packing import pack, unpack
+from spex.fitting.fidelity import fidelity, folds
 from spex.surrogates import refit
 from spex.surrogates.base import Samples
 from spex.surrogates.boosted_trees import BoostedTrees
@@ -76,7 +76,7 @@ def test_a_cross_fitted_prediction_has_not_seen_its_value(fit, fold):
 def test_no_longer_support_is_fitted_where_the_error_is_rounding(monkeypatch, values, lengths):
     given = samples()
     if values == "sparse":
-        masks = given.masks
+        masks = unpack(given.words, 6)
         given = Samples(given.words, 6, masks[:, :1].sum(axis=1) * 2.0 - 1.0, given.drawn)
     fitted = []
     advance = refit._Path.advance
@@ -120,7 +120,7 @@ def test_a_constant_is_fitted_by_itself(surrogate):
     given = samples()
     constant = Samples(given.words, given.n_features, np.full(60, 2.5), given.drawn)
     fitted = surrogate.fit(constant, folds(constant))
-    assert fitted.spectrum.predict(given.masks) == pytest.approx(np.full(60, 2.5))
+    assert fitted.spectrum.evaluate(given.words) == pytest.approx(np.full(60, 2.5))
     assert fitted.predictions[10:] == pytest.approx(np.full(50, 2.5))
 
 
@@ -151,7 +151,7 @@ def test_cross_fitted_interval_covers_the_truth_about_nine_times_in_ten(m):
         found = dict(fitted.spectrum.items())
         error = sum((found[i,] - weights[i]) ** 2 for i in range(n)) + found[()] ** 2 + noise**2
         truth = 1 - error / (weights @ weights + noise**2)
-        measured = cross_fitted_fidelity(values, fitted.predictions, fitted.share_left_out, m)
+        measured = fidelity(values, fitted.predictions, fitted.share_left_out, m)
         low, high = measured.interval
         covered += low <= truth <= high
         off.append(np.log((1 - measured.r2) / (1 - truth)))

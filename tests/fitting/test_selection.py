@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spex.f2.packing import pack
+from spex.f2.packing import pack, unpack
 from spex.fitting.selection import _needed, _weights, fit_all, join
 from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.surrogates.base import Fitted, Samples
@@ -100,7 +100,7 @@ def test_standard_errors_are_those_of_least_squares_where_the_prior_is_wide():
     rng = np.random.default_rng(5)
     truth = spectrum(f=1.0, f0=2.0, f1=-2.0, f23=2.0)
     given = samples(np.zeros(400))
-    masks = given.masks
+    masks = unpack(given.words, N)
     design = np.where((masks[:, None] & [[0] * N, *np.eye(N, dtype=bool)[:2]]).any(-1), -1.0, 1.0)
     parity = np.where(masks[:, 2] ^ masks[:, 3], -1.0, 1.0)
     design = np.column_stack([design, parity])
@@ -108,3 +108,18 @@ def test_standard_errors_are_those_of_least_squares_where_the_prior_is_wide():
     noisy = truth.predict(masks) + 0.5 * rng.normal(size=400)
     errors = coefficient_errors(samples(noisy), truth, 0.25)
     assert errors == pytest.approx(expected, rel=0.01)
+
+
+def test_standard_errors_of_more_coefficients_than_masks_are_those_of_the_large_matrix():
+    rng = np.random.default_rng(6)
+    chosen = np.unique(np.concatenate([np.zeros((1, N)), rng.random((120, N)) < 0.4]), axis=0) > 0
+    fitted = Spectrum(N, pack(chosen), rng.normal(size=len(chosen)))
+    masks = rng.random((30, N)) < 0.5
+    given = Samples(pack(masks), N, np.zeros(30), np.ones(30, dtype=bool))
+    assert len(fitted) > 60 and not chosen[0].any()
+    signs = (-1.0) ** (masks.astype(int) @ chosen.T)
+    penalties = 0.25 / (fitted.coefficients**2 + 3 * 0.25 / 30)
+    penalties[0] = 0.0
+    inverse = np.linalg.inv(signs.T @ signs + np.diag(penalties))
+    errors = coefficient_errors(given, fitted, 0.25)
+    assert errors == pytest.approx(np.sqrt(0.25 * inverse.diagonal()), rel=1e-3)

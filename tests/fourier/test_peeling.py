@@ -40,7 +40,6 @@ def test_sparse_functions_are_recovered_exactly(n, count, order, budget, t, seed
     assert found.keys() == expected.keys()
     assert all(abs(found[k] - expected[k]) < 1e-9 for k in expected)
     assert result.unexplained < 1e-9
-    assert result.outcome == "every bin is explained"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -58,7 +57,6 @@ def test_noise_leaves_large_coefficients_and_says_what_is_left(seed):
     assert len(found & expected) >= 0.9 * len(expected)
     assert len(found - expected) <= 2
     assert 0 < result.unexplained < 0.5
-    assert "more budget" in result.outcome
 
 
 def test_a_constant_has_no_other_coefficients():

@@ -15,7 +15,6 @@ from spex.fourier.search import (
     Codewords,
     count_neighbours,
     enumerate_order,
-    enumerate_pairs,
     extended,
     neighbours,
     normalised,
@@ -64,8 +63,7 @@ def test_evidence_by_its_definition():
         expected = (means / variance).sum(axis=1) / (1 / variance).sum(axis=1)
         left = energy - 2 * expected[:, None] * means + expected[:, None] ** 2
         variance = np.maximum(left, floor)
-    ratio, amplitude = residual.evidence(members)
-    assert np.allclose(amplitude, expected, atol=1e-6)
+    ratio = residual.evidence(members)
     gains = np.log(np.maximum(energy, floor) / variance).sum(axis=1)
     assert np.allclose(ratio, (design.n_offsets - 1) / 2 * gains, atol=1e-4)
 
@@ -79,7 +77,7 @@ def test_enumeration_misses_nothing_above_its_threshold(order, noise):
     for least in (2.0, 5.0, 9.0):
         found = {tuple(row) for row in enumerate_order(residual, order, least).tolist()}
         candidates = every(n, order)
-        ratio, _ = residual.evidence(candidates)
+        ratio = residual.evidence(candidates)
         above = {tuple(row) for row in candidates[ratio > least].tolist()}
         assert above <= found
         assert len(found) < len(candidates) or order == 1
@@ -97,7 +95,7 @@ def test_extensions_miss_nothing_above_their_threshold():
         features = row[row >= 0].tolist()
         longer = [sorted([*features, other]) for other in range(n) if other not in features]
         filled = np.array([[*one, *[-1] * (4 - len(one))] for one in longer])
-        ratio, _ = residual.evidence(filled)
+        ratio = residual.evidence(filled)
         wanted |= {tuple(one) for one in filled[ratio > needed].tolist()}
     assert {(1, -1, -1, -1), (2, 5, -1, -1), (0, 7, 9, -1), (3, 4, 8, -1)} <= wanted <= found
     assert len(found) < 5 * n // 2
@@ -111,7 +109,7 @@ def test_pairs_of_the_hottest_bins(all_pairs):
     _, residual = residual_of(n, 400, 2, coefficients, noise=0.3, seed=1)
     pairs = {tuple(row) for row in enumerate_order(residual, 2, least).tolist()}
     with mock.patch("spex.fourier.search.ALL_PAIRS", all_pairs):
-        found = [tuple(row) for row in enumerate_pairs(residual, least).tolist()]
+        found = [tuple(row) for row in enumerate_order(residual, 2, least).tolist()]
     per_bin = n**2 / 2 / np.repeat(residual.geometry.n_bins, residual.geometry.n_bins)
     hottest = np.argsort(-residual.potential, kind="stable")
     tried = set(hottest[np.cumsum(per_bin[hottest]) < n * all_pairs / 2].tolist())
@@ -122,7 +120,6 @@ def test_pairs_of_the_hottest_bins(all_pairs):
     assert len(found) == len(set(found))  # no pair twice, whatever groups it is tried in
     assert set(found) == expected
     assert 0 < len(expected) < len(pairs)
-    assert enumerate_pairs(residual, least).shape == (len(pairs), 2)  # few features: all
 
 
 def test_evidence_is_highest_for_the_truth():
@@ -135,11 +132,10 @@ def test_evidence_is_highest_for_the_truth():
         best = (-np.inf, None)
         for order in range(1, 5):
             candidates = every(n, order)
-            ratio, amplitude = residual.evidence(candidates)
+            ratio = residual.evidence(candidates)
             top = int(ratio.argmax())
-            best = max(best, (ratio[top], tuple(candidates[top].tolist()), amplitude[top]))
+            best = max(best, (ratio[top], tuple(candidates[top].tolist())))
         assert best[1] == k
-        assert best[2] == pytest.approx(1.0, abs=0.5)
 
 
 @pytest.mark.parametrize(("n", "t"), [(12, 2), (15, 3), (20, 2)])
@@ -153,7 +149,7 @@ def test_soft_decoding_finds_what_maximum_likelihood_finds(n, t):
         likeliest = (-np.inf, ())
         for order in range(1, t + 1):
             candidates = every(n, order)
-            ratio, _ = residual.evidence(candidates)
+            ratio = residual.evidence(candidates)
             top = int(ratio.argmax())
             likeliest = max(likeliest, (ratio[top], tuple(candidates[top].tolist())))
         proposed = Codewords(residual.geometry, design.code).propose(residual, 1.0)

@@ -90,7 +90,10 @@ MASKERS = [
     (lambda: spex.Messages([{"role": "user"}]), "has the keys 'role'; give exactly 'role' and"),
     (lambda: messages(("bot", "a"), ("user", "b")), "has the role 'bot'; use one of system, user"),
     (lambda: messages(("user", "a"), ("assistant", "b")), "leave it out, and give it to the sc"),
-    (lambda: messages(("user", ["a"])), "message 0 has a list as its content; give a text"),
+    (
+        lambda: messages(("user", ["a"])),
+        "message 0 has a list as its content; give a text, or parts",
+    ),
     (
         lambda: messages(("user", "a")),
         "one unit of kind 'message'; nothing to attribute; pin fewer",

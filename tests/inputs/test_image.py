@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy.ndimage import gaussian_filter
 
 from spex import LogProb, PredictFunction, ValueFunction
 from spex.errors import ArgumentError, MissingExtraError
@@ -21,6 +22,7 @@ from spex.models import TableModel
 
 PIL = import_module("PIL.Image")
 import_module("skimage")
+exif_transpose = import_module("PIL.ImageOps").exif_transpose
 
 OPERATORS = ["mean", "grey", "blur", "blur:2.5", "inpaint"]
 UNITS = ["grid:3x2", "superpixels:6"]
@@ -108,6 +110,44 @@ def test_operators_by_hand():
     assert blurred[0, 0] < blurred[0, 1] and blurred[0, 2] == 200
 
 
+@pytest.mark.parametrize("kind", ["uint8", "float64"])
+@pytest.mark.parametrize("operator", ["mean", "blur", "blur:9", "inpaint"])
+def test_hidden_colours_of_transparent_pixels_do_not_leak(operator, kind):
+    full = 255 if kind == "uint8" else 1.0
+    pixels = np.zeros((24, 24, 4), dtype=kind)
+    pixels[..., 0] = pixels[..., 3] = full  # opaque red
+    masked = []
+    for hidden in (0, full):
+        pixels[:, ::2] = [0, hidden, hidden, 0]  # each other column transparent, hidden cyan
+        pixels[12:, :12] = [hidden, hidden, 0, 0]  # a quarter, hidden yellow
+        masked.append(Image(pixels, "grid:2x2", operator).mask_image([1, 0, 0, 0]))
+    absent = np.ones((24, 24), dtype=bool)
+    absent[:12, :12] = False
+    np.testing.assert_array_equal(masked[0][absent], masked[1][absent])
+    seen = absent & (masked[0][..., 3] > 0.05 * full)
+    assert seen.sum() > 100
+    # What is seen is red all over.
+    np.testing.assert_allclose(masked[0][seen][:, :3] / full, [[1, 0, 0]] * seen.sum(), atol=0.06)
+
+
+def test_means_are_weighted_by_opacity():
+    pixels = np.zeros((2, 4, 4), dtype=np.uint8)
+    pixels[:, :2] = [[200, 0, 0, 255], [0, 100, 0, 51]]
+    mean = Image(pixels, "grid:2x1").mask_image([0, 1])
+    # 255 parts of the first colour and 51 of the second; opacity is the plain mean.
+    assert mean[0, 0].tolist() == [round(200 * 5 / 6), round(100 / 6), 0, 153]
+    assert Image(pixels, "grid:2x1").mask_image([1, 0])[0, 3].tolist() == [255, 255, 255, 0]
+
+
+@pytest.mark.parametrize("sigma", [1, 8, 15.5, 40])
+def test_blurs_are_gaussian(sigma):
+    pixels = np.random.default_rng(0).random((150, 190, 3))
+    pixels[40:90, 50:120] = 0
+    masked = Image(pixels, "grid:2x1", f"blur:{sigma}").mask_image([0, 0])
+    exact = gaussian_filter(pixels, sigma, mode="nearest", axes=(0, 1))
+    np.testing.assert_allclose(masked, exact, atol=0.015)
+
+
 def test_grey_keeps_transparency():
     pixels = picture(channels=4)
     grey = Image(pixels, "grid:2x2", "grey").mask_image([False] * 4)
@@ -138,12 +178,53 @@ def test_pil_images_and_files(mode, tmp_path):
         assert from_file.describe() == masker.describe()
 
 
-def test_photographs_are_turned_upright(tmp_path):
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff", "webp"])
+def test_photographs_are_upright_however_they_come(orientation, kind, tmp_path):
     image = PIL.fromarray(picture(10, 20))
     tags = image.getexif()
-    tags[0x0112] = 6  # to be turned by a quarter
-    image.save(tmp_path / "a.jpg", exif=tags)
-    assert Image(str(tmp_path / "a.jpg")).regions.shape == (20, 10)
+    tags[0x0112] = orientation
+    options = {} if kind in ("png", "tiff") else {"quality": 100}
+    image.save(tmp_path / "a", kind, exif=tags, **options)
+    content = (tmp_path / "a").read_bytes()
+    with PIL.open(tmp_path / "a") as opened:
+        expected = np.asarray(exif_transpose(opened))
+    with PIL.open(tmp_path / "a") as opened:
+        ways = [str(tmp_path / "a"), tmp_path / "a", content, opened]
+        for way in ways:
+            masker = Image(way, "grid:2x2")
+            np.testing.assert_array_equal(masker.mask_image([1] * 4), expected)
+            assert masker.notes == ()
+
+
+def test_large_photographs_are_scaled_down(tmp_path):
+    whole = PIL.fromarray(picture(30, 45)).resize((4500, 3000))
+    tags = whole.getexif()
+    tags[0x0112] = 6
+    whole.save(tmp_path / "a.jpg", exif=tags)
+    masker = Image(tmp_path / "a.jpg", "grid:3x2", "blur:100")
+    height, width = masker.regions.shape
+    assert 0.99 * 2**21 < height * width <= 2**21
+    assert height / width == pytest.approx(1.5, rel=0.01)
+    assert masker.notes == (
+        f"The picture of 3,000 x 4,500 pixels was scaled down to {width:,} x {height:,}, which the "
+        "model is given; an array is taken as it is.",
+    )
+    explained = PredictFunction(masker, lambda images: [images[0].size[0]] * len(images))
+    assert explained.notes == masker.notes
+    # Sigma is in pixels of the picture as given.
+    small = np.asarray(whole.rotate(-90, expand=True).resize((width, height)))
+    blurred = Image(small, "grid:3x2", f"blur:{100 * width / 3000}").mask_image([0] * 6)
+    np.testing.assert_allclose(masker.mask_image([0] * 6), blurred, atol=4)
+    assert Image(np.asarray(whole), "grid:3x2").regions.shape == (3000, 4500)
+
+
+def test_pictures_of_more_pixels_than_pillow_likes(tmp_path):
+    PIL.new("L", (9_500, 9_500)).save(tmp_path / "a.jpg")
+    assert Image(tmp_path / "a.jpg", "grid:3x2").regions.size <= 2**21
+    PIL.new("1", (20_000, 10_000)).save(tmp_path / "b.png")
+    with pytest.raises(ArgumentError, match="cannot be read as a picture: Image size"):
+        Image(tmp_path / "b.png")
 
 
 def test_prompts_hold_the_picture():
@@ -283,6 +364,13 @@ def test_identity_is_content():
         ({"unit": "superpixels:1"}, "use 2 to 720 superpixels"),
         ({"operator": "delete"}, "operator='delete' is unknown; use 'mean'"),
         ({"operator": "blur:0"}, "operator='blur:0' is unknown"),
+        ({"operator": "blur:0." + "0" * 400 + "1"}, "is unknown"),
+        ({"operator": "blur:999999"}, "the limit for this picture is blur:30, its longer side"),
+        ({"operator": "blur:" + "9" * 5000}, "the limit for this picture is blur:30"),
+        ({"unit": "grid:999999x2"}, "unit='grid:999999x2': the limit is 16,384 regions"),
+        ({"unit": f"grid:{'9' * 5000}x1"}, "the limit is 16,384 regions; use fewer"),
+        ({"unit": "superpixels:" + "9" * 5000}, "the limit is 16,384 regions"),
+        ({"image": b"no picture"}, "image: cannot be read as a picture"),
         ({"operator": None}, "operator=None is unknown"),
         ({"prompt": None}, "prompt must be a str, not NoneType"),
         ({"system": 3}, "system must be a str or None"),

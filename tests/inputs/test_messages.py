@@ -1,6 +1,7 @@
 """Messages: roles, pinned turns, units, and every error."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -16,6 +17,31 @@ CHAT = [
     {"role": "user", "content": "Hi there.  I am Ann."},
     {"role": "assistant", "content": "Hello Ann!"},
     {"role": "user", "content": "What is my name?\n"},
+]
+
+
+def call(of, arguments, name="get"):
+    return {
+        "id": of,
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+
+
+TEXT_PART = {"type": "text", "text": "What is it?"}
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+TOOLS = [
+    {"role": "developer", "content": "Be brief."},
+    {"role": "user", "content": "Warm in Oslo or Rome?"},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [call("a", '{"city": "Oslo"}'), call("b", '{"city":"Rome"}')],
+    },
+    {"role": "tool", "tool_call_id": "a", "content": "15 degrees"},
+    {"role": "tool", "tool_call_id": "b", "content": "30 degrees, sun"},
+    {"role": "assistant", "content": "Rome."},
+    {"role": "user", "content": "Sure?"},
 ]
 
 contents = st.text(st.characters(exclude_categories=["Cs"]))
@@ -104,6 +130,100 @@ def test_pinned(pinned, features):
     assert all(any(one.startswith(feature) for one in found) for feature in features)
 
 
+def test_calls_of_tools_and_their_results_are_units():
+    masker = Messages(TOOLS)
+    assert masker.features == (
+        "user: Warm in Oslo or Rome?",
+        'assistant calls: get({"city": "Oslo"})',
+        'assistant calls: get({"city":"Rome"})',
+        "tool: 15 degrees",
+        "tool: 30 degrees, sun",
+        "assistant: Rome.",
+        "user: Sure?",
+    )
+    assert masker.apply([[1] * 7]) == [TOOLS]
+    # A call takes its result along, and its turn where nothing is left of it.
+    (kept,) = masker.apply([[1, 0, 1, 1, 1, 1, 1]])
+    assert kept[2]["tool_calls"] == [TOOLS[2]["tool_calls"][1]]
+    assert [m.get("tool_call_id") for m in kept if m["role"] == "tool"] == ["b"]
+    assert masker.apply([[1, 0, 0, 1, 1, 1, 1]]) == [[*TOOLS[:2], *TOOLS[5:]]]
+    # A result keeps its place: the call needs one.
+    (kept,) = masker.apply([[1, 1, 1, 0, 1, 1, 1]])
+    assert kept[3] == TOOLS[3] | {"content": ""}
+    words = Messages(TOOLS, unit="word")
+    assert words.features[5:9] == (
+        'get({"city": "Oslo"})', 'get({"city":"Rome"})', "15 degrees", "30 degrees, sun",
+    )  # fmt: skip
+    assert words.groups("message")[0] == [1, 1, 1, 1, 1, 3, 4, 5, 6, 7, 8]
+    assert [part.heading for part in masker.parts][2:5] == ["assistant", *["assistant calls"] * 2]
+
+
+def test_replaced_calls_keep_their_form():
+    (masked,) = Messages(TOOLS, operator="mask").apply([[0] * 7])
+    assert [m["role"] for m in masked] == [m["role"] for m in TOOLS]
+    function = masked[2]["tool_calls"][0]["function"]
+    assert function == {"name": "get", "arguments": '{"city": "[MASK]"}'}
+    assert masked[3]["content"] == "[MASK]"
+
+
+@given(data=st.data())
+def test_a_chat_with_tools_is_valid_for_every_mask(data):
+    n_calls = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=3))
+    chat = [{"role": "user", "content": "a b"}]
+    for turn, n in enumerate(n_calls):
+        ids = [f"{turn}-{i}" for i in range(n)]
+        content = data.draw(st.sampled_from(["", "c d"]))
+        chat.append({"role": "assistant", "content": content})
+        if ids:
+            chat[-1]["tool_calls"] = [call(one, {"x": turn}) for one in ids]
+        chat += [{"role": "tool", "tool_call_id": one, "content": "e"} for one in ids]
+        chat.append({"role": "user", "content": "f"})
+    pinned = data.draw(st.sampled_from([["system"], ["tool"], ["assistant"], [1]]))
+    masker = Messages(chat, unit="word", pinned=pinned)
+    n = masker.n_features
+    (masked,) = masker.apply([data.draw(st.lists(st.booleans(), min_size=n, max_size=n))])
+    waiting = set()
+    for message in masked:
+        if message["role"] == "tool":
+            waiting.remove(message["tool_call_id"])
+        else:
+            assert not waiting  # each call has its result before the next turn
+            waiting = {one["id"] for one in message.get("tool_calls", ())}
+    if pinned == ["tool"]:
+        assert [m for m in masked if m["role"] == "tool"] == [
+            m for m in chat if m["role"] == "tool"
+        ]
+
+
+def test_calls_without_ids_and_keys_without_values():
+    calls = [{"function": {"name": name, "arguments": {"x": 1}}} for name in ("f", "g")]
+    chat = [
+        CHAT[1],
+        {"role": "assistant", "tool_calls": calls, "refusal": None, "annotations": []},
+        {"role": "tool", "name": "g", "content": "2"},
+        {"role": "tool", "content": [{"type": "text", "text": "1"}]},
+    ]
+    masker = Messages(chat)
+    (given_to_functions,) = masker.apply([[1] * 5])
+    first, second = given_to_functions[1]["tool_calls"]
+    assert first["function"] == {"name": "f", "arguments": '{"x": 1}'}
+    assert [m["tool_call_id"] for m in given_to_functions[2:]] == [second["id"], first["id"]]
+    assert re.fullmatch("[a-z0-9]{9}", first["id"])
+    again = Messages(masker.messages)
+    assert again == masker
+    assert again.describe() == masker.describe()
+
+
+def test_parts_of_a_content():
+    masker = Messages([{"role": "user", "content": [PICTURE, TEXT_PART, TEXT_PART]}], unit="line")
+    assert masker.features == ("What is it?", "What is it?")
+    (message,) = masker.render([1, 0]).messages
+    assert (message.content, message.images) == ("What is it?", (PICTURE["image_url"]["url"],))
+    model = TableModel(lambda prompt, answer: -1.0)
+    with pytest.raises(ArgumentError, match="takes no images"):
+        ValueFunction(masker, model, LogProb("Ann"))
+
+
 def test_values_and_callables():
     model = TableModel(lambda prompt, answer: -float(len(prompt)))
     value = ValueFunction(Messages(CHAT[1:]), model, LogProb("Ann"))
@@ -138,21 +258,44 @@ def test_identity_is_content():
         ({"messages": "hi"}, "messages is a str; give a list"),
         ({"messages": CHAT[0]}, "messages is a dict; give a list"),
         ({"messages": []}, "messages is empty"),
-        ({"messages": CHAT[:3]}, "the last message is of role 'assistant', not 'user'"),
+        ({"messages": CHAT[:3]}, "the last message is of role 'assistant', not 'user' or 'tool'"),
         ({"messages": CHAT[-1:]}, "have one unit of kind 'message'; .* or use unit='word'"),
         ({"messages": [*CHAT, "hi"]}, "message 4 is a str; give a mapping"),
         ({"messages": [{"role": "user"}]}, "message 0 has the keys 'role'; give exactly"),
         ({"messages": [{"role": "user", "content": "a", "name": "b"}]}, "give exactly 'role' and"),
         (
-            {"messages": [{"role": "tool", "content": "a"}]},
-            "message 0 has the role 'tool'; use one",
+            {"messages": [{"role": "bot", "content": "a"}]},
+            "message 0 has the role 'bot'; use one of system, user, assistant, tool",
         ),
-        ({"messages": [{"role": "user", "content": ["a"]}]}, "has a list as its content"),
+        ({"messages": [{"role": "user", "content": ["a"]}]}, "part 0 is none"),
+        ({"messages": [{"role": "user", "content": None}]}, "has a NoneType as its content"),
+        (
+            {"messages": [{"role": "user", "content": [PICTURE | {"image_url": "http://a"}]}]},
+            "data",
+        ),
+        ({"messages": [{"role": "user", "content": [TEXT_PART, PICTURE]}]}, "before the text"),
+        (
+            {"messages": [{"role": "tool", "content": "a"}]},
+            "message 0 is the result of a call that",
+        ),
+        (
+            {"messages": [*TOOLS[:3], TOOLS[3] | {"tool_call_id": "x"}]},
+            "3 is the result .* 'x' that",
+        ),
+        (
+            {"messages": [*TOOLS[:4], TOOLS[3]]},
+            "that no message before it makes, or that has a res",
+        ),
+        ({"messages": [TOOLS[2] | {"tool_calls": [{"id": "a"}]}]}, "its call 0 of a tool is none"),
+        ({"messages": [TOOLS[2] | {"tool_calls": [call("a", {1j})]}]}, "'get' has arguments that"),
+        ({"messages": [TOOLS[2] | {"tool_calls": [call(3, "{}")]}]}, "or an id that is no text"),
+        ({"messages": [TOOLS[1] | {"tool_calls": [call("a", "{}")]}]}, "give exactly 'role' and"),
+        ({"messages": [TOOLS[3] | {"name": 3}]}, "has a int as id or name; give a text"),
         ({"messages": [{"role": "user", "content": "\ud800 a"}]}, "message 0 holds half of a"),
         ({"unit": "turn"}, "unit='turn' is unknown; use 'message', 'word'"),
         ({"operator": "drop"}, "operator='drop' is unknown"),
         ({"pinned": "system"}, "pinned='system'; give a list"),
-        ({"pinned": ["tool"]}, "pinned: 'tool' is neither a role"),
+        ({"pinned": ["bot"]}, "pinned: 'bot' is neither a role"),
         ({"pinned": [4]}, "pinned: 4 is neither a role .* of 4 messages"),
         ({"pinned": [True]}, "pinned: True is neither"),
     ],

@@ -164,6 +164,12 @@ def test_sentences_run_over_the_line_breaks_of_hard_wrapped_text(language, width
         ["Ann: how are you", "Bob: i am well"],
         ["Jane Doe", "12 High Street", "London"],
         ["> he said that", "> she said that"],
+        ["1.2.3.4 - - GET /index of 200", "1.2.3.5 - - GET /index of 404"],
+        ["level=info msg=started", "level=warn msg=stopped at once"],
+        ["Failed in thread main", "    at com.example.Main.run(Main.java:3)"],
+        ['"name of it": "Ann"', '"city of it": "Oslo"'],
+        ["\u2460 the first one", "\u2461 the second one"],
+        ["One is a line that somebody wrote without any full stop at its end", "Two is another"],
     ],
     ids=lambda lines: lines[0],
 )

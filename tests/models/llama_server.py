@@ -14,7 +14,9 @@ def main():
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.n_ctx = 4096
-    params.n_parallel = 2
+    # As llama-server does by default: four slots with one cache.
+    params.n_parallel = 4
+    params.kv_unified = True
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.verbosity = -1
     server = xllamacpp.Server(params)

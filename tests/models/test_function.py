@@ -85,7 +85,7 @@ def test_stored_under_an_identity(tmp_path):
         model = FunctionModel(count, identity="v1")
         value = spex.ValueFunction(TEXT, model, spex.Similarity(), store=tmp_path / "s.sqlite")
         spex.explain(value, budget=8, store=tmp_path / "s.sqlite")
-    assert len(calls) == 9  # all masks, and the reply to the whole prompt, once
+    assert len(calls) == 11  # all masks, two of them again, and the reply to the whole prompt
     other = spex.ValueFunction(TEXT, FunctionModel(count, identity="v2"), spex.Similarity("Yes."))
     assert other.identity != value.identity
     count.identity = "v3"

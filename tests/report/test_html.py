@@ -345,3 +345,14 @@ def test_policy_stops_what_escaping_would_miss(open_page, review):
     page.wait_for_timeout(100)
     assert page.evaluate("window.pwned") is None
     assert any("Content Security Policy" in complaint for complaint in complaints)
+
+
+def test_the_hint_says_what_the_columns_are(review):
+    hint = page_data(review, "Fourier").hint
+    assert hint.startswith("Fourier: amplitude") and "Share:" in hint
+    assert "may differ" in page_data(review, "FBII", 2).hint
+    assert (
+        "may differ" not in page_data(review, "FBII", 1).hint + page_data(review, "BV").hint + hint
+    )
+    bv, fbii = review.interactions("BV"), review.interactions("FBII", 1)
+    assert dict(bv) == pytest.approx(dict(fbii))  # why the hint is not needed

@@ -27,7 +27,7 @@ def test_the_spectrum_of_a_booster_predicts_what_it_predicts(n):
     data = lightgbm.Dataset(masks.astype(float), bumpy(masks) + rng.normal(size=400))
     booster = lightgbm.train({"num_leaves": 12, "verbose": -1, "num_threads": 1}, data, 40)
     fresh = rng.random((200, n)) < 0.5
-    found = tree_spectrum(read_trees(booster, n)).predict(fresh)
+    found = tree_spectrum(read_trees(booster, n, np.arange(n))).predict(fresh)
     assert found == pytest.approx(booster.predict(fresh.astype(float)), abs=1e-9)
 
 
@@ -36,7 +36,7 @@ def test_a_booster_that_found_nothing_is_a_constant():
     data = lightgbm.Dataset(masks.astype(float), np.full(30, 2.0))
     booster = lightgbm.train({"verbose": -1, "num_threads": 1}, data, 3)
     fresh = np.eye(4)
-    found = tree_spectrum(read_trees(booster, 4)).predict(fresh > 0)
+    found = tree_spectrum(read_trees(booster, 4, np.arange(4))).predict(fresh > 0)
     assert found == pytest.approx(booster.predict(fresh), abs=1e-12)
 
 
@@ -66,5 +66,17 @@ def test_the_same_samples_give_the_same_fit():
 
 def test_noise_alone_gives_no_more_than_the_mean():
     given = samples(10, 200, lambda m: np.random.default_rng(3).normal(size=len(m)))
+    fitted = BoostedTrees().fit(given, folds(given))
+    assert fidelity(given.values, fitted.predictions).r2 < 0.05
+
+
+def test_of_very_many_features_the_relevant_ones_are_found_and_noise_is_not():
+    given = samples(600, 200, bumpy)
+    fitted = BoostedTrees().fit(given, folds(given))
+    fresh = samples(600, 1000, bumpy, seed=1)
+    true = fidelity(fresh.values, fitted.spectrum.evaluate(fresh.words)).r2
+    assert true > 0.7
+    assert fidelity(given.values, fitted.predictions).r2 == pytest.approx(true, abs=0.2)
+    given = samples(600, 100, lambda m: np.random.default_rng(3).normal(size=len(m)))
     fitted = BoostedTrees().fit(given, folds(given))
     assert fidelity(given.values, fitted.predictions).r2 < 0.05

@@ -55,7 +55,7 @@ def test_prior_variances_are_the_walsh_transform_of_the_kernel():
     prior = walsh @ kernel @ walsh.T
     transform = neighbour_transform(n, n).at(masks).toarray()
     expected = hyper.neighbours * transform @ transform.T
-    expected[np.diag_indices(2**n)] += gaussian_process._ProductPart(hyper).variances(masks)
+    expected[np.diag_indices(2**n)] += hyper.prior_variances(masks)
     assert prior[1:, 1:] == pytest.approx(expected[1:, 1:], abs=1e-12)
 
 
@@ -279,3 +279,32 @@ def test_outputs_learn_relevance_from_each_other_and_unrelated_ones_lose_nothing
     assert together > alone + 0.02
     alone, together = outputs(lambda number: tuple(4 * number + i for i in range(4)))
     assert together > alone - 0.05
+
+
+@pytest.mark.parametrize("log_relevance", [None, np.linspace(-1, 1, 40)])
+def test_features_with_one_relevance_are_as_in_the_kernel_of_all(monkeypatch, log_relevance):
+    monkeypatch.setattr(hypercube_kernel, "_FEATURES", 5)
+    rng = np.random.default_rng(4)
+    signs, values = rng.choice([-1.0, 1.0], (8, 40)), rng.normal(size=(2, 8))
+    groups = hypercube_kernel._groups(signs, values, log_relevance)
+    assert groups.columns.shape == (8, 13) and len(groups.shift) == 6
+    logs = rng.normal(size=6)
+    of_column = np.exp(logs[groups.of_column]) / 13
+    of_features = (logs + groups.shift)[groups.of_feature]
+    relevances = np.exp(of_features) / 40
+    inner = (groups.columns * of_column) @ groups.columns.T
+    assert inner == pytest.approx((signs * relevances) @ signs.T, rel=1e-4, abs=1e-5)
+    assert of_column.sum() == pytest.approx(relevances.sum())
+    assert groups.of_groups(of_features) == pytest.approx(logs)
+
+
+def test_very_many_features_leave_the_relevant_ones_relevant(monkeypatch):
+    monkeypatch.setattr(hypercube_kernel, "_FEATURES", 20)
+    masks = np.random.default_rng(2).random((150, 400)) < 0.5
+    values = masks[:, 0] + 2.0 * (masks[:, 1] & masks[:, 2])
+    given = Points(np.where(masks, 1.0, -1.0))
+    standard = ((values - values.mean()) / values.std())[None]
+    hyper = most_likely(given, standard)
+    assert hyper.rates[:3].min() > 3 * np.median(hyper.rates)
+    again = most_likely(given, standard, hyper)
+    assert again.rates[:3].min() > 3 * np.median(again.rates)

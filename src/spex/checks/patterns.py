@@ -12,7 +12,7 @@ from spex.errors import ArgumentError
 from spex.wording import shorten
 
 # Of computing; on a busy machine that takes longer.
-SECONDS = 3.0
+SECONDS = 2.0
 # A brace that repeats nothing is itself in `re`, but allows for misspellings in `regex`.
 _PLAIN_BRACE = re.compile(r"(?<!\\)((?:\\\\)*)\{(?!\d*,?\d*\})")
 
@@ -48,7 +48,7 @@ def find_matches(pattern: re.Pattern[str], text: str, name: str) -> Iterator[tup
         name: of the argument, for messages.
 
     Raises:
-        ArgumentError: the search took more than 3 seconds of computing.
+        ArgumentError: the search took more than 2 seconds of computing.
     """
     import regex
 

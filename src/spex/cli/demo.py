@@ -151,10 +151,10 @@ def largest_coefficient(explanation: Explanation) -> str:
 def _meaning(order: int, value: float, unit: str) -> str:
     difference = f"{facts.signed(2 * abs(value)).removeprefix('+')} {unit}".strip()
     if order == 2:
-        same, other = "both or neither of them is there", "only one of them is"
+        same, other = "both or neither of them is kept", "only one of them is"
         moral = "what the one does depends on the other"
     else:
-        same, other = "an even number of them is there", "an odd number is"
+        same, other = "an even number of them is kept", "an odd number is"
         moral = "what each does depends on the others"
     higher, lower = (same, other) if value > 0 else (other, same)
     return f"The score is {difference} higher when {higher} than when {lower}: {moral}."

@@ -92,7 +92,7 @@ def guess(
     pictured = prompts[0].has_images
     if not pictured:
         prompts += [masker.render(mask) for mask in masks[_COUNTED_PICTURES:]]
-    characters = [sum(len(message.content) for message in one.messages) for one in prompts]
+    characters = [sum(len(message.as_text) for message in one.messages) for one in prompts]
     read = calls * float(np.mean(characters)) / _CHARACTERS_A_TOKEN
     # A server that scores a given answer writes one token for it, or the answer.
     of_answers = isinstance(score, LogProb | Probability | LogOdds)

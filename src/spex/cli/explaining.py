@@ -24,6 +24,7 @@ from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
 from spex.evaluation.evaluator import Progress, evaluate
 from spex.evaluation.progress import reporter
+from spex.evaluation.repeatability import noise, said_before
 from spex.evaluation.retrying import Retries, Retrying
 from spex.evaluation.store import Store
 from spex.explaining import result, run_of
@@ -35,7 +36,7 @@ from spex.inputs.table import Table
 from spex.models.environment import cache_folder
 from spex.models.servers.address import refuse_secret
 from spex.report import facts
-from spex.run import LEAST_VALUES
+from spex.settings import LEAST_BUDGET
 from spex.wording import counted
 from spex.zooming import coarse_units, zoom
 
@@ -143,15 +144,17 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     kind = request.score.partition(":")[0]
     if kind in ("logprob", "probability", "similarity") and request.answer is None:
         lines.append("One more to learn the model's own answer, which is then explained")
+    if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
+        lines.append(said_before(calls))
     if isinstance(masker, Table):
         messages: tuple[Message, ...] = ()
     else:
         messages = masker.render([True] * masker.n_features).messages
-    if any(message.content for message in messages):
+    if any(message.as_text for message in messages):
         lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
     for message in messages:
-        if message.content:
-            lines += [f"[{message.role}]", facts.visible(message.content)]
+        if message.as_text:
+            lines += [f"[{message.role}]", facts.visible(message.as_text)]
     show.print("\n".join(lines), soft_wrap=True)
 
 
@@ -265,11 +268,12 @@ def _computed(
     except StoreError as error:
         # The store lacks the values that just came; the explanation of what there is has them.
         out = request.shown.out
-        if out is None or run.n_told < LEAST_VALUES:
+        if out is None or run.n_told < LEAST_BUDGET:
             raise
         result(run, source, forecast=False).save(out)
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
-    return result(run, source, forecast=True)
+    variance = noise(run, source, store)
+    return result(run, source, forecast=True, variance=variance)
 
 
 def _cost(usage: "Usage") -> str:

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.checks.values import checked_values
@@ -63,6 +64,45 @@ def evaluate(
         ValueFunctionError: a value is not a finite real number.
         BackendError: the source gave fewer values than masks.
     """
+    fill(run, source, store, report)
+    run.fits()
+    report(Progress(run.n_told, run.total, run.r2))
+
+
+class Asker(Protocol):
+    """Asks for masks and is told their values, as a `Run` does."""
+
+    @property
+    def n_told(self) -> int:
+        """Distinct masks that have a value."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """The most distinct masks that are evaluated."""
+        ...
+
+    @property
+    def r2(self) -> float | None:
+        """See `Run.r2`."""
+        ...
+
+    def ask(self) -> BoolArray:
+        """See `Run.ask`."""
+        ...
+
+    def tell(self, masks: BoolArray, values: npt.ArrayLike) -> None:
+        """See `Run.tell`."""
+        ...
+
+
+def fill(
+    run: Asker,
+    source: ValueSource,
+    store: Store | None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Tell a run all that it asks for; see `evaluate`."""
     kept = None if store is None else _Kept(store, source)
     try:
         _fill(run, source, kept, report)
@@ -70,14 +110,11 @@ def evaluate(
         if store is not None:
             with suppress(StoreError):
                 store.release()
-    run.fits()
-    report(Progress(run.n_told, run.total, run.r2))
 
 
 def _fill(
-    run: Run, source: ValueSource, kept: "_Kept | None", report: Callable[[Progress], None]
+    run: Asker, source: ValueSource, kept: "_Kept | None", report: Callable[[Progress], None]
 ) -> None:
-    """Tell a run all that it asks for."""
 
     def tell(masks: BoolArray, values: FloatArray, several: bool) -> None:
         run.tell(masks, values if several else values[:, 0])

@@ -137,6 +137,11 @@ class ValueFunction(Identified):
         return self.masker.prior
 
     @property
+    def may_vary(self) -> bool:
+        """Whether the model may answer differently when it is asked again."""
+        return bool(getattr(self.model, "may_vary", False))
+
+    @property
     def n_features(self) -> int:
         """The number of features."""
         return self.masker.n_features
@@ -198,7 +203,21 @@ class ValueFunction(Identified):
                 f"{replying.n_without_text:,} of {replying.n_replies:,} replies had no text, such "
                 "as after a content filter or with a call of a tool, and were scored as empty"
             )
-        return tuple(notes)
+        return (*notes, *self._notes_of_prompt())
+
+    def _notes_of_prompt(self) -> Iterator[str]:
+        name, messages = self.model.name, self._full_prompt.messages
+        for token in getattr(self.model, "control_tokens", ()):
+            if any(token in message.as_text for message in messages):
+                yield (
+                    f"The input holds {token!r}, which {name!r} reads as a control token, not as "
+                    "text"
+                )
+        if any(message.tool_calls for message in messages) and hasattr(self.model, "usage"):
+            yield (
+                f"The server of {name!r} leaves calls of tools out if its chat template knows "
+                "none; their effects are 0 then"
+            )
 
     def render(self, mask: npt.ArrayLike) -> str:
         """The text of the user's message that the model is given: mask is (n_features,)."""

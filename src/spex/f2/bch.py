@@ -19,23 +19,8 @@ from spex.errors import ArgumentError
 from spex.f2.linalg import independent_rows
 
 # Primitive polynomials over F2 by degree, bit i the coefficient of x^i (Lin & Costello, table 2.7).
-_PRIMITIVE = {
-    2: 0x7,
-    3: 0xB,
-    4: 0x13,
-    5: 0x25,
-    6: 0x43,
-    7: 0x89,
-    8: 0x11D,
-    9: 0x211,
-    10: 0x409,
-    11: 0x805,
-    12: 0x1053,
-    13: 0x201B,
-    14: 0x4443,
-    15: 0x8003,
-    16: 0x1100B,
-}
+_HEXADECIMAL = "7 B 13 25 43 89 11D 211 409 805 1053 201B 4443 8003 1100B"
+_PRIMITIVE = {degree: int(digits, 16) for degree, digits in enumerate(_HEXADECIMAL.split(), 2)}
 MAX_LENGTH = (1 << max(_PRIMITIVE)) - 1
 
 
@@ -68,28 +53,21 @@ class BCHCode:
         """P, the number of syndrome bits."""
         return len(self.parity_rows)
 
-    def syndrome(self, patterns: BoolArray) -> BoolArray:
-        """Syndrome bits of error patterns: (k, n) bool to (k, P) bool."""
-        counts = patterns.astype(np.int64) @ self.parity_rows.T.astype(np.int64)
-        return (counts & 1).astype(np.bool_)
-
-    def decode(self, syndromes: BoolArray) -> tuple[IntArray, IntArray]:
+    def decode(self, odd_power_sums: IntArray) -> tuple[IntArray, IntArray]:
         """Find the error patterns of weight <= t that have given syndromes.
 
         Args:
-            syndromes: (k, P) bool.
+            odd_power_sums: (k, t) int64: for each syndrome the exclusive or of the
+                `bit_power_sums` of its set bits.
 
         Returns:
             weights: (k,) int64, the number of errors, or -1 where no pattern of weight <= t
                 within the n positions has this syndrome.
             positions: (k, t) int64, the positions of the errors, ascending, filled with -1.
         """
-        odd = np.zeros((len(syndromes), self.t), dtype=np.int64)
-        for bit, sums in zip(syndromes.T, self.bit_power_sums, strict=True):
-            odd[bit] ^= sums
-        weights = np.empty(len(odd), dtype=np.int64)
-        positions = np.full((len(odd), self.t), -1, dtype=np.int64)
-        decode_batch(odd, self.n, self.exp, self.log, weights, positions)
+        weights = np.empty(len(odd_power_sums), dtype=np.int64)
+        positions = np.full((len(odd_power_sums), self.t), -1, dtype=np.int64)
+        _decode_batch(odd_power_sums, self.n, self.exp, self.log, weights, positions)
         return weights, positions
 
     @cached_property
@@ -260,7 +238,7 @@ def _splits(sigma, length, m, exp, log, power, square, squares):  # type: ignore
 
 
 @nb.njit(cache=True)
-def decode_batch(odd_power_sums, n, exp, log, weights, positions):  # type: ignore[no-untyped-def]
+def _decode_batch(odd_power_sums, n, exp, log, weights, positions):  # type: ignore[no-untyped-def]
     """Decode many syndromes, given as power sums.
 
     Args:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from spex._typing import BoolArray, IntArray, WordArray
-from spex.f2.packing import DistinctRows, n_words, parity
+from spex.f2.packing import n_words, parity
 
 
 def random_independent_rows(n: int, count: int, rng: np.random.Generator) -> WordArray:
@@ -27,7 +27,9 @@ def random_independent_rows(n: int, count: int, rng: np.random.Generator) -> Wor
     while found < count:
         row = rng.integers(0, 1 << 64, size=words, dtype=np.uint64)
         row[-1] &= tail
-        rest = _reduce(_as_int(row), basis)
+        rest = int.from_bytes(row.astype("<u8").tobytes(), "little")
+        for reduced in basis:  # descending, leading bits all different
+            rest = min(rest, rest ^ reduced)
         if rest:
             basis.append(rest)
             basis.sort(reverse=True)
@@ -99,29 +101,3 @@ def independent_rows(matrix: BoolArray) -> tuple[IntArray, BoolArray]:
         dtype=np.bool_,
     )
     return np.array(chosen, dtype=np.int64), bits.reshape(len(matrix), len(chosen))
-
-
-def distinct_rows(rows: WordArray) -> tuple[WordArray, IntArray]:
-    """The different rows in the order of their first use.
-
-    Args:
-        rows: (m, n_words) uint64.
-
-    Returns:
-        distinct: (d, n_words) uint64.
-        number: (m,) int64 with rows = distinct[number].
-    """
-    different = DistinctRows(rows.shape[1])
-    number = different.add(rows)
-    return different.rows, number
-
-
-def _as_int(row: WordArray) -> int:
-    return int.from_bytes(row.astype("<u8").tobytes(), "little")
-
-
-def _reduce(value: int, basis: list[int]) -> int:
-    """Reduce a vector by a basis that is sorted in descending order, leading bits all different."""
-    for row in basis:
-        value = min(value, value ^ row)
-    return value

@@ -7,7 +7,7 @@ equality of words is equality of vectors and a population count counts features.
 import numba as nb
 import numpy as np
 
-from spex._typing import BoolArray, IntArray, WordArray
+from spex._typing import BoolArray, Float32Array, IntArray, WordArray
 
 
 def n_words(n: int) -> int:
@@ -37,6 +37,24 @@ def unpack(words: WordArray, n: int) -> BoolArray:
     return np.unpackbits(as_bytes, axis=1, count=n, bitorder="little").astype(np.bool_)
 
 
+def set_bits(words: WordArray, n: int) -> tuple[IntArray, IntArray]:
+    """The set bits of packed rows, row by row.
+
+    Args:
+        words: (m, n_words) uint64.
+        n: Number of features.
+
+    Returns:
+        Two (bits,) int64: the row of each bit, and its feature.
+    """
+    # Rows unpacked at once take 16 MB.
+    step = max(1, (1 << 24) // n)
+    starts = range(0, len(words), step)
+    parts = [np.argwhere(unpack(words[at : at + step], n)) + np.array([at, 0]) for at in starts]
+    rows, features = np.concatenate([np.zeros((0, 2), dtype=np.int64), *parts]).T
+    return rows, features
+
+
 def parity(a: WordArray, b: WordArray) -> BoolArray:
     """Inner products over F2 of packed rows.
 
@@ -49,6 +67,40 @@ def parity(a: WordArray, b: WordArray) -> BoolArray:
     """
     folded = np.bitwise_xor.reduce(a & b, axis=-1)
     return (np.bitwise_count(folded) & 1).astype(np.bool_)
+
+
+def signs(a: WordArray, b: WordArray) -> Float32Array:
+    """(m, k) float32 of (-1)^<a,b> for packed rows a (m, n_words) and b (k, n_words)."""
+    out = np.empty((len(a), len(b)), dtype=np.float32)
+    _signs(np.ascontiguousarray(a), np.ascontiguousarray(b.T), out.view(np.uint32))
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def _signs(rows, columns, out):  # type: ignore[no-untyped-def]
+    """Write the bits of the float32 1.0 and -1.0.
+
+    Args:
+        rows: (m, n_words) uint64.
+        columns: (n_words, k) uint64: words side by side fill vectors.
+        out: (m, k) uint32, written.
+    """
+    folded = np.empty(columns.shape[1], np.uint32)
+    for row in range(len(rows)):
+        folded[:] = 0
+        for word in range(len(columns)):
+            of_row = rows[row, word]
+            for column in range(len(folded)):
+                common = of_row & columns[word, column]
+                folded[column] ^= np.uint32(common ^ (common >> np.uint64(32)))
+        for column in range(len(folded)):
+            parity = np.uint64(folded[column])  # of all its bits, in the end, in bit 31
+            parity ^= parity << np.uint64(16)
+            parity ^= parity << np.uint64(8)
+            parity ^= parity << np.uint64(4)
+            parity ^= parity << np.uint64(2)
+            parity ^= parity << np.uint64(1)
+            out[row, column] = np.uint32((parity & np.uint64(1 << 31)) ^ np.uint64(0x3F800000))
 
 
 class DistinctRows:

@@ -52,36 +52,24 @@ def same_folds(fewer: Samples, samples: Samples) -> bool:
     )
 
 
-def fidelity(values: FloatArray, predictions: FloatArray) -> Fidelity:
-    """R2 and its interval from values and predictions at uniform masks.
+def fidelity(
+    values: FloatArray,
+    predictions: FloatArray,
+    share_left_out: float = 0.0,
+    n_masks: float = np.inf,
+) -> Fidelity:
+    """R2 and its interval from values and predictions at drawn masks.
 
     The interval is the delta method's for log(1 - R2), a ratio of two means, with Student's t.
 
     Args:
         values: (m,) float64, m >= 2.
-        predictions: (m,) float64 of one fit that has not seen these values.
-    """
-    return _fidelity(values, predictions, 0.0, 1.0)
-
-
-def cross_fitted_fidelity(
-    values: FloatArray, predictions: FloatArray, share_left_out: float, n_masks: int
-) -> Fidelity:
-    """R2 and its interval of a fit to all masks, from fits that left out some of them in turn.
-
-    Args:
-        values: (m,) float64, m >= 2.
         predictions: (m,) float64, each of a fit that has not seen this value.
-        share_left_out: Share of all masks that such a fit has not seen. Scales the unexplained
-            variance by (1 - share)^(0.7 R2); no correction at R2 = 0.
-        n_masks: Number of all masks.
+        share_left_out: Share of all masks that such a fit has not seen and the fit to be measured
+            has. Scales the unexplained variance by (1 - share)^(0.7 R2); no correction at R2 = 0.
+        n_masks: Number of all masks, where the predictions are of several fits that share most of
+            them; default: they are of one fit.
     """
-    return _fidelity(values, predictions, share_left_out, 1 + _SHARED_MASKS / np.sqrt(n_masks))
-
-
-def _fidelity(
-    values: FloatArray, predictions: FloatArray, share_left_out: float, widening: float
-) -> Fidelity:
     m = len(values)
     deviation = (values - values.mean()) ** 2 * (m / (m - 1))
     error = (values - predictions) ** 2
@@ -94,6 +82,7 @@ def _fidelity(
     if unexplained <= 1e-20:
         return PERFECT
     influence = error / error.mean() - deviation / spread
+    widening = 1 + _SHARED_MASKS / np.sqrt(n_masks)
     standard_error = widening * float(np.sqrt((influence**2).sum() / (m * (m - 1))))
     width = float(stdtrit(m - 1, 0.5 + CONFIDENCE / 2)) * standard_error
     worst = unexplained * float(np.exp(min(width, 50.0)))

@@ -143,39 +143,28 @@ def _half(
     """
     m = len(samples)
     size = m // 2
+    coded, smaller = None, None if design is None else design(size)
     if design is None:
         rows = np.sort(np.random.default_rng([seed, size]).permutation(m)[:size])
-        part = replace(
-            samples,
-            words=samples.words[rows],
-            values=samples.values[rows],
-            drawn=samples.drawn[rows],
-            coded=None,
-            designed=np.zeros(size, dtype=np.bool_),
-            earlier={},
-        )
-        return part, rows
-    smaller = design(size)
-    if smaller is None or samples.coded is None:
-        return None
-    known = DistinctRows(samples.words.shape[1])
-    known.add(samples.words)
-    coded = known.add(smaller.masks)
-    if coded.max() >= m:
-        return None
-    drawn = np.flatnonzero(samples.drawn)[: max(size - len(np.unique(coded)), 0)]
-    rows = np.union1d(coded, drawn)
-    places = np.searchsorted(rows, coded)
-    designed = np.zeros(len(rows), dtype=np.bool_)
-    designed[places] = True
-    values = samples.values[rows]
-    of_design = replace(samples.coded, design=smaller, values=values[places])
+        designed = np.zeros(size, dtype=np.bool_)
+    else:
+        if smaller is None or samples.coded is None:
+            return None
+        known = DistinctRows(samples.words.shape[1])
+        known.add(samples.words)
+        of_design = known.add(smaller.masks)
+        if of_design.max() >= m:
+            return None
+        drawn = np.flatnonzero(samples.drawn)[: max(size - len(np.unique(of_design)), 0)]
+        rows = np.union1d(of_design, drawn)
+        designed = np.isin(rows, of_design)
+        coded = replace(samples.coded, design=smaller, values=samples.values[of_design])
     part = replace(
         samples,
         words=samples.words[rows],
-        values=values,
+        values=samples.values[rows],
         drawn=samples.drawn[rows] & ~designed,
-        coded=of_design,
+        coded=coded,
         designed=designed,
         earlier={},
     )

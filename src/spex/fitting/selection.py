@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError
-from spex.fitting.fidelity import Fidelity, cross_fitted_fidelity, fidelity, folds
+from spex.fitting.fidelity import Fidelity, fidelity, folds
 from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.surrogates.base import Fitted, Samples, Surrogate
 from spex.surrogates.refit import coefficient_errors
@@ -107,9 +107,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     names = list(fitted)
 
     def measure(predictions: FloatArray, share_left_out: float) -> Fidelity:
-        return cross_fitted_fidelity(
-            values[drawn], predictions[drawn], share_left_out, len(samples)
-        )
+        return fidelity(values[drawn], predictions[drawn], share_left_out, len(samples))
 
     scores = {name: measure(fit.predictions, fit.share_left_out).r2 for name, fit in fitted.items()}
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)

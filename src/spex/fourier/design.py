@@ -21,12 +21,12 @@ import numpy as np
 from spex._typing import FloatArray, IntArray, WordArray
 from spex.errors import ArgumentError
 from spex.f2.bch import BCHCode, bch_code
-from spex.f2.linalg import distinct_rows, multiply, random_independent_rows, span
-from spex.f2.packing import pack, parity
+from spex.f2.linalg import multiply, random_independent_rows, span
+from spex.f2.packing import DistinctRows, pack, signs
 from spex.fourier.wht import walsh_hadamard
 
 # Three groups peel up to 0.82 coefficients for each bin, two only 0.5 (Li, Bradley, Pawar,
-# Ramchandran 2015, arXiv 1508.06336; `spex.planning.density_evolution.peeling_share`).
+# Ramchandran 2015, arXiv 1508.06336).
 N_GROUPS = 3
 
 
@@ -76,7 +76,9 @@ class Design:
             for rows in self.matrices
         ]
         # Evaluate duplicates once: all groups share l = 0.
-        return distinct_rows(np.concatenate(queries))
+        distinct = DistinctRows(words)
+        number = distinct.add(np.concatenate(queries))
+        return distinct.rows, number
 
     @property
     def masks(self) -> WordArray:
@@ -114,28 +116,23 @@ class Design:
         Returns:
             (k, k) float64 sums of (-1)^<k,m> (-1)^<k',m>, and (k,) float64 of (-1)^<k,m> f(m).
         """
-        signs = _signs(frequencies, self.offsets)
-        products = signs @ signs.T
-        gram, cross = np.zeros_like(products), np.zeros(len(signs))
+        at_offsets = signs(frequencies, self.offsets).astype(np.float64)
+        products = at_offsets @ at_offsets.T
+        gram, cross = np.zeros_like(products), np.zeros(len(frequencies))
         for numbers, bins in zip(self.bin_numbers(frequencies), self.bins(values), strict=True):
             gram += len(bins) * products * (numbers[:, None] == numbers)
-            cross += len(bins) * (signs * bins[numbers]).sum(axis=1)
+            cross += len(bins) * (at_offsets * bins[numbers]).sum(axis=1)
         # Count masks once that the bins count several times.
         surplus = np.bincount(self._positions[1]) - 1
         again = np.nonzero(surplus)[0]
-        signs = _signs(frequencies, self.masks[again])
-        gram -= (signs * surplus[again]) @ signs.T
-        cross -= signs @ (surplus[again] * values[again])
+        at_again = signs(frequencies, self.masks[again]).astype(np.float64)
+        gram -= (at_again * surplus[again]) @ at_again.T
+        cross -= at_again @ (surplus[again] * values[again])
         return gram, cross
 
     def bin_numbers(self, frequencies: WordArray) -> IntArray:
         """M_c k for each group: (k, n_words) uint64 to (C, k) int64."""
         return np.stack([multiply(rows, frequencies) for rows in self.matrices])
-
-
-def _signs(frequencies: WordArray, masks: WordArray) -> FloatArray:
-    """(k, m) float64 of (-1)^<k,m>."""
-    return np.where(parity(frequencies[:, None, :], masks[None, :, :]), -1.0, 1.0)
 
 
 def design_cost(n_offsets: int, log2_bins: tuple[int, ...]) -> int:

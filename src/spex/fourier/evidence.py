@@ -152,22 +152,14 @@ class Residual:
         """P/2: half the degrees of freedom of a bin besides the amplitude."""
         return max(self.geometry.n_offsets - 1, 1) / 2
 
-    def evidence(self, members: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Evidence and amplitudes of frequencies.
-
-        Args:
-            members: (k, d) int64, features of each frequency, filled with -1.
-
-        Returns:
-            (k,) float64 log-likelihood ratios and (k,) float64 amplitudes.
-        """
-        geometry = self.geometry
-        ratio, amplitude = np.empty((2, len(members)))
+    def evidence(self, members: IntArray) -> FloatArray:
+        """(k,) float64 log-likelihood ratios of frequencies (k, d) int64, filled with -1."""
+        geometry, ratio = self.geometry, np.zeros(len(members))
         _evidence(
             np.ascontiguousarray(members, dtype=np.int64), geometry.signs, geometry.numbers,
-            geometry.start, self.rows, self.energy, self.floor, ratio, amplitude,
+            geometry.start, self.rows, self.energy, self.floor, ratio,
         )  # fmt: skip
-        return self.weight * ratio, amplitude
+        return self.weight * ratio
 
 
 def _filled(rows: Float32Array) -> Float32Array:
@@ -194,10 +186,8 @@ def noise_of_bins(energy: FloatArray, n_offsets: int) -> float:
 
 
 @nb.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _evidence(  # type: ignore[no-untyped-def]
-    members, signs, numbers, start, rows, energy, floor, ratio, amplitude
-):
-    """Log-likelihood ratios without the factor P/2, and amplitudes.
+def _evidence(members, signs, numbers, start, rows, energy, floor, ratio):  # type: ignore[no-untyped-def]
+    """Log-likelihood ratios without the factor P/2.
 
     Args:
         members: (k, d) int64 features, filled with -1.
@@ -207,8 +197,7 @@ def _evidence(  # type: ignore[no-untyped-def]
         rows: (sum of 2^b_c, P + 1) float32.
         energy: (rows,) float64.
         floor: (rows,) float64.
-        ratio: (k,) float64, written.
-        amplitude: (k,) float64, written.
+        ratio: (k,) float64, zeros; written.
     """
     n_groups, n_offsets = len(start), signs.shape[1]
     of_all = np.empty(n_offsets, np.float32)
@@ -216,17 +205,15 @@ def _evidence(  # type: ignore[no-untyped-def]
     row = np.empty(n_groups, np.int64)
     for k in range(len(members)):
         of_all[:] = 1
-        for c in range(n_groups):
-            row[c] = start[c]
-        number = np.zeros(n_groups, np.int64)
+        row[:] = 0
         for feature in members[k]:
             if feature >= 0:
                 for i in range(n_offsets):
                     of_all[i] *= signs[feature, i]
                 for c in range(n_groups):
-                    number[c] ^= numbers[c, feature]
+                    row[c] ^= numbers[c, feature]
         for c in range(n_groups):
-            row[c] += number[c]
+            row[c] += start[c]
             total = np.float32(0)
             for i in range(n_offsets):
                 total += of_all[i] * rows[row[c], i]
@@ -241,8 +228,6 @@ def _evidence(  # type: ignore[no-untyped-def]
             for c in range(n_groups):
                 left = energy[row[c]] - 2 * common * mean[c] + common**2
                 variance[c] = max(left, floor[row[c]])
-        amplitude[k] = common
-        ratio[k] = 0.0
         for c in range(n_groups):
             ratio[k] += np.log(max(energy[row[c]], floor[row[c]]) / variance[c])
 

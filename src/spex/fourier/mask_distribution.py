@@ -5,7 +5,6 @@ Drawing, cross-validation and R2 share one object, so that another distribution 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -21,34 +20,21 @@ _BLOCK = 256
 _TOLERANCE = 5.0
 
 
-class MaskDistribution(Protocol):
-    """A distribution over {0,1}^n."""
+@dataclass(frozen=True)
+class Uniform:
+    """Every mask alike: each feature is present with probability 1/2, independently.
 
-    @property
-    def name(self) -> str:
-        """A word for files and reports."""
-        ...
+    Args:
+        name: A word for files and reports.
+    """
+
+    name: str = "uniform"
 
     def stream(self, n: int, seed: int) -> Iterator[WordArray]:
         """Endless masks (for small n: all of them once), (m, n_words) uint64 at a time.
 
         Rows may repeat; the caller skips what it has. The same seed gives the same masks.
         """
-        ...
-
-    def may_have_drawn(self, words: WordArray, n: int) -> bool:
-        """Whether (m, n_words) distinct masks look like a sample of the distribution."""
-        ...
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """Every mask alike: each feature is present with probability 1/2, independently."""
-
-    name: str = "uniform"
-
-    def stream(self, n: int, seed: int) -> Iterator[WordArray]:
-        """See `MaskDistribution.stream`."""
         rng = np.random.default_rng([seed, _STREAM])
         if n <= _PERMUTED_FEATURES:
             yield rng.permutation(1 << n).astype(np.uint64)[:, None]
@@ -61,9 +47,10 @@ class Uniform:
             yield block
 
     def may_have_drawn(self, words: WordArray, n: int) -> bool:
-        """Test first and second moments of the signs s = 2m - 1, which are independent and +-1.
+        """Whether (m, n_words) distinct masks look like a sample of the distribution.
 
-        The sums over masks of s_i, of s_i s_j and of sum_i s_i must not exceed what chance allows.
+        Tests first and second moments of the signs s = 2m - 1, which are independent and +-1. The
+        sums over masks of s_i, of s_i s_j and of sum_i s_i must not exceed what chance allows.
         """
         m = len(words)
         signs = np.where(unpack(words, n), np.float32(1), np.float32(-1))

@@ -20,7 +20,7 @@ information criterion, Chen & Chen 2008), not from a constant.
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -45,7 +45,6 @@ from spex.fourier.search import (
     count_neighbours,
     enumerable_order,
     enumerate_order,
-    enumerate_pairs,
     extended,
     neighbours,
     normalised,
@@ -74,27 +73,16 @@ class DecodeResult:
     Args:
         spectrum: The decoded coefficients.
         unexplained: Share of the energy of the bins (without the constant) left over, 0 to 1.
-        noise: Estimated variance of one value around the decoded spectrum.
-        n_rounds: Rounds of message passing.
         further: (k, n_words) uint64 frequencies that the bins speak for, but not beyond doubt;
             the likeliest first.
-        outcome: One sentence: what is left, and what would help.
     """
 
     spectrum: Spectrum
     unexplained: float
-    noise: float
-    n_rounds: int
-    further: WordArray = field(repr=False)
-    outcome: str
+    further: WordArray
 
 
-def decode(
-    design: Design,
-    values: FloatArray,
-    max_degree: int,
-    n_further: int = 0,
-) -> DecodeResult:
+def decode(design: Design, values: FloatArray, max_degree: int, n_further: int = 0) -> DecodeResult:
     """Find the large Fourier coefficients of a function from the values of its coded masks.
 
     Args:
@@ -110,10 +98,10 @@ def decode(
     # is a power of two, it changes no digit of the result.
     unit = 2.0 ** math.frexp(float(values.std()))[1]
     decoder = _Decoder(design, values / unit, max_degree)
-    rounds = decoder.run()
-    found = decoder.result(rounds, n_further)
+    decoder.run()
+    found = decoder.result(n_further)
     spectrum = replace(found.spectrum, coefficients=found.spectrum.coefficients * unit)
-    return replace(found, spectrum=spectrum, noise=found.noise * unit**2)
+    return replace(found, spectrum=spectrum)
 
 
 class _Decoder:
@@ -146,14 +134,13 @@ class _Decoder:
 
     # ---- the rounds
 
-    def run(self) -> int:
-        """Pass messages until nothing changes; returns the number of rounds."""
-        for done in range(_MAX_ROUNDS):
+    def run(self) -> None:
+        """Pass messages until nothing changes."""
+        for _ in range(_MAX_ROUNDS):
             if self._energy() <= self._rounding:
-                return done
-            searches = self._searches()
+                return
             found = np.zeros((0, self._max_degree), dtype=np.int64)
-            for together in searches:
+            for together in self._searches():
                 proposed = [search() for search in together]
                 found = self._accept(
                     np.concatenate([members for members, _ in proposed]),
@@ -165,8 +152,7 @@ class _Decoder:
                 self._members = np.concatenate([self._members, found])
                 self._estimate()
             elif not self._drop():
-                return done
-        return _MAX_ROUNDS
+                return
 
     def _searches(self) -> list[list[_Search]]:
         """Searches to be judged together, the cheap ones first.
@@ -222,16 +208,9 @@ class _Decoder:
         found = [np.zeros((0, self._max_degree), dtype=np.int64)]
         for order in orders:
             least = float(self._threshold(np.array([order]))[0])
-            found.append(self._filled(self._of_order(residual, order, least, changed)))
+            found.append(self._filled(enumerate_order(residual, order, least, changed)))
         members = np.concatenate(found)
         return members, self._log_odds(orders_of(members))
-
-    def _of_order(
-        self, residual: Residual, order: int, least: float, changed: BoolArray | None = None
-    ) -> IntArray:
-        if order == 2:
-            return enumerate_pairs(residual, least)
-        return enumerate_order(residual, order, least, changed)
 
     def _filled(self, members: IntArray) -> IntArray:
         filled = np.full((len(members), self._max_degree), -1, dtype=np.int64)
@@ -257,8 +236,7 @@ class _Decoder:
 
     def _accept(self, members: IntArray, log_numbers: FloatArray) -> IntArray:
         """The frequencies that the bins support, the strongest first, few or none to a bin."""
-        ratio, _ = self._residual.evidence(members)
-        surplus = ratio - self._penalty(log_numbers)
+        surplus = self._residual.evidence(members) - self._penalty(log_numbers)
         good = np.nonzero(surplus > 0)[0]
         good = good[self._are_new(members[good])]
         good = good[np.argsort(-surplus[good], kind="stable")]
@@ -335,17 +313,14 @@ class _Decoder:
 
     # ---- the result
 
-    def result(self, rounds: int, n_further: int) -> DecodeResult:
+    def result(self, n_further: int) -> DecodeResult:
         """What was found, as a spectrum."""
         n = self._geometry.n_features
         unexplained = self._energy() / self._total if self._total > self._rounding else 0.0
         largest = np.abs(self._coefficients).max(initial=0.0)
         kept = (np.abs(self._coefficients) > 1e-12 * largest) | (orders_of(self._members) == 0)
         spectrum = Spectrum(n, frequencies_of(self._members[kept], n), self._coefficients[kept])
-        return DecodeResult(
-            spectrum, min(unexplained, 1.0), self._noise, rounds, self._further(n_further),
-            self._outcome(unexplained, rounds),
-        )  # fmt: skip
+        return DecodeResult(spectrum, min(unexplained, 1.0), self._further(n_further))
 
     def _further(self, count: int) -> WordArray:
         n = self._geometry.n_features
@@ -354,28 +329,14 @@ class _Decoder:
         low = range(1, min(2 if n <= _MANY_PAIRS else 1, self._enumerable) + 1)
         blocks = itertools.chain(
             neighbours(self._members, n, self._max_degree),
-            (self._filled(self._of_order(self._residual, order, 1.0)) for order in low),
+            (self._filled(enumerate_order(self._residual, order, 1.0)) for order in low),
         )
         best = np.zeros((0, self._max_degree), dtype=np.int64)
         for block in blocks:
             members = normalised(np.concatenate([best, block]))
             members = members[self._are_new(members)]
-            ratio, _ = self._residual.evidence(members)
             # The higher the order, the more frequencies could look like this by chance.
-            surplus = ratio - 0.5 * log_count(n, orders_of(members))
+            chance = 0.5 * log_count(n, orders_of(members))
+            surplus = self._residual.evidence(members) - chance
             best = members[np.argsort(-surplus, kind="stable")[:count]]
         return frequencies_of(best, n)
-
-    def _outcome(self, unexplained: float, rounds: int) -> str:
-        if unexplained < 1e-9:
-            return "every bin is explained"
-        bins = " + ".join(f"{1 << b:,}" for b in self._design.log2_bins)
-        stopped = f" after the limit of {rounds} rounds" if rounds == _MAX_ROUNDS else ""
-        lower = (
-            "" if self._max_degree == 1 else ", a lower max_degree (fewer candidates, less doubt)"
-        )
-        return (
-            f"{unexplained:.0%} of the bins' energy is left{stopped}, as noise or as coefficients "
-            f"too small for {bins} bins of {self._geometry.n_offsets} values: more budget{lower} "
-            "or coarser features would help"
-        )

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from spex._typing import BoolArray, Float32Array, FloatArray, IntArray
-from spex.f2.bch import BCHCode, decode_batch
+from spex.f2.bch import BCHCode
 from spex.fourier.evidence import Geometry, Residual, log_count, orders_of
 
 _Number = TypeVar("_Number", float, FloatArray)
@@ -60,6 +60,8 @@ def enumerate_order(
 ) -> IntArray:
     """All frequencies of an order whose evidence may exceed a threshold.
 
+    Of more than `ALL_PAIRS` features not all pairs are tried; see `_hottest_pairs`.
+
     Args:
         residual: The bins.
         order: d, at least 1.
@@ -71,6 +73,8 @@ def enumerate_order(
     """
     geometry = residual.geometry
     n = geometry.n_features
+    if order == 2 and n > ALL_PAIRS:
+        return _hottest_pairs(residual, least)
     found, shares = np.empty((_CAPACITY, order), dtype=np.int64), np.empty(_CAPACITY)
     tails, signs, numbers = np.arange(n)[:, None], geometry.filled_signs, geometry.numbers
     if order > 3:  # pairs of features as tails make the innermost loop long
@@ -100,25 +104,16 @@ def _least_share(residual: Residual, least: _Number) -> _Number:
     return needed
 
 
-def enumerate_pairs(residual: Residual, least: float) -> IntArray:
-    """Pairs whose evidence may exceed a threshold.
+def _hottest_pairs(residual: Residual, least: float) -> IntArray:
+    """(k, 2) int64: pairs in the bins of highest potential whose evidence may exceed a threshold.
 
-    Up to `ALL_PAIRS` features all pairs are tried. Beyond, n^2 / 2 are too many: a pair is tried if
-    one of its bins is among those of highest potential, so many that the number of pairs grows with
-    n. A pair adds to the energy of each of its bins; it is missed only if that hardly shows in any
-    of them, and then its evidence is little above the threshold.
-
-    Args:
-        residual: The bins.
-        least: The threshold, a log-likelihood ratio.
-
-    Returns:
-        (k, 2) int64 features.
+    All n^2 / 2 pairs are too many: a pair is tried if one of its bins is among those of highest
+    potential, so many that the number of pairs grows with n. A pair adds to the energy of each of
+    its bins. It is missed only if that hardly shows in any of them, and then its evidence is little
+    above the threshold.
     """
     geometry = residual.geometry
     n = geometry.n_features
-    if n <= ALL_PAIRS:
-        return enumerate_order(residual, 2, least)
     # A bin of group c holds about n^2 / 2 / 2^b_c pairs.
     per_bin = np.repeat(n**2 / 2 / geometry.n_bins, geometry.n_bins)
     hottest = np.argsort(-residual.potential, kind="stable")
@@ -583,9 +578,7 @@ def _chase(
     scale = np.sqrt((words**2).mean(axis=1, keepdims=True) / (1 + snr[:, None] ** 2))
     doubt = 2 * snr[:, None] * np.take_along_axis(magnitude, doubtful, axis=1) / scale
     word, batch = _patterns(sums, change, doubt)
-    weights = np.empty(len(batch), dtype=np.int64)
-    positions = np.full((len(batch), code.t), -1, dtype=np.int64)
-    decode_batch(batch, code.n, code.exp, code.log, weights, positions)
+    weights, positions = code.decode(batch)
     good = weights > 0
     return word[good], positions[good]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray, Interaction, WordArray
 from spex.errors import ArgumentError
-from spex.f2.packing import n_words, pack, parity, unpack
+from spex.f2.packing import n_words, pack, set_bits, signs
 from spex.wording import shorten
 
 # Masks times coefficients evaluated at once: 16 MB of signs.
@@ -87,14 +87,18 @@ class Spectrum:
         """The highest order in the support; 0 if it is empty."""
         return int(self.orders.max(initial=0))
 
+    @classmethod
+    def constant(cls, value: float, n_features: int) -> "Spectrum":
+        """The spectrum of a constant function."""
+        return cls(n_features, np.zeros((1, n_words(n_features)), np.uint64), np.array([value]))
+
     @cached_property
     def interactions(self) -> tuple[Interaction, ...]:
         """The frequencies as sorted tuples of feature numbers."""
-        rows = unpack(self.support, self.n_features)
-        members = np.nonzero(rows)[1].tolist()
+        features = set_bits(self.support, self.n_features)[1].tolist()
         ends = np.cumsum(self.orders).tolist()
         starts = [0, *ends]
-        return tuple(tuple(members[a:b]) for a, b in zip(starts, ends, strict=False))
+        return tuple(tuple(features[a:b]) for a, b in zip(starts, ends, strict=False))
 
     def items(self) -> Iterator[tuple[Interaction, float]]:
         """Pairs of interaction and coefficient."""
@@ -116,11 +120,9 @@ class Spectrum:
         values = np.empty(len(words))
         step = max(1, _BLOCK // max(1, self.support.size))
         for start in range(0, len(words), step):
-            odd = parity(words[start : start + step, None, :], self.support[None, :, :])
             # Row sums, not a matrix product, so that a value does not depend on the other masks.
-            values[start : start + step] = np.where(odd, -self.coefficients, self.coefficients).sum(
-                axis=1
-            )
+            terms = signs(words[start : start + step], self.support) * self.coefficients
+            values[start : start + step] = terms.sum(axis=1)
         return values
 
     def keep(self, selected: BoolArray | IntArray) -> "Spectrum":

@@ -11,10 +11,15 @@ from functools import cached_property
 from typing import Any
 
 from spex.errors import ArgumentError
-from spex.inputs.operators import parse_operator
 from spex.inputs.parts import TextPart
 from spex.inputs.segmentation import Span, Tokenizer
-from spex.inputs.templates import SLOT, check_encodable, check_system, split_template
+from spex.inputs.templates import (
+    SLOT,
+    check_encodable,
+    check_list,
+    check_system,
+    split_template,
+)
 from spex.inputs.units import TemplateMasker
 
 _DOCUMENT = "document"
@@ -82,7 +87,6 @@ class Documents(TemplateMasker):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "documents", _parse(self.documents))
-        parse_operator(self.operator)
         check_system(self.system)
         _check_question(self.question, self.prompt)
         split_template(self.prompt)
@@ -151,16 +155,13 @@ class Documents(TemplateMasker):
 
     def describe(self) -> dict[str, Any]:
         """Type, documents, unit, operator, template, titles and spans, as JSON values."""
-        return {
-            "type": "documents",
-            "documents": [[document.title, document.text] for document in self._documents],
-            "unit": self.unit_name,
-            "operator": self.operator_name,
-            "prompt": list(self._template),
-            "system": self.system,
-            "pin_titles": self.pin_titles,
-            "spans": [[list(span) for span in spans] for spans in self._spans],
-        }
+        return self._described(
+            type="documents",
+            documents=[[document.title, document.text] for document in self._documents],
+            prompt=list(self._template),
+            system=self.system,
+            pin_titles=self.pin_titles,
+        )
 
 
 def _check_question(question: object, prompt: object) -> None:
@@ -177,12 +178,12 @@ def _check_question(question: object, prompt: object) -> None:
 
 
 def _parse(documents: object) -> tuple[Document, ...]:
-    if isinstance(documents, str | Mapping) or not isinstance(documents, Sequence):
-        raise ArgumentError(
-            f"documents is a {type(documents).__name__}; give a list of texts, of pairs "
-            "(title, text), or of mappings with the keys 'title' and 'text'"
-        )
-    parsed = tuple(_parse_one(document, number) for number, document in enumerate(documents))
+    given = check_list(
+        documents,
+        "documents",
+        "texts, of pairs (title, text), or of mappings with the keys 'title' and 'text'",
+    )
+    parsed = tuple(_parse_one(document, number) for number, document in enumerate(given))
     if not parsed:
         raise ArgumentError("documents is empty; give at least two, or one with unit='sentence'")
     return parsed

@@ -1,6 +1,7 @@
 """Masking a picture: its patches or superpixels are the features."""
 
 import hashlib
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, IntArray
+from spex.checks.arguments import MAX_FEATURES
 from spex.checks.masks import check_mask, check_masks
 from spex.errors import ArgumentError
 from spex.extras import require
@@ -23,6 +25,7 @@ from spex.inputs.pixels import (
     inpainted,
     mean_colours,
     opaque,
+    opaque_colours,
     outlines,
     read_pixels,
     to_pil,
@@ -30,6 +33,7 @@ from spex.inputs.pixels import (
 from spex.inputs.templates import check_encodable, check_system
 from spex.models.protocol import Message, Prompt
 from spex.prior import NO_PRIOR
+from spex.wording import shorten
 
 _GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")
 _SUPERPIXELS = re.compile(r"superpixels:([0-9]+)")
@@ -39,6 +43,8 @@ _BLUR = re.compile(r"blur:([0-9]+(?:\.[0-9]+)?)")
 _SEGMENTED_SIDE = 512
 _COMPACTNESS = 20.0
 _SMOOTHING_SHARE = 0.005
+_FORMAT = 2  # raise it when absent regions come to look different
+_LEAST_SIGMA = 0.01  # of a blur, in pixels; smaller ones do nothing
 _SHOWN_SIDE = 640
 _MAP_COLUMNS = 40
 _ROWS = ("top", "middle", "bottom")
@@ -50,20 +56,23 @@ class Image:
     """A picture whose patches or superpixels can be absent.
 
     Args:
-        image: a path, a PIL image, or an array of shape (height, width) or (height, width, 1, 3
-            or 4 channels) of uint8, or of floats in [0, 1]. A file is rotated as its EXIF
-            orientation says.
+        image: a path, the bytes of a file, a PIL image, or an array of shape (height, width) or
+            (height, width, 1, 3 or 4 channels) of uint8, or of floats in [0, 1]. All but arrays
+            are turned upright as their EXIF orientation says, and scaled down to 2 megapixels if
+            they have more.
         unit: "grid:COLUMNSxROWS" such as "grid:8x6", or "superpixels:N" (SLIC; about N regions
             that follow the edges of the picture).
         operator: what replaces an absent region: its "mean" colour, "grey", the blurred picture
-            ("blur", or "blur:SIGMA" in pixels), or biharmonic inpainting from the present regions
-            ("inpaint"; takes seconds for 300 x 450 pixels, so make the picture smaller first).
+            ("blur", or "blur:SIGMA" in pixels of the picture as given), or biharmonic inpainting
+            from the present regions ("inpaint"; takes seconds for 300 x 450 pixels, so make the
+            picture smaller first). Colours count as much as they are opaque.
         prompt: the question to a model that takes images.
         system: a system message, if any.
 
     Attributes:
         regions: (height, width) int64, the number of the feature of each pixel.
         features: "row 1, column 2" of each patch; "region 3, top left" of each superpixel.
+        notes: a sentence where the picture was scaled down.
 
     Raises:
         ArgumentError: an argument is wrong, the file is no picture, or there are fewer than two
@@ -82,18 +91,44 @@ class Image:
         if not isinstance(self.prompt, str):
             raise ArgumentError(f"prompt must be a str, not {type(self.prompt).__name__}")
         check_encodable(self.prompt, "prompt")
-        _parse_operator(self.operator)
-        # This reads the picture, and checks the unit.
+        _, sigma = _parse_operator(self.operator)
+        _parse_unit(self.unit)
+        if sigma is not None and sigma > (side := max(self._size)):
+            raise ArgumentError(
+                f"operator={shorten(repr(self.operator))}: the limit for this picture is "
+                f"blur:{side}, its longer side in pixels"
+            )
         if self.n_features < 2:
             raise ArgumentError(
                 f"unit={self.unit!r} gives one region; nothing to attribute; use more"
             )
 
     @cached_property
-    def _pixels(self) -> Pixels:
-        pixels = read_pixels(self.image)
+    def _read(self) -> tuple[Pixels, tuple[int, int]]:
+        """The pixels, and the width and height before they were scaled down."""
+        pixels, size = read_pixels(self.image)
         pixels.flags.writeable = False
-        return pixels
+        return pixels, size
+
+    @property
+    def _pixels(self) -> Pixels:
+        return self._read[0]
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self._read[1]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence where the picture was scaled down."""
+        height, width = self._pixels.shape[:2]
+        if (width, height) == self._size:
+            return ()
+        before = "{:,} x {:,}".format(*self._size)
+        return (
+            f"The picture of {before} pixels was scaled down to {width:,} x {height:,}, which the "
+            "model is given; an array is taken as it is.",
+        )
 
     @cached_property
     def regions(self) -> IntArray:
@@ -117,11 +152,13 @@ class Image:
                 for row in range(1, rows + 1)
                 for column in range(1, columns + 1)
             )
-        height, width = self.regions.shape
-        count = np.bincount(self.regions.ravel())
+        step = _step(self.regions)
+        regions = self.regions[::step, ::step]
+        height, width = regions.shape
+        count = np.bincount(regions.ravel())
         y, x = (
-            np.bincount(self.regions.ravel(), weights=places.ravel()) / count
-            for places in np.indices(self.regions.shape)
+            np.bincount(regions.ravel(), weights=places.ravel()) / count
+            for places in np.indices(regions.shape)
         )
         return tuple(
             f"region {number + 1}, "
@@ -140,7 +177,8 @@ class Image:
         elif kind == "grey":
             fixed = grey(self._pixels)
         else:
-            fixed = blurred(self._pixels, sigma)
+            scale = max(self._pixels.shape[:2]) / max(self._size)
+            fixed = blurred(self._pixels, sigma and sigma * scale)
         return lambda present: fixed
 
     def mask_image(self, mask: npt.ArrayLike) -> Pixels:
@@ -226,6 +264,7 @@ class Image:
         """Type, hashes of picture and regions, unit, operator, prompt, system, as JSON values."""
         return {
             "type": "image",
+            "format": _FORMAT,
             "sha256": _hash(self._pixels),
             "shape": list(self._pixels.shape),
             "dtype": str(self._pixels.dtype),
@@ -240,41 +279,60 @@ class Image:
 def _parse_operator(operator: object) -> tuple[str, float | None]:
     if operator in ("mean", "grey", "blur", "inpaint"):
         return str(operator), None
-    if isinstance(operator, str) and (blur := _BLUR.fullmatch(operator)) and float(blur[1]) > 0:
-        return "blur", float(blur[1])
+    if isinstance(operator, str) and (blur := _BLUR.fullmatch(operator)):
+        if (sigma := float(blur[1])) >= _LEAST_SIGMA:
+            return "blur", sigma
     raise ArgumentError(
         f"operator={operator!r} is unknown; use 'mean', 'grey', 'blur', 'blur:SIGMA' (in pixels) "
         "or 'inpaint'"
     )
 
 
-def _regions(pixels: Pixels, unit: object) -> IntArray:
+def _parse_unit(unit: object) -> tuple[int, ...]:
+    """(columns, rows) of a grid, or (number,) of superpixels."""
+    text = unit if isinstance(unit, str) else ""
+    found = _GRID.fullmatch(text) or _SUPERPIXELS.fullmatch(text)
+    if found is None:
+        raise ArgumentError(
+            f"unit={unit!r} is unknown; use 'grid:COLUMNSxROWS' such as 'grid:8x6', or "
+            "'superpixels:N'"
+        )
+    # Python refuses to read thousands of digits.
+    numbers = tuple(int(number[:9]) for number in found.groups())
+    if math.prod(numbers) > MAX_FEATURES:
+        raise ArgumentError(
+            f"unit={shorten(repr(unit))}: the limit is {MAX_FEATURES:,} regions; use fewer"
+        )
+    return numbers
+
+
+def _regions(pixels: Pixels, unit: str) -> IntArray:
     height, width = pixels.shape[:2]
-    if isinstance(unit, str) and (grid := _GRID.fullmatch(unit)):
-        columns, rows = (int(number) for number in grid.groups())
-        if not (1 <= columns <= width and 1 <= rows <= height):
-            raise ArgumentError(
-                f"unit={unit!r} does not fit a picture of {width}x{height} pixels; use 1 to "
-                f"{width} columns and 1 to {height} rows"
-            )
-        of_row, of_column = np.arange(height) * rows // height, np.arange(width) * columns // width
-        return of_row[:, None] * columns + of_column
-    if isinstance(unit, str) and (superpixels := _SUPERPIXELS.fullmatch(unit)):
-        number = int(superpixels[1])
-        if not 2 <= number <= height * width:
+    numbers = _parse_unit(unit)
+    if len(numbers) == 1:
+        if not 2 <= numbers[0] <= height * width:
             raise ArgumentError(f"unit={unit!r}: use 2 to {height * width} superpixels")
-        return _superpixels(pixels, number)
-    raise ArgumentError(
-        f"unit={unit!r} is unknown; use 'grid:COLUMNSxROWS' such as 'grid:8x6', or 'superpixels:N'"
-    )
+        return _superpixels(pixels, numbers[0])
+    columns, rows = numbers
+    if not (1 <= columns <= width and 1 <= rows <= height):
+        raise ArgumentError(
+            f"unit={unit!r} does not fit a picture of {width}x{height} pixels; use 1 to "
+            f"{width} columns and 1 to {height} rows"
+        )
+    of_row, of_column = np.arange(height) * rows // height, np.arange(width) * columns // width
+    return of_row[:, None] * columns + of_column
+
+
+def _step(pixels: npt.NDArray[Any]) -> int:
+    """Superpixels are found on every so-manieth pixel: fine detail costs time and splits them."""
+    return max(1, round(max(pixels.shape[:2]) / _SEGMENTED_SIDE))
 
 
 def _superpixels(pixels: Pixels, number: int) -> IntArray:
     segmentation = require("skimage.segmentation", "image")
     height, width = pixels.shape[:2]
-    # Fine detail costs time and splits regions.
-    step = max(1, round(max(height, width) / _SEGMENTED_SIDE))
-    small = (pixels[..., :3] if pixels.ndim == 3 else pixels)[::step, ::step]
+    step = _step(pixels)
+    small = opaque_colours(pixels[::step, ::step])
     found = segmentation.slic(
         small,
         n_segments=number,
@@ -294,4 +352,4 @@ def _spread(number: int, of: int) -> IntArray:
 
 
 def _hash(array: npt.NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

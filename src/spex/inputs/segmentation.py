@@ -46,10 +46,12 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
 # A line that starts so starts a sentence: an item of a list, a heading, a quotation, a line of a
 # log, or a name and its value.
 _ITEM = re.compile(
-    r"""\s*(?: [|>\[{<\u2022\u2023\u25e6\u25aa\u00b7] | [-*+\u2013\u2014]\s | \#+\s | \d{1,3}\.\s
-    | \(?\w{1,3}\)\s | \d{4}[-/.]\d\d? | \d\d?[-/]\d\d?[-/] | \d\d?:\d\d
-    | [A-Z][a-z]{2}\s+\d\d?\s+\d\d: | (?:TRACE|DEBUG|INFO|NOTICE|WARN(ING)?|ERROR|FATAL|CRITICAL)\b
-    | [^\W\d_a-z][\w.-]*(?:\ [\w.-]+){0,2}\ ?[:=](?:\s|$) )""",
+    r"""\s*(?: [|>\[{<\u2022\u2023\u00b7\u2190-\u21ff\u2460-\u27bf] | [-*+\u2013\u2014]\s | \#+\s
+    | \d{1,3}(?:[.:]\s|\u3001) | \(?(?:\d{1,3}|[A-Za-z]|[ivx]+)\)\s
+    | \d{4}[-/.]\d\d? | \d\d?[-/]\d\d?[-/] | \d\d?:\d\d | \d+\.\d+\.\d+ | [IWEF]\d{4}\s
+    | (?:[A-Z][a-z]{2}\s+){1,2}\d\d?\s+\d\d: | at\s[\w.$<>]+\(
+    | (?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL)\b
+    | [\w.-]+=\S | "[^"]*"\s*: | [^\W\d_a-z][\w.-]*(?:\ [\w.-]+){0,2}\ ?[:=](?:\s|$) )""",
     re.VERBOSE,
 )
 # A line that holds this is a row of a table: cells between tabs, bars, two spaces or commas.
@@ -209,14 +211,15 @@ def _runs_on(lines: Sequence[str]) -> list[bool]:
 
 
 def _is_wrapped(lines: Sequence[str]) -> bool:
-    """Whether most line breaks are where the next word would have made the line too long."""
+    """Whether most line breaks, and two at least, are where the next word found no room."""
     # Chinese and Japanese characters take two columns.
     widths = [len(line) + sum(character >= "\u2e80" for character in line) for line in lines]
-    too_long = [
-        width + 1 + len(line.split()[0]) > max(widths)
+    widest = max(widths)
+    full = [
+        width + 1 + len(line.split()[0]) > widest
         for width, line in zip(widths, lines[1:], strict=False)
     ]
-    return max(widths) >= _LEAST_WIDTH and 2 * sum(too_long) > len(too_long)
+    return widest >= _LEAST_WIDTH and sum(full) >= max(2, (len(full) + 1) / 2)
 
 
 def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:

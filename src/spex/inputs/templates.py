@@ -1,5 +1,8 @@
 """The prompt template and the system message around a masked text, and their checks."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from spex.errors import ArgumentError
 from spex.models.protocol import Message, Prompt
 
@@ -15,6 +18,13 @@ def check_encodable(text: str, name: str) -> None:
             f"{name} holds half of a surrogate pair (character {error.start}), which no model can "
             "read; decode its bytes as UTF-8 with errors='replace'"
         ) from None
+
+
+def check_list(value: object, name: str, of: str) -> Sequence[Any]:
+    """Return a list, or raise ArgumentError with what it should be a list of."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
+        raise ArgumentError(f"{name} is a {type(value).__name__}; give a list of {of}")
+    return value
 
 
 def check_system(system: object) -> None:

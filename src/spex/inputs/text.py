@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spex.errors import ArgumentError
-from spex.inputs.operators import parse_operator
 from spex.inputs.parts import Piece, TextPart
 from spex.inputs.segmentation import Tokenizer, parse_unit, unit_spans
 from spex.inputs.templates import SLOT, check_encodable, check_system, split_template
@@ -66,7 +65,6 @@ class Text(TemplateMasker):
         if not self.text.strip():
             raise ArgumentError("text is empty; give a text with at least two units")
         check_encodable(self.text, "text")
-        parse_operator(self.operator)
         split_template(self.prompt)
         check_system(self.system)
         unit, shown = self._unit, shorten(self.text.strip())
@@ -124,15 +122,6 @@ class Text(TemplateMasker):
 
     def describe(self) -> dict[str, Any]:
         """Type, text, unit, operator, prompt, system and spans of the units, as JSON values."""
-        before, after = self._template
-        return {
-            "type": "text",
-            "text": self.text,
-            "unit": self.unit_name,
-            "operator": self.operator_name,
-            "prompt": before + SLOT + after,
-            "system": self.system,
-            # The unit's name does not determine the spans: they also depend on the release of the
-            # sentence splitter and on the flags of a pattern.
-            "spans": [list(span) for span in self._spans[0]],
-        }
+        prompt = SLOT.join(self._template)
+        described = self._described(type="text", text=self.text, prompt=prompt, system=self.system)
+        return described | {"spans": described["spans"][0]}

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
 
@@ -61,7 +61,11 @@ class UnitMasker(ABC):
         return unit_spans(text, self._unit, self.tokenizer)
 
     def _check_units(self, subject: str, remedy: str) -> None:
-        """Raise ArgumentError for fewer than two units; skip tokens before the model is known."""
+        """Raise ArgumentError for a wrong operator or fewer than two units.
+
+        Tokens are not counted before the model is known.
+        """
+        parse_operator(self.operator)
         if self._unit == TOKEN and self.tokenizer is None:
             return
         if (count := self.n_features) < 2:
@@ -126,6 +130,17 @@ class UnitMasker(ABC):
         present = check_mask(mask, self.n_features).tolist()
         replacement = parse_operator(self.operator).replacement
         return [masked.mask(present, replacement) for masked in self._masked]
+
+    def _described(self, **content: Any) -> dict[str, Any]:
+        """What all maskers of texts describe, and the content, as JSON values."""
+        return {
+            "unit": self.unit_name,
+            "operator": self.operator_name,
+            # The unit's name does not determine the spans: they also depend on the release of the
+            # sentence splitter and on the flags of a pattern.
+            "spans": [[list(span) for span in spans] for spans in self._spans],
+            **content,
+        }
 
     def groups(self, unit: str) -> tuple[list[int], list[str]]:
         """Group the features by text, for `spex.zoom`.

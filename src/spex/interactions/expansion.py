@@ -14,7 +14,7 @@ import numpy as np
 
 from spex._typing import FloatArray, IntArray, Interaction
 from spex.errors import ArgumentError
-from spex.f2.packing import unpack
+from spex.f2.packing import set_bits
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex, exact_weight, highest_of_baseline
 
@@ -128,7 +128,7 @@ def _sparse(spectrum: Spectrum, weights: dict[int, dict[int, float]]) -> Iterato
     groups: dict[int, _Block] = {}
     for d in sorted(set().union(*weights.values())):
         rows = np.nonzero(spectrum.orders == d)[0]
-        members = np.nonzero(unpack(spectrum.support[rows], spectrum.n_features))[1]
+        members = set_bits(spectrum.support[rows], spectrum.n_features)[1]
         groups[d] = members.reshape(len(rows), d), spectrum.coefficients[rows]
     for s, of_size in weights.items():
         parts = [(*groups[d], _choices(d, s), weight) for d, weight in of_size.items()]
@@ -203,5 +203,5 @@ def _dense(spectrum: Spectrum, weights: dict[int, dict[int, float]]) -> Iterator
         values += by_order[orders] * sums
     for s in weights:
         chosen = np.nonzero(orders == s)[0]
-        members = np.nonzero(unpack(every[chosen, None], n_features))[1]
+        members = set_bits(every[chosen, None], n_features)[1]
         yield members.reshape(len(chosen), s), values[chosen]

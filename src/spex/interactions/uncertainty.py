@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spex._typing import FloatArray
-from spex.f2.packing import unpack
+from spex.f2.packing import set_bits
 from spex.fourier.spectrum import Spectrum
 
 # On 60 runs with a known spectrum (forests, networks, VADER, published and random spectra, 100 to
@@ -86,8 +86,9 @@ def spectrum_errors(
     by_order[0] = 0.0
     outside = rest * by_order / max(float(by_order.sum()), 1e-300)
 
-    members = unpack(spectrum.support[varying], n)
-    of_feature = np.sqrt((energies[varying] / orders[varying]) @ members)
+    rows, features = set_bits(spectrum.support[varying], n)
+    of_member = (energies[varying] / orders[varying])[rows]
+    of_feature = np.sqrt(np.bincount(features, of_member, n))
     total = float(of_feature.sum())
     even = np.full(n, 1.0 / n)
     shares = _EVEN * even + (1 - _EVEN) * of_feature / total if total > 0 else even
@@ -100,7 +101,7 @@ def error_of_sum(deviations: FloatArray) -> float:
     return math.sqrt((1 - _DEPENDENCE) * alone + _DEPENDENCE * together)
 
 
-def share_containing(errors: SpectrumErrors, members: tuple[int, ...]) -> FloatArray:
+def share_containing(errors: SpectrumErrors, interaction: tuple[int, ...]) -> FloatArray:
     """Of the energy outside in each order, the share of frequencies that contain given features.
 
     Features are taken to be drawn one by one, each with its share as the probability. Where all
@@ -109,9 +110,9 @@ def share_containing(errors: SpectrumErrors, members: tuple[int, ...]) -> FloatA
     Returns:
         (d + 1,) float64, by order 0 to d.
     """
-    n, s = len(errors.shares), len(members)
+    n, s = len(errors.shares), len(interaction)
     product = math.prod(
-        float(errors.shares[member]) * n / (n - place) for place, member in enumerate(members)
+        float(errors.shares[member]) * n / (n - place) for place, member in enumerate(interaction)
     )
     ways = np.array([math.perm(d, s) for d in range(len(errors.outside))], dtype=np.float64)
     return np.minimum(ways * product, 1.0)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from operator import lt
 from typing import TYPE_CHECKING
 
@@ -116,13 +117,8 @@ class InteractionValues(Mapping[Interaction, float]):
             raise ArgumentError(f"k={k} is negative; use k=0 or more")
         if order is not None:
             order = _checked_order(order, len(self._features))
-        found: list[tuple[Interaction, float]] = []
-        for interaction, value in self._values.items():
-            if len(found) >= k:
-                break
-            if interaction and order in (None, len(interaction)):
-                found.append((interaction, value))
-        return found
+        asked = (each for each in self._values.items() if each[0] and order in (None, len(each[0])))
+        return list(islice(asked, k))
 
     def standard_error(self, interaction: Interaction) -> float:
         """The standard error of a value, in its unit; see `spex.interactions.uncertainty`.

@@ -6,12 +6,21 @@ from typing import Any
 from spex.errors import ArgumentError
 from spex.models.chat import ChatOptions
 from spex.models.function import FunctionModel, import_function
-from spex.models.protocol import LanguageModel, Message, Prompt, Reply
+from spex.models.protocol import LanguageModel, Message, Prompt, Reply, ToolCall
 from spex.models.servers.address import refuse_secret
 from spex.models.table import TableModel
 from spex.models.transformers.loading import Placement
 
-__all__ = ["FunctionModel", "LanguageModel", "Message", "Prompt", "Reply", "TableModel", "load"]
+__all__ = [
+    "FunctionModel",
+    "LanguageModel",
+    "Message",
+    "Prompt",
+    "Reply",
+    "TableModel",
+    "ToolCall",
+    "load",
+]
 
 _HF_PREFIX = "hf:"
 _GGUF_PREFIX = "gguf:"

@@ -91,7 +91,7 @@ class ChatTemplate:
         )
         environment.filters["tojson"] = _to_json
         environment.globals |= {"raise_exception": _refuse, "strftime_now": _now}
-        self._model = model
+        self._model, self._source = model, source
         try:
             self._template = environment.from_string(source)
             read = meta.find_undeclared_variables(environment.parse(source))
@@ -118,10 +118,9 @@ class ChatTemplate:
         Raises:
             ArgumentError: the template refuses the messages.
         """
-        messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
         try:
-            return self._template.render(
-                messages=messages,
+            rendered = self._template.render(
+                messages=template_messages(prompt, self._source),
                 add_generation_prompt=True,
                 tools=None,
                 documents=None,
@@ -129,6 +128,38 @@ class ChatTemplate:
             )
         except Exception as error:  # a template may raise anything, such as "no system role"
             raise ArgumentError(refusal(self._model, error)) from error
+        check_calls(self._model, prompt, rendered)
+        return rendered
+
+
+def template_messages(prompt: Prompt, source: str) -> list[dict[str, Any]]:
+    """The messages as a chat template expects them.
+
+    A developer's message becomes one of the system where the template knows no developer.
+
+    Args:
+        prompt: the prompt.
+        source: the template.
+    """
+    messages = [message.to_json(parsed=True) for message in prompt.messages]
+    if "developer" not in source:
+        for message in messages:
+            message["role"] = message["role"].replace("developer", "system")
+    return messages
+
+
+def check_calls(model: str, prompt: Prompt, rendered: str) -> None:
+    """Refuse a template that leaves calls of tools out: many do so without a word.
+
+    Raises:
+        ArgumentError: it does.
+    """
+    for call in (call for message in prompt.messages for call in message.tool_calls):
+        if call.name not in rendered:
+            raise ArgumentError(
+                f"the chat template of {model!r} leaves out calls of tools; use a model "
+                "whose template knows them, or write the calls into the content"
+            )
 
 
 def refusal(model: str, error: Exception) -> str:
@@ -139,7 +170,7 @@ def refusal(model: str, error: Exception) -> str:
 
 def without_template(prompt: Prompt) -> str:
     """The text of a prompt for a model without a chat template."""
-    return "\n\n".join(message.content for message in prompt.messages)
+    return "\n\n".join(message.as_text for message in prompt.messages)
 
 
 def added_tokens(text: list[int], whole: list[int]) -> tuple[list[int], list[int]]:

@@ -59,17 +59,23 @@ class EfficientNetLite0:
 
         Args:
             images: m PIL images of any size; each is resized as a whole, so that all of it counts.
+                Transparent ones are put on white.
 
         Returns:
             (m, 1000) float64.
         """
-        pixels = np.stack(
-            [
-                np.asarray(image.convert("RGB").resize((_SIDE, _SIDE)), dtype=np.float32)
-                for image in images
-            ]
-        )
+        pixels = np.stack([np.asarray(_opaque(image), dtype=np.float32) for image in images])
         batch = (pixels / 255 - _MEAN) / _DEVIATION
         with self._torch.inference_mode():
             logits = self._model(self._torch.from_numpy(batch.transpose(0, 3, 1, 2).copy()))
             return np.asarray(logits.log_softmax(dim=-1).numpy(), dtype=np.float64)
+
+
+def _opaque(image: Any) -> Any:
+    """The image at the size of the network; what is transparent shows white."""
+    image = image.resize((_SIDE, _SIDE))
+    if image.mode == "RGBA":
+        white = require("PIL.Image", "image").new("RGBA", image.size, "white")
+        white.alpha_composite(image)
+        image = white
+    return image.convert("RGB")

@@ -43,6 +43,8 @@ class FunctionModel:
         ArgumentError: an argument is wrong.
     """
 
+    may_vary = True  # see `spex.evaluation.repeatability`
+
     def __init__(
         self,
         function: Callable[[Any], str],
@@ -91,7 +93,7 @@ class FunctionModel:
 
     def _reply(self, prompt: Prompt) -> str:
         messages = prompt.messages
-        whole = [{"role": message.role, "content": message.content} for message in messages]
+        whole = [message.to_json() for message in messages]
         reply: object = self._function(messages[0].content if len(messages) == 1 else whole)
         if not isinstance(reply, str):
             raise ValueFunctionError(

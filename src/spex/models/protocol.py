@@ -4,14 +4,45 @@ A model scores given answers (`log_probs`) and writes answers of its own: `gener
 together, `replies` one by one. The caller masks, drops equal prompts and stores finished work.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
 
-_ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool", "developer")
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool by the assistant.
+
+    Args:
+        name: of the tool.
+        arguments: a JSON object, as text.
+        id: what the message with the result refers to.
+    """
+
+    name: str
+    arguments: str
+    id: str
+
+    def __str__(self) -> str:
+        """Such as 'weather({"city": "Oslo"})'."""
+        return f"{self.name}({self.arguments})"
+
+    def to_json(self, *, parsed: bool) -> dict[str, Any]:
+        """The call in the format of OpenAI's API; `parsed`: the arguments as an object."""
+        arguments: Any = self.arguments
+        if parsed:
+            try:
+                arguments = json.loads(self.arguments)
+            except (ValueError, RecursionError):  # a model wrote them
+                arguments = self.arguments
+        function = {"name": self.name, "arguments": arguments}
+        return {"id": self.id, "type": "function", "function": function}
 
 
 @dataclass(frozen=True)
@@ -19,22 +50,49 @@ class Message:
     """One message of a chat.
 
     Args:
-        role: "system", "user" or "assistant".
+        role: "system", "user", "assistant", "tool" or "developer".
         content: the text.
         images: data URLs ("data:image/png;base64,...") of pictures before the text; only models
             with a true attribute `takes_images` get any.
         texts: the texts that `content` joins, if it was made of several; a classifier takes two as
             a pair.
+        tool_calls: of the assistant, after the text.
+        tool_call_id: the call whose result a message of role "tool" holds.
+        name: of that tool.
     """
 
     role: str
     content: str
     images: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
-        if self.role not in _ROLES:
-            raise ArgumentError(f"role={self.role!r} is unknown; use one of {', '.join(_ROLES)}")
+        if self.role not in ROLES:
+            raise ArgumentError(f"role={self.role!r} is unknown; use one of {', '.join(ROLES)}")
+
+    @property
+    def as_text(self) -> str:
+        """The text and the calls, one a line."""
+        return "\n".join(filter(None, [self.content, *map(str, self.tool_calls)]))
+
+    def to_json(self, *, parsed: bool = False) -> dict[str, Any]:
+        """The message without its pictures in the format of OpenAI's API.
+
+        Args:
+            parsed: give arguments of calls as objects, and no null as a content, as chat templates
+                expect; default: as texts, and null, as servers do.
+        """
+        message: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.tool_calls:
+            message["content"] = self.content if parsed else self.content or None
+            message["tool_calls"] = [call.to_json(parsed=parsed) for call in self.tool_calls]
+        for key, value in (("tool_call_id", self.tool_call_id), ("name", self.name)):
+            if value is not None:
+                message[key] = value
+        return message
 
 
 @dataclass(frozen=True)

@@ -133,5 +133,6 @@ class CountedReplies(_Wrapper):
 
 
 def _without_texts(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Leaves out `Message.texts` where it is empty, so that requests of earlier releases match."""
-    return {name: value for name, value in items if value or name != "texts"}
+    """Leaves out newer fields of `Message` if empty, so that requests of earlier releases match."""
+    newer = ("texts", "tool_calls", "tool_call_id", "name")
+    return {name: value for name, value in items if value or name not in newer}

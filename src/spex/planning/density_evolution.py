@@ -9,9 +9,9 @@ Coding Theory, chapter 3 for erasures and chapter 4 for the general case; Li, Br
 Ramchandran 2015, arXiv 1508.06336, and Kang, Butler et al. 2025, arXiv 2502.13870, appendix, for
 sparse Walsh-Hadamard transforms).
 
-`peeling_share` is the textbook case: no noise, and a coefficient is found only in a singleton, a
-bin that holds no other. `density_evolution` is the same recursion for the decoder of
-`spex.fourier.peeling`. A bin of group c that holds a coefficient F of order d shows, at each of
+In the textbook case there is no noise, and a coefficient is found only where a bin holds no other.
+`density_evolution` is the same recursion for the decoder of `spex.fourier.peeling`. A bin of group
+c that holds a coefficient F of order d shows, at each of
 N = P + 1 offsets, (-1)^<p_i,k> F plus the unresolved others, whose signs over the offsets are as
 good as random, plus noise of variance s2 / 2^b_c. Let E_c be the mean square of the N entries, t_c
 the mean of the entries times the signs of k, and v_c(F) = E_c - 2 F t_c + F^2. Then k is accepted
@@ -44,14 +44,14 @@ import numpy as np
 import scipy.special
 
 from spex._typing import BoolArray, FloatArray, IntArray
-from spex.errors import ArgumentError
-from spex.fourier.evidence import NOISE_FLOOR, noise_of_bins
+from spex.fourier.evidence import NOISE_FLOOR, log_count, noise_of_bins
 
 # Size of the population: so many edges, within these numbers of members.
 _LEAST_MEMBERS, _MOST_MEMBERS, _EDGES = 600, 2000, 20_000
 # A bin with more others is represented by so many, each counted several times. Such a bin is never
 # emptied one by one; only the sum of its others matters.
 _MOST_OTHERS = 16
+_MAX_ROUNDS = 100
 # What rounding leaves in a bin, as a share of the mean square of a coefficient.
 _ROUNDING = 1e-12
 
@@ -66,8 +66,6 @@ class Graph:
         n_offsets: N = P + 1, the number of entries of each bin.
         t: Highest order that algebraic decoding of the syndrome reaches.
         exhaustive_order: Every frequency up to this order is tried, decodable or not.
-        chase_flips: Number of wrong signs of a bin that soft decoding repairs. Chase decoding tries
-            six signs both ways, but repairs others not at all; one fits what it recovers.
     """
 
     n_features: int
@@ -75,18 +73,6 @@ class Graph:
     n_offsets: int
     t: int
     exhaustive_order: int
-    chase_flips: int = 1
-
-    def __post_init__(self) -> None:
-        if self.n_features < 1 or self.n_offsets < 1:
-            raise ArgumentError(
-                f"a graph of {self.n_features} features and {self.n_offsets} offsets; both must "
-                "be at least 1"
-            )
-        if not self.log2_bins or min(self.log2_bins) < 0:
-            raise ArgumentError(f"log2_bins={self.log2_bins}; give b >= 0 for one group or more")
-        if min(self.t, self.exhaustive_order, self.chase_flips) < 0:
-            raise ArgumentError("t, exhaustive_order and chase_flips must not be negative")
 
     @property
     def n_groups(self) -> int:
@@ -94,47 +80,17 @@ class Graph:
         return len(self.log2_bins)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Prediction:
     """What message passing is expected to recover.
 
     Args:
-        recovered_by_round: (rounds,) float64, the share of the coefficients recovered after each
-            round, 0 to 1, ascending.
+        recovered: Share of the coefficients recovered, 0 to 1.
         explained: Share of the energy of all coefficients in those recovered, 0 to 1.
     """
 
-    recovered_by_round: FloatArray
+    recovered: float
     explained: float
-
-    def __post_init__(self) -> None:
-        self.recovered_by_round.flags.writeable = False
-
-    @property
-    def recovered(self) -> float:
-        """The share of the coefficients recovered in the end, 0 to 1."""
-        return float(self.recovered_by_round[-1])
-
-
-def peeling_share(load: float, n_groups: int) -> float:
-    """The share of coefficients recovered from singletons, without noise.
-
-    The recursion x <- (1 - exp(-load x))^(C - 1) from x = 1, the share of unresolved edges
-    (Richardson & Urbanke, chapter 3, density evolution for the erasure channel, with every variable
-    of degree C and check nodes of Poisson degree; Li et al. 2015).
-
-    Args:
-        load: Mean number of coefficients in a bin, K / 2^b.
-        n_groups: C.
-
-    Returns:
-        1 - (1 - exp(-load x))^C, 0 to 1. With three groups it drops from 1 at a load of 2.455, or
-        0.818 coefficients for each bin of all groups.
-    """
-    unresolved, before = 1.0, 2.0
-    while before - unresolved > 1e-13:
-        before, unresolved = unresolved, (-math.expm1(-load * unresolved)) ** (n_groups - 1)
-    return 1.0 - (-math.expm1(-load * unresolved)) ** n_groups
 
 
 def density_evolution(
@@ -145,7 +101,6 @@ def density_evolution(
     rng: np.random.Generator,
     *,
     n_coefficients: int | None = None,
-    rounds: int = 100,
 ) -> Prediction:
     """Predict which share of the Fourier coefficients a design recovers.
 
@@ -158,52 +113,18 @@ def density_evolution(
         rng: Random generator.
         n_coefficients: K, the number of coefficients of the function; default k. If K is not k,
             the amplitudes are taken as a sample of their distribution.
-        rounds: Most rounds of message passing; ends earlier when a round resolves nothing.
 
     Returns:
         The prediction; without coefficients, all are recovered.
-
-    Raises:
-        ArgumentError: the arrays do not fit together, or a number is out of range.
     """
     count = len(amplitudes) if n_coefficients is None else n_coefficients
-    _check(graph, amplitudes, orders, noise_variance, count, rounds)
     if count == 0:
-        return Prediction(np.ones(1), 1.0)
+        return Prediction(1.0, 1.0)
     population = _Population(graph, amplitudes, orders, noise_variance, count, rng)
-    recovered: list[float] = []
-    progress = True
-    while progress and len(recovered) < rounds:
-        progress = population.decode()
-        recovered.append(population.recovered)
-    return Prediction(np.array(recovered), population.explained)
-
-
-def _check(
-    graph: Graph,
-    amplitudes: FloatArray,
-    orders: IntArray,
-    noise_variance: float,
-    count: int,
-    rounds: int,
-) -> None:
-    if amplitudes.ndim != 1 or amplitudes.shape != orders.shape:
-        raise ArgumentError(
-            f"amplitudes of shape {amplitudes.shape} and orders of shape {orders.shape}; give one "
-            "order for each amplitude"
-        )
-    if count < 0 or (count > 0 and len(amplitudes) == 0):
-        raise ArgumentError(f"{count} coefficients and {len(amplitudes)} amplitudes")
-    if rounds < 1:
-        raise ArgumentError(f"rounds={rounds}; it must be at least 1")
-    if not (math.isfinite(noise_variance) and noise_variance >= 0):
-        raise ArgumentError(f"noise_variance={noise_variance}; it must be finite and at least 0")
-    if not np.isfinite(amplitudes).all():
-        raise ArgumentError("an amplitude is not a finite number")
-    if len(orders) and not 0 <= orders.min() <= orders.max() <= graph.n_features:
-        raise ArgumentError(
-            f"orders from {orders.min()} to {orders.max()} for {graph.n_features} features"
-        )
+    for _ in range(_MAX_ROUNDS):
+        if not population.decode():
+            break
+    return Prediction(population.recovered, population.explained)
 
 
 class _Population:
@@ -229,7 +150,8 @@ class _Population:
         groups = graph.n_groups
         bins = np.exp2(np.array(graph.log2_bins, dtype=np.float64))
         loads = np.minimum((count - 1) / bins, _MOST_OTHERS)
-        members, self._weights = _sample(np.abs(amplitudes), _size(float(loads.sum())))
+        size = int(np.clip(_EDGES / max(float(loads.sum()), 1e-9), _LEAST_MEMBERS, _MOST_MEMBERS))
+        members, self._weights = _sample(np.abs(amplitudes), size)
         size = len(members)
         self._amplitudes: FloatArray = np.abs(amplitudes[members])
         self._energy = self._amplitudes**2
@@ -239,7 +161,7 @@ class _Population:
         self._coded = ~listed & (self._order <= graph.t)
         self._out_of_reach = ~listed & (self._order > graph.t)
         self._unresolved: BoolArray = np.ones(size, dtype=np.bool_)
-        self._log_candidates = _log_binomial(graph.n_features, self._order)
+        self._log_candidates = log_count(graph.n_features, self._order)
         self._each_stands_for = self._weights * (count / float(self._weights.sum()))
 
         # By bin: noise, and random draws: the deviation of the mean, the variance around it (as a
@@ -354,7 +276,7 @@ class _Population:
         deviation = np.sqrt(variance) / n_averaged[averageable]
         member = member[averageable]
         wrong = _sign_error(self._amplitudes[member], np.zeros(len(member)), deviation)
-        repaired = _at_most(self._graph.chase_flips, self._graph.n_offsets, wrong)
+        repaired = _repaired(self._graph.n_offsets, wrong)
         found[averageable] = self._chance[member * self._graph.n_groups] < repaired
         return found
 
@@ -408,17 +330,12 @@ class _Population:
         strongest, noise = strongest[coded], noise[coded]
         deviation = np.sqrt(np.maximum(rest - strongest**2, noise))
         wrong = _sign_error(amplitude, strongest, deviation)
-        repaired = _at_most(self._graph.chase_flips, n_offsets, wrong)
+        repaired = _repaired(n_offsets, wrong)
         seen[1, coded] = self._chance[own_bin] < repaired
         clear = amplitude**2 > self._clear[own_bin] * rest
         seen[2, coded] = clear
         seen[3, coded] = rest * clear
         return seen
-
-
-def _size(load: float) -> int:
-    """The size of a population, given the mean number of others in the bins of a member."""
-    return int(np.clip(_EDGES / max(load, 1e-9), _LEAST_MEMBERS, _MOST_MEMBERS))
 
 
 def _sample(values: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
@@ -441,11 +358,6 @@ def _sample(values: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
     return positions, np.repeat([1.0, step], [largest, size - largest])
 
 
-def _log_binomial(n: int, k: IntArray) -> FloatArray:
-    gamma = scipy.special.gammaln
-    return np.asarray(gamma(n + 1.0) - gamma(k + 1.0) - gamma(n - k + 1.0))
-
-
 def _sign_error(amplitude: FloatArray, strongest: FloatArray, deviation: FloatArray) -> FloatArray:
     """Probability that a bin shows the wrong sign of a coefficient at one offset.
 
@@ -462,12 +374,10 @@ def _sign_error(amplitude: FloatArray, strongest: FloatArray, deviation: FloatAr
     return 0.5 * (lower + upper)
 
 
-def _at_most(limit: int, trials: int, probability: FloatArray) -> FloatArray:
-    """P(X <= limit) for X ~ Binomial(trials, probability), (k,) float64 of about 1/2 or less."""
-    odds = probability / (1.0 - probability)
-    term = np.ones_like(probability)
-    total = np.ones_like(probability)
-    for wrong in range(1, min(limit, trials) + 1):
-        term = term * odds * ((trials - wrong + 1) / wrong)
-        total = total + term
-    return (1.0 - probability) ** trials * total
+def _repaired(trials: int, wrong: FloatArray) -> FloatArray:
+    """(k,) chance that soft decoding repairs a word, for (k,) chances that a sign is wrong.
+
+    Chase decoding tries six signs both ways, but repairs others not at all; that at most one sign
+    is wrong fits what it recovers.
+    """
+    return np.asarray((1.0 - wrong) ** trials * (1.0 + trials * wrong / (1.0 - wrong)))

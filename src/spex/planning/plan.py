@@ -211,12 +211,9 @@ class _Planner:
         amplitudes /= math.sqrt(float((amplitudes**2).sum()))
         # The golden ratio spreads the orders evenly over any stretch of amplitudes.
         even = np.arange(0.5, count * copies) * ((math.sqrt(5) - 1) / 2) % 1
-        edges = np.cumsum(self._shares(count))
+        edges = np.cumsum(order_shares(self._n, self._max_degree, count))
         orders = 1 + np.searchsorted(edges[:-1], even * edges[-1], side="right")
         return np.tile(amplitudes, copies), orders.astype(np.int64)
-
-    def _shares(self, count: int) -> FloatArray:
-        return order_shares(self._n, self._max_degree, count)
 
     def _most_recovered(self, graph: Graph, share: float) -> int:
         """The largest number of coefficients of which at least a share is recovered."""
@@ -259,15 +256,15 @@ class _Planner:
             design = self._design(offer.budget, degree)
             if design is not None:
                 recoveries = self._recoveries(_graph(design, degree), counts)
-                if _total(recoveries) > _total(best_recoveries):
+                if sum(r.explained for r in recoveries) > sum(r.explained for r in best_recoveries):
                     best, best_recoveries = degree, recoveries
         pairs = zip(best_recoveries, missed, strict=True)
         new, old = max(pairs, key=lambda pair: pair[0].explained - pair[1].explained)
         if new.explained - old.explained < _WORTHWHILE:
             return []
         return [
-            f"Searching up to order {best} only would explain more: {_percent(new.explained)} of "
-            f"the variance instead of {_percent(old.explained)} with {new.n_coefficients:,} "
+            f"Searching up to order {best} only would explain more: {100 * new.explained:.0f} % of "
+            f"the variance instead of {100 * old.explained:.0f} % with {new.n_coefficients:,} "
             "coefficients."
         ]
 
@@ -276,11 +273,12 @@ class _Planner:
         assert offer.graph is not None
         count = recovery.n_coefficients
         quiet = self._predict(offer.graph, count, 0.0).recovered
-        within_reach = float(self._shares(count)[: offer.order].sum())
+        shares = order_shares(self._n, self._max_degree, count)
+        within_reach = float(shares[: offer.order].sum())
         if quiet - recovery.recovered > _WORTHWHILE:
             return [
                 f"With {count:,} coefficients, noise hides the small ones: without it, "
-                f"{_percent(quiet)} would be recovered."
+                f"{100 * quiet:.0f} % would be recovered."
             ]
         if within_reach - quiet > _WORTHWHILE:
             return [
@@ -348,14 +346,6 @@ def _graph(design: Design, max_degree: int) -> Graph:
 
 def _order(graph: Graph) -> int:
     return max(graph.t, graph.exhaustive_order)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _total(recoveries: list[Recovery]) -> float:
-    return sum(recovery.explained for recovery in recoveries)
 
 
 def _largest(good: Callable[[int], bool], most: int, bracket: float = _BRACKET) -> int:

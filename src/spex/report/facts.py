@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 # What a value of each index says, in one line for readers who do not know its name.
 MEANINGS: Mapping[InteractionIndex, str] = {
     InteractionIndex.SV: "each feature's fair share of the score (Shapley value)",
-    InteractionIndex.BV: "mean change of the score when the feature is there (Banzhaf value)",
-    InteractionIndex.SII: "what a group adds to what its parts add, averaged as Shapley does",
+    InteractionIndex.BV: "mean change of the score when the feature is kept (Banzhaf value)",
+    InteractionIndex.SII: "what a group adds beyond its parts, averaged as Shapley does",
     InteractionIndex.K_SII: "the score shared out among features and groups (k-Shapley)",
-    InteractionIndex.BII: "what a group adds to what its parts add, mean over all masks",
+    InteractionIndex.BII: "what a group adds beyond its parts, mean over all masks",
     InteractionIndex.STII: "the score shared out among features and groups (Shapley-Taylor)",
-    InteractionIndex.FSII: "what a group that is there adds to what its parts add (Faith-Shapley)",
-    InteractionIndex.FBII: "what a group that is there adds to what its parts add (Faith-Banzhaf)",
-    InteractionIndex.MOEBIUS: "what a group adds to what its parts add, with nothing else there",
+    InteractionIndex.FSII: "what a group adds beyond its parts when all of it is kept "
+    "(Faith-Shapley)",
+    InteractionIndex.FBII: "what a group adds beyond its parts when all of it is kept "
+    "(Faith-Banzhaf)",
+    InteractionIndex.MOEBIUS: "what a group adds beyond its parts, with nothing else kept",
     InteractionIndex.FOURIER: "amplitude: the score is higher by twice this when an even number of "
-    "them is there than when an odd number is",
+    "its features is kept than when an odd number is",
 }
 
 # Of the numbers that a value is a sum of.

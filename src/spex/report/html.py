@@ -118,9 +118,8 @@ class Page:
         scale: The largest main effect, readable; where the colours end. Empty if all are zero.
         kind: What the blocks are: `Text`, `Picture`, `Input` (both) or `Features` (labels).
         blocks: The input, or the labels.
-        index: Name of the index.
         heading: Index and order.
-        meaning: What a value of the index says.
+        hint: What the table's columns say, in a few sentences.
         listing: What the table lists, or why it lists nothing, a sentence.
         rows: The largest interactions.
         remainder: What the table leaves out; None where it shows all.
@@ -137,9 +136,8 @@ class Page:
     scale: str
     kind: str
     blocks: tuple[Block, ...]
-    index: str
     heading: str
-    meaning: str
+    hint: str
     listing: str
     rows: tuple[TableRow, ...]
     remainder: str | None
@@ -181,9 +179,8 @@ def page_data(
         scale=facts.signed(largest).removeprefix("+") if largest else "",
         kind=kind,
         blocks=blocks,
-        index=str(values.index),
         heading=facts.heading(values),
-        meaning=facts.MEANINGS[values.index],
+        hint=_hint(values, rows),
         listing=_listing(explanation, rows, remainder),
         rows=rows,
         remainder=None if remainder is None else _typeset(remainder),
@@ -354,6 +351,23 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
             )
         )
     return tuple(rows)
+
+
+def _hint(values: InteractionValues, rows: tuple[TableRow, ...]) -> str:
+    """What the columns of the table say."""
+    index = values.index
+    told = [f"{index}: {facts.MEANINGS[index]}."]
+    if any(row.share for row in rows):
+        told.append("Share: the part of the explained variance that this coefficient accounts for.")
+    if any(row.whisker for row in rows):
+        told.append("Thin lines: 90 % intervals.")
+    # Of order 1, FBII is the Banzhaf value, which main effects are.
+    is_main = values.order == 1 and index in (InteractionIndex.BV, InteractionIndex.FBII)
+    if rows and not is_main and facts.has_direction(index):
+        told.append(
+            "A single value may differ from the main effect, a mean over what else is kept."
+        )
+    return " ".join(told)
 
 
 def _typeset(number: str) -> str:

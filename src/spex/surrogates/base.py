@@ -10,7 +10,6 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
-from spex.f2.packing import n_words, unpack
 from spex.fourier.design import Design
 from spex.fourier.peeling import DecodeResult, decode
 from spex.fourier.spectrum import Spectrum
@@ -70,11 +69,6 @@ class Samples:
     def __len__(self) -> int:
         return len(self.values)
 
-    @property
-    def masks(self) -> BoolArray:
-        """(m, n) bool, True = present."""
-        return unpack(self.words, self.n_features)
-
     def without(self, rows: IntArray) -> "Samples":
         """These samples without some rows of drawn masks."""
         keep = np.ones(len(self), dtype=np.bool_)
@@ -122,11 +116,13 @@ class Surrogate(Protocol):
     def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
         """Fit several outputs of the same masks.
 
+        By default one after the other.
+
         Args:
             samples: One for each output; they differ in their values only.
             folds: As for `fit`.
         """
-        ...
+        return [self.fit(output, folds) for output in samples]
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit a spectrum to evaluated masks, and predict each fold from the others.
@@ -158,13 +154,8 @@ def cross_fit(
         samples: Evaluated masks.
         parts: Row numbers of drawn masks, no row twice.
     """
-
-    def without(rows: IntArray) -> Spectrum:
-        return fit(samples.without(rows))
-
-    spectrum, *others = in_threads(
-        [partial(fit, samples), *(partial(without, rows) for rows in parts)]
-    )
+    seen = [samples, *(samples.without(rows) for rows in parts)]
+    spectrum, *others = in_threads(partial(fit, of) for of in seen)
     predictions = np.full(len(samples), np.nan)
     for rows, other in zip(parts, others, strict=True):
         predictions[rows] = other.evaluate(samples.words[rows])
@@ -173,9 +164,4 @@ def cross_fit(
 
 def constant_fit(samples: Samples, folds: Sequence[IntArray]) -> Fitted:
     """The mean, where there is nothing to learn or too little to learn from."""
-
-    def mean(of: Samples) -> Spectrum:
-        support = np.zeros((1, n_words(of.n_features)), dtype=np.uint64)
-        return Spectrum(of.n_features, support, np.array([of.values.mean()]))
-
-    return cross_fit(mean, samples, folds)
+    return cross_fit(lambda of: Spectrum.constant(of.values.mean(), of.n_features), samples, folds)

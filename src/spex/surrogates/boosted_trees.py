@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spex._typing import FloatArray, IntArray, WordArray
-from spex.f2.packing import n_words, unpack
+from spex.f2.packing import signs, unpack
 from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
 from spex.fourier.trees import Trees, tree_spectrum
-from spex.surrogates.base import Fitted, Samples, constant_fit, cross_fit
-from spex.surrogates.refit import signs
+from spex.surrogates.base import Fitted, Samples, Surrogate, constant_fit, cross_fit
+from spex.surrogates.refit import with_constant
 
 if TYPE_CHECKING:
     import lightgbm
@@ -54,6 +54,9 @@ _OPTIONS = {
     "seed": 0,
     "verbosity": -1,
 }
+# With more features than this, and than masks, trees are grown over as many of those that correlate
+# most with the values.
+_FEATURES = 300
 # Coefficients kept for the refit.
 _SIZE = 1000
 # Parts of the trees' error that are tried as noise of the refit, and the folds that judge them.
@@ -67,7 +70,7 @@ _SHARE_LEFT_OUT = 0.15
 
 
 @dataclass(frozen=True)
-class BoostedTrees:
+class BoostedTrees(Surrogate):
     """Boosted trees as a proxy whose Fourier transform is exact, refitted on its support.
 
     Args:
@@ -76,10 +79,6 @@ class BoostedTrees:
 
     max_degree: int = 5
     name: str = "proxyspex"
-
-    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
-        """Fit one output after the other."""
-        return [self.fit(output, folds) for output in samples]
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit all samples; the folds are predicted by trees that have seen none of them."""
@@ -93,19 +92,15 @@ class BoostedTrees:
     def _spectrum(self, samples: Samples) -> Spectrum:
         n = samples.n_features
         centre, spread = float(samples.values.mean()), float(samples.values.std())
-        constant = np.zeros((1, n_words(n)), dtype=np.uint64)
-        alone = Spectrum(n, constant, np.array([centre]))
+        alone = Spectrum.constant(centre, n)
         if spread == 0.0:
             return alone
         values = (samples.values - centre) / spread
-        boosters, left, tests = _boosted(samples, values)
+        trees, left, tests = _boosted(samples, values)
         noise = float(left.min())
         if noise >= 1.0:  # no trees do better than the mean on masks left out
             return alone
-        spectra = [
-            [tree_spectrum(read_trees(booster, n), self.max_degree) for booster in row]
-            for row in boosters
-        ]
+        spectra = [[tree_spectrum(each, self.max_degree) for each in row] for row in trees]
         weights = (noise / left) ** _SHARPNESS
         support, prior = _largest_energies(spectra, weights)
         if not len(support):  # what the trees have found is of higher order
@@ -124,39 +119,63 @@ class BoostedTrees:
         best = noises[[int(errors.argmin())]]
         coefficients = spread * _weighted_ridge(samples.words, values, support, prior, best)[0]
         coefficients[0] += centre
-        return Spectrum(n, np.concatenate([constant, support]), coefficients)
+        return Spectrum(n, with_constant(support), coefficients)
 
 
 def _boosted(
     samples: Samples, values: FloatArray
-) -> tuple[list[list["lightgbm.Booster"]], FloatArray, list[IntArray]]:
+) -> tuple[list[list[Trees]], FloatArray, list[IntArray]]:
     """Trees of every shape, fitted to the training sets of cross-validation.
 
     Returns:
-        For each shape the boosters of all folds; (shapes,) their mean squared error there; and the
+        For each shape the trees of all folds; (shapes,) their mean squared error there; and the
         row numbers of each fold.
     """
     import lightgbm
 
-    m = len(values)
+    m, n = len(values), samples.n_features
     order = np.random.default_rng(0).permutation(m)
     tests = [np.sort(order[fold::_FOLDS]) for fold in range(_FOLDS)]
     splits = [(np.setdiff1d(order, rows), rows) for rows in tests]
-    features = unpack(samples.words, samples.n_features).astype(np.float32)
-    boosters, errors = [], []
+    most = max(m, _FEATURES)
+    # Which features of very many matter is found anew for each fold, without its values.
+    parts = [splits] if n <= most else [[split] for split in splits]
+    chosen = [_most_correlated(samples, values, part[0][0], most) for part in parts]
+    masks = unpack(samples.words, n)
+    trees, errors = [], []
     for shape in _SHAPES:
         options = _OPTIONS | shape | {"min_data_in_leaf": max(2, m // 100)}
-        found: dict[str, Any] = lightgbm.cv(
-            options,
-            lightgbm.Dataset(features, values, params=options),
-            _ROUNDS,
-            splits,
-            callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
-            return_cvbooster=True,
+        found: list[dict[str, Any]] = [
+            lightgbm.cv(
+                options,
+                lightgbm.Dataset(masks[:, features].astype(np.float32), values, params=options),
+                _ROUNDS,
+                part,
+                callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
+                return_cvbooster=True,
+            )
+            for part, features in zip(parts, chosen, strict=True)
+        ]
+        trees.append(
+            [
+                read_trees(booster, n, features)
+                for one, features in zip(found, chosen, strict=True)
+                for booster in one["cvbooster"].boosters
+            ]
         )
-        boosters.append(found["cvbooster"].boosters)
-        errors.append(max(found["valid l2-mean"][-1], _LEAST_NOISE))
-    return boosters, np.array(errors), tests
+        error = np.mean([one["valid l2-mean"][-1] for one in found])
+        errors.append(max(float(error), _LEAST_NOISE))
+    return trees, np.array(errors), tests
+
+
+def _most_correlated(samples: Samples, values: FloatArray, rows: IntArray, most: int) -> IntArray:
+    """(most,) int64: the features whose presence correlates most with values at some masks."""
+    n = samples.n_features
+    if n <= most:
+        return np.arange(n)
+    present = unpack(samples.words[rows], n).astype(np.float32)
+    sums = np.abs((values[rows] - values[rows].mean()) @ present)
+    return np.sort(np.argsort(-sums, kind="stable")[:most])
 
 
 def _largest_energies(
@@ -218,10 +237,15 @@ def _weighted_ridge(
     return fits
 
 
-def read_trees(booster: "lightgbm.Booster", n_features: int) -> Trees:
-    """The trees of a LightGBM model over features 0 and 1, up to its best round.
+def read_trees(booster: "lightgbm.Booster", n_features: int, columns: IntArray) -> Trees:
+    """The trees of a LightGBM model of zeros and ones, up to its best round.
 
     Read from its text form, whose numbers are exact; `dump_model` takes ten times as long.
+
+    Args:
+        booster: The model.
+        n_features: Number of features n.
+        columns: (c,) int64, the feature that each column of its data is.
     """
     lines: dict[str, list[str]] = {
         key: [] for key in ("split_feature", "left_child", "right_child", "leaf_value")
@@ -246,7 +270,7 @@ def read_trees(booster: "lightgbm.Booster", n_features: int) -> Trees:
     return Trees(
         n_features,
         np.where(n_nodes > 0, first_node, ~first_leaf),
-        joined("split_feature", np.int64),
+        columns[joined("split_feature", np.int64)],
         numbered_through(joined("left_child", np.int64)),
         numbered_through(joined("right_child", np.int64)),
         joined("leaf_value", np.float64),

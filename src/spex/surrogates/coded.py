@@ -7,7 +7,7 @@ import numpy as np
 
 from spex._typing import IntArray
 from spex.errors import ArgumentError
-from spex.surrogates.base import Fitted, Samples
+from spex.surrogates.base import Fitted, Samples, Surrogate
 from spex.surrogates.refit import NEGLIGIBLE, PENALTIES, first_order, ridge_path, without
 
 # More columns than this are never refitted, nor more than this share of the masks.
@@ -25,14 +25,10 @@ _DECODED_PENALTY = 0.1
 
 
 @dataclass(frozen=True)
-class Spex:
+class Spex(Surrogate):
     """The support by sparse Walsh-Hadamard decoding (Kang, Butler et al. 2025), then ridge."""
 
     name: str = "spex"
-
-    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
-        """Fit one output after the other."""
-        return [self.fit(output, folds) for output in samples]
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Decode the coded masks and refit on all masks.

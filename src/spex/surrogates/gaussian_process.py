@@ -15,10 +15,10 @@ import scipy.linalg
 import scipy.sparse
 
 from spex._typing import BoolArray, FloatArray, IntArray
-from spex.f2.packing import are_among, n_words, pack, unpack
+from spex.f2.packing import are_among, pack, signs, unpack
 from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates.base import Fitted, Samples, constant_fit, in_threads
+from spex.surrogates.base import Fitted, Samples, Surrogate, constant_fit, in_threads
 from spex.surrogates.hypercube_kernel import (
     Hyperparameters,
     Points,
@@ -26,7 +26,7 @@ from spex.surrogates.hypercube_kernel import (
     most_likely,
 )
 from spex.surrogates.neighbours import NeighbourTransform, neighbour_indicators, neighbour_transform
-from spex.surrogates.refit import signs
+from spex.surrogates.refit import with_constant
 
 # Marginal likelihood costs the cube of the sample: hyperparameters come from this many masks at
 # most, the posterior from that many, and the refit of the chosen coefficients from all.
@@ -52,7 +52,7 @@ _PAIR_FEATURES = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianProcess:
+class GaussianProcess(Surrogate):
     """A Gaussian process whose largest Walsh coefficients are refitted on all masks.
 
     Args:
@@ -111,10 +111,7 @@ class GaussianProcess:
         predictions, size = _choose(guesses, samples.values, folds)
         chosen = data.largest(posterior, sizes[size])
         fit = data.refit(chosen, np.arange(len(samples)), posterior, [sizes[size]])[0]
-        constant = np.zeros((1, n_words(samples.n_features)), dtype=np.uint64)
-        spectrum = Spectrum(
-            samples.n_features, np.concatenate([constant, pack(chosen.members)]), fit
-        )
+        spectrum = Spectrum(samples.n_features, with_constant(pack(chosen.members)), fit)
         share = sum(len(rows) for rows in groups[0][1]) / len(samples)
         return Fitted(spectrum, predictions, share, [start.hyper.logs for start in starts])
 
@@ -356,8 +353,7 @@ class _Data:
         """
         hyper, alpha = posterior.hyper, posterior.alpha
         points = self._points.signs[posterior.rows]
-        product = _ProductPart(hyper)
-        members = _best_of_product(points, alpha, product, self._max_degree, size, self._close)
+        members = _best_of_product(points, alpha, hyper, self._max_degree, size, self._close)
         by_neighbours = np.zeros(0)
         if self._near is not None:
             indicators = self._points.neighbours
@@ -366,7 +362,7 @@ class _Data:
             sums = np.abs(self._near.coefficients @ by_neighbours)
             local = np.argsort(-sums, kind="stable")[: 2 * size]
             members = np.unique(np.concatenate([members, self._near.frequencies(local)]), axis=0)
-        prior = product.variances(members)
+        prior = hyper.prior_variances(members)
         columns = signs(self._words[self._rows[posterior.rows]], pack(members))
         means = prior * (columns.T @ alpha)
         shared = None
@@ -405,38 +401,20 @@ class _Data:
         return fits
 
 
-class _ProductPart:
-    """Prior variances w_k of the product and the linear part."""
-
-    def __init__(self, hyper: Hyperparameters) -> None:
-        self.rho = np.tanh(hyper.rates)
-        self.linear = hyper.linear
-        self.base = hyper.variance / float(np.prod(1.0 + self.rho))
-
-    def variances(self, members: BoolArray) -> FloatArray:
-        """(k,) for frequencies (k, n), none of them the constant."""
-        # Member by member: a product of matrices would make (k, n) numbers of 8 bytes each.
-        rows, features = np.nonzero(members)
-        logs = np.bincount(rows, np.log(self.rho)[features], len(members))
-        sums = np.bincount(rows, self.linear[features], len(members))
-        alone = np.bincount(rows, minlength=len(members)) == 1
-        return np.asarray(self.base * np.exp(logs) + np.where(alone, sums, 0.0))
-
-
 def _best_of_product(
     points: FloatArray,
     alpha: FloatArray,
-    product: _ProductPart,
+    hyper: Hyperparameters,
     max_degree: int,
     size: int,
     close: BoolArray,
 ) -> BoolArray:
     """(k, n) bool: frequencies that may be among the largest; (c, n) close pairs always are."""
     n = points.shape[1]
-    rho = product.rho
+    rho = hyper.rho
     most = max(size, _BEAM_SETS)
     # All of order 1, as far as there is room for: (n, n) would not do for very many features.
-    strength = (product.base * rho + product.linear) * np.abs(points.T @ alpha)
+    strength = (hyper.base * rho + hyper.linear) * np.abs(points.T @ alpha)
     best = np.sort(np.argsort(-strength, kind="stable")[:most])
     singles = np.zeros((len(best), n), dtype=np.bool_)
     singles[np.arange(len(best)), best] = True

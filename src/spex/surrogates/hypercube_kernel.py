@@ -26,7 +26,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from spex._typing import Float32Array, FloatArray, IntArray
+from spex._typing import BoolArray, Float32Array, FloatArray, IntArray
 from spex.fourier import positive_definite
 
 # Priors on the logarithms, in units of the variance of the values.
@@ -34,6 +34,8 @@ _RELEVANCE_PRECISION = 1.0
 _NOISE_MEAN, _NOISE_SD = np.log(0.1), 1.0
 _SCALE_SD = 2.0  # of v, c2, c1 and u: weak
 _LEAST_LOG_NOISE = -10.0  # below, noiseless functions make the kernel matrix singular
+# With more features than this and the masks together, only so many have a relevance of their own.
+_FEATURES = 500
 # More steps raise the marginal likelihood a little and R2 not at all.
 _STEPS, _STEPS_FROM_START = 25, 12
 
@@ -80,6 +82,16 @@ class Hyperparameters:
         return np.asarray(np.exp(self.logs[-4]) * self.relevances)
 
     @property
+    def rho(self) -> FloatArray:
+        """(n,) tanh of the rates."""
+        return np.tanh(self.rates)
+
+    @property
+    def base(self) -> float:
+        """The product part's prior variance w of the constant."""
+        return self.variance / float(np.prod(1.0 + self.rho))
+
+    @property
     def linear(self) -> FloatArray:
         """(n,) prior variances l_i of the linear part."""
         return np.asarray(np.exp(self.logs[-3]) * self.relevances)
@@ -93,6 +105,19 @@ class Hyperparameters:
     def noise(self) -> float:
         """Variance of the noise."""
         return float(np.exp(self.logs[-1]))
+
+    def prior_variances(self, members: BoolArray) -> FloatArray:
+        """(k,) prior variances w_k by the product and the linear part.
+
+        Args:
+            members: (k, n) bool, which features each frequency joins; none is the constant.
+        """
+        # Member by member: a product of matrices would make (k, n) numbers of 8 bytes each.
+        rows, features = np.nonzero(members)
+        logs = np.bincount(rows, np.log(self.rho)[features], len(members))
+        sums = np.bincount(rows, self.linear[features], len(members))
+        alone = np.bincount(rows, minlength=len(members)) == 1
+        return np.asarray(self.base * np.exp(logs) + np.where(alone, sums, 0.0))
 
 
 def kernel_matrix(points: Points, hyper: Hyperparameters) -> FloatArray:
@@ -122,22 +147,85 @@ def most_likely(
         log_relevance: (n,) prior mean of the log relevances; default: 0.
     """
     n = points.signs.shape[1]
-    scales = np.log([0.5, 1.0, 0.5, 0.3])
-    expected = np.zeros(n) if log_relevance is None else log_relevance
-    prior = np.concatenate([expected, scales, [_NOISE_MEAN]])
+    groups = _groups(points.signs, values, log_relevance)
+    n_groups = len(groups.shift)
+    scales = [*np.log([0.5, 1.0, 0.5, 0.3]), _NOISE_MEAN]
+    prior = np.concatenate([groups.of_groups(log_relevance), scales])
+    begin = prior
+    if start is not None:
+        begin = np.concatenate([groups.of_groups(start.logs[:-5]), start.logs[-5:]])
+    parameter = np.concatenate([groups.of_column, n_groups + np.arange(5)])
     shared = np.zeros((0, 0))
     if points.neighbours is not None:
         shared = (points.neighbours @ points.neighbours.T).astype(np.float64) / n
+
+    def objective(logs: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = _negative_log_posterior(
+            logs[parameter], groups.columns, values, prior[parameter], shared
+        )
+        return value, np.asarray(np.bincount(parameter, gradient), dtype=np.float64)
+
     found = scipy.optimize.minimize(
-        _negative_log_posterior,
-        prior if start is None else start.logs,
-        args=(points.signs, values, prior, shared),
+        objective,
+        begin,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-8.0, 8.0)] * n + [(-10.0, 6.0)] * 4 + [(_LEAST_LOG_NOISE, 2.0)],
+        bounds=[(-8.0, 8.0)] * n_groups + [(-10.0, 6.0)] * 4 + [(_LEAST_LOG_NOISE, 2.0)],
         options={"maxiter": _STEPS if start is None else _STEPS_FROM_START},
-    )
-    return Hyperparameters(found.x)
+    ).x
+    of_features = (found[:n_groups] + groups.shift)[groups.of_feature]
+    return Hyperparameters(np.concatenate([of_features, found[n_groups:]]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """Features that share a relevance, and columns that take the place of their signs.
+
+    Args:
+        columns: (m, c) float64, of as many columns as rows for a group of several features.
+        of_column: (c,) int64, the group of each column.
+        of_feature: (n,) int64, the group of each feature.
+        shift: (g,) float64, log relevance of a feature less that of a column of its group.
+    """
+
+    columns: FloatArray
+    of_column: IntArray
+    of_feature: IntArray
+    shift: FloatArray
+
+    def of_groups(self, logs: FloatArray | None) -> FloatArray:
+        """(g,) log relevances of columns from those of features, (n,) or None for 0."""
+        sums = 0.0 if logs is None else np.bincount(self.of_feature, logs)
+        return np.asarray(sums / np.bincount(self.of_feature) - self.shift)
+
+
+def _groups(signs: FloatArray, values: FloatArray, log_relevance: FloatArray | None) -> _Groups:
+    """Each feature alone; of very many, those least correlated with the values together.
+
+    Their part of A is r S S^T / n with S (m, f) their signs. A Cholesky factor L of S S^T, (m, m),
+    gives the same, so that the search takes no longer for more features.
+    """
+    m, n = signs.shape
+    if n <= _FEATURES + m:
+        each = np.arange(n)
+        return _Groups(signs, each, each, np.zeros(n))
+    strength = np.abs(values @ signs).sum(axis=0)
+    if log_relevance is not None:
+        strength *= np.exp(log_relevance / 2)
+    ranked = np.argsort(-strength, kind="stable")
+    alone, rest = ranked[:_FEATURES], ranked[_FEATURES:]
+    gram = signs[:, rest] @ signs[:, rest].T
+    gram[np.diag_indices(m)] *= 1.0 + 1e-6  # masks may differ in no feature of the rest
+    factor = np.tril(positive_definite.cholesky(gram))
+    # Columns of mean square one, like signs, so that relevances sum to the diagonal of A.
+    columns = np.concatenate([signs[:, alone], factor * np.sqrt(m / len(rest))], axis=1)
+    of_column = np.concatenate([np.arange(_FEATURES), np.full(m, _FEATURES)])
+    of_feature = np.full(n, _FEATURES)
+    of_feature[alone] = np.arange(_FEATURES)
+    # Relevances are divided by n, those of columns by their number.
+    shift = np.full(_FEATURES + 1, np.log(n / (_FEATURES + m)))
+    shift[-1] += np.log(m / len(rest))
+    return _Groups(columns, of_column, of_feature, shift)
 
 
 def _negative_log_posterior(
@@ -198,17 +286,24 @@ def _negative_log_posterior(
 
 
 @nb.njit(cache=True, nogil=True)
-def _kernel_and_product(
-    inner: FloatArray,
-    shared: FloatArray,
-    total_rate: float,
-    variance: float,
-    product_scale: float,
-    linear_scale: float,
-    shared_scale: float,
-    noise: float,
-) -> tuple[FloatArray, FloatArray]:
-    """The kernel matrix with noise, and its product part; of both the lower triangles."""
+def _kernel_and_product(  # type: ignore[no-untyped-def]
+    inner, shared, total_rate, variance, product_scale, linear_scale, shared_scale, noise
+):
+    """The kernel matrix with noise, and its product part; of both the lower triangles.
+
+    Args:
+        inner: (m, m) float64, A.
+        shared: (m, m) float64, <g(m), g(m')> / n; (0, 0) without neighbours.
+        total_rate: The sum of the relevances.
+        variance: v.
+        product_scale: c2.
+        linear_scale: c1.
+        shared_scale: u.
+        noise: Variance of the noise.
+
+    Returns:
+        Two (m, m) float64.
+    """
     m = len(inner)
     kernel = np.empty((m, m))
     product = np.empty((m, m))
@@ -225,20 +320,24 @@ def _kernel_and_product(
 
 
 @nb.njit(cache=True, nogil=True)
-def _gradient_sums(
-    inverse: FloatArray,
-    outer: FloatArray,
-    n_outputs: int,
-    inner: FloatArray,
-    product: FloatArray,
-    shared: FloatArray,
-    product_scale: float,
-    linear_scale: float,
-) -> tuple[FloatArray, float, float, float, float, float]:
-    """(m, m) c2 P o W + c1 W, and the sums over P o W, A o P o W, A o W, shared o W, and W's trace.
+def _gradient_sums(  # type: ignore[no-untyped-def]
+    inverse, outer, n_outputs, inner, product, shared, product_scale, linear_scale
+):
+    """Sums over W = sum_j alpha_j alpha_j^T - q K^-1 for the gradient.
 
-    All matrices are (m, m) float64: inner is A, outer sum_j alpha_j alpha_j^T over the outputs.
-    Only the lower triangles of the inverse and of P are read. Without neighbours shared is (0, 0).
+    Args:
+        inverse: (m, m) float64, K^-1; its lower triangle is read.
+        outer: (m, m) float64, sum_j alpha_j alpha_j^T over the outputs.
+        n_outputs: q.
+        inner: (m, m) float64, A.
+        product: (m, m) float64, P; its lower triangle is read.
+        shared: (m, m) float64, <g(m), g(m')> / n; (0, 0) without neighbours.
+        product_scale: c2.
+        linear_scale: c1.
+
+    Returns:
+        (m, m) float64 c2 P o W + c1 W; the sums over P o W, A o P o W, A o W and shared o W; and
+        the trace of W.
     """
     m = len(inner)
     both = np.empty((m, m))

@@ -7,10 +7,10 @@ import numpy as np
 import scipy.linalg
 
 from spex._typing import FloatArray, IntArray
-from spex.f2.packing import n_words
+from spex.f2.packing import signs
 from spex.fourier.spectrum import Spectrum
-from spex.surrogates.base import Fitted, Samples, cross_fit
-from spex.surrogates.refit import first_order, ridge_path, signs
+from spex.surrogates.base import Fitted, Samples, Surrogate, cross_fit
+from spex.surrogates.refit import first_order, ridge_path, with_constant
 
 # Up to here the Gram matrix of the features, which serves all folds, is small (8 MB).
 _GRAM_FEATURES = 1000
@@ -18,14 +18,10 @@ _PENALTIES = np.concatenate([[1e-12], np.logspace(-6, 1, 29)])
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Surrogate):
     """Ridge regression on the features, its penalty by cross-validation."""
 
     name: str = "linear"
-
-    def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
-        """Fit one output after the other."""
-        return [self.fit(output, folds) for output in samples]
 
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Fit the constant and the n coefficients of order 1."""
@@ -38,10 +34,9 @@ class Linear:
 def _wide(samples: Samples) -> Spectrum:
     """Ridge regression for more features than a Gram matrix is made for."""
     n = samples.n_features
-    constant = np.zeros((1, n_words(n)), dtype=np.uint64)
     centre, spread = float(samples.values.mean()), float(samples.values.std())
     if spread == 0.0:
-        return Spectrum(n, constant, np.array([centre]))
+        return Spectrum.constant(centre, n)
     support = first_order(n)
     design = signs(samples.words, support).astype(np.float64)
     means = design.mean(axis=0)
@@ -50,9 +45,7 @@ def _wide(samples: Samples) -> Spectrum:
     )
     coefficients *= spread
     intercept = centre - float(means @ coefficients)
-    return Spectrum(
-        n, np.concatenate([constant, support]), np.concatenate([[intercept], coefficients])
-    )
+    return Spectrum(n, with_constant(support), np.concatenate([[intercept], coefficients]))
 
 
 def _leave_one_out_ridge(

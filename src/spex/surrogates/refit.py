@@ -9,11 +9,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 
-from spex._typing import Float32Array, FloatArray, IntArray, WordArray
-from spex.f2.packing import are_among, n_words, pack
+from spex._typing import FloatArray, IntArray, WordArray
+from spex.f2.packing import are_among, n_words, signs
 from spex.fourier import positive_definite
 from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Fitted, Samples
@@ -36,37 +35,17 @@ NEGLIGIBLE = 1e-9
 _BLOCK_CELLS = 1 << 23  # signs computed at once: 32 MB
 
 
-def signs(masks: WordArray, support: WordArray) -> Float32Array:
-    """(m, k) float32 of (-1)^<k,m>."""
-    out = np.empty((len(masks), len(support)), dtype=np.float32)
-    _signs(np.ascontiguousarray(masks), np.ascontiguousarray(support.T), out.view(np.uint32))
-    return out
-
-
-@nb.njit(cache=True, nogil=True)
-def _signs(masks, support, out):  # type: ignore[no-untyped-def]
-    """The bits of 1.0 and -1.0, for support (n_words, k): words side by side fill vectors."""
-    folded = np.empty(support.shape[1], np.uint32)
-    for row in range(len(masks)):
-        folded[:] = 0
-        for word in range(len(support)):
-            mask = masks[row, word]
-            for column in range(len(folded)):
-                common = mask & support[word, column]
-                folded[column] ^= np.uint32(common ^ (common >> np.uint64(32)))
-        for column in range(len(folded)):
-            parity = np.uint64(folded[column])  # of all its bits, in the end, in bit 31
-            parity ^= parity << np.uint64(16)
-            parity ^= parity << np.uint64(8)
-            parity ^= parity << np.uint64(4)
-            parity ^= parity << np.uint64(2)
-            parity ^= parity << np.uint64(1)
-            out[row, column] = np.uint32((parity & np.uint64(1 << 31)) ^ np.uint64(0x3F800000))
-
-
 def first_order(n: int) -> WordArray:
     """(n, n_words): the frequencies of order 1."""
-    return pack(np.eye(n, dtype=np.bool_))
+    features = np.arange(n)
+    words = np.zeros((n, n_words(n)), dtype=np.uint64)
+    words[features, features // 64] = np.uint64(1) << (features % 64).astype(np.uint64)
+    return words
+
+
+def with_constant(support: WordArray) -> WordArray:
+    """The constant's frequency, then those of a support: (k, n_words) to (k + 1, n_words)."""
+    return np.pad(support, ((1, 0), (0, 0)))
 
 
 def without(support: WordArray, known: WordArray) -> WordArray:
@@ -102,20 +81,18 @@ def ridge_path(
     """
     centre, spread = float(samples.values.mean()), float(samples.values.std())
     n = samples.n_features
-    constant = np.zeros((1, n_words(n)), dtype=np.uint64)
     predictions = np.full(len(samples), np.nan)
     order = np.concatenate(folds)
     if spread == 0.0:
         predictions[order] = centre
-        alone = Spectrum(n, constant, np.array([centre]))
-        return Fitted(alone, predictions, len(folds[0]) / len(samples))
+        return Fitted(Spectrum.constant(centre, n), predictions, len(folds[0]) / len(samples))
     if penalties is None:
         matter = (PENALTIES > _SMALL) | (PENALTIES == PENALTIES[0])
         penalties = PENALTIES[matter] if len(samples) > _MANY * max(lengths) else PENALTIES
     path = _Path(
         samples,
         (centre, spread),
-        np.concatenate([constant, support]),
+        with_constant(support),
         # The first column, the constant, is not penalised.
         np.concatenate([[0.0], np.ones(len(support)) if weights is None else weights]),
         sorted(set(lengths)),
@@ -373,10 +350,45 @@ def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float)
     if unexplained <= 0.0:
         return np.zeros(len(spectrum))
     prior = spectrum.coefficients**2 + _NOISE_IN_PRIOR * unexplained / len(samples)
-    gram = _gram(samples, spectrum.support)
     penalties = np.where(spectrum.orders > 0, unexplained / prior, 0.0)
-    inverse = positive_definite.inverse(positive_definite.penalised_cholesky(gram, penalties))
-    return np.asarray(np.sqrt(unexplained * inverse.diagonal()))
+    if len(samples) < len(spectrum):
+        diagonal = _wide_inverse_diagonal(samples.words, spectrum.support, penalties)
+    else:
+        factor = positive_definite.penalised_cholesky(_gram(samples, spectrum.support), penalties)
+        diagonal = positive_definite.inverse(factor).diagonal()
+    return np.asarray(np.sqrt(unexplained * diagonal))
+
+
+def _wide_inverse_diagonal(
+    words: WordArray, support: WordArray, penalties: FloatArray
+) -> FloatArray:
+    """The diagonal of (X^T X + P)^-1 for more coefficients than masks, by an (m, m) matrix.
+
+    With X the signs, P the penalties p and x a column of X, it is
+    1/p - x^T (1 + X P^-1 X^T)^-1 x / p^2 (Woodbury's identity).
+
+    Args:
+        words: (m, n_words) uint64, masks.
+        support: (k, n_words) uint64, frequencies.
+        penalties: (k,) float64; 0 is raised to m / 10^4, which changes the result by that share.
+
+    Returns:
+        (k,) float64.
+    """
+    penalties = np.where(penalties > 0, penalties, 1e-4 * len(words))
+    step = max(1, _BLOCK_CELLS // len(words))
+    blocks = [slice(start, start + step) for start in range(0, len(support), step)]
+    system = np.eye(len(words))
+    for block in blocks:
+        columns = signs(support[block], words).astype(np.float64)
+        system += (columns.T / penalties[block]) @ columns
+    factor = positive_definite.cholesky(system)
+    diagonal = np.empty(len(support))
+    for block in blocks:
+        columns = signs(support[block], words).astype(np.float64)
+        used = (columns * positive_definite.solve(factor, columns)).sum(axis=1)
+        diagonal[block] = 1 / penalties[block] - used / penalties[block] ** 2
+    return np.maximum(diagonal, 0.0)
 
 
 def _gram(samples: Samples, columns: WordArray) -> FloatArray:

@@ -134,6 +134,13 @@ def test_the_order_of_questions_does_not_matter(model, masks):
         np.testing.assert_allclose(alone, together[number][1], atol=0.02)
 
 
+def test_asked_again_the_values_are_the_same(model, masks):
+    """Also on a server with one cache for all slots, which is asked one thing at a time."""
+    prompts = [TEXT.render(mask) for mask in masks[:8]]
+    first, second = (dict(model.log_probs(prompts, ANSWERS[:2])) for _ in range(2))
+    assert not differences(first, second).any()
+
+
 def test_replies_are_greedy_answers(model, smollm2):
     prompts = [Prompt((Message("user", f"What is {n} plus {n}?"),)) for n in (1, 2, 3)]
     replies = dict(model.replies(prompts, 12))

@@ -311,3 +311,19 @@ def test_answers_follow_the_prompt_not_its_end(llava, llava_folder, image):
     )
     prompt = Prompt((Message("user", QUESTION),))
     assert ends.generate([prompt], 3) == llava.generate([prompt], 3)
+
+
+def test_variables_of_the_template_and_the_start_of_an_answer(tmp_path, image):
+    folder = tiny.save_llava_next(tmp_path)
+    template = tiny.LLAVA_TEMPLATE + "{% if off %}so{% endif %}"
+    (folder / "chat_template.jinja").write_text(template)
+    masks = drawn(6, 3)
+    values = [
+        ValueFunction(image, load(f"hf:{folder}", **options), LogProb(" no"))(masks)
+        for options in ({"answer_prefix": "so"}, {"chat_template_kwargs": {"off": True}})
+    ]
+    np.testing.assert_allclose(values[0], values[1], atol=1e-5)
+    plain = load(f"hf:{folder}")
+    assert not np.allclose(ValueFunction(image, plain, LogProb(" no"))(masks), values[0])
+    with pytest.raises(ArgumentError, match="has no variable 'on'"):
+        load(f"hf:{folder}", chat_template_kwargs={"on": True})

@@ -67,6 +67,8 @@ class GGUFModel(OpenAIModel):
         BackendError: the file cannot be read as a language model.
     """
 
+    may_vary = False  # one question at a time
+
     def __init__(
         self,
         file: str | Path,

@@ -72,7 +72,8 @@ class OpenAIModel:
         model: the model's name on the server.
         base_url: the address of the API, such as "http://127.0.0.1:8000/v1".
         name: the model's name in reports; default: as for `spex.models.load`.
-        concurrency: the most requests at once.
+        concurrency: the most requests at once; default: 8, and 1 on llama.cpp's server, whose
+            values may depend on the other requests of the moment (docs/models.md).
         timeout: seconds after which a request counts as failed and is sent again.
         price: dollars per million tokens read and written, for `usage.cost`.
         chat: variables of the chat template, sent as `chat_template_kwargs`, and the start of the
@@ -87,13 +88,15 @@ class OpenAIModel:
         BackendError: the server cannot be reached, or refuses access.
     """
 
+    may_vary = True  # see `spex.evaluation.repeatability`
+
     def __init__(
         self,
         model: str,
         base_url: str,
         *,
         name: str | None = None,
-        concurrency: int = CONCURRENCY,
+        concurrency: int | None = None,
         timeout: float = TIMEOUT_SECONDS,
         price: tuple[float, float] | None = None,
         chat: ChatOptions | None = None,
@@ -101,8 +104,11 @@ class OpenAIModel:
         check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
-        endpoint = Endpoint(base_url, key_of_environment(), concurrency, timeout, price=price)
+        at_once = CONCURRENCY if concurrency is None else concurrency
+        endpoint = Endpoint(base_url, key_of_environment(), at_once, timeout, price=price)
         self._serve_from(endpoint, model, name, chat or ChatOptions())
+        if concurrency is None:
+            endpoint.concurrency = self._route.concurrency
 
     def _serve_from(
         self, endpoint: Endpoint, model: str, name: str | None, chat: ChatOptions

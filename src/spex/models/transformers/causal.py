@@ -15,10 +15,12 @@ from spex.models.chat import (
     ChatOptions,
     ChatTemplate,
     added_tokens,
+    check_calls,
     check_no_variables,
     no_start,
     notes_on,
     refusal,
+    template_messages,
     without_template,
 )
 from spex.models.protocol import Message, Prompt, Reply
@@ -332,17 +334,22 @@ class HuggingFaceModel:
         return list(encoding["input_ids"])
 
     def _apply_template(self, prompt: Prompt) -> str:
-        messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
         try:
             rendered = self._tokenizer.apply_chat_template(
-                messages,
+                template_messages(prompt, str(self._tokenizer.chat_template)),
                 add_generation_prompt=self._opens_answer,
                 tokenize=False,
                 **self._chat.chat_template_kwargs,
             )
         except Exception as error:  # a template may raise anything, such as "no system role"
             raise ArgumentError(refusal(self.name, error)) from error
+        check_calls(self.name, prompt, rendered)
         return str(rendered)
+
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """Texts that the tokenizer reads as control tokens wherever they stand."""
+        return tuple(map(str, self._tokenizer.all_special_tokens))
 
     def _start_token(self) -> int:
         for token in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):

@@ -185,7 +185,7 @@ class SequenceClassifier(HuggingFaceModel):
                 turns = (Message("user", pair[0]), Message("assistant", pair[1]))
                 prompt = replace(prompt, messages=(*before, *turns))
             return _Input(tuple(self._tokenize(self._apply_template(prompt), special=False)))
-        texts = ["\n\n".join(m.content for m in prompt.messages)]
+        texts = ["\n\n".join(m.as_text for m in prompt.messages)]
         if pair is not None and len(prompt.messages) == 1:
             texts = list(pair)
         encoding = self._tokenizer(*texts, verbose=False)

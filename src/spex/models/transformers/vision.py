@@ -140,7 +140,7 @@ class VisionLanguageModel(HuggingFaceModel):
                 "chat_template.jinja to its folder"
             )
         for message in prompt.messages:
-            self._check_text(message.content)
+            self._check_text(message.as_text)
         try:
             with quiet():
                 inputs = self._processor.apply_chat_template(
@@ -274,8 +274,8 @@ class VisionLanguageModel(HuggingFaceModel):
 def _conversation(prompt: Prompt) -> list[dict[str, Any]]:
     """The messages as processors take them, each picture before the text of its message."""
     return [
-        {
-            "role": message.role,
+        message.to_json(parsed=True)
+        | {
             "content": [
                 *({"type": "image", "image": _picture(url)} for url in message.images),
                 {"type": "text", "text": message.content},

@@ -1,0 +1,149 @@
+"""Models that answer differently each time: how much of a value is noise.
+
+After a run two masks are asked again, the unmasked prompt first. Where their values differ, so are
+1 % of the masks, at least eight. Only sources that say that they may vary are asked: models on
+servers, and functions from a prompt to a reply.
+"""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray, FloatArray
+from spex.evaluation.evaluator import fill
+from spex.evaluation.source import ValueSource
+from spex.evaluation.store import Store
+from spex.explanation import Explanation
+from spex.run import Run
+from spex.wording import counted, percent
+
+_FIRST, _LEAST_MORE, _SHARE_MORE = 2, 8, 0.01
+# Less noise than this share of the variance is rounding, or too little to matter.
+_LEAST_SHARE = 1e-3
+
+
+def may_vary(source: ValueSource) -> bool:
+    """Whether the source may give another value when it is asked for the same mask again."""
+    return bool(getattr(source, "may_vary", False))
+
+
+def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | None":
+    """Ask again for some masks, and estimate the variance of a value from how they differ.
+
+    Args:
+        run: A run over the source that asks for no more.
+        source: Where values come from.
+        store: Where the new values are looked up and kept, beside those of the run.
+
+    Returns:
+        (q,) float64, for each output the mean of (first value - second value)^2 / 2; None where
+        nothing was asked again, or asking failed.
+    """
+    if not may_vary(source):
+        return None
+    masks, first = run.some_told(_FIRST + _more(run.n_told))
+    second = np.zeros((0, first.shape[1]))
+    try:
+        for part in (masks[:_FIRST], masks[_FIRST:]):
+            if not np.array_equal(first[: len(second)], second) or not len(second):
+                again = _Again(part)
+                fill(again, _SecondTime(source), store)
+                second = np.concatenate([second, again.values])
+    except Exception:  # the explanation is paid for, and does not fail for this
+        return None
+    variance: FloatArray = np.square(first[: len(second)] - second).mean(axis=0) / 2
+    return variance
+
+
+def told(explanation: Explanation, variance: float) -> Explanation:
+    """An explanation with a note on the noise, and no forecast above what the noise allows.
+
+    Args:
+        explanation: The explanation.
+        variance: Of a value when its mask is asked again, in the squared unit of the values.
+
+    Returns:
+        The same explanation where there is too little noise to matter.
+    """
+    unexplained, r2 = explanation.unexplained, explanation.r2
+    total = math.fsum(value * value for key, value in explanation.spectrum.items() if key)
+    if unexplained:
+        # No more than what is unexplained is noise: the estimate is from few masks.
+        variance = min(variance, unexplained)
+        total = unexplained / (1 - r2) if r2 < 1 else total + unexplained
+    if not variance > _LEAST_SHARE * total:
+        return explanation
+    unit = f" {explanation.context.score_unit}" if explanation.context.score_unit else ""
+    said = (
+        "The model gives other values when it is asked again, with a standard deviation of about "
+        f"{math.sqrt(variance):.2g}{unit}."
+    )
+    forecast = explanation.forecast
+    if unexplained:
+        reach = max(1 - variance / total, 0.0)
+        forecast = {size: min(expected, reach) for size, expected in forecast.items()}
+        said += (
+            f" About {percent(variance / unexplained)} of the unexplained variance is this noise: "
+            f"no explanation can reach an R2 above about {reach:.2f}."
+        )
+    elif unexplained == 0 and total:
+        share = percent(min(variance / total, 1.0))
+        said += f" About {share} of the variance is this noise, explained as if it were an effect."
+    return replace(explanation, notes=(*explanation.notes, said), forecast=forecast)
+
+
+def said_before(n_masks: int) -> str:
+    """What a dry run says of these calls, for the most masks that the run may ask for."""
+    return (
+        f"{counted(_FIRST, 'call')} more to see whether the model gives the same values again; "
+        f"{_more(n_masks)} more if it does not"
+    )
+
+
+def _more(n_masks: int) -> int:
+    return max(_LEAST_MORE, int(_SHARE_MORE * n_masks))
+
+
+class _Again:
+    """Asks for masks like a `Run`, and keeps the values told."""
+
+    r2: float | None = None
+
+    def __init__(self, masks: BoolArray) -> None:
+        self._masks = masks
+        self._values: dict[bytes, npt.NDArray[np.float64]] = {}
+        self.total = len(masks)
+
+    @property
+    def n_told(self) -> int:
+        return len(self._values)
+
+    def ask(self) -> BoolArray:
+        return self._masks[[mask.tobytes() not in self._values for mask in self._masks]]
+
+    def tell(self, masks: BoolArray, values: npt.ArrayLike) -> None:
+        rows = np.asarray(values, dtype=np.float64).reshape(len(masks), -1)
+        self._values.update(zip((mask.tobytes() for mask in masks), rows, strict=True))
+
+    @property
+    def values(self) -> FloatArray:
+        """(k, q) float64, one row for each mask."""
+        return np.stack([self._values[mask.tobytes()] for mask in self._masks])
+
+
+class _SecondTime:
+    """A source whose values are stored beside the first ones."""
+
+    def __init__(self, source: ValueSource) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    @property
+    def identities(self) -> tuple[str, ...] | None:
+        known = self._source.identities
+        return None if known is None else tuple(f"{one};again" for one in known)
