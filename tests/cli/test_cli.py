@@ -524,7 +524,7 @@ def test_zoom(run, loader):
     Path("z.json").write_text('{"format": "spex-zoom", "coarse": {}}')
     status, _, err = run("report", "z.json")
     assert status == 2
-    assert 'z.json holds no explanation of spex: it lacks "format"' in err
+    assert 'z.json: coarse: no explanation of spex: it lacks "format"' in err
 
 
 def test_report(run):
