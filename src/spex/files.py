@@ -7,6 +7,7 @@ import re
 import secrets
 import stat
 import sys
+from collections import Counter
 from pathlib import Path
 
 from spex.errors import ArgumentError, FileFormatError
@@ -179,7 +180,6 @@ def _not_finite(name: str) -> float:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in content if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"the key {twice!r:.40} stands twice in one object")
     return content

@@ -187,7 +187,7 @@ class Run:
         whole = whole[told.is_told(whole)]
         others = np.setdiff1d(told.all_told(), whole)
         places = np.linspace(0, len(others), count - len(whole) + 2)[1:-1].astype(np.int64)
-        numbers = np.concatenate([whole, others[np.unique(places[: len(others)])]])
+        numbers = np.concatenate([whole, others[np.unique(places)[: len(others)]]])
         return unpack(told.words(numbers), len(self.features)), told.values(numbers)
 
     @property

@@ -23,11 +23,11 @@ _READERS = {
     "spex-explanations": ("explanations of several outputs", "Explanations.load"),
     "spex-zoom": ("an explanation on two levels", "Zoom.load"),
 }
-_MANY = 1 << 62
+_MANY, _LARGEST = 1 << 62, 1e300
 T = TypeVar("T", bound="Saved")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """A value of a file.
 
@@ -70,6 +70,10 @@ class Found:
 
     def list(self, least: int = 0, most: int = _MANY) -> "list[Found]":
         """The entries of a list."""
+        self._check_length(least, most)
+        return [Found(entry, f"{self.place}[{i}]") for i, entry in enumerate(self.value)]
+
+    def _check_length(self, least: int, most: int) -> None:
         if not isinstance(self.value, list | tuple):
             raise self.error("a list")
         if not least <= len(self.value) <= most:
@@ -78,7 +82,6 @@ class Found:
                 f"damaged at {self.place}: it has {len(self.value):,} entries, and should have "
                 f"{wanted}; {REMEDY}"
             )
-        return [Found(entry, f"{self.place}[{i}]") for i, entry in enumerate(self.value)]
 
     def read_as(self, kind: "type[T]") -> "T":
         """Something saved inside something else."""
@@ -103,14 +106,21 @@ class Found:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.error("a number")
         # An integer may be too large for a float.
-        if not (abs(value) < math.inf and least <= value <= most) or abs(value) > 1e300:
-            bounds = f" from {least:g}" * (least > -math.inf) + f" up to {most:g}" * (most < 1e300)
+        if not (abs(value) <= _LARGEST and least <= value <= most):
+            bounds = f" from {least:g}" * (least > -math.inf) + f" up to {most:g}" * (
+                most < math.inf
+            )
             raise self.error(f"a finite number{bounds}")
         return float(value)
 
     def numbers(self, count: int, least: float = -math.inf) -> FloatArray:
         """(count,) finite numbers."""
-        return np.array([entry.number(least) for entry in self.list(count, count)], np.float64)
+        self._check_length(count, count)
+        for number, entry in enumerate(self.value):
+            # There may be a million of them: no object is made for a good one.
+            if type(entry) is not float or not max(least, -_LARGEST) <= entry <= _LARGEST:
+                Found(entry, f"{self.place}[{number}]").number(least)
+        return np.array(self.value, dtype=np.float64)
 
     def number_or_none(self, least: float = -math.inf, most: float = math.inf) -> float | None:
         """A finite number within bounds, or null."""

@@ -143,3 +143,13 @@ def test_the_dry_run_says_it(tmp_path, monkeypatch, capsys):
         assert again.format(20) in capsys.readouterr().out
     assert main([*call, "--model", model, "--budget", "100"]) == 0
     assert again.format(8) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("budget", [4, 9, 60, 512])
+def test_some_of_what_a_run_was_told(budget):
+    run = spex.Run(9, budget)
+    while len(masks := run.ask()):
+        run.tell(masks, masks @ np.arange(9.0))
+    masks, values = run.some_told(10)
+    assert masks[0].all() and len(np.unique(masks, axis=0)) == len(masks) == min(budget, 10)
+    np.testing.assert_array_equal(values[:, 0], masks @ np.arange(9.0))

@@ -28,6 +28,27 @@ def test_more_never_promises_less():
     assert expected_r2(0.5, Fall(1.0, -2.0, 0.01), 2.0) == 0.5
 
 
+def test_where_nothing_is_explained_nothing_is_expected_unless_it_was_measured():
+    assert expected_r2(0.0, Fall(1.0, 0.0, 0.3), 2.0) == pytest.approx(0.0, abs=0.01)
+    assert expected_r2(-0.1, Fall(1.0, 0.0, 0.1), 2.0) < 0.0
+    assert expected_r2(0.3, Fall(1.0, 0.5, 0.01), 1.0) == pytest.approx(1 - 0.7 * 2**-0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("method", ["linear", "gp"])
+@pytest.mark.parametrize("budget", [60, 120])
+def test_noise_is_promised_nothing(method, budget):
+    gains = []
+    for seed in range(3):
+        noise, rng = {}, np.random.default_rng(seed)
+
+        def f(masks, noise=noise, rng=rng):
+            return np.array([noise.setdefault(mask.tobytes(), rng.normal()) for mask in masks])
+
+        said = spex.explain(f, 20, budget, method=method, seed=seed)
+        gains.append(max(said.forecast.values()) - max(said.r2, 0.0))
+    assert np.mean(gains) < 0.05 and max(gains) < 0.12
+
+
 def bumpy(masks):
     signs = np.where(masks, 1.0, -1.0)
     weights = np.random.default_rng(0).normal(size=(signs.shape[1], 8))

@@ -1,5 +1,7 @@
 """Choosing and joining surrogates, and the standard errors of what comes out."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from spex.f2.packing import pack, unpack
 from spex.fitting.selection import _needed, _weights, fit_all, join
 from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.surrogates.base import Fitted, Samples
-from spex.surrogates.refit import coefficient_errors
+from spex.surrogates.refit import coefficient_errors, first_order
 
 N = 8
 
@@ -123,3 +125,15 @@ def test_standard_errors_of_more_coefficients_than_masks_are_those_of_the_large_
     inverse = np.linalg.inv(signs.T @ signs + np.diag(penalties))
     errors = coefficient_errors(given, fitted, 0.25)
     assert errors == pytest.approx(np.sqrt(0.25 * inverse.diagonal()), rel=1e-3)
+
+
+def test_standard_errors_of_thousands_of_features_take_memory_in_proportion_to_them():
+    n = 4000
+    masks = np.random.default_rng(7).random((100, n)) < 0.5
+    given = Samples(pack(masks), n, np.zeros(100), np.ones(100, dtype=bool))
+    fitted = Spectrum(n, first_order(n), np.ones(n))
+    tracemalloc.start()
+    errors = coefficient_errors(given, fitted, 1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert errors.shape == (n,) and peak < 40_000_000  # a matrix of 4000^2 takes 128 MB

@@ -177,3 +177,9 @@ def test_large_dense_spectra(n: int) -> None:
     assert {s: sum(len(each) == s for each in found) for s in range(n + 1)} == {
         s: sum(1 for _ in combinations(range(n), s)) for s in range(n + 1)
     }
+
+
+def test_orders_beyond_floats_are_refused_quickly():
+    spectrum = Spectrum.from_mapping({tuple(range(i, 3000)): 1.0 for i in range(50)}, 3000)
+    with pytest.raises(ArgumentError, match="too many terms, the limit is 4,194,304; use"):
+        interactions(spectrum, "FBII")

@@ -254,3 +254,10 @@ def test_labels_that_repeat_are_told_apart(tmp_path):
 def test_labels_that_are_alike_where_cut_are_told_apart(make):
     found = make({(0,): 1.0, (1,): 2.0}, ["x" * 80 + "a", "x" * 80 + "b"])
     assert facts.labels(found, 10) == ("xxxxxxx...#1", "xxxxxxx...#2")
+
+
+def test_interactions_of_many_features_are_cut(make):
+    found = make({tuple(range(2000)): 1.0, (0,): 0.5}, [f"f{i}" for i in range(2000)])
+    assert "f11 + 1,988 more" in repr(found)
+    row = page_data(found).rows[0]
+    assert (len(row.labels), row.n_hidden) == (12, 1988) and len(row.says) < 200

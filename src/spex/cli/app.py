@@ -176,8 +176,7 @@ def explain(
         str | None,
         typer.Option(
             metavar="D",
-            help="Of smollm2 and hf models: such as cpu or cuda:1; CUDA if there is any, unless "
-            "given.",
+            help="Of smollm2 and hf models: such as cpu or cuda:1; default: CUDA if there is any.",
         ),
     ] = None,
     device_map: Annotated[

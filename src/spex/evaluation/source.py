@@ -13,8 +13,8 @@ from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR, Prior
 from spex.settings import feature_labels
 
-# A function gets batches that take it about a second: that much a killed process may lose. The
-# first is small, for nobody knows how fast it is; each next one at most so many times larger.
+# A batch of a function takes about a second: so much a killed process may lose. The first one is
+# small, because the speed is unknown; each next one is at most _GROWTH times larger.
 _SECONDS, _FIRST_BATCH, _GROWTH = 1.0, 4, 4
 _LARGEST_BATCH = 4096
 _BATCH_CELLS = 1 << 26  # booleans of a batch

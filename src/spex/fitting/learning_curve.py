@@ -2,7 +2,8 @@
 
 Unexplained variance mostly falls as a power of the number of evaluations. Its last step, from half
 of the sample to all of it, is measured on masks that the smaller fit has not seen, and says how it
-goes on. A fit to a quarter as well tells no more.
+goes on. A fit to a quarter as well tells no more. To be less wrong than before, but no better than
+the mean, is no such step: that is what fits of noise do.
 """
 
 import math
@@ -24,7 +25,7 @@ from spex.surrogates.coded import Spex
 # Fewer masks say nothing of how errors compare.
 _LEAST_TEST_MASKS = 8
 # The standard deviation of the power with which unexplained variance falls, from one function to
-# another.
+# another, where most is explained.
 _FALL_SD = 0.3
 
 
@@ -34,7 +35,8 @@ class Fall:
 
     Args:
         doublings: log2 of the sizes' ratio.
-        log2: log2 of the errors' ratio; positive where more samples explain more.
+        log2: log2 of the ratio of what is unexplained, at most all of the variance; positive where
+            more samples explain more.
         deviation: Standard error of that.
     """
 
@@ -70,13 +72,14 @@ def fall(
     found = weighted_sum(spectra, weights).evaluate(samples.words[test])
     values = samples.values[test]
     smaller, all_ = (values - found) ** 2, (values - fit.predictions[test]) ** 2
-    if smaller.mean() == 0.0 or all_.mean() == 0.0:
+    variance = float(values.var())
+    if min(smaller.mean(), all_.mean(), variance) == 0.0:
         return None
     influence = smaller / smaller.mean() - all_ / all_.mean()
     deviation = float(np.sqrt((influence**2).mean() / len(test)))
     return Fall(
         float(np.log2(len(samples) / len(part))),
-        float(np.log2(smaller.mean() / all_.mean())),
+        float(np.log2(min(smaller.mean(), variance) / min(all_.mean(), variance))),
         deviation / np.log(2),
     )
 
@@ -89,10 +92,12 @@ def expected_r2(r2: float, measured: Fall, doublings: float) -> float:
         measured: How it came about.
         doublings: log2 of the sizes' ratio.
     """
-    # Bayes with a normal prior for the fall per doubling.
-    usual = _FALL_SD**-2
+    # Bayes with a normal prior for the fall per doubling. Where hardly anything is explained, there
+    # may be nothing to find: little is to be expected then, unless it was measured.
+    explained = min(max(r2, 1e-3), 1.0)
+    expected, usual = FALL * min(2 * explained, 1.0), (_FALL_SD * explained) ** -2
     weight = measured.doublings**2 / max(measured.deviation, 0.05) ** 2
-    total = FALL * usual + weight * measured.log2 / measured.doublings
+    total = expected * usual + weight * measured.log2 / measured.doublings
     slope = max(total / (usual + weight), 0.0)
     return 1 - (1 - r2) * 2 ** (-slope * doublings)
 

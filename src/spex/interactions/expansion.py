@@ -110,9 +110,8 @@ def _too_many(population: list[tuple[int, int]], index: InteractionIndex, order:
         feasible += 1
     smaller = f"order={feasible} or less, or " if feasible else ""
     return (
-        f"index={str(index)!r} with order={order} would expand up to {float(up_to(order)):.3g} "
-        f"terms, the limit is {_MAX_TERMS}; use {smaller}index='Fourier', 'BII' or 'SV', "
-        "which need no expansion"
+        f"index={str(index)!r} with order={order} would expand to too many terms, the limit is "
+        f"{_MAX_TERMS:,}; use {smaller}index='Fourier', 'BII' or 'SV', which need no expansion"
     )
 
 

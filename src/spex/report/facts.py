@@ -41,6 +41,8 @@ MEANINGS: Mapping[InteractionIndex, str] = {
 
 # Of the numbers that a value is a sum of.
 _ROUNDING = 1e-12
+# So many labels of one interaction.
+LISTED = 12
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
 _NEARLY_ALL = 0.95
@@ -54,8 +56,10 @@ def labels(explanation: "Explanation", limit: int = 40) -> tuple[str, ...]:
 
 
 def joined(labels: Sequence[str], interaction: Interaction) -> str:
-    """The labels of an interaction."""
-    return " + ".join(labels[member] for member in interaction)
+    """The labels of an interaction, the first twelve of them."""
+    hidden = len(interaction) - LISTED
+    more = [f"{hidden:,} more"] if hidden > 0 else []
+    return " + ".join([labels[member] for member in interaction[:LISTED]] + more)
 
 
 def signed(value: float, scale: float = 0.0) -> str:

@@ -69,7 +69,8 @@ class TableRow:
     Args:
         rank: Its place, from 1.
         members: Its feature numbers, separated by spaces.
-        labels: (short, whole) label of each.
+        labels: (short, whole) label of each, the first twelve.
+        n_hidden: How many labels are left out.
         order: How many features it joins.
         value: Its value, readable.
         share: Of a Fourier coefficient, its share of the variance, readable; empty for others.
@@ -84,6 +85,7 @@ class TableRow:
     rank: int
     members: str
     labels: tuple[tuple[str, str], ...]
+    n_hidden: int
     order: int
     value: str
     share: str
@@ -338,8 +340,10 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
                 rank=rank,
                 members=" ".join(map(str, interaction)),
                 labels=tuple(
-                    (short[i], facts.visible(explanation.features[i])) for i in interaction
+                    (short[i], facts.visible(explanation.features[i]))
+                    for i in interaction[: facts.LISTED]
                 ),
+                n_hidden=max(len(interaction) - facts.LISTED, 0),
                 order=len(interaction),
                 value=_typeset(facts.signed(value)),
                 share=share,

@@ -370,12 +370,12 @@ def _wide_inverse_diagonal(
     Args:
         words: (m, n_words) uint64, masks.
         support: (k, n_words) uint64, frequencies.
-        penalties: (k,) float64; 0 is raised to m / 10^4, which changes the result by that share.
+        penalties: (k,) float64; 0 is raised to m / 10^7, which hardly changes the result.
 
     Returns:
         (k,) float64.
     """
-    penalties = np.where(penalties > 0, penalties, 1e-4 * len(words))
+    penalties = np.where(penalties > 0, penalties, 1e-7 * len(words))
     step = max(1, _BLOCK_CELLS // len(words))
     blocks = [slice(start, start + step) for start in range(0, len(support), step)]
     system = np.eye(len(words))
