@@ -37,6 +37,12 @@ def test_matches(pattern, reply, expected):
     assert measure(Matches(pattern), reply) == expected
 
 
+def test_a_search_that_never_ends_is_an_error(monkeypatch):
+    monkeypatch.setattr("spex.checks.patterns.SECONDS", 0.1)
+    with pytest.raises(ArgumentError, match=r"took more than 0\.1 s; write it without"):
+        measure(Matches("(a|aa)+$"), "a" * 80 + "b")
+
+
 @pytest.mark.parametrize(
     ("path", "value", "reply", "expected"),
     [
@@ -123,7 +129,7 @@ def test_explained_end_to_end():
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Matches("("), r"pattern='\(' is not a regular expression: "),
+        (lambda: Matches("("), r"pattern: '\(' is not a regular expression "),
         (lambda: Matches(""), "must be a str that is not empty"),
         (lambda: Matches(3), "must be a str that is not empty"),
         (lambda: JsonField("", 1), "path='' is no path"),

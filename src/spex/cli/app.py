@@ -106,7 +106,7 @@ def explain(
         typer.Option(
             metavar="FILE",
             help='Or a chat: a JSON list of objects with "role" and "content", the last of role '
-            "user; messages of role system are never left out.",
+            "user or tool; messages of role system are never left out.",
         ),
     ] = None,
     image: Annotated[

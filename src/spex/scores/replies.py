@@ -7,7 +7,6 @@ and a check is 0 or 1. Where the model gives log-probabilities, the scores of
 """
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from spex.checks.arguments import whole_number
+from spex.checks.patterns import compile_pattern, find_matches
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.models.protocol import LanguageModel, Prompt
 from spex.scores.embedding import Embedder, load_embedder
@@ -157,12 +157,7 @@ class Matches(ScoreOfReplies):
         whole_number("max_new_tokens", self.max_new_tokens, 1)
         if not isinstance(self.pattern, str) or not self.pattern:
             raise ArgumentError(f"pattern={self.pattern!r} must be a str that is not empty")
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ArgumentError(
-                f"pattern={self.pattern!r} is not a regular expression: {error}"
-            ) from None
+        compile_pattern(self.pattern, "pattern")
 
     @property
     def summary(self) -> str:
@@ -170,8 +165,13 @@ class Matches(ScoreOfReplies):
         return f'1 if the reply matches "{shorten(self.pattern)}", else 0'
 
     def measure(self, prompt: Prompt, reply: str) -> float:
-        """1.0 or 0.0."""
-        return float(re.search(self.pattern, reply) is not None)
+        """1.0 or 0.0.
+
+        Raises:
+            ArgumentError: the search took more than 2 seconds of computing.
+        """
+        pattern = compile_pattern(self.pattern, "pattern")
+        return float(any(True for _ in find_matches(pattern, reply, "pattern")))
 
     def describe(self) -> dict[str, Any]:
         """Type, pattern and length of replies, as JSON values."""
