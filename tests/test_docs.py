@@ -126,7 +126,7 @@ FINDS = {
         == [((2, 4), 2.0), ((4,), -1.0)]
     ),
     "A text classifier of scikit-learn": lambda names: (
-        names["e"].context["score"] == "good of Pipeline.predict_proba"
+        names["e"].context["score"] == "good (output 0) of Pipeline.predict_proba"
         and names["e"].interactions("FBII")[3, 4] > 0.1  # not + bad
     ),
     "A row of a table": lambda names: (
