@@ -149,6 +149,24 @@ def test_replies_are_greedy_answers(model, smollm2):
     assert all(0 < len(smollm2.answer_tokens(reply)) <= 12 for reply in replies.values())
 
 
+@pytest.mark.parametrize("route", ["http", "gguf"])
+def test_the_start_of_an_answer_is_continued(request, route, server, smollm2, masks):
+    begun = "The review is"
+    name = f"openai:smollm2@{server}" if route == "http" else f"gguf:{find_gguf()}"
+    model, other = load(name, answer_prefix=begun), load("smollm2", answer_prefix=begun)
+    prompts = [TEXT.render(mask) for mask in masks[:4]]
+    answers = [" positive", " quite negative"]
+    off = differences(
+        dict(model.log_probs(prompts, answers)), dict(other.log_probs(prompts, answers))
+    )
+    assert np.abs(off).max() < 0.6
+    plain = dict(smollm2.log_probs(prompts, answers))
+    assert np.abs(differences(plain, dict(other.log_probs(prompts, answers)))).max() > 1
+    (reply,) = model.generate(prompts[:1], 4)
+    assert reply and not reply.startswith(begun)
+    assert model.identity != request.getfixturevalue(route).identity
+
+
 def test_a_prompt_that_is_too_long(model):
     long = Prompt((Message("user", "word " * 9000),))
     with pytest.raises(ArgumentError, match=r"too long for the model's context .* shorten"):
