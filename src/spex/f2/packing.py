@@ -9,6 +9,8 @@ import numpy as np
 
 from spex._typing import BoolArray, IntArray, WordArray
 
+_BLOCK = 1 << 24  # booleans unpacked at once
+
 
 def n_words(n: int) -> int:
     """Number of 64-bit words that hold n bits."""
@@ -35,6 +37,14 @@ def unpack(words: WordArray, n: int) -> BoolArray:
     """Undo `pack`: (m, n_words) uint64 to (m, n) bool."""
     as_bytes = np.ascontiguousarray(words, dtype="<u8").view(np.uint8)
     return np.unpackbits(as_bytes, axis=1, count=n, bitorder="little").astype(np.bool_)
+
+
+def ones(words: WordArray, n: int) -> IntArray:
+    """The positions of the ones of (m, n_words) rows, row after row: (number of ones,) int64."""
+    step = max(1, _BLOCK // max(n, 1))
+    blocks = (words[start : start + step] for start in range(0, len(words), step))
+    found = [np.nonzero(unpack(block, n))[1] for block in blocks]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *found])
 
 
 def parity(a: WordArray, b: WordArray) -> BoolArray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray, Interaction, WordArray
 from spex.errors import ArgumentError
-from spex.f2.packing import n_words, pack, parity, unpack
+from spex.f2.packing import n_words, ones, pack, parity
 from spex.wording import shorten
 
 # Masks times coefficients evaluated at once: 16 MB of signs.
@@ -90,8 +90,7 @@ class Spectrum:
     @cached_property
     def interactions(self) -> tuple[Interaction, ...]:
         """The frequencies as sorted tuples of feature numbers."""
-        rows = unpack(self.support, self.n_features)
-        members = np.nonzero(rows)[1].tolist()
+        members = ones(self.support, self.n_features).tolist()
         ends = np.cumsum(self.orders).tolist()
         starts = [0, *ends]
         return tuple(tuple(members[a:b]) for a, b in zip(starts, ends, strict=False))

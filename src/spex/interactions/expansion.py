@@ -14,7 +14,7 @@ import numpy as np
 
 from spex._typing import FloatArray, IntArray, Interaction
 from spex.errors import ArgumentError
-from spex.f2.packing import unpack
+from spex.f2.packing import ones
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex, exact_weight, highest_of_baseline
 
@@ -108,10 +108,13 @@ def _too_many(population: list[tuple[int, int]], index: InteractionIndex, order:
     feasible = 0
     while feasible < order and up_to(feasible + 1) <= _MAX_TERMS:
         feasible += 1
+    # Of high orders the number takes seconds, and no float holds it.
+    few = max(d for d, _ in population) <= 200
+    terms = f"up to {float(up_to(order)):.3g}" if few else "to too many"
     smaller = f"order={feasible} or less, or " if feasible else ""
     return (
-        f"index={str(index)!r} with order={order} would expand to too many terms, the limit is "
-        f"{_MAX_TERMS:,}; use {smaller}index='Fourier', 'BII' or 'SV', which need no expansion"
+        f"index={str(index)!r} with order={order} would expand {terms} terms, the limit is "
+        f"{_MAX_TERMS}; use {smaller}index='Fourier', 'BII' or 'SV', which need no expansion"
     )
 
 
@@ -127,7 +130,7 @@ def _sparse(spectrum: Spectrum, weights: dict[int, dict[int, float]]) -> Iterato
     groups: dict[int, _Block] = {}
     for d in sorted(set().union(*weights.values())):
         rows = np.nonzero(spectrum.orders == d)[0]
-        members = np.nonzero(unpack(spectrum.support[rows], spectrum.n_features))[1]
+        members = ones(spectrum.support[rows], spectrum.n_features)
         groups[d] = members.reshape(len(rows), d), spectrum.coefficients[rows]
     for s, of_size in weights.items():
         parts = [(*groups[d], _choices(d, s), weight) for d, weight in of_size.items()]
@@ -202,5 +205,5 @@ def _dense(spectrum: Spectrum, weights: dict[int, dict[int, float]]) -> Iterator
         values += by_order[orders] * sums
     for s in weights:
         chosen = np.nonzero(orders == s)[0]
-        members = np.nonzero(unpack(every[chosen, None], n_features))[1]
+        members = ones(every[chosen, None], n_features)
         yield members.reshape(len(chosen), s), values[chosen]

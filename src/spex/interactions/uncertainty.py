@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spex._typing import FloatArray
-from spex.f2.packing import unpack
+from spex.f2.packing import ones
 from spex.fourier.spectrum import Spectrum
 
 # On 60 runs with a known spectrum (forests, networks, VADER, published and random spectra, 100 to
@@ -86,8 +86,9 @@ def spectrum_errors(
     by_order[0] = 0.0
     outside = rest * by_order / max(float(by_order.sum()), 1e-300)
 
-    members = unpack(spectrum.support[varying], n)
-    of_feature = np.sqrt((energies[varying] / orders[varying]) @ members)
+    members = ones(spectrum.support[varying], n)
+    portions = np.repeat(energies[varying] / orders[varying], orders[varying])
+    of_feature = np.sqrt(np.bincount(members, portions, n))
     total = float(of_feature.sum())
     even = np.full(n, 1.0 / n)
     shares = _EVEN * even + (1 - _EVEN) * of_feature / total if total > 0 else even
