@@ -170,10 +170,10 @@ def test_several_outputs_and_zooms(name, change, place, tmp_path, capsys):
 def test_more_coefficients_than_fit_into_memory_are_refused_before_they_are_made(tmp_path, capsys):
     many = content() | {
         "features": ["a"] * 16384,
-        "spectrum": [0] * 131_073,
+        "spectrum": [0] * 32_769,
     }
     written = json.dumps(many).encode()
-    assert "the limit is 131,072" in refused(written, tmp_path, capsys)
+    assert "the limit is 32,768" in refused(written, tmp_path, capsys)
 
 
 def test_places_that_hold_no_file(tmp_path, capsys):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Limits of a file: its coefficients, and the bytes of their packed frequencies.
-_MOST_COEFFICIENTS, _MOST_BYTES = 1 << 20, 1 << 28
+_MOST_COEFFICIENTS, _MOST_BYTES = 1 << 20, 1 << 26
 _MOST_SEED = 1 << 256
 _LOST = "The input in the file is damaged or lacks a feature, so that only the labels are shown."
 _LARGEST = 1e101  # of coefficients; values are at most 1e100

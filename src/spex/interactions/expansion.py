@@ -108,10 +108,13 @@ def _too_many(population: list[tuple[int, int]], index: InteractionIndex, order:
     feasible = 0
     while feasible < order and up_to(feasible + 1) <= _MAX_TERMS:
         feasible += 1
+    # Of high orders the number takes seconds, and no float holds it.
+    few = max(d for d, _ in population) <= 200
+    terms = f"up to {float(up_to(order)):.3g}" if few else "to too many"
     smaller = f"order={feasible} or less, or " if feasible else ""
     return (
-        f"index={str(index)!r} with order={order} would expand to too many terms, the limit is "
-        f"{_MAX_TERMS:,}; use {smaller}index='Fourier', 'BII' or 'SV', which need no expansion"
+        f"index={str(index)!r} with order={order} would expand {terms} terms, the limit is "
+        f"{_MAX_TERMS}; use {smaller}index='Fourier', 'BII' or 'SV', which need no expansion"
     )
 
 

@@ -41,6 +41,9 @@ MEANINGS: Mapping[InteractionIndex, str] = {
 
 # Of the numbers that a value is a sum of.
 _ROUNDING = 1e-12
+# A coefficient of a higher order has more subsets than an expansion lists, 2^22; to find that out
+# takes long at an order of thousands.
+_LISTABLE = 22
 # So many labels of one interaction.
 LISTED = 12
 # Below this share of the variance, what is left out could well change the picture.
@@ -155,8 +158,11 @@ def shown_interactions(
     """
     if index is not None or order is not None:
         return explanation.interactions(index or "FBII", order)
+    order = telling_order(explanation)
+    if order > _LISTABLE:
+        return explanation.interactions("Fourier")
     try:
-        return explanation.interactions("FBII", telling_order(explanation))
+        return explanation.interactions("FBII", order)
     except ArgumentError:
         return explanation.interactions("Fourier")
 
