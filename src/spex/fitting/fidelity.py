@@ -12,12 +12,11 @@ CONFIDENCE = 0.9
 _FOLDS = 10  # a fit to 9 in 10 masks is nearly as good as the one to all
 # Unexplained variance falls about as this power of the number of masks where little is left of it.
 FALL = 0.7
-# Errors in different folds share most of the masks that they were fitted to, so that they say less
-# than as many independent ones (Bates, Hastie & Tibshirani, Cross-validation: what does it estimate
-# and how well does it do it?, 2021), and the less the fewer masks there are. The deviation is taken
-# to be 1 + this / sqrt(masks) times what independent errors would have: over 51 functions, for nine
-# intervals in ten to hold, `auto` and `linear` needed 1.7 times at 100 masks, 1.5 to 1.7 at 300 and
-# 1.0 to 1.2 at 1,000.
+# The fits of cross-validation share most of their masks, so their errors are not independent, and
+# intervals must be wider (Bates, Hastie & Tibshirani, Cross-validation: what does it estimate and
+# how well does it do it?, 2021). The standard error is multiplied by 1 + this / sqrt(masks).
+# On 51 functions, for nine intervals in ten to hold the truth, `auto` and `linear` needed a
+# factor of 1.7 at 100 masks, 1.5 to 1.7 at 300 and 1.0 to 1.2 at 1,000.
 _SHARED_MASKS = 7.0
 
 
@@ -45,7 +44,12 @@ def folds(samples: Samples) -> list[IntArray]:
 
 
 def same_folds(fewer: Samples, samples: Samples) -> bool:
-    """Whether samples begin with fewer, and these are in the same folds by themselves."""
+    """Whether the masks of a smaller sample are in the same folds in a larger one.
+
+    Args:
+        fewer: The smaller sample, whose masks are the first of the larger one.
+        samples: The larger one.
+    """
     uniform = np.nonzero(fewer.drawn)[0]
     return len(uniform) >= _FOLDS and np.array_equal(
         uniform, np.nonzero(samples.drawn)[0][: len(uniform)]

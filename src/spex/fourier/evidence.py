@@ -1,15 +1,17 @@
 """The evidence for a frequency: a log-likelihood ratio from all groups together.
 
-A frequency k falls into one bin of every group. There it adds its signs over the offsets times
-F(k), to noise and to other frequencies in the bin. Both differ from bin to bin, so each bin has its
-own variance: the energy that it has without k, but no less than the noise of the samples. The
-evidence for k is the log-likelihood ratio of "k with the best common amplitude" against "nothing",
-with each bin's variance profiled out,
+A frequency k falls into one bin of every group. The entries of that bin are F(k) times the signs
+of k at the offsets, plus noise, plus other frequencies. The evidence for k compares two models of
+its bins: with k, at the amplitude F that fits all groups best, and without k. In both models all
+else in a bin is Gaussian noise with a variance of its own, which is estimated as the mean square
+left over, but not below a share of the noise of the samples. The evidence is the log-likelihood
+ratio of the two,
 
     sum_c (P/2) ln( v_c / v_c(F) ),      v_c(F) = E_c - 2 F t_c + F^2,
 
-with E_c the mean energy of the bin's entries and t_c the mean of its entries times the signs of k.
-So a bin that another frequency dominates counts little, and a clean bin counts fully.
+with v_c the variance without k, E_c the mean square of the bin's entries, and t_c the mean of the
+entries times the signs of k. A bin that another frequency dominates counts little, a clean bin
+fully.
 """
 
 from dataclasses import dataclass
@@ -23,10 +25,9 @@ from spex._typing import Float32Array, FloatArray, IntArray, WordArray
 from spex.f2.packing import pack, unpack
 from spex.fourier.design import Design
 
-# The least variance of a bin, as a share of the noise that the emptier bins show. It keeps a bin
-# that is quiet by chance from counting too much. Not the whole noise: where all bins hold several
-# frequencies, that is interference and would hide them. Measured: a share of 0.3 or 0 finds the
-# same, a share of 1 up to a third less.
+# The least variance of a bin, as a share of the noise in the bins of least energy. A bin that is
+# quiet by chance would count too much without it. With the whole noise instead of this share, up to
+# a third less is found: where all bins hold several frequencies, these are taken for noise.
 NOISE_FLOOR = 0.3
 # Rows are padded with zeros to multiples of this: a loop's remainder costs as much as a vector.
 _VECTOR = 8

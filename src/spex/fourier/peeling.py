@@ -5,16 +5,17 @@ Butler et al. 2025, section 4.2). Each round
 
 1. searches for frequencies: codewords of the bins' signs, every frequency of a low order,
    neighbours of those found (`search`);
-2. keeps those for which the bins of all groups together speak more strongly than the best of so
-   many wrong ones would (`evidence`), the strongest first: what shares bins with stronger ones is
-   judged again once these are subtracted;
-3. estimates all coefficients anew, jointly, by least squares on the bins, and subtracts them.
+2. accepts those whose evidence from the bins of all groups (`evidence`) exceeds what the best of
+   that many wrong frequencies would reach by chance. The strongest come first: one that shares bins
+   with a stronger one waits until that is subtracted;
+3. estimates all coefficients again, together, by least squares on the bins, and subtracts them.
 
 When nothing more is found, coefficients that the joint estimate does not support are dropped, and
-the search goes on without them. Deviations from the source: evidence is pooled over the groups
-before a frequency is accepted, not only for its amplitude; every coefficient is estimated again in
-every round; the threshold follows from the noise and the number of frequencies (extended Bayesian
-information criterion, Chen & Chen 2008), not from a constant.
+the search goes on without them.
+
+Deviations from the source: a frequency is accepted by the evidence of all groups, not of one bin;
+all coefficients are estimated again in every round; the threshold follows from the noise and the
+number of frequencies (extended Bayesian information criterion, Chen & Chen 2008).
 """
 
 import itertools
@@ -73,7 +74,7 @@ class DecodeResult:
     Args:
         spectrum: The decoded coefficients.
         unexplained: Share of the energy of the bins (without the constant) left over, 0 to 1.
-        further: (k, n_words) uint64 frequencies that the bins speak for, but not beyond doubt;
+        further: (k, n_words) uint64 frequencies with some evidence, but too little to be accepted;
             the likeliest first.
     """
 
@@ -173,7 +174,7 @@ class _Decoder:
             return self._enumerated(residual, range(1, low + 1))
 
         def near() -> tuple[IntArray, FloatArray]:
-            # Half of the prior is theirs: real functions have the subsets of what they have.
+            # Half of the prior probability is for neighbours: real functions have them often.
             count = count_neighbours(self._members, n, self._max_degree)
             number = np.log(2 * max(count, 1))
 
@@ -240,11 +241,11 @@ class _Decoder:
         good = np.nonzero(surplus > 0)[0]
         good = good[self._are_new(members[good])]
         good = good[np.argsort(-surplus[good], kind="stable")]
-        # What is far less sure than the surest waits for a round in which that is subtracted.
+        # Those with far less evidence than the best wait until the best are subtracted.
         good = good[surplus[good] >= _SURE * surplus[good].max(initial=0.0)]
         rows = self._geometry.rows_of(members[good])
         used = np.zeros(len(self._residual.rows), dtype=np.bool_)
-        # Where bins are many, a stronger one in one bin of three leaves no doubt.
+        # With more bins than frequencies, one bin of three may be shared with a stronger one.
         n_all = len(self._members) + len(good)
         shared = (len(self._geometry.start) - 1) // 2 if n_all < self._geometry.n_bins.min() else 0
         chosen = []

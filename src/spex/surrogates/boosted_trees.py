@@ -64,8 +64,8 @@ _NOISES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _JUDGES = 2
 # Mean squared error, in units of the variance, that no fit is trusted to stay below.
 _LEAST_NOISE = 1e-9
-# Folds are predicted together as long as that leaves out no larger a share of all masks: a fit to
-# fewer would do worse than the one that is measured.
+# Several folds are predicted by one fit that leaves all of them out. They may hold this share of
+# all masks: with more left out, R2 would be that of a smaller sample.
 _SHARE_LEFT_OUT = 0.15
 
 

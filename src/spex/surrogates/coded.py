@@ -10,7 +10,7 @@ from spex.errors import ArgumentError
 from spex.surrogates.base import Fitted, Samples, Surrogate
 from spex.surrogates.refit import NEGLIGIBLE, PENALTIES, first_order, ridge_path, without
 
-# More columns than this are never refitted, nor more than this share of the masks.
+# The refit has at most this many coefficients, and at most this many for each mask.
 _MAX_SUPPORT = 1000
 _MAX_SHARE = 0.75
 # How many of the doubtful frequencies are tried beside those decoded.

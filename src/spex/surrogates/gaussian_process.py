@@ -33,8 +33,8 @@ from spex.surrogates.refit import with_constant
 _LIKELIHOOD_SAMPLES = 1000
 _POSTERIOR_SAMPLES = 3000
 _LEAST_SAMPLES = 20
-# Folds share hyperparameters, found without any of them, as long as that leaves out no larger a
-# share of all masks: a fit to fewer would do worse than the one that is measured.
+# Searches for hyperparameters are slow, so several folds share one that leaves all of them out.
+# They may hold this share of all masks: with more left out, R2 would be that of a smaller sample.
 _SHARE_LEFT_OUT = 0.1
 # Beyond, the indicators of neighbours take too much memory.
 _NEIGHBOUR_FEATURES = 2000
@@ -133,12 +133,16 @@ def _halves(samples: Samples, folds: Sequence[IntArray]) -> tuple[list[Sequence[
 def _choose(
     guesses: FloatArray, values: FloatArray, folds: Sequence[IntArray]
 ) -> tuple[FloatArray, int]:
-    """(m,) predictions of each fold by what suits the others best, and what suits all best.
+    """Choose the number of coefficients: for each fold by the errors in the others, and by all.
 
     Args:
-        guesses: (m, sizes), NaN at masks of no fold.
-        values: (m,).
+        guesses: (m, sizes) float64, predictions with each number; NaN at masks of no fold.
+        values: (m,) float64.
         folds: Row numbers.
+
+    Returns:
+        (m,) float64 predictions of each fold with the number chosen for it, and the position of the
+        number chosen by all folds.
     """
     squared = (guesses - values[:, None]) ** 2
     everyone = np.concatenate(folds)
@@ -180,7 +184,7 @@ class _Start:
 
 @dataclass(frozen=True, eq=False)
 class _Chosen:
-    """Coefficients worth a refit, the largest first.
+    """The frequencies whose coefficients are refitted, the largest first, and their prior.
 
     Args:
         members: (k, n) bool, which features each frequency joins.

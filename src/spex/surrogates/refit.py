@@ -186,9 +186,10 @@ class _Path:
         self._windows.append(windows)
 
     def _windows_for_next(self) -> list[slice]:
-        """The penalties considered next for each fold: all, later those around the last best.
+        """For each fold, the range of penalties to try for the next length.
 
-        Which is best is judged without the fold, whose values must have no part in its prediction.
+        All at first; then the best one of the last length and its two neighbours. A fold's own
+        values do not say which is best, for they must have no part in its prediction.
         """
         if not self._windows:
             return [slice(0, len(self._penalties))] * len(self._folds)
@@ -199,11 +200,14 @@ class _Path:
         return windows
 
     def errors(self, fold: int | None = None) -> FloatArray:
-        """(masks, lengths, penalties) squared errors of the fits without two folds.
+        """Squared errors of the fits that left out two folds, at the masks of these folds.
 
         Args:
-            fold: One of the two, whose own errors are not among them; infinite for penalties that
-                it does not consider. Default: the errors of all pairs in both.
+            fold: Only fits that left out this fold, and only their errors in the other one;
+                infinite for penalties that were not tried for it. Default: all fits, both folds.
+
+        Returns:
+            (masks, lengths, penalties) float64.
         """
         found = []
         for pair, errors in self._pairs.items():
@@ -217,7 +221,7 @@ class _Path:
         return joined
 
     def best(self, fold: int | None = None) -> tuple[int, float]:
-        """The length and the penalty of least error, as a fold, or all, would choose."""
+        """The length and the penalty of least error: without a fold's own values, or by all."""
         if self._is_given:
             return self._lengths[0], float(self._penalties[0])
         number, penalty = _best(self.errors(fold))
@@ -296,9 +300,13 @@ def _ridge(moments: _Moments, weights: FloatArray, penalties: FloatArray) -> Flo
 
 
 def _considered(errors: FloatArray) -> tuple[int, bool]:
-    """How many lengths are considered, and whether more would not be.
+    """How many lengths may be chosen from, and whether to stop there.
 
-    That is so where the error is nothing but rounding, or was not lowered by some in a row.
+    Stop where the error is nothing but rounding, or where `_PATIENCE` longer supports in a row did
+    not lower it.
+
+    Args:
+        errors: (m, lengths, penalties) float64, squared.
     """
     means = errors.mean(axis=0).min(axis=1)
     best = 0
@@ -313,11 +321,14 @@ def _considered(errors: FloatArray) -> tuple[int, bool]:
 
 
 def _best(errors: FloatArray) -> tuple[int, int]:
-    """The length and penalty of least error, (m, lengths, penalties) squared errors given.
+    """The position of the length, and of the penalty, that are chosen.
 
-    A longer support must be worth it: the shortest is taken whose error is not larger than the
-    least by more than the standard error of their difference (Hastie et al., section 7.10), or by
-    a hundredth of it, for on a sparse function the decoded support alone is exact.
+    Not the length of least error, but the shortest that is about as good: its error exceeds the
+    least by no more than the standard error of their difference (Hastie et al., section 7.10), or
+    by one hundredth. On a sparse function the decoded support alone is exact.
+
+    Args:
+        errors: (m, lengths, penalties) float64, squared.
     """
     errors = errors[:, : _considered(errors)[0]]
     means = errors.mean(axis=0)
@@ -333,11 +344,11 @@ def _best(errors: FloatArray) -> tuple[int, int]:
 
 
 def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float) -> FloatArray:
-    """Standard errors of coefficients, whatever fitted them, given the support.
+    """Standard errors of the coefficients of any fit, taking its support as given.
 
-    Those of ridge regression (the posterior standard deviation): noise is what the fit leaves
-    unexplained, and a coefficient's prior variance is its own square and what the noise alone would
-    make of it, so that small ones are known to be small.
+    They are the posterior standard deviations of a ridge regression. Its noise variance is the mean
+    squared error. The prior variance of a coefficient is its own square plus a multiple of the
+    variance that noise alone gives it: small coefficients then have small errors.
 
     Args:
         samples: Evaluated masks.
