@@ -330,7 +330,9 @@ TWICE = pd.DataFrame([[1.0, 2.0]], columns=["age", "age"])
 def test_wide_tables_are_quick():
     frame = pd.DataFrame(np.ones((2, 2000))).astype({j: "int64" for j in range(0, 2000, 2)})
     start = time.perf_counter()
-    given = Table(frame.iloc[0], frame).apply(np.ones((3, 2000)))
+    table = Table(frame.iloc[0], frame)
+    assert table.features[1999] == "1999 = 1"
+    given = table.apply(np.ones((3, 2000)))
     assert given.shape == (6, 2000) and given.dtypes.equals(frame.dtypes)
     assert time.perf_counter() - start < 5
 

@@ -163,7 +163,7 @@ class Table:
             for number in misfits
         )
 
-    @property
+    @cached_property
     def _names(self) -> list[str]:
         """The columns, by name or number."""
         import pandas as pd
