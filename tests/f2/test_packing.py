@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from spex.f2.packing import DistinctRows, n_words, ones, pack, parity, unpack
+from spex.f2.packing import DistinctRows, n_words, pack, parity, set_bits, unpack
 
 BOUNDARIES = [1, 63, 64, 65, 128, 129]
 
@@ -66,9 +66,9 @@ def test_distinct_rows_stay_when_more_come():
 
 
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 130])
-def test_ones_are_those_of_the_rows(n, monkeypatch):
+def test_set_bits_are_those_of_the_rows(n, monkeypatch):
     rows = np.random.default_rng(n).random((40, n)) < 0.3
     for block in (1, 1000):
         monkeypatch.setattr("spex.f2.packing._BLOCK", block)
-        assert np.array_equal(ones(pack(rows), n), np.nonzero(rows)[1])
-    assert len(ones(pack(rows[:0]), n)) == 0
+        assert np.array_equal(np.stack(set_bits(pack(rows), n)), np.stack(np.nonzero(rows)))
+    assert len(set_bits(pack(rows[:0]), n)[0]) == 0

@@ -9,6 +9,8 @@ import numpy as np
 
 from spex._typing import BoolArray, Float32Array, IntArray, WordArray
 
+_BLOCK = 1 << 24  # booleans unpacked at once
+
 
 def n_words(n: int) -> int:
     """Number of 64-bit words that hold n bits."""
@@ -47,8 +49,7 @@ def set_bits(words: WordArray, n: int) -> tuple[IntArray, IntArray]:
     Returns:
         Two (bits,) int64: the row of each bit, and its feature.
     """
-    # Rows unpacked at once take 16 MB.
-    step = max(1, (1 << 24) // n)
+    step = max(1, _BLOCK // n)
     starts = range(0, len(words), step)
     parts = [np.argwhere(unpack(words[at : at + step], n)) + np.array([at, 0]) for at in starts]
     rows, features = np.concatenate([np.zeros((0, 2), dtype=np.int64), *parts]).T
