@@ -142,7 +142,8 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     called = f"{counted(calls, 'call')} of the model {model_name(request)}"
     lines += ["", f"At most {called}{all_masks}"]
     kind = request.score.partition(":")[0]
-    if kind in ("logprob", "probability", "similarity") and request.answer is None:
+    own = kind in ("logprob", "probability", "similarity") and request.answer is None
+    if own and not predicts(request):
         lines.append("One more to learn the model's own answer, which is then explained")
     if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
         lines.append(said_before(calls))
