@@ -96,7 +96,7 @@ def test_blank_lines_and_columns_without_a_name():
         ("a,b\n" + "x" * 200_000 + ",1\n", "is not CSV with a header .line 2: field larger"),
         ("\n\n", "is not CSV with a header"),
         ("a,b,a\n1,2,3\n", "has two columns 'a'"),
-        ("a," * 20_000 + "b\n", "has 20,001 columns; the limit is 16,384"),
+        ("a," * 40_000 + "b\n", "has 40,001 columns; the limit is 32,768"),
     ],
 )
 def test_what_is_no_table(content, message):

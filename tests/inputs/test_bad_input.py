@@ -165,7 +165,7 @@ FUNCTIONS = [
     (lambda: spex.Probability(3), "answer must be a str, not int"),
     (lambda: spex.Similarity(" "), "give one, or None for the model's own reply"),
     (lambda: spex.Similarity("a", 0), "max_new_tokens=0; it must be a whole number of at least 1"),
-    (lambda: spex.Matches("("), "pattern='(' is not a regular expression: missing )"),
+    (lambda: spex.Matches("("), "pattern: '(' is not a regular expression (missing )"),
     (lambda: spex.JsonField("", 1), "path='' is no path; write names joined by dots"),
     (lambda: spex.JsonField("a", NAN), "give a str, a finite number, a bool or None"),
     (lambda: scored(model=TableModel(lambda p, a: -1.0, "")), "is empty; give the answer to"),

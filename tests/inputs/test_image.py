@@ -211,7 +211,7 @@ def test_large_photographs_are_scaled_down(tmp_path):
         "model is given; an array is taken as it is.",
     )
     explained = PredictFunction(masker, lambda images: [images[0].size[0]] * len(images))
-    assert explained.notes == masker.notes
+    assert explained.contexts()[0].notes == masker.notes
     # Sigma is in pixels of the picture as given.
     small = np.asarray(whole.rotate(-90, expand=True).resize((width, height)))
     blurred = Image(small, "grid:3x2", f"blur:{100 * width / 3000}").mask_image([0] * 6)

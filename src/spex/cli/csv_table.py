@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _TRUTH = ({"True", "False"}, {"TRUE", "FALSE"}, {"true", "false"})
+_MOST_COLUMNS = 2 * MAX_FEATURES  # features, and outputs where there are any
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
@@ -48,9 +49,9 @@ def parse(content: str, where: str) -> tuple[list[str], list[list[str]]]:
                     f"{where}: is not CSV with a header (line {reader.line_num} has {len(row)} "
                     f"cells, the header has {len(rows[0])})"
                 )
-            if len(row) > MAX_FEATURES:
+            if len(row) > _MOST_COLUMNS:
                 raise ArgumentError(
-                    f"{where}: has {len(row):,} columns; the limit is {MAX_FEATURES:,}"
+                    f"{where}: has {len(row):,} columns; the limit is {_MOST_COLUMNS:,}"
                 )
     except csv.Error as error:
         raise ArgumentError(
