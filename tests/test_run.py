@@ -313,8 +313,8 @@ def test_wrong_tells():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: spex.Run(30, 10**10), "the limit is 1 GB"),
-        (lambda: spex.Run(16_000, 10**7), "the limit is 1 GB"),
+        (lambda: spex.Run(30, 10**10), "the limit is 4 GB"),
+        (lambda: spex.Run(16_000, 10**7), "the limit is 4 GB"),
         (lambda: spex.Run(5, 20, prior="x"), "give a spex.Prior"),
         (lambda: spex.Run(5, 20, outputs="xy"), "a different name"),
         (lambda: spex.Run(5, 20, outputs=[]), "a different name"),

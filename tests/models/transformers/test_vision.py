@@ -240,7 +240,7 @@ def test_templates_that_cannot_be_used(llava, image):
     with pytest.raises(ArgumentError, match="refuses the prompt: no pictures here"):
         ValueFunction(image, llava, LogProb("a"))
     llava._processor.chat_template = None
-    with pytest.raises(ArgumentError, match="has no chat template, which says where pictures go"):
+    with pytest.raises(ArgumentError, match="has no chat template to place pictures with"):
         ValueFunction(image, llava, LogProb("a"))
     assert ValueFunction(Text("so no"), llava, LogProb("a"))([[1, 0]]).shape == (1,)
 
