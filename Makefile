@@ -25,9 +25,10 @@ env: .venv/.complete  ## make the environment
 demo: .venv/.complete  ## explain a real LLM's answer, end to end
 	$(BIN)/spex demo
 
-# A file's tests share models, so they stay in one process.
+# A file's tests share models, so they stay in one process. Two processes of one thread each keep
+# two cores busy; more threads wait for each other.
 test: .venv/.complete  ## the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/.complete  ## ruff and mypy
 	$(BIN)/ruff check .

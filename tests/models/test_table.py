@@ -35,8 +35,8 @@ def test_errors():
 def test_prompt_text_is_the_last_message_of_the_user():
     messages = [("system", "s"), ("user", "first"), ("assistant", "a"), ("user", "last")]
     assert Prompt(tuple(Message(*message) for message in messages)).text == "last"
-    with pytest.raises(ArgumentError, match="role='tool' is unknown; use one of system"):
-        Message("tool", "x")
+    with pytest.raises(ArgumentError, match="role='robot' is unknown; use one of system"):
+        Message("robot", "x")
     with pytest.raises(ArgumentError, match="at least one message of role 'user'"):
         Prompt((Message("system", "s"),))
 
