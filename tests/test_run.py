@@ -455,3 +455,30 @@ def test_a_budget_beyond_memory_is_refused_before_any_is_taken(n, budget):
     assert spex.Run(n, most).total == most
     with pytest.raises(spex.ArgumentError, match="lower the budget"):
         spex.Run(n, most + 1)
+
+
+def test_what_masks_cannot_tell_is_noted():
+    f = np.array([0, 0, 0, 2.0, 0, -1.0, 0, 0])
+    masks = uniform(8, 120, 0)
+    assert spex.fit(masks, masks @ f).r2_distribution == "uniform"
+    always, twins = masks.copy(), masks.copy()
+    always[:, 7] = True
+    twins[:, 1] = twins[:, 0]
+    one_out = ~np.eye(8, dtype=bool)
+    for told, says in [
+        (always, "Present in every row, so that nothing is known of it: h."),
+        (twins, "Never left out separately, so that their effects cannot be told apart: a, b."),
+        (one_out, "The masks are no uniform sample: 88 %"),
+    ]:
+        found = spex.fit(told, told @ f, list("abcdefgh"))
+        assert found.r2_distribution == "given"
+        assert any(note.startswith(says) for note in found.notes)
+
+
+def test_frames_name_features_and_outputs():
+    masks = pandas.DataFrame(uniform(8, 60, 0), columns=list("abcdefgh"))
+    values = masks.to_numpy() @ np.arange(8.0)
+    for frame in (masks, masks.astype(object), masks.astype("boolean")):
+        assert spex.fit(frame, pandas.Series(values)).features == tuple("abcdefgh")
+    both = pandas.DataFrame({"pos": values, "neg": -values})
+    assert spex.fit(masks, both).outputs == ("pos", "neg")

@@ -58,7 +58,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
 
     def __getitem__(self, name: str) -> Explanation:
         if name not in self._explanations:
-            raise KeyError(name)
+            raise KeyError(f"no output {name!r}; the names are {list(self._explanations)[:20]}")
         return self._explanations[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -27,6 +27,15 @@ class Prior:
     sequence: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        try:
+            pairs = all(len(pair) == 2 for pair in self.close) and list(self.sequence)
+        except TypeError:
+            pairs = False
+        if pairs is False:
+            raise ArgumentError(
+                "close takes pairs, such as ((0, 1), (2, 3)), and sequence feature numbers, such "
+                "as (0, 1, 2)"
+            )
         if self.relevance is not None and not all(0 < r < float("inf") for r in self.relevance):
             raise ArgumentError("relevance: every number must be positive and finite")
         if len(set(self.sequence)) != len(self.sequence):

@@ -537,13 +537,13 @@ def fit(
     Args:
         masks: (m, n) of bool or 0/1, True = present. Equal masks count once, with the mean value.
         values: (m,) real numbers, or (m, q) for q outputs.
-        features: n labels; default "0" to str(n - 1).
+        features: n labels; default: the columns of a DataFrame of masks, else "0" to str(n - 1).
         method: See `spex.explain`; not `spex`, which needs coded masks of its own (a `spex.Run`
             asks for them).
         max_degree: See `spex.explain`.
         seed: Random seed.
         prior: What is known of the features.
-        outputs: Names of the q outputs.
+        outputs: Names of the q outputs; default: the columns of a DataFrame of values.
 
     Returns:
         An `Explanation`; for values (m, q), `Explanations` by name of the output.
@@ -552,6 +552,10 @@ def fit(
         ArgumentError: an argument is wrong, or there are fewer than 4 distinct masks.
         ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
     """
+    if features is None and hasattr(masks, "columns"):
+        features = masks.columns
+    if outputs is None and hasattr(values, "columns"):
+        outputs = tuple(map(str, values.columns))
     array = np.asarray(masks)
     if array.ndim != 2 or not array.shape[1]:
         raise ArgumentError(f"masks of shape {array.shape}; give (number of masks, n)")
@@ -571,14 +575,35 @@ def fit(
     run._want_nothing()
     run.tell(checked, values)
     found = run.fit()
-    if distinct == len(checked):
-        return found
-    merged = (
-        f"{len(checked) - distinct:,} of {len(checked):,} rows repeat the mask of another: such "
-        "rows count once, with the mean of their values.",
-    )
+    notes = _notes_on(checked, labels)
+    if distinct < len(checked):
+        notes.append(
+            f"{len(checked) - distinct:,} of {len(checked):,} rows repeat the mask of another: "
+            "such rows count once, with the mean of their values."
+        )
 
     def noted(one: Explanation) -> Explanation:
-        return replace(one, notes=one.notes + merged)
+        return replace(one, notes=(*one.notes, *notes))
 
     return noted(found) if run._is_single else found.changed(lambda _, one: noted(one))
+
+
+def _notes_on(masks: BoolArray, labels: Sequence[str]) -> list[str]:
+    """What (m, n) masks cannot tell: of features that do not vary, and of those that vary alike."""
+    present = masks.mean(axis=0)
+    notes = []
+    for share, where in ((1.0, "present"), (0.0, "absent")):
+        if named := [label for label, p in zip(labels, present, strict=True) if p == share]:
+            notes.append(f"{where.capitalize()} in every row, so that nothing is known of it: ")
+            notes[-1] += ", ".join(named[:5]) + (" and others." if len(named) > 5 else ".")
+    groups: dict[bytes, list[str]] = {}
+    for label, column in zip(labels, masks.T, strict=True):
+        if 0 < column.sum() < len(column):
+            groups.setdefault(column.tobytes(), []).append(label)
+    notes += [
+        f"Never left out separately, so that their effects cannot be told apart: "
+        f"{', '.join(group[:5])}{' and others' if len(group) > 5 else ''}."
+        for group in groups.values()
+        if len(group) > 1
+    ][:5]
+    return notes

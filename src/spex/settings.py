@@ -59,8 +59,11 @@ class Settings:
             raise ArgumentError(
                 f"method={self.method!r} is unknown; choose one of {', '.join(METHODS)}"
             )
-        if self.target_r2 is not None and not 0 < self.target_r2 <= 1:
-            raise ArgumentError(f"target_r2={self.target_r2}; it must be above 0 and at most 1")
+        target = self.target_r2
+        if target is not None and not (isinstance(target, int | float) and 0 < target <= 1):
+            raise ArgumentError(
+                f"target_r2={target!r}; it must be a number above 0 and at most 1, such as 0.9"
+            )
         if self.method == "exact" and not self.is_exhaustive:
             limit = f"2^{n} = {1 << n}" if n <= 64 else f"2^{n}"
             raise ArgumentError(

@@ -56,6 +56,9 @@ def check_mask(mask: npt.ArrayLike, n_features: int) -> BoolArray:
 def _as_bool(array: npt.NDArray[Any], name: str) -> BoolArray:
     if array.dtype == np.bool_:
         return array
+    kinds = (bool, int, float, np.bool_, np.number)
+    if array.dtype == object and all(isinstance(cell, kinds) for cell in array.flat):
+        array = array.astype(np.float64)  # such as pandas makes of mixed columns
     if array.dtype.kind not in "iuf" or not np.isin(array, (0, 1)).all():
         raise ArgumentError(
             f"{name} holds values of type {array.dtype} other than 0 and 1; "

@@ -52,7 +52,7 @@ def _evaluations(
     """Labels of the features, masks (m, n) and values (m, q)."""
     for name in names:
         if name not in header:
-            known = ", ".join(header[-8:])
+            known = ", ".join(map(repr, header[-8:]))
             raise ArgumentError(
                 f"{path}: has no column {name!r}; name the column of the values with --value "
                 f"(the last columns are {known})"
@@ -68,17 +68,20 @@ def _evaluations(
             cell = row[places[feature]]
             present = _PRESENT.get(cell.strip().lower())
             if present is None:
+                remedy = "leave out a column that is no feature, such as an id"
+                if not cell.strip():
+                    remedy = "fill the cell, or leave the row out"
                 raise ArgumentError(
-                    f"{path}: {cell!r} in column {feature!r}, row {number + 1}; a feature is 1 "
-                    "where it is present and 0 where it is absent; leave out a column that is no "
-                    "feature, such as an id"
+                    f"{path}: {cell!r} in column {feature!r}, row {number + 1} under the header; a "
+                    f"feature is 1 where it is present and 0 where it is absent; {remedy}"
                 )
             masks[number, j] = present
         for j, name in enumerate(names):
             values[number, j] = _value(cell := row[places[name]])
             if not np.isfinite(values[number, j]):
                 raise ArgumentError(
-                    f"{path}: {cell!r} in column {name!r}, row {number + 1}, is no finite number"
+                    f"{path}: {cell!r} in column {name!r}, row {number + 1} under the header, is "
+                    "no finite number; mend the cell, or leave the row out"
                 )
     return features, masks, values
 

@@ -48,7 +48,9 @@ class Retries:
         while True:
             try:
                 result = action()
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self.failed(error)
             else:
                 self.succeeded()
@@ -58,7 +60,7 @@ class Retries:
         """Begin to count anew."""
         self._in_a_row = 0
 
-    def failed(self, error: Exception | SystemExit) -> None:
+    def failed(self, error: BaseException) -> None:
         """Pause before another call, or raise the error, with its place in the user's file."""
         place = _place(error)
         if self._most is None or isinstance(error, SpexError) or place is None:
@@ -105,7 +107,9 @@ class Retrying:
                     done.append(rows)
                     yield left[rows], values
                 return
-            except (Exception, SystemExit) as error:
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:
                 self._retries.failed(error)
             left = np.delete(left, np.concatenate(done)) if done else left
 

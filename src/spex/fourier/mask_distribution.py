@@ -17,7 +17,9 @@ _STREAM = 1_000_000
 _PERMUTED_FEATURES = 16
 _BLOCK = 256
 # Standard deviations by which a statistic may exceed its mean under the distribution.
-_TOLERANCE = 5.0
+_TOLERANCE = 3.0
+# How rarely a uniform sample may have a feature, or a pair, that looks as if it were not.
+_RARE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,15 @@ class Uniform:
         """Whether (m, n_words) distinct masks look like a sample of the distribution.
 
         Tests first and second moments of the signs s = 2m - 1, which are independent and +-1. The
-        sums over masks of s_i, of s_i s_j and of sum_i s_i must not exceed what chance allows.
+        sums over masks of s_i, of s_i s_j and of sum_i s_i must not exceed what chance allows, for
+        all features together and for each feature and pair (by Hoeffding's inequality).
         """
         m = len(words)
         signs = np.where(unpack(words, n), np.float32(1), np.float32(-1))
         first = float((signs.sum(axis=0, dtype=np.float64) ** 2).sum() / m)  # mean n, variance 2n
         if first > n + _TOLERANCE * np.sqrt(2 * n) + _TOLERANCE**2:
+            return False
+        if np.abs(signs.sum(axis=0)).max() > np.sqrt(2 * m * np.log(2 * n / _RARE)):
             return False
         sizes = signs.sum(axis=1, dtype=np.float64)
         # (sum_i s_i)^2 has mean n and variance 2n(n - 1).
@@ -66,6 +71,8 @@ class Uniform:
             return True
         # sum over i < j of (sum_m s_i s_j)^2 / m has mean n(n-1)/2 and variance about n(n-1).
         gram = signs.T @ signs if n <= m else signs @ signs.T
+        if n <= m and np.abs(gram - m * np.eye(n)).max() > np.sqrt(2 * m * np.log(n * n / _RARE)):
+            return False
         energy = float((gram.astype(np.float64) ** 2).sum())
         pairs = (energy - n * float(m) ** 2) / (2 * m)
         mean = n * (n - 1) / 2

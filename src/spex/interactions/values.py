@@ -148,6 +148,8 @@ class InteractionValues(Mapping[Interaction, float]):
         """
         if not 0 < level < 1:
             raise ArgumentError(f"level={level}; it must be above 0 and below 1, such as 0.9")
+        if not isinstance(interaction, tuple):
+            raise ArgumentError(f"{interaction!r} is no interaction; give a tuple such as (0, 2)")
         width = float(ndtri((1 + level) / 2)) * self.standard_error(interaction)
         value = self.get(interaction, 0.0)
         return value - width, value + width

@@ -13,8 +13,10 @@ from spex.scores.replies import ScoreOfReplies
 from spex.wording import shorten
 
 # Where JSON may begin, and the tags around what a model thinks before it answers.
+_MOST_FAILURES = 100_000  # each takes time in proportion to the reply
 _BRACKET_OR_TAG = re.compile(
-    r"[<\[](?P<end>/?)(?P<tag>think|thinking|thought|reasoning|reflection|scratchpad)[>\]]|[{\[]",
+    r"[<\[](?P<end>/?)(?P<tag>think|thinking|thought|reasoning|reflection|scratchpad)[>\]]"
+    r"|\{(?=\s*[\"}])|\[(?=\s*[\[{\"\d\-tfn\]])",
     re.IGNORECASE,
 )
 
@@ -103,7 +105,8 @@ def _follow(value: Any, path: list[str]) -> Any:
 def _json_values(reply: str) -> list[Any]:
     """The JSON objects and lists of a reply, in order, without those inside others or reasoning."""
     values: list[Any] = []
-    position = 0
+    position = failed = 0
+    end_of_reply = len(reply.rstrip())
     while (found := _BRACKET_OR_TAG.search(reply, position)) is not None:
         position = found.end()
         if found["end"]:
@@ -116,12 +119,17 @@ def _json_values(reply: str) -> list[Any]:
                 value, position = _DECODER.raw_decode(reply, found.start())
                 values.append(value)
             except json.JSONDecodeError as error:
-                if error.pos >= len(reply.rstrip()) or error.msg.startswith("Unterminated string"):
+                if error.pos >= end_of_reply or error.msg.startswith("Unterminated string"):
                     break  # cut off: what follows lies inside this value
             except RecursionError:
                 break  # too deep to be read, and so is all that lies in it
             except ValueError:
                 pass  # no JSON begins here
+            else:
+                continue
+            failed += 1
+            if failed == _MOST_FAILURES:
+                break
     return values
 
 
