@@ -369,6 +369,9 @@ def chances(rows):
     score = (rows["width"] > 1) & (rows["colour"] == "red")
     return np.stack([1 - score, score], axis=1)
 
+def never_called(rows):
+    raise AssertionError
+
 def codes(rows):
     return ((rows["country"] == "NA") * 2.0 + (rows["zip"].astype(str) == "00501")
             + (rows["flag"] == "None") * 0.5)
@@ -411,6 +414,9 @@ def test_a_row_of_a_table(run, loader, own_models, folder):
     status, _, err = run(*call, f"predict:{own_models}:chances", "--out", "e.json")
     assert status == 0
     assert "evaluations are not kept: the function has no attribute 'identity'" in err
+    status, _, err = run(*call, f"predict:{own_models}:never_called", "--store", "s.sqlite")
+    assert status == 2
+    assert err.startswith("spex: --store: the function has no attribute 'identity'")
     explanation = spex.Explanation.load("e.json")
     assert explanation.features == ("width = 2", "colour = red", "weight = 3.5")
     assert explanation.interactions("Moebius").top(1) == [((0, 1), 1.0)]

@@ -280,6 +280,7 @@ def test_groups_of_an_array_and_their_identity():
     [
         ({"place": ["lat", "lot"]}, "groups: 'place' has 'lot', which is no column"),
         ({"place": "lat"}, "groups: 'place' has 'lat'; give a list of its columns"),
+        ({"lat": ["lon"]}, "groups: 'lat' is also a column; choose another name"),
         ({"place": []}, "groups: 'place' has .* give a list of its columns"),
         ({"a": ["lat"], "b": ["lat"]}, "column 'lat' is in 'a' and in 'b'; leave it out once"),
         ({"all": list(PLACES)}, "the table has one group; nothing to attribute"),

@@ -133,7 +133,7 @@ def large():
     return make_explanation(coefficients, text.split(), context=text_context(text))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # an event loop runs in this thread as long as it lives
 def browser():
     """Chromium; absent, these tests fail in continuous integration and are skipped elsewhere."""
     reason = None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spex.cli.functions import (
+    UNNAMED,
     Function,
     check_function,
     check_price,
@@ -221,10 +222,9 @@ def _explain(
             place = str(store.path)
         source = function(store)
         if store is not None and source.identities is None:
-            unnamed = "the function has no attribute 'identity' that changes with it"
             if request.store is not None:
-                raise ArgumentError(f"--store: {unnamed}; set it, or leave --store out")
-            session.notice(f"evaluations are not kept: {unnamed}")
+                raise ArgumentError(f"--store: {UNNAMED}; set it, or leave --store out")
+            session.notice(f"evaluations are not kept: {UNNAMED}")
             store, place = None, ""
         visible = sys.stderr.isatty() and not session.quiet
         show = stack.enter_context(reporter(visible))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Function: TypeAlias = ValueFunction | PredictFunction
 
 _PREDICT = "predict:"
+UNNAMED = "the function has no attribute 'identity' that changes with it"
 
 
 def model_name(request: "Request") -> str:
@@ -124,6 +125,10 @@ def make_function(
         return PredictFunction(masker, efficientnet.EfficientNetLite0(), output, names=names)
     if name.startswith(_PREDICT):
         predict = import_function(name.removeprefix(_PREDICT))
+        if request.store is not None and not isinstance(getattr(predict, "identity", None), str):
+            raise ArgumentError(  # before it is called, to learn how many numbers it gives
+                f"--store: {UNNAMED}; set it, or leave --store out"
+            )
         return PredictFunction(masker, predict, LARGEST if answer is None else answer)
     if isinstance(masker, Table):
         raise AssertionError("check_function refuses it")

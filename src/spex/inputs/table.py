@@ -184,6 +184,8 @@ class Table:
         for name, members in self.groups.items():
             if isinstance(members, str) or not len(members):
                 raise ArgumentError(f"groups: {name!r} has {members!r}; give a list of its columns")
+            if name in places and name not in members:
+                raise ArgumentError(f"groups: {name!r} is also a column; choose another name")
             for member in members:
                 number = places.get(member)
                 if number is None:

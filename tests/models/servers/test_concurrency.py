@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -135,9 +134,7 @@ def test_inside_of_a_running_event_loop():
     async def notebook():
         return call(Session(), answer)
 
-    # In a thread of its own, for a browser test before may have left a loop running in this one.
-    with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(asyncio.run, notebook()).result() == 42
+    assert asyncio.run(notebook()) == 42
 
 
 def test_no_thread_is_left():
