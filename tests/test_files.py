@@ -117,8 +117,6 @@ print("after")
 @pytest.mark.parametrize("mode", ["pipe", "w", "a"])
 def test_standard_output_gets_all_in_order(tmp_path, monkeypatch, path, mode):
     monkeypatch.chdir(tmp_path)
-    if not Path(path).parent.exists():
-        pytest.skip("no such folder here")
     Path("link").symlink_to("/dev/stdout")
     call = [sys.executable, "-c", SCRIPT, path]
     if mode == "pipe":

@@ -5,6 +5,7 @@ Each value of a file is checked where it is used; what is wrong is told with its
 
 import math
 import reprlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ class Found:
         return value
 
 
-class Saved:
+class Saved(ABC):
     """A base of what is saved as versioned JSON."""
 
     FORMAT: ClassVar[str]
@@ -198,14 +199,14 @@ class Saved:
         except FileFormatError as error:
             raise FileFormatError(f"{path}: {error}") from None
 
+    @abstractmethod
     def _content(self) -> dict[str, Any]:
         """The fields beside format and version."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def _read(cls, found: Found) -> Self:
         """Read what `_content` gave."""
-        raise NotImplementedError
 
 
 def format_of(content: object) -> str | None:

@@ -115,6 +115,7 @@ def fill(
 def _fill(
     run: Asker, source: ValueSource, kept: "_Kept | None", report: Callable[[Progress], None]
 ) -> None:
+    """Look up or evaluate what a run asks for, until it asks for no more."""
 
     def tell(masks: BoolArray, values: FloatArray, several: bool) -> None:
         run.tell(masks, values if several else values[:, 0])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,13 +11,13 @@ from typing import Any
 _FORMAT = 2
 
 
-class Identified:
+class Identified(ABC):
     """What has an identity for each of its outputs."""
 
     @property
+    @abstractmethod
     def identities(self) -> tuple[str, ...] | None:
         """For each output a hash of all that determines its values; None where that is unknown."""
-        raise NotImplementedError
 
     @property
     def identity(self) -> str | None:

@@ -39,8 +39,8 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
         store: Where the new values are looked up and kept, beside those of the run.
 
     Returns:
-        (q,) float64, for each output the mean of (first value - second value)^2 / 2; None where
-        nothing was asked again, or asking failed.
+        (q,) float64, for each output the mean of (first value - second value)^2 / 2; NaN where
+        asking again failed. None where nothing was to be asked again.
     """
     if not may_vary(source):
         return None
@@ -53,7 +53,7 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
                 fill(again, _SecondTime(source), store)
                 second = np.concatenate([second, again.values])
     except Exception:  # the explanation is paid for, and does not fail for this
-        return None
+        return np.full(first.shape[1], np.nan)
     variance: FloatArray = np.square(first[: len(second)] - second).mean(axis=0) / 2
     return variance
 
@@ -63,11 +63,18 @@ def told(explanation: Explanation, variance: float) -> Explanation:
 
     Args:
         explanation: The explanation.
-        variance: Of a value when its mask is asked again, in the squared unit of the values.
+        variance: Of a value when its mask is asked again, in the squared unit of the values; NaN
+            where that is unknown.
 
     Returns:
         The same explanation where there is too little noise to matter.
     """
+    if math.isnan(variance):
+        failed = (
+            "Whether the model gives the same values when it is asked again is unknown: asking "
+            "again failed."
+        )
+        return replace(explanation, notes=(*explanation.notes, failed))
     unexplained, r2 = explanation.unexplained, explanation.r2
     total = math.fsum(value * value for key, value in explanation.spectrum.items() if key)
     if unexplained:

@@ -71,9 +71,10 @@ class Uniform:
             return True
         # sum over i < j of (sum_m s_i s_j)^2 / m has mean n(n-1)/2 and variance about n(n-1).
         gram = signs.T @ signs if n <= m else signs @ signs.T
-        if n <= m and np.abs(gram - m * np.eye(n)).max() > np.sqrt(2 * m * np.log(n * n / _RARE)):
-            return False
         energy = float((gram.astype(np.float64) ** 2).sum())
+        np.fill_diagonal(gram, 0)
+        if n <= m and np.abs(gram).max() > np.sqrt(2 * m * np.log(n * n / _RARE)):
+            return False
         pairs = (energy - n * float(m) ** 2) / (2 * m)
         mean = n * (n - 1) / 2
         return pairs <= mean + _TOLERANCE * np.sqrt(2 * mean) + _TOLERANCE**2
