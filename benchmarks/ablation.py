@@ -62,7 +62,7 @@ def sampled(function: Function, budget: int, seed: int, share: float) -> Samples
     if design is not None:
         words = np.unique(design.masks, axis=0)
     n_coded = len(words)
-    for block in UNIFORM.stream(function.n, seed):
+    for block, _ in UNIFORM.stream(function.n, seed):
         both = np.concatenate([words, block])
         _, first = np.unique(both, axis=0, return_index=True)
         words = both[np.sort(first)][:budget]

@@ -7,6 +7,7 @@ value function's own; the TOP largest interactions of each run count. All interv
 forecast of R2 at two and four times the budget is held against the R2 of the run at that budget.
 
     python benchmarks/intervals.py --data ../shared/data --seeds 4
+    python benchmarks/intervals.py --data ../shared/data --weighting shapley
 """
 
 import argparse
@@ -38,6 +39,7 @@ from spex.interactions.values import interactions
 
 MOST_EXACT = 14
 TOP = 20
+FRESH = 10_000  # masks that say what R2 is where it is not over uniform masks
 INDICES = ("SV", "BII", "SII", "k-SII", "STII", "FSII", "FBII", "Fourier")
 
 
@@ -78,6 +80,15 @@ def true_spectrum(function: Function) -> Spectrum:
     from spex.f2.packing import unpack
 
     return Spectrum(function.n, masks, walsh_hadamard(function.values(unpack(masks, function.n))))
+
+
+def r2_by_size(function: Function, found: Spectrum) -> float:
+    """R2 over independent masks of size 1 to n - 1, each size alike."""
+    rng = np.random.default_rng(12345)
+    places = rng.random((FRESH, function.n)).argsort(axis=1).argsort(axis=1)
+    masks = places < rng.integers(1, function.n, (FRESH, 1))
+    values = function.values(masks)
+    return 1 - float(((values - found.predict(masks)) ** 2).mean() / values.var())
 
 
 def true_r2(truth: Spectrum, found: Spectrum) -> float:
@@ -124,11 +135,13 @@ def main() -> None:
     parser.add_argument("--budgets", default="100,200,400,800")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--method", default="auto")
+    parser.add_argument("--weighting", default="uniform", choices=("uniform", "shapley"))
     arguments = parser.parse_args()
     console = Console(width=150)
     table = Table(
         "budget", "runs", "R2 covered", "R2 said - true", *INDICES, "stable, of top 10",
-        title=f"{arguments.method}: share of 90 % intervals that hold the truth; top {TOP} of each",
+        title=f"{arguments.method}, {arguments.weighting}: share of 90 % intervals that hold the "
+        f"truth; top {TOP} of each",
     )  # fmt: skip
     cases = list(functions(arguments.data))
     reached: dict[tuple[str, int, int], float] = {}
@@ -146,11 +159,14 @@ def main() -> None:
                 continue
             values.prior = function.prior  # type: ignore[attr-defined]
             found = spex.explain(
-                values, function.n, budget=budget, seed=seed, method=arguments.method
-            )
+                values, function.n, budget=budget, seed=seed, method=arguments.method,
+                weighting=arguments.weighting,
+            )  # fmt: skip
             truth = true_spectrum(function)
             low, high = found.r2_interval
             true = true_r2(truth, found.spectrum)
+            if found.r2_distribution == "shapley":
+                true = r2_by_size(function, found.spectrum)
             r2_covered.append(low - 1e-9 <= true <= high + 1e-9)
             r2_errors.append(found.r2 - true)
             reached[name, seed, budget] = true

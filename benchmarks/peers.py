@@ -423,7 +423,7 @@ def _uniform(n: int, count: int, seed: int) -> BoolArray:
     from spex.fourier.mask_distribution import UNIFORM
 
     rows: dict[bytes, Any] = {}
-    for row in chain.from_iterable(UNIFORM.stream(n, seed)):
+    for row in chain.from_iterable(block for block, _ in UNIFORM.stream(n, seed)):
         rows.setdefault(row.tobytes(), row)
         if len(rows) == count:
             break

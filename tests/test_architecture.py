@@ -24,6 +24,7 @@ FLOORS = [
     ["settings", "explanation", "told"],
     ["explanations", "report"],
     ["run"],
+    ["given"],
     ["evaluation"],
     ["explaining"],
     ["zooming", "interop"],

@@ -1,5 +1,6 @@
 """Ask and tell: any order, any part, masks never asked for; evaluations that exist already."""
 
+import dataclasses
 import json
 import tracemalloc
 
@@ -225,7 +226,7 @@ def test_fit_on_other_masks_says_what_r2_is_about(share):
     masks = np.unique(rng.random((m, n)) < share, axis=0)
     explanation = spex.fit(masks, bumpy(masks), method="gp")
     assert explanation.r2_distribution == "given"
-    assert "no uniform sample" in explanation.notes[0]
+    assert "no sample of uniform masks" in explanation.notes[0]
     assert "over masks like those given" in repr(explanation)
     fresh = rng.random((4000, n)) < share
     values = bumpy(fresh)
@@ -468,7 +469,7 @@ def test_what_masks_cannot_tell_is_noted():
     for told, says in [
         (always, "Present in every row, so that nothing is known of it: h."),
         (twins, "Never left out separately, so that their effects cannot be told apart: a, b."),
-        (one_out, "The masks are no uniform sample: 88 %"),
+        (one_out, "The masks are no sample of uniform masks: 88 %"),
     ]:
         found = spex.fit(told, told @ f, list("abcdefgh"))
         assert found.r2_distribution == "given"
@@ -482,3 +483,129 @@ def test_frames_name_features_and_outputs():
         assert spex.fit(frame, pandas.Series(values)).features == tuple("abcdefgh")
     both = pandas.DataFrame({"pos": values, "neg": -values})
     assert spex.fit(masks, both).outputs == ("pos", "neg")
+
+
+# ---- masks weighted as Shapley values weigh ------------------------------------------------------
+
+
+def by_size(n, m, seed=11):
+    """Independent masks of size 1 to n - 1, each size alike."""
+    rng = np.random.default_rng(seed)
+    return rng.random((m, n)).argsort(axis=1).argsort(axis=1) < rng.integers(1, n, (m, 1))
+
+
+@pytest.mark.parametrize("method", ["auto", "linear", "spex", "gp", "proxyspex"])
+def test_shapley_values_sum_to_the_ends(method):
+    n = 12
+    e = spex.explain(bumpy, n, 200, method=method, weighting="shapley", seed=1)
+    whole, nothing = bumpy(np.array([[True] * n, [False] * n]))
+    shapley = e.interactions("SV")
+    assert sum(shapley.values()) == pytest.approx(whole - nothing, abs=1e-12)
+    assert shapley[()] == pytest.approx(nothing, abs=1e-12)
+    assert e.r2_distribution == "shapley"
+    masks = by_size(n, 4000)
+    values = bumpy(masks)
+    true = 1 - ((values - e.predict(masks)) ** 2).mean() / values.var()
+    assert e.r2 == pytest.approx(true, abs=0.15)
+    # Indices of the Banzhaf family, and the spectrum, are the surrogate's.
+    assert e.interactions("FBII") == spex.Explanation.interactions(
+        dataclasses.replace(e, correction={}), "FBII"
+    )
+
+
+def test_masks_of_all_sizes_are_asked_and_order_does_not_matter():
+    whole = spex.explain(bumpy, 14, 120, weighting="shapley", seed=3)
+    run = spex.Run(14, 120, weighting="shapley", seed=3)
+    asked = run.ask()
+    assert asked[0].all() and not asked[1].any()
+    sizes = np.bincount(asked.sum(axis=1), minlength=15)
+    assert sizes[1:14].min() >= 4 and sizes[1:14].max() <= 16
+    assert content(driven(run, bumpy).fit()) == content(whole)
+
+
+def test_stages_and_several_outputs():
+    es = spex.explain(two, 12, 600, weighting="shapley", target_r2=0.9, seed=2)
+    assert es["0"].n_evaluations < 600
+    shapley = [es[name].interactions("SV") for name in "01"]
+    assert shapley[1].get((2,)) == pytest.approx(1.0, abs=1e-6)
+    contrast = es.contrast("0", "1").interactions("SV")
+    for i in range(12):
+        expected = shapley[0].get((i,), 0.0) - shapley[1].get((i,), 0.0)
+        assert contrast.get((i,), 0.0) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_corrected_explanation_is_saved_whole(tmp_path):
+    e = spex.explain(bumpy, 10, 100, weighting="shapley")
+    e.save(tmp_path / "e.json")
+    loaded = spex.Explanation.load(tmp_path / "e.json")
+    for index in ("SV", "k-SII", "FSII", "STII", "FBII"):
+        assert dict(loaded.interactions(index, None if index == "SV" else 2)) == dict(
+            e.interactions(index, None if index == "SV" else 2)
+        )
+    assert "k-SII is corrected" in render_html([e]) and "k-SII is corrected" in repr(e)
+    assert "R2 over masks of all sizes" in repr(e)
+    assert "--weighting shapley" in render_html([spex.explain(bumpy, 10, 100)], index="SV")
+
+
+@pytest.mark.parametrize("budget", [4, 5, 6, 8, 12, 20])
+def test_every_small_budget_with_shapley_weights(budget):
+    e = spex.explain(bumpy, 9, budget, weighting="shapley")
+    ends = bumpy(np.array([[True] * 9, [False] * 9]))
+    assert sum(e.interactions("SV").values()) == pytest.approx(ends[0] - ends[1], abs=1e-12)
+    assert e.n_evaluations == budget
+
+
+def test_all_masks_are_exact_under_any_weighting():
+    e = spex.explain(bumpy, 6, 64, weighting="shapley")
+    assert e.r2 == 1.0 and e.correction == {}
+    assert dict(e.interactions("SV")) == dict(spex.explain(bumpy, 6, 64).interactions("SV"))
+
+
+def test_weights_turn_other_masks_into_uniform_ones():
+    """Masks present with probability .8, weighted to uniform ones, say what R2 is over these."""
+
+    def f(masks):  # of order 1 where nearly all is present
+        return masks[:, 3] + 3.0 * (~masks[:, 0] & ~masks[:, 1]) + 0.2 * masks[:, 4]
+
+    n, draws = 10, 20_000
+    masks = np.unique(np.random.default_rng(4).random((draws, n)) < 0.8, axis=0)
+    k = masks.sum(axis=1)
+    seen = 1 - (1 - 0.8**k * 0.2 ** (n - k)) ** draws  # the probability of being drawn at all
+    e = spex.fit(masks, f(masks), method="linear", weights=1 / seen)
+    every = (np.arange(1 << n)[:, None] >> np.arange(n) & 1).astype(bool)
+    true = 1 - ((f(every) - e.predict(every)) ** 2).mean() / f(every).var()
+    assert e.r2_distribution == "uniform"
+    assert any("as uncertain as from" in note for note in e.notes)
+    plain = spex.fit(masks, f(masks), method="linear")
+    assert plain.r2_distribution == "given"
+    assert dict(plain.spectrum.items()) == dict(e.spectrum.items())
+    assert e.r2_interval[0] < true < e.r2_interval[1]
+    assert abs(e.r2 - true) < 0.5 * abs(plain.r2 - true)
+
+
+def test_given_masks_of_all_sizes_are_known_as_such():
+    masks = np.unique(by_size(12, 400), axis=0)
+    e = spex.fit(masks, bumpy(masks), weighting="shapley", method="gp")
+    assert e.r2_distribution == "shapley" and not e.correction
+    assert any("are not corrected" in note for note in e.notes)  # the ends are not among them
+    ends = np.array([[True] * 12, [False] * 12])
+    masks = np.concatenate([masks, ends])
+    e = spex.fit(masks, bumpy(masks), weighting="shapley", method="gp")
+    whole, nothing = bumpy(ends)
+    assert sum(e.interactions("SV").values()) == pytest.approx(whole - nothing, abs=1e-12)
+    e = spex.fit(uniform(30, 300), bumpy(uniform(30, 300)), weighting="shapley", method="linear")
+    assert e.r2_distribution == "given" and "no sample of masks of all sizes" in e.notes[0]
+
+
+@pytest.mark.parametrize(
+    "weights", [[1.0] * 9, [-1.0] * 10, [np.nan] * 10, [0.0] * 10, ["a"] * 10, [[1.0]] * 10]
+)
+def test_wrong_weights(weights):
+    masks = uniform(8, 10)
+    with pytest.raises(spex.ArgumentError, match="give 10 finite numbers"):
+        spex.fit(masks, bumpy(masks), weights=weights)
+
+
+def test_unknown_weighting():
+    with pytest.raises(spex.ArgumentError, match="choose one of uniform, shapley"):
+        spex.explain(bumpy, 8, 50, weighting="banzhaf")

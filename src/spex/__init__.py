@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from spex.explanation import Explanation
     from spex.explanations import Explanations
     from spex.fourier.spectrum import Spectrum
+    from spex.given import fit
     from spex.inputs.composite import Composite
     from spex.inputs.documents import Documents
     from spex.inputs.image import Image
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from spex.interactions.values import InteractionValues
     from spex.planning.plan import Plan, plan
     from spex.prior import Prior
-    from spex.run import Run, fit
+    from spex.run import Run
     from spex.scores.json_field import JsonField
     from spex.scores.log_probabilities import LogOdds, LogProb, Probability
     from spex.scores.replies import Matches, ReplyScore, Similarity
@@ -84,7 +85,7 @@ _HOMES = {
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
     "explain": "spex.explaining",
-    "fit": "spex.run",
+    "fit": "spex.given",
     "plan": "spex.planning.plan",
     "zoom": "spex.zooming",
 }

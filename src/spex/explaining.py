@@ -31,6 +31,7 @@ def explain(
     max_degree: int = 5,
     seed: int = 0,
     target_r2: float | None = None,
+    weighting: str = "uniform",
     store: str | Path | Store | None = None,
     progress: bool | Callable[[Progress], None] = False,
 ) -> Any:
@@ -53,6 +54,11 @@ def explain(
             orders, whatever this says.
         seed: Random seed; the same seed, budget and f give the same result.
         target_r2: Stop once the lower bound of the held-out R2 reaches this, for every output.
+        weighting: Which masks are asked for, and which ones R2 is about. `uniform`: every mask
+            alike, for the spectrum and indices of the Banzhaf family. `shapley`: every size alike,
+            and of each size every mask, for SV, SII, k-SII, STII and FSII, which weigh small and
+            large sets more. These indices are then corrected by what the surrogate leaves
+            (`spex.fitting.correction`), and Shapley values sum to f(all) - f(none).
         store: Path of a sample store, or a `Store`: values found there are not evaluated again,
             new ones are kept there as they come. Needs an f with an `identity`.
         progress: True for a progress bar on standard error, or a function called with a
@@ -70,7 +76,13 @@ def explain(
         raise ArgumentError(f"store={store!r}; give the path of a file, or a spex.Store")
     source = as_source(f, features)
     run = run_of(
-        source, budget, method=method, max_degree=max_degree, seed=seed, target_r2=target_r2
+        source,
+        budget,
+        method=method,
+        max_degree=max_degree,
+        seed=seed,
+        target_r2=target_r2,
+        weighting=weighting,
     )
     with ExitStack() as stack:
         if isinstance(store, str | Path):

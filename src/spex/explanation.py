@@ -13,9 +13,10 @@ from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, FileFormatError
 from spex.f2.packing import n_words
+from spex.fourier.mask_distribution import SHAPLEY
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex
-from spex.interactions.uncertainty import spectrum_errors
+from spex.interactions.uncertainty import spectrum_errors, widened
 from spex.interactions.values import InteractionValues, interactions
 from spex.saving import REMEDY, Found, Saved
 from spex.wording import distinct
@@ -50,11 +51,13 @@ class Explanation(Saved):
         scores: Cross-fitted R2 of every candidate, by method.
         standard_errors: (k,) of the spectrum's coefficients in its order, given the support, in the
             unit of the value function; zero when exact, None where the method does not tell.
-        unexplained: Mean squared error over uniform masks, from evaluations that the predicting fit
-            has not seen, in the squared unit of the value function; zero when exact, None where
-            unknown.
-        r2_distribution: Which masks R2 is about: "uniform"; or "given", masks like those that
-            were told (see `spex.fit`).
+        unexplained: Mean squared error over the masks that R2 is about, from evaluations that the
+            predicting fit has not seen, in the squared unit of the value function; zero when exact,
+            None where unknown.
+        r2_distribution: Which masks R2 is about: "uniform"; "shapley", masks of every size alike;
+            or "given", masks like those that were told (see `spex.fit`).
+        correction: What is added to the spectrum before an index is read from it, by the name of
+            the index; see `spex.fitting.correction`. Empty unless the weighting is "shapley".
         observed: The value function's own values with all features and with none, beside which
             `predict` shows what the surrogate makes of them; None where not evaluated.
         forecast: {evaluations: R2 to expect} at two and four times `n_evaluations`, from how R2 has
@@ -77,6 +80,7 @@ class Explanation(Saved):
     standard_errors: FloatArray | None = None
     unexplained: float | None = None
     r2_distribution: str = "uniform"
+    correction: Mapping[str, Spectrum] = field(default_factory=dict)
     observed: tuple[float | None, float | None] = (None, None)
     forecast: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -124,7 +128,13 @@ class Explanation(Saved):
         errors = None
         if self.standard_errors is not None and self.unexplained is not None:
             errors = spectrum_errors(self.spectrum, self.standard_errors, self.unexplained)
-        return interactions(self.spectrum, index, order, distinct(self.features), errors)
+        index = InteractionIndex.parse(index)
+        if errors is not None and self.r2_distribution == SHAPLEY.name:
+            errors = widened(errors, index)
+        correction = self.correction.get(index.corrected_as)
+        return interactions(
+            self.spectrum, index, order, distinct(self.features), errors, correction
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """The spectrum as a table, the largest coefficient first.
@@ -194,7 +204,7 @@ class Explanation(Saved):
         return {
             "version": self.version,
             "features": list(self.features),
-            "spectrum": [[list(k), value] for k, value in self.spectrum.items()],
+            "spectrum": _entries(self.spectrum),
             "r2": None if math.isnan(self.r2) else self.r2,
             "r2_interval": [None if math.isnan(x) else x for x in self.r2_interval],
             "n_evaluations": self.n_evaluations,
@@ -205,6 +215,11 @@ class Explanation(Saved):
             "standard_errors": None if errors is None else errors.tolist(),
             "unexplained": self.unexplained,
             "r2_distribution": self.r2_distribution,
+            **(
+                {"correction": {name: _entries(each) for name, each in self.correction.items()}}
+                if self.correction
+                else {}
+            ),
             **({} if observed == (None, None) else {"observed": list(observed)}),
             "forecast": [[size, r2] for size, r2 in self.forecast.items()],
             "notes": list(self.notes),
@@ -243,6 +258,9 @@ class Explanation(Saved):
             standard_errors=None if errors.value is None else errors.numbers(len(spectrum), 0),
             unexplained=found.get("unexplained").number_or_none(0),
             r2_distribution=found.get("r2_distribution", "uniform").text(),
+            correction={
+                name: _spectrum(each, n) for name, each in found.get("correction", {}).items()
+            },
             observed=(whole, nothing),
             forecast={size.whole(): expected.number(most=1) for size, expected in pairs},
             notes=found["notes"].texts() + ((_LOST,) if lost else ()),
@@ -290,6 +308,10 @@ class Explanation(Saved):
         from spex.report.plain import as_text
 
         return as_text(self)
+
+
+def _entries(spectrum: Spectrum) -> list[list[Any]]:
+    return [[list(k), value] for k, value in spectrum.items()]
 
 
 def _spectrum(found: Found, n: int) -> Spectrum:

@@ -96,7 +96,8 @@ class Explanations(Saved, Mapping[str, Explanation]):
         if a == b:
             raise ArgumentError(f"output {a!r} less itself is zero; give two outputs")
         first, second = self[a], self[b]
-        spectrum = weighted_sum([first.spectrum, second.spectrum], np.array([1.0, -1.0]))
+        minus = np.array([1.0, -1.0])
+        spectrum = weighted_sum([first.spectrum, second.spectrum], minus)
         squared: dict[tuple[int, ...], float] = {}
         for one in (first, second):
             if one.standard_errors is not None:
@@ -129,6 +130,10 @@ class Explanations(Saved, Mapping[str, Explanation]):
             else None,
             unexplained=unexplained,
             r2_distribution=first.r2_distribution,
+            correction={
+                name: weighted_sum([first.correction[name], second.correction[name]], minus)
+                for name in first.correction.keys() & second.correction.keys()
+            },
             observed=(whole, nothing),
             notes=first.notes,
             context=replace(

@@ -27,6 +27,7 @@ from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.explanations import Explanations, OutputMoments
 from spex.f2.packing import n_words, pack, unpack
+from spex.fitting.correction import correction
 from spex.fitting.exhaustive import fit_all_masks
 from spex.fitting.fidelity import same_folds
 from spex.fitting.learning_curve import forecast
@@ -35,6 +36,7 @@ from spex.fourier.design import Design
 from spex.fourier.mask_design import coded_design
 from spex.fourier.mask_distribution import UNIFORM
 from spex.fourier.search import enumerable_order
+from spex.fourier.spectrum import Spectrum
 from spex.prior import NO_PRIOR, Prior
 from spex.settings import LEAST_BUDGET, Settings, feature_labels
 from spex.surrogates.base import CodedValues, Fitted, Samples
@@ -46,6 +48,12 @@ _FIRST_STAGE = 64
 _CELLS_ASKED = 1 << 26
 # Fewer drawn masks than this do not measure R2 where other masks may serve.
 _FEW_DRAWN = 10
+# The name of the distribution of masks that somebody else has chosen.
+_GIVEN = "given"
+_NO_ENDS = (
+    "The masks of all features and of none are not both among those with a value: Shapley values "
+    "are not corrected, and need not sum to the difference."
+)
 # Exhaustive runs up to here ask in random order, so that a part of the masks is a fair sample.
 _SHUFFLED_FEATURES = 16
 
@@ -67,6 +75,7 @@ class Run:
         max_degree: See `spex.explain`.
         seed: Random seed.
         target_r2: Ask for no more masks once the lower bound of R2 reaches this, for every output.
+        weighting: See `spex.explain`.
         prior: What is known of the features.
         outputs: Names of the q outputs where values are (k, q); default "0" to str(q - 1).
 
@@ -83,12 +92,13 @@ class Run:
         seed: int = 0,
         *,
         target_r2: float | None = None,
+        weighting: str = UNIFORM.name,
         prior: Prior = NO_PRIOR,
         outputs: Sequence[str] | None = None,
     ) -> None:
         self.features = feature_labels(features)
         n = len(self.features)
-        self.settings = Settings(n, budget, method, max_degree, seed, target_r2)
+        self.settings = Settings(n, budget, method, max_degree, seed, target_r2, weighting)
         if not isinstance(prior, Prior):
             raise ArgumentError(f"prior={prior!r}; give a spex.Prior")
         prior.check(n)
@@ -104,11 +114,13 @@ class Run:
         self._told = Told(n, self.settings.is_exhaustive)
         self._stages = _stages(self.settings)
         self._stage: _Stage | None = None
-        self._stream = UNIFORM.stream(n, seed)
+        self._stream = self.settings.distribution.stream(n, seed)
         self._drawn_ahead: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)
+        self._ahead_measures = True
         self._earlier: list[_OutputFit] = []  # the fits of the stage before
         self._latest: tuple[tuple[int, int], list[_OutputFit]] | None = None
         self._is_done = False
+        self._weights: FloatArray | None = None  # by number of the mask, where they are given
 
     # ---- asking ----------------------------------------------------------------------------------
 
@@ -208,7 +220,7 @@ class Run:
         if settings.is_exhaustive and size == 1 << n:
             order = everything = np.arange(size)
             if n <= _SHUFFLED_FEATURES:
-                order = next(UNIFORM.stream(n, settings.seed))[:, 0].astype(np.int64)
+                order = next(UNIFORM.stream(n, settings.seed))[0][:, 0].astype(np.int64)
             drawn = np.full(size, n <= _SHUFFLED_FEATURES)
             self._stage = _Stage(size, None, everything, drawn, everything[:0], order)
             return
@@ -217,7 +229,7 @@ class Run:
         # Masks told without being asked for take their place in the budget.
         surplus = told.count - int(told.is_told(self._stage.rows).sum())
         if surplus and before is None:
-            self._stream = UNIFORM.stream(n, settings.seed)
+            self._stream = settings.distribution.stream(n, settings.seed)
             self._drawn_ahead = self._drawn_ahead[:0]
             self._stage = self._planned(max(size - surplus, 0), None)
 
@@ -235,10 +247,11 @@ class Run:
             rows.mark(coded, False)  # decoding sees them
         while (missing := size - len(rows)) > 0:
             if not len(self._drawn_ahead):
-                self._drawn_ahead = next(self._stream, self._drawn_ahead)
-                if not len(self._drawn_ahead):
+                ahead = next(self._stream, None)
+                if ahead is None:
                     break
-            rows.add(self._told.numbers(self._drawn_ahead[:missing]), True)
+                self._drawn_ahead, self._ahead_measures = ahead
+            rows.add(self._told.numbers(self._drawn_ahead[:missing]), self._ahead_measures)
             self._drawn_ahead = self._drawn_ahead[missing:]
         numbers, drawn = rows.arrays()
         # Drawn masks before coded ones: R2 can then be measured from the beginning.
@@ -250,16 +263,31 @@ class Run:
         n = self.settings.n_features
         return self._told.numbers(pack(np.array([[True] * n, [False] * n])))
 
-    def _want_nothing(self) -> None:
+    def want_nothing(self) -> None:
         """Take all masks as given: for evaluations that exist already."""
         none = np.zeros(0, dtype=np.int64)
         self._stage = _Stage(0, None, none, none.astype(np.bool_), none, none)
 
+    def weigh(self, masks: BoolArray, weights: npt.ArrayLike) -> None:
+        """Take (m,) weights of (m, n) masks that were told; of one told again, the mean."""
+        try:
+            given = np.asarray(weights, dtype=np.float64)
+        except (TypeError, ValueError):
+            given = np.zeros(0)
+        usable = given.shape == (len(masks),) and np.isfinite(given).all() and (given >= 0).all()
+        if not usable or (given > 0).sum() < 2:
+            raise ArgumentError(
+                f"weights: give {len(masks)} finite numbers, one for each mask, none of them "
+                "negative and at least two above 0"
+            )
+        numbers = self._told.numbers(pack(masks))
+        self._weights = np.bincount(numbers, given / given.max()) / np.bincount(numbers)
+
     def _design(self, size: int, reserved: int = 0) -> Design | None:
         s = self.settings
-        if s.of_method.drawn is None:
+        if s.drawn_share is None:
             return None
-        return coded_design(s.of_method.drawn, s.n_features, size, reserved, s.max_degree, s.seed)
+        return coded_design(s.drawn_share, s.n_features, size, reserved, s.max_degree, s.seed)
 
     def _end_stage(self) -> None:
         """All masks of the stage are told: fit and decide, where another stage may follow."""
@@ -306,7 +334,7 @@ class Run:
         return found[0] if self._is_single else found
 
     def _forecast(self, one: "_OutputFit") -> Mapping[int, float]:
-        if one.samples is None or one.distribution != UNIFORM.name:
+        if one.samples is None or one.distribution == _GIVEN:
             return {}
         settings = self.settings
         return forecast(
@@ -360,14 +388,14 @@ class Run:
         rows = np.concatenate([stage.rows[is_told], others])
         drawn = np.concatenate([stage.drawn[is_told], np.zeros(len(others), dtype=np.bool_)])
         design, coded = self._told_design(rows)
-        distribution, notes = UNIFORM.name, self._notes(design)
+        notes = self._notes(design)
         designed = np.zeros(len(rows), dtype=np.bool_)
         if design is not None:
             designed[coded] = True
             drawn &= ~designed
         words = told.words(rows)
-        is_complete = bool(is_told.all()) and not len(others)
-        if drawn.sum() < 2 or (drawn.sum() < _FEW_DRAWN and not is_complete):
+        is_complete, is_own = bool(is_told.all()) and not len(others), True
+        if drawn.sum() < (settings.distribution.least_measuring if is_complete else _FEW_DRAWN):
             if settings.of_method.needs_coded:
                 raise ArgumentError(
                     f"{int(drawn.sum())} masks with a value measure R2, and method 'spex' needs 2 "
@@ -375,15 +403,10 @@ class Run:
                     "'auto'"
                 )
             design, drawn = None, np.ones(len(rows), dtype=np.bool_)
-            designed[:] = False
-            if not UNIFORM.may_have_drawn(words, settings.n_features):
-                distribution = "given"
-                share = float(unpack(words, settings.n_features).mean())
-                notes = (
-                    f"The masks are no uniform sample: {100 * share:.0f} % of the features are "
-                    "present on average. R2 is measured by cross-validation over masks like these. "
-                    "What it is over uniform masks, and how far values may be off, cannot be said.",
-                )
+            designed[:], is_own = False, False
+        measured = self._measured(words, drawn, is_own)
+        distribution, weights, groups = measured.distribution, measured.weights, measured.groups
+        notes += measured.notes
         values = told.values(rows)
         samples = [
             Samples(
@@ -394,10 +417,41 @@ class Run:
                 None if design is None else CodedValues(design, column[coded], settings.max_degree),
                 designed,
                 self._prior,
+                weights,
+                groups,
             )
             for column in np.ascontiguousarray(values.T)
         ]
         return samples, distribution, notes, is_complete
+
+    def _measured(self, words: WordArray, drawn: BoolArray, is_own: bool) -> "_Measured":
+        """Which masks R2 is about, and how much each drawn one counts.
+
+        Args:
+            words: (m, n_words), all masks.
+            drawn: (m,) those that measure R2.
+            is_own: Whether the run has drawn these itself.
+        """
+        asked, n = self.settings.distribution, self.settings.n_features
+        if self._weights is not None:
+            numbers = self._told.numbers(words)
+            weights = self._weights[numbers]
+            effective = float(weights.sum() ** 2 / (weights**2).sum())
+            note = (
+                f"The weights are unequal: R2 is as uncertain as from {effective:,.0f} masks of "
+                f"{len(weights):,}."
+            )
+            return _Measured(asked.name, weights, None, (note,) * (effective < len(weights) / 2))
+        if not is_own and not asked.may_have_drawn(words, n):
+            share = float(unpack(words, n).mean())
+            note = (
+                f"The masks are no sample of {asked.masks}: {100 * share:.0f} % of the features "
+                "are present on average. R2 is measured by cross-validation over masks like "
+                f"these. What it is over {asked.masks}, and how far values may be off, cannot be "
+                "said."
+            )
+            return _Measured(_GIVEN, None, None, (note,))
+        return _Measured(asked.name, asked.weights(words, n), asked.groups(words, n), ())
 
     def _told_design(self, rows: IntArray) -> tuple[Design | None, IntArray]:
         """The largest design all of whose masks have a value, and their places among rows."""
@@ -439,8 +493,15 @@ class Run:
         known_ends = told.is_told(ends).tolist()
         values = told.values(ends)[:, output].tolist()
         whole, nothing = (v if known else None for v, known in zip(values, known_ends, strict=True))
+        corrected: Mapping[str, Spectrum] = {}
+        notes = one.notes
+        if one.samples is not None and settings.distribution.corrects:
+            if all(known_ends):
+                corrected = correction(one.samples, fit.spectrum, *values)
+            else:
+                notes += (_NO_ENDS,)
         # Over other masks Parseval's theorem does not hold: how far values may be off is unknown.
-        known = one.distribution == UNIFORM.name
+        known = one.distribution != _GIVEN
         return Explanation(
             features=self.features,
             spectrum=fit.spectrum,
@@ -454,9 +515,27 @@ class Run:
             standard_errors=fit.standard_errors if known else None,
             unexplained=fit.unexplained if known else None,
             r2_distribution=one.distribution,
+            correction=corrected,
             observed=(whole, nothing),
-            notes=one.notes,
+            notes=notes,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """Which masks R2 is about.
+
+    Args:
+        distribution: Its name.
+        weights: (m,) how much each drawn mask counts; None for all alike.
+        groups: (m,) numbers of masks that are left out together; None for each alone.
+        notes: What a user should know.
+    """
+
+    distribution: str
+    weights: FloatArray | None
+    groups: IntArray | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -514,96 +593,7 @@ def _moments(fits: "Sequence[_OutputFit]") -> OutputMoments | None:
     values = np.stack([one.samples.values[test] for one in fits if one.samples is not None])
     predictions = np.stack([one.fit.predictions[test] for one in fits])
     errors = values - predictions
-    return OutputMoments(np.cov(values), errors @ errors.T / len(test))
-
-
-def fit(
-    masks: npt.ArrayLike,
-    values: npt.ArrayLike,
-    features: int | Sequence[str] | None = None,
-    method: str = "auto",
-    max_degree: int = 5,
-    seed: int = 0,
-    *,
-    prior: Prior = NO_PRIOR,
-    outputs: Sequence[str] | None = None,
-) -> Any:
-    """Explain evaluations that exist already: a log of ablations, or another tool's samples.
-
-    R2 is cross-validated on the masks given. `r2_distribution` of the result says what it is
-    about: "uniform" where the masks look like a uniform sample, by their first and second moments;
-    else "given", masks like these, and a note says so.
-
-    Args:
-        masks: (m, n) of bool or 0/1, True = present. Equal masks count once, with the mean value.
-        values: (m,) real numbers, or (m, q) for q outputs.
-        features: n labels; default: the columns of a DataFrame of masks, else "0" to str(n - 1).
-        method: See `spex.explain`; not `spex`, which needs coded masks of its own (a `spex.Run`
-            asks for them).
-        max_degree: See `spex.explain`.
-        seed: Random seed.
-        prior: What is known of the features.
-        outputs: Names of the q outputs; default: the columns of a DataFrame of values.
-
-    Returns:
-        An `Explanation`; for values (m, q), `Explanations` by name of the output.
-
-    Raises:
-        ArgumentError: an argument is wrong, or there are fewer than 4 distinct masks.
-        ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
-    """
-    if features is None and hasattr(masks, "columns"):
-        features = masks.columns
-    if outputs is None and hasattr(values, "columns"):
-        outputs = tuple(map(str, values.columns))
-    array = np.asarray(masks)
-    if array.ndim != 2 or not array.shape[1]:
-        raise ArgumentError(f"masks of shape {array.shape}; give (number of masks, n)")
-    labels = feature_labels(array.shape[1] if features is None else features)
-    checked = check_masks(array, len(labels))
-    if method == "spex":
-        raise ArgumentError(
-            "method 'spex' decodes coded masks, which spex.Run asks for; of masks that exist "
-            "already use 'auto', 'gp', 'proxyspex' or 'linear'"
-        )
-    checked_values(values, checked, "fit was given")
-    distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
-    least = min(LEAST_BUDGET, 1 << len(labels))
-    if distinct < least:
-        raise ArgumentError(f"{distinct} distinct masks are too few to fit; give at least {least}")
-    run = Run(labels, distinct, method, max_degree, seed, prior=prior, outputs=outputs)
-    run._want_nothing()
-    run.tell(checked, values)
-    found = run.fit()
-    notes = _notes_on(checked, labels)
-    if distinct < len(checked):
-        notes.append(
-            f"{len(checked) - distinct:,} of {len(checked):,} rows repeat the mask of another: "
-            "such rows count once, with the mean of their values."
-        )
-
-    def noted(one: Explanation) -> Explanation:
-        return replace(one, notes=(*one.notes, *notes))
-
-    return noted(found) if run._is_single else found.changed(lambda _, one: noted(one))
-
-
-def _notes_on(masks: BoolArray, labels: Sequence[str]) -> list[str]:
-    """What (m, n) masks cannot tell: of features that do not vary, and of those that vary alike."""
-    present = masks.mean(axis=0)
-    notes = []
-    for share, where in ((1.0, "present"), (0.0, "absent")):
-        if named := [label for label, p in zip(labels, present, strict=True) if p == share]:
-            notes.append(f"{where.capitalize()} in every row, so that nothing is known of it: ")
-            notes[-1] += ", ".join(named[:5]) + (" and others." if len(named) > 5 else ".")
-    groups: dict[bytes, list[str]] = {}
-    for label, column in zip(labels, masks.T, strict=True):
-        if 0 < column.sum() < len(column):
-            groups.setdefault(column.tobytes(), []).append(label)
-    notes += [
-        f"Never left out separately, so that their effects cannot be told apart: "
-        f"{', '.join(group[:5])}{' and others' if len(group) > 5 else ''}."
-        for group in groups.values()
-        if len(group) > 1
-    ][:5]
-    return notes
+    counts = np.ones(len(test)) if samples.weights is None else samples.weights[test]
+    return OutputMoments(
+        np.cov(values, aweights=counts), (errors * counts) @ errors.T / counts.sum()
+    )

@@ -8,7 +8,8 @@ from spex.checks.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustiv
 from spex.errors import ArgumentError
 from spex.f2.packing import n_words
 from spex.fitting.methods import METHODS, Method
-from spex.fourier.mask_design import least_budget
+from spex.fourier.mask_design import DrawnShare, least_budget
+from spex.fourier.mask_distribution import UNIFORM, WEIGHTINGS, MaskDistribution
 
 # Memory that the masks of a run may take, and what each takes at most (measured): in all, and for
 # each packed word.
@@ -28,6 +29,7 @@ class Settings:
         max_degree: Highest order of interaction that is searched for.
         seed: Random seed.
         target_r2: Stop once the lower bound of R2 reaches this; None for no such stop.
+        weighting: Name of the distribution of masks; see `spex.explain`.
 
     Raises:
         ArgumentError: a setting is wrong, or the budget is too small for the method.
@@ -39,6 +41,7 @@ class Settings:
     max_degree: int = 5
     seed: int = 0
     target_r2: float | None = None
+    weighting: str = UNIFORM.name
 
     def __post_init__(self) -> None:
         n, budget = self.n_features, whole_number("budget", self.budget, 1)
@@ -58,6 +61,10 @@ class Settings:
         if self.method not in METHODS:
             raise ArgumentError(
                 f"method={self.method!r} is unknown; choose one of {', '.join(METHODS)}"
+            )
+        if self.weighting not in WEIGHTINGS:
+            raise ArgumentError(
+                f"weighting={self.weighting!r} is unknown; choose one of {', '.join(WEIGHTINGS)}"
             )
         target = self.target_r2
         if target is not None and not (isinstance(target, int | float) and 0 < target <= 1):
@@ -93,6 +100,17 @@ class Settings:
     def total(self) -> int:
         """The most distinct masks that are evaluated."""
         return 1 << self.n_features if self.is_exhaustive else self.budget
+
+    @property
+    def distribution(self) -> MaskDistribution:
+        """What masks are drawn from; of all masks, each is drawn alike."""
+        return UNIFORM if self.is_exhaustive else WEIGHTINGS[self.weighting]
+
+    @property
+    def drawn_share(self) -> DrawnShare | None:
+        """How much of the budget is for drawn masks; None where all masks are drawn."""
+        method = self.of_method
+        return method.drawn if method.needs_coded or self.distribution.joins_coded else None
 
     @cached_property
     def of_method(self) -> Method:

@@ -87,6 +87,7 @@ def zoom(
     method: str = "auto",
     max_degree: int = 5,
     seed: int = 0,
+    weighting: str = "uniform",
     store: str | Path | Store | None = None,
     progress: bool | Callable[[Progress], None] = False,
 ) -> Zoom:
@@ -105,6 +106,7 @@ def zoom(
         method: see `spex.explain`.
         max_degree: see `spex.explain`.
         seed: see `spex.explain`.
+        weighting: see `spex.explain`.
         store: see `spex.explain`.
         progress: see `spex.explain`.
 
@@ -136,6 +138,7 @@ def zoom(
             method=method,
             max_degree=max_degree,
             seed=seed,
+            weighting=weighting,
             store=shared,
             progress=progress,
         )

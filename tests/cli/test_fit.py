@@ -79,7 +79,7 @@ def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):
     write(folder / "c.csv", [*header, "value"], [[*r, v] for r, v in zip(rows, found, strict=True)])
     assert main(["fit", "c.csv", "--method", "linear", "--html", "c.html"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "over masks like those given" in out and "no uniform sample" in out
+    assert "over masks like those given" in out and "no sample of uniform masks" in out
     assert "over masks like those given" in (folder / "c.html").read_text()
 
 

@@ -22,8 +22,8 @@ _Index = Annotated[
     typer.Option(
         "--index",
         metavar="I",
-        help="What the table shows: SV, BV, SII, k-SII, BII, STII, FSII, FBII (default), "
-        "Moebius or Fourier.",
+        help="What the table shows: SV, BV, SII, k-SII (default with --weighting shapley), BII, "
+        "STII, FSII, FBII (default), Moebius or Fourier.",
     ),
 ]
 _Order = Annotated[
@@ -38,6 +38,15 @@ _Order = Annotated[
 _Top = Annotated[int, typer.Option("--top", metavar="N", help="Rows of the printed table.")]
 _MaxDegree = Annotated[
     int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
+]
+_Weighting = Annotated[
+    str,
+    typer.Option(
+        "--weighting",
+        metavar="W",
+        help="Which masks are asked for and R2 is about: uniform, or shapley (every size alike: "
+        "better values of SV, SII, k-SII, STII and FSII).",
+    ),
 ]
 _Seed = Annotated[int, typer.Option(metavar="N", help="Random seed.")]
 _Out = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the explanation.")]
@@ -297,6 +306,7 @@ def explain(
         ),
     ] = "auto",
     max_degree: _MaxDegree = 5,
+    weighting: _Weighting = "uniform",
     index: _Index = None,
     order: _Order = None,
     top: _Top = 15,
@@ -384,6 +394,15 @@ def fit(
         str, typer.Option(metavar="M", help="auto, exact, linear, gp or proxyspex.")
     ] = "auto",
     max_degree: _MaxDegree = 5,
+    weighting: _Weighting = "uniform",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The column that says how much each mask counts in R2: the density of the "
+            "weighting over the density that the masks were drawn with.",
+        ),
+    ] = None,
     index: _Index = None,
     order: _Order = None,
     top: _Top = 15,
@@ -408,7 +427,8 @@ def fit(
         session,
         table,
         tuple(value or ()),
-        {"method": method, "max_degree": max_degree, "seed": seed},
+        weights,
+        {"method": method, "max_degree": max_degree, "seed": seed, "weighting": weighting},
         Shown(index, order, top, out, html),
     )
 

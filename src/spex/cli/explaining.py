@@ -258,6 +258,7 @@ def _computed(
         "method": request.method,
         "max_degree": request.max_degree,
         "seed": request.seed,
+        "weighting": request.weighting,
     }
     if request.zoom is not None:
         return zoom(

@@ -13,14 +13,19 @@ from spex.cli.inputs import read_file
 from spex.cli.session import Session, check_output
 from spex.cli.showing import Shown, deliver, with_command
 from spex.errors import ArgumentError
-from spex.run import fit
+from spex.given import fit
 
 _VALUE = "value"
 _PRESENT = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
 def run(
-    session: Session, path: Path, columns: Sequence[str], settings: dict[str, Any], shown: Shown
+    session: Session,
+    path: Path,
+    columns: Sequence[str],
+    weights: str | None,
+    settings: dict[str, Any],
+    shown: Shown,
 ) -> None:
     """Do what `spex fit` was asked for.
 
@@ -37,8 +42,11 @@ def run(
                 raise ArgumentError(f"{option} {output}: is the table itself")
         header, rows = parse(read_file(str(path), str(path)), str(path))
         names = tuple(columns) or (_VALUE,)
-        features, masks, values = _evaluations(header, rows, names, path)
+        numbers = names if weights is None else (*names, weights)
+        features, masks, values = _evaluations(header, rows, numbers, path)
         shown.check(len(features))
+        if weights is not None:
+            settings["weights"], values = values[:, -1], values[:, :-1]
         if len(names) == 1:
             found = fit(masks, values[:, 0], features, **settings)
         else:

@@ -51,6 +51,7 @@ class Request:
     target_r2: float | None
     method: str
     max_degree: int
+    weighting: str
     seed: int
     store: Path | None
     no_store: bool
@@ -81,7 +82,13 @@ class Request:
             ArgumentError: a setting is wrong.
         """
         return Settings(
-            n_features, self.budget, self.method, self.max_degree, self.seed, self.target_r2
+            n_features,
+            self.budget,
+            self.method,
+            self.max_degree,
+            self.seed,
+            self.target_r2,
+            self.weighting,
         )
 
 

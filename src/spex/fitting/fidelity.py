@@ -22,7 +22,7 @@ _SHARED_MASKS = 7.0
 
 @dataclass(frozen=True)
 class Fidelity:
-    """R2 over uniform masks.
+    """R2 over the masks of a distribution (`spex.fourier.mask_distribution`).
 
     Args:
         r2: 1 - ||f - f_hat||^2 / ||f - mean(f)||^2; 1 is perfect, 0 as good as the mean.
@@ -37,10 +37,26 @@ PERFECT = Fidelity(1.0, (1.0, 1.0))
 
 
 def folds(samples: Samples) -> list[IntArray]:
-    """Split the rows of the uniform masks into at most ten parts of equal size."""
+    """Split the rows of the drawn masks into at most ten parts of about equal size.
+
+    Masks of one group are in one part, unless there are so few that two parts may be all masks.
+    """
     rows = np.nonzero(samples.drawn)[0]
-    parts = min(_FOLDS, len(rows))
-    return [rows[part::parts] for part in range(parts)]
+    places = np.arange(len(rows))
+    if samples.groups is not None:
+        _, first, group = np.unique(samples.groups[rows], return_index=True, return_inverse=True)
+        if len(first) > 2:
+            places = np.argsort(np.argsort(first))[group]
+    parts = min(_FOLDS, int(places.max(initial=-1)) + 1)
+    return [rows[places % parts == part] for part in range(parts)]
+
+
+def variance(values: FloatArray, weights: FloatArray | None) -> float:
+    """The variance of (m,) values over the masks that (m,) weights stand for."""
+    if weights is None:
+        return float(values.var(ddof=1))
+    m, share = len(values), weights / weights.sum()
+    return float(share @ (values - share @ values) ** 2) * m / (m - 1)
 
 
 def same_folds(fewer: Samples, samples: Samples) -> bool:
@@ -61,6 +77,7 @@ def fidelity(
     predictions: FloatArray,
     share_left_out: float = 0.0,
     n_masks: float = np.inf,
+    weights: FloatArray | None = None,
 ) -> Fidelity:
     """R2 and its interval from values and predictions at drawn masks.
 
@@ -73,10 +90,12 @@ def fidelity(
             has. Scales the unexplained variance by (1 - share)^(0.7 R2); no correction at R2 = 0.
         n_masks: Number of all masks, where the predictions are of several fits that share most of
             them; default: they are of one fit.
+        weights: (m,) what the masks stand for, up to a factor; default: all alike.
     """
     m = len(values)
-    deviation = (values - values.mean()) ** 2 * (m / (m - 1))
-    error = (values - predictions) ** 2
+    share = 1.0 if weights is None else weights / weights.mean()
+    deviation = share * (values - (share * values).mean()) ** 2 * (m / (m - 1))
+    error = share * (values - predictions) ** 2
     spread = float(deviation.mean())
     scale = float(np.abs(values).max(initial=0.0))
     if spread <= (1e-12 * scale) ** 2:  # constant, up to rounding

@@ -150,8 +150,12 @@ def _half(
     size = m // 2
     coded, smaller = None, None if design is None else design(size)
     if design is None:
-        rows = np.sort(np.random.default_rng([seed, size]).permutation(m)[:size])
-        designed = np.zeros(size, dtype=np.bool_)
+        # Half of the masks, or of their groups, each whole.
+        groups = np.arange(m) if samples.groups is None else samples.groups
+        numbers = np.unique(groups)
+        chosen = np.random.default_rng([seed, size]).permutation(numbers)[: len(numbers) // 2]
+        rows = np.flatnonzero(np.isin(groups, chosen)).astype(np.int64)
+        designed = np.zeros(len(rows), dtype=np.bool_)
     else:
         if smaller is None or samples.coded is None:
             return None
@@ -164,13 +168,6 @@ def _half(
         rows = np.union1d(of_design, drawn)
         designed = np.isin(rows, of_design)
         coded = replace(samples.coded, design=smaller, values=samples.values[of_design])
-    part = replace(
-        samples,
-        words=samples.words[rows],
-        values=samples.values[rows],
-        drawn=samples.drawn[rows] & ~designed,
-        coded=coded,
-        designed=designed,
-        earlier={},
-    )
+    measuring = samples.drawn[rows] & ~designed
+    part = samples.at(rows, drawn=measuring, coded=coded, designed=designed, earlier={})
     return part, rows

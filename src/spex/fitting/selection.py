@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import ArgumentError
-from spex.fitting.fidelity import Fidelity, fidelity, folds
+from spex.fitting.fidelity import Fidelity, fidelity, folds, variance
 from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.surrogates.base import Fitted, Samples, Surrogate
 from spex.surrogates.refit import coefficient_errors
@@ -77,6 +77,7 @@ def fit_all(candidates: Sequence[Surrogate], samples: Sequence[Samples]) -> list
     parts = folds(samples[0])
     fitted: list[dict[str, Fitted]] = [{} for _ in samples]
     unfinished = list(range(len(samples)))
+    counts = _of(samples[0].weights, drawn)
     for candidate in candidates:
         with _single_threaded():
             fits = candidate.fit_outputs([samples[j] for j in unfinished], parts)
@@ -85,7 +86,8 @@ def fit_all(candidates: Sequence[Surrogate], samples: Sequence[Samples]) -> list
         unfinished = [
             j
             for j, fit in zip(unfinished, fits, strict=True)
-            if fidelity(samples[j].values[drawn], fit.predictions[drawn]).r2 <= _NOTHING_TO_GAIN
+            if fidelity(samples[j].values[drawn], fit.predictions[drawn], weights=counts).r2
+            <= _NOTHING_TO_GAIN
         ]
         if not unfinished:
             break
@@ -105,9 +107,10 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     values = samples.values
     drawn = np.nonzero(samples.drawn)[0]
     names = list(fitted)
+    counts = _of(samples.weights, drawn)
 
     def measure(predictions: FloatArray, share_left_out: float) -> Fidelity:
-        return fidelity(values[drawn], predictions[drawn], share_left_out, len(samples))
+        return fidelity(values[drawn], predictions[drawn], share_left_out, len(samples), counts)
 
     scores = {name: measure(fit.predictions, fit.share_left_out).r2 for name, fit in fitted.items()}
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
@@ -118,13 +121,14 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         for rows in folds(samples):
             others = samples.drawn.copy()
             others[rows] = False
-            of_fold[rows] = predictions[rows] @ _weights(predictions[others], values[others])
-        weights = _weights(predictions[drawn], values[drawn])
+            chosen = _weights(predictions[others], values[others], _of(samples.weights, others))
+            of_fold[rows] = predictions[rows] @ chosen
+        weights = _weights(predictions[drawn], values[drawn], counts)
     share_left_out = float(weights @ [fitted[name].share_left_out for name in names])
     measured = measure(of_fold, share_left_out)
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
-    unexplained = (1 - measured.r2) * float(values[drawn].var(ddof=1))
+    unexplained = (1 - measured.r2) * variance(values[drawn], counts)
     if len(used) > 1:
         # What only one of them has comes with a small weight; a single one has chosen its support.
         spectrum = spectrum.keep(_needed(spectrum, _DISPENSABLE * unexplained))
@@ -135,12 +139,26 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     return Fit(name, spectrum, measured, scores, errors, unexplained, used_weights, of_fold)
 
 
-def _weights(predictions: FloatArray, values: FloatArray) -> FloatArray:
+def _of(weights: FloatArray | None, rows: BoolArray | IntArray) -> FloatArray | None:
+    return None if weights is None else weights[rows]
+
+
+def _weights(
+    predictions: FloatArray, values: FloatArray, counts: FloatArray | None = None
+) -> FloatArray:
     """(c,) weights, not negative and of sum one, of predictions (m, c).
 
     Least squares; a single candidate where the others do not make it clearly better (Breiman,
     Stacked regressions, 1996).
+
+    Args:
+        predictions: (m, c) float64.
+        values: (m,) float64.
+        counts: (m,) how much each error counts; default: all alike.
     """
+    if counts is not None:
+        root = np.sqrt(counts / counts.mean())
+        predictions, values = predictions * root[:, None], values * root
     squared = ((predictions - values[:, None]) ** 2).mean(axis=0)
     best = int(squared.argmin())
     single = np.zeros(len(squared))

@@ -72,6 +72,20 @@ class InteractionIndex(enum.StrEnum):
         )
 
     @property
+    def corrected_as(self) -> str:
+        """The name of the correction that applies to it (`spex.fitting.correction`).
+
+        SV and k-SII are sums over SII. Those of the Banzhaf family have none.
+        """
+        of_sii = (InteractionIndex.SV, InteractionIndex.K_SII)
+        return str(InteractionIndex.SII if self in of_sii else self)
+
+    @property
+    def weighs_sizes(self) -> bool:
+        """Whether small and large sets count more than in the mean over all sets."""
+        return self.corrected_as in ("SII", "FSII", "STII")
+
+    @property
     def is_transform(self) -> bool:
         """Whether the values are coefficients of f, including that of the empty set."""
         return self in (InteractionIndex.MOEBIUS, InteractionIndex.FOURIER)

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from spex._typing import FloatArray, Interaction
 from spex.errors import ArgumentError
 from spex.f2.packing import pack
-from spex.fourier.spectrum import Spectrum
+from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.interactions.expansion import baseline_value, expand
 from spex.interactions.index import FIRST_ORDER, InteractionIndex, exact_weight, highest_of_baseline
 from spex.interactions.uncertainty import SpectrumErrors, error_of_sum, share_containing
@@ -230,6 +230,7 @@ def interactions(
     order: int | None = None,
     features: Sequence[str] | None = None,
     errors: SpectrumErrors | None = None,
+    correction: Spectrum | None = None,
 ) -> InteractionValues:
     """Read interactions from a spectrum, by equation (2) of `spex.interactions.index`.
 
@@ -240,6 +241,7 @@ def interactions(
             default is 1 for SV and BV and the spectrum's degree for the others.
         features: n labels; the default is the feature numbers.
         errors: of the spectrum; None if unknown.
+        correction: added to the spectrum, for values without errors of their own.
 
     Returns:
         The interactions of orders 1 to `order`, for Fourier and Moebius also the coefficient of
@@ -262,8 +264,9 @@ def interactions(
     if not np.isfinite(spectrum.coefficients).all():
         raise ArgumentError("the spectrum has coefficients that are not finite")
 
-    values = expand(spectrum, index, order)
-    baseline = baseline_value(spectrum, index, order)
+    read = spectrum if correction is None else weighted_sum([spectrum, correction], np.ones(2))
+    values = expand(read, index, order)
+    baseline = baseline_value(read, index, order)
     known = None if errors is None else _ErrorsOfValues(spectrum, errors, index, order)
     return InteractionValues(values, index, order, features, baseline, known)
 

@@ -21,6 +21,8 @@ from shapiq.approximator import Approximator  # noqa: E402
 class ShapiqApproximator(Approximator):  # type: ignore[misc] # shapiq is not read by mypy
     """`spex.explain` as a `shapiq.approximator.Approximator`.
 
+    For SV, SII, k-SII, STII and FSII with `weighting="shapley"`.
+
     For `approximator.approximate(budget, game)`, and for `approximator=` of `shapiq.Explainer` and
     `shapiq.TabularExplainer`, which take the index and order from it, not from their own arguments.
 
@@ -93,5 +95,7 @@ class ShapiqApproximator(Approximator):  # type: ignore[misc] # shapiq is not re
         seed = self._random_state
         if seed is None:
             seed = int(self._rng.integers(1 << 32))
-        explanation = explain(game, self.n, budget, seed=seed)
+        of_sizes = InteractionIndex.parse(self.index).weighs_sizes
+        weighting = "shapley" if of_sizes else "uniform"
+        explanation = explain(game, self.n, budget, seed=seed, weighting=weighting)
         return explanation.to_shapiq(self.index, self.max_order)

@@ -11,6 +11,7 @@ import numpy as np
 from spex._typing import Interaction
 from spex.errors import ArgumentError
 from spex.fitting.methods import METHODS
+from spex.fourier.mask_distribution import UNIFORM, WEIGHTINGS
 from spex.inputs.parts import Part, TextPart
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
@@ -152,17 +153,19 @@ def shown_interactions(
 ) -> InteractionValues:
     """The interactions of a report: what was asked for, or what suits the explanation.
 
-    Where neither index nor order is given: FBII up to the lowest order that holds nearly all of the
-    surrogate's variance. The full order would give the same surrogate in more, smaller and less
-    certain pieces. Where even that is too long to list: the Fourier coefficients.
+    Where neither index nor order is given: FBII, or k-SII where masks were weighted as Shapley
+    values weigh, up to the lowest order that holds nearly all of the surrogate's variance. The full
+    order would give the same surrogate in more, smaller and less certain pieces. Where even that is
+    too long to list: the Fourier coefficients.
     """
+    default = "k-SII" if explanation.correction else "FBII"
     if index is not None or order is not None:
-        return explanation.interactions(index or "FBII", order)
+        return explanation.interactions(index or default, order)
     order = telling_order(explanation)
     if order > _LISTABLE:
         return explanation.interactions("Fourier")
     try:
-        return explanation.interactions("FBII", order)
+        return explanation.interactions(default, order)
     except ArgumentError:
         return explanation.interactions("Fourier")
 
@@ -211,11 +214,34 @@ def fidelity(explanation: "Explanation") -> str:
     interval = f"90 % interval {_interval(low, high)}"
     if r2 <= 0:
         return f"Explains none of the variation (R2 {r2:.2f}, {interval}): do not rely on it."
-    over = "" if explanation.r2_distribution == "uniform" else " over masks like those given"
     return (
-        f"Explains {percent(r2)} of the variation{over} ({interval}), "
+        f"Explains {percent(r2)} of the variation{_over(explanation)} ({interval}), "
         "measured on evaluations that the fit has not seen."
     )
+
+
+def _over(explanation: "Explanation") -> str:
+    """Which masks R2 is about, where it is not uniform ones."""
+    distribution = explanation.r2_distribution
+    if distribution == UNIFORM.name:
+        return ""
+    known = WEIGHTINGS.get(distribution)
+    return " over masks like those given" if known is None else f" over {known.masks}"
+
+
+def basis(explanation: "Explanation", index: InteractionIndex) -> str | None:
+    """What values of an index rest on, in one sentence; None where there is nothing to say."""
+    if index.corrected_as in explanation.correction:
+        return (
+            f"{index} is corrected by what the surrogate leaves; R2 is of the surrogate without "
+            "this."
+        )
+    if index.weighs_sizes and not _is_exhaustive(explanation) and not explanation.correction:
+        return (
+            f"{index} weighs small and large sets more than this fit does; "
+            "weighting='shapley' (--weighting shapley) asks for masks that suit it."
+        )
+    return None
 
 
 def _is_exhaustive(explanation: "Explanation") -> bool:
@@ -256,7 +282,7 @@ def fidelity_short(explanation: "Explanation") -> str:
     if math.isnan(explanation.r2):
         return "R2 unknown"
     low, high = explanation.r2_interval
-    name = "R2" if explanation.r2_distribution == "uniform" else "R2 over masks like those given"
+    name = f"R2{_over(explanation)}"
     if math.isnan(low) or math.isnan(high):
         return f"{name} {_score(explanation.r2)}"
     if low == high and _is_exhaustive(explanation):

@@ -182,7 +182,7 @@ def page_data(
         kind=kind,
         blocks=blocks,
         heading=facts.heading(values),
-        hint=_hint(values, rows),
+        hint=_hint(explanation, values, rows),
         listing=_listing(explanation, rows, remainder),
         rows=rows,
         remainder=None if remainder is None else _typeset(remainder),
@@ -357,10 +357,12 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
     return tuple(rows)
 
 
-def _hint(values: InteractionValues, rows: tuple[TableRow, ...]) -> str:
+def _hint(explanation: "Explanation", values: InteractionValues, rows: tuple[TableRow, ...]) -> str:
     """What the columns of the table say."""
     index = values.index
     told = [f"{index}: {facts.MEANINGS[index]}."]
+    if basis := facts.basis(explanation, index):
+        told.append(basis)
     if any(row.share for row in rows):
         told.append("Share: the part of the explained variance that this coefficient accounts for.")
     if any(row.whisker for row in rows):

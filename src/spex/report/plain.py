@@ -43,4 +43,6 @@ def as_text(explanation: "Explanation") -> str:
     rest = facts.remainder(values, len(top))
     if rest is not None:
         lines.append(f"{'':>10}  {rest}")
+    if basis := facts.basis(explanation, values.index):
+        lines.append(basis)
     return "\n".join(lines)

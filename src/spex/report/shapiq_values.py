@@ -4,10 +4,12 @@ import math
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from spex._typing import Interaction
 from spex.errors import ArgumentError
 from spex.extras import require
-from spex.fourier.spectrum import Spectrum
+from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 
@@ -34,7 +36,7 @@ def interaction_values(
         )
     values = explanation.interactions(index, order)
     n = explanation.n_features
-    listed: dict[Interaction, float] = {(): _at_empty_set(values, explanation.spectrum)}
+    listed: dict[Interaction, float] = {(): _at_empty_set(values, _spectrum(explanation, index))}
     complete = sum(math.comb(n, size) for size in range(1, values.order + 1)) <= _ALL_LISTED
     sizes = range(1, values.order + 1 if complete else 2)
     listed |= dict.fromkeys(chain.from_iterable(combinations(range(n), s) for s in sizes), 0.0)
@@ -50,6 +52,12 @@ def interaction_values(
         estimation_budget=explanation.n_evaluations,
         baseline_value=values.baseline,
     )
+
+
+def _spectrum(explanation: "Explanation", index: InteractionIndex) -> Spectrum:
+    correction = explanation.correction.get(index.corrected_as)
+    spectra = [explanation.spectrum] + ([] if correction is None else [correction])
+    return weighted_sum(spectra, np.ones(len(spectra)))
 
 
 def _at_empty_set(values: InteractionValues, spectrum: Spectrum) -> float:

@@ -184,6 +184,8 @@ class InteractionTable:
         if any(facts.margin(self._values, interaction) for interaction, _ in self._top):
             sign = "+-" if options.ascii_only else "\N{PLUS-MINUS SIGN}"
             yield Text(f"{sign}: half the width of a 90 % interval", style="dim")
+        if basis := facts.basis(self._explanation, self._values.index):
+            yield Text(basis, style="dim")
 
     def _table(self, narrow: bool, ascii_only: bool) -> Table:
         shares = facts.shares_of(self._explanation, self._values.index)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -54,6 +54,8 @@ class Samples:
         coded: A coded design and its values, if there is one.
         designed: (m,) bool, which masks are those of the design; all of them are there.
         prior: What is known of the features.
+        weights: (m,) how much each drawn mask counts in R2 and in choices; None for all alike.
+        groups: (m,) numbers of masks that are left out together; None for each alone.
         earlier: Fits to a prefix of these samples with the same folds, by surrogate name.
     """
 
@@ -64,6 +66,8 @@ class Samples:
     coded: CodedValues | None = None
     designed: BoolArray | None = None
     prior: Prior = NO_PRIOR
+    weights: FloatArray | None = None
+    groups: IntArray | None = None
     earlier: Mapping[str, "Fitted"] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -73,13 +77,16 @@ class Samples:
         """These samples without some rows of drawn masks."""
         keep = np.ones(len(self), dtype=np.bool_)
         keep[rows] = False
-        return replace(
-            self,
-            words=self.words[keep],
-            values=self.values[keep],
-            drawn=self.drawn[keep],
-            designed=None if self.designed is None else self.designed[keep],
-        )
+        return self.at(np.flatnonzero(keep))
+
+    def at(self, rows: IntArray, **changes: Any) -> "Samples":
+        """The samples of some rows, with other changes."""
+
+        def of_rows(array: Any) -> Any:
+            return None if array is None else array[rows]
+
+        names = ("words", "values", "drawn", "designed", "weights", "groups")
+        return replace(self, **{name: of_rows(getattr(self, name)) for name in names} | changes)
 
 
 @dataclass(frozen=True, eq=False)

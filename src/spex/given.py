@@ -1,0 +1,126 @@
+"""Explain evaluations that exist already, by a `spex.Run` that asks for nothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray
+from spex.checks.masks import check_masks
+from spex.checks.values import checked_values
+from spex.errors import ArgumentError
+from spex.explanation import Explanation
+from spex.f2.packing import pack
+from spex.fourier.mask_distribution import UNIFORM
+from spex.prior import NO_PRIOR, Prior
+from spex.run import Run
+from spex.settings import LEAST_BUDGET, feature_labels
+
+
+def fit(
+    masks: npt.ArrayLike,
+    values: npt.ArrayLike,
+    features: int | Sequence[str] | None = None,
+    method: str = "auto",
+    max_degree: int = 5,
+    seed: int = 0,
+    *,
+    weighting: str = UNIFORM.name,
+    weights: npt.ArrayLike | None = None,
+    prior: Prior = NO_PRIOR,
+    outputs: Sequence[str] | None = None,
+) -> Any:
+    """Explain evaluations that exist already: a log of ablations, or another tool's samples.
+
+    R2 is cross-validated on the masks given. `r2_distribution` of the result says what it is
+    about: the weighting where the masks look like a sample of it ("uniform" by their first and
+    second moments, "shapley" by their sizes and first moments), or where `weights` are given; else
+    "given", masks like these, and a note says so.
+
+    Args:
+        masks: (m, n) of bool or 0/1, True = present. Equal masks count once, with the mean value.
+        values: (m,) real numbers, or (m, q) for q outputs.
+        features: n labels; default: the columns of a DataFrame of masks, else "0" to str(n - 1).
+        method: See `spex.explain`; not `spex`, which needs coded masks of its own (a `spex.Run`
+            asks for them).
+        max_degree: See `spex.explain`.
+        seed: Random seed.
+        weighting: The distribution of masks that R2 is to be about; with `shapley` the indices of
+            its family are corrected (see `spex.explain`).
+        weights: (m,) the density of that distribution over the density that the masks were drawn
+            with, up to a factor: what each mask counts in R2. `shapley` is
+            1 / ((n - 1) comb(n, s)) for the masks of size s, and has none of size 0 and n.
+        prior: What is known of the features.
+        outputs: Names of the q outputs; default: the columns of a DataFrame of values.
+
+    Returns:
+        An `Explanation`; for values (m, q), `Explanations` by name of the output.
+
+    Raises:
+        ArgumentError: an argument is wrong, or there are fewer than 4 distinct masks.
+        ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
+    """
+    if features is None and hasattr(masks, "columns"):
+        features = masks.columns
+    if outputs is None and hasattr(values, "columns"):
+        outputs = tuple(map(str, values.columns))
+    array = np.asarray(masks)
+    if array.ndim != 2 or not array.shape[1]:
+        raise ArgumentError(f"masks of shape {array.shape}; give (number of masks, n)")
+    labels = feature_labels(array.shape[1] if features is None else features)
+    checked = check_masks(array, len(labels))
+    if method == "spex":
+        raise ArgumentError(
+            "method 'spex' decodes coded masks, which spex.Run asks for; of masks that exist "
+            "already use 'auto', 'gp', 'proxyspex' or 'linear'"
+        )
+    checked_values(values, checked, "fit was given")
+    distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
+    least = min(LEAST_BUDGET, 1 << len(labels))
+    if distinct < least:
+        raise ArgumentError(f"{distinct} distinct masks are too few to fit; give at least {least}")
+    run = Run(
+        labels, distinct, method, max_degree, seed,
+        weighting=weighting, prior=prior, outputs=outputs,
+    )  # fmt: skip
+    run.want_nothing()
+    run.tell(checked, values)
+    if weights is not None:
+        run.weigh(checked, weights)
+    found = run.fit()
+    notes = _notes_on(checked, labels)
+    if distinct < len(checked):
+        notes.append(
+            f"{len(checked) - distinct:,} of {len(checked):,} rows repeat the mask of another: "
+            "such rows count once, with the mean of their values."
+        )
+
+    def noted(one: Explanation) -> Explanation:
+        return replace(one, notes=(*one.notes, *notes))
+
+    return (
+        noted(found) if isinstance(found, Explanation) else found.changed(lambda _, one: noted(one))
+    )
+
+
+def _notes_on(masks: BoolArray, labels: Sequence[str]) -> list[str]:
+    """What (m, n) masks cannot tell: of features that do not vary, and of those that vary alike."""
+    present = masks.mean(axis=0)
+    notes = []
+    for share, where in ((1.0, "present"), (0.0, "absent")):
+        if named := [label for label, p in zip(labels, present, strict=True) if p == share]:
+            notes.append(f"{where.capitalize()} in every row, so that nothing is known of it: ")
+            notes[-1] += ", ".join(named[:5]) + (" and others." if len(named) > 5 else ".")
+    groups: dict[bytes, list[str]] = {}
+    for label, column in zip(labels, masks.T, strict=True):
+        if 0 < column.sum() < len(column):
+            groups.setdefault(column.tobytes(), []).append(label)
+    notes += [
+        f"Never left out separately, so that their effects cannot be told apart: "
+        f"{', '.join(group[:5])}{' and others' if len(group) > 5 else ''}."
+        for group in groups.values()
+        if len(group) > 1
+    ][:5]
+    return notes
