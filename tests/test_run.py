@@ -3,6 +3,8 @@
 import json
 import tracemalloc
 
+import re
+
 import numpy as np
 import pandas
 import pytest
@@ -278,14 +280,18 @@ def test_equal_masks_count_once():
     ("change", "error", "message"),
     [
         ({"masks": np.zeros((3, 5), bool)}, spex.ValueFunctionError, "shape"),
-        ({"masks": np.zeros((100, 5), bool)}, spex.ArgumentError, "1 distinct masks are too few"),
+        (
+            {"masks": np.zeros((100, 5), bool)},
+            spex.ArgumentError,
+            "there is 1 distinct mask; a fit needs at least 4",
+        ),
         ({"masks": np.full((100, 10), 0.5)}, spex.ArgumentError, "0 and 1"),
         ({"masks": [1, 2]}, spex.ArgumentError, "masks of shape"),
         ({"values": np.full(100, np.nan)}, spex.ValueFunctionError, "nan"),
         ({"features": list("abc")}, spex.ArgumentError, "3 features"),
         ({"method": "spex"}, spex.ArgumentError, "spex.Run asks for"),
         ({"method": "exact"}, spex.ArgumentError, "exact"),
-        ({"outputs": ["a"]}, spex.ArgumentError, "names of outputs"),
+        ({"outputs": ["a"]}, spex.ArgumentError, "one number per mask, and outputs= has 1 name"),
         ({"prior": spex.Prior(sequence=(0, 99))}, spex.ArgumentError, "feature 99"),
     ],
 )
@@ -298,7 +304,7 @@ def test_wrong_evaluations(change, error, message):
 
 def test_wrong_tells():
     run = spex.Run(5, 20)
-    with pytest.raises(spex.ArgumentError, match="0 values are too few"):
+    with pytest.raises(spex.ArgumentError, match="0 values told; a fit needs at least 4"):
         run.fit()
     with pytest.raises(spex.ArgumentError, match="shape"):
         run.tell(np.zeros((2, 4), bool), [0.0, 1.0])
@@ -413,7 +419,7 @@ def test_one_output_in_a_column_is_a_mapping_too():
 def test_messages_about_values_that_were_told_do_not_blame_a_function():
     masks = uniform(3, 8, 0)
     for wrong, says in [
-        ([np.nan] * 8, r"given nan \(and 8 values that are"),
+        ([np.nan] * 8, r"given nan, no finite number \(8 of 8 masks"),
         ([1.0], r"given shape \(1,\) for 8 masks of 3 features; it must be shape"),
         ([1j] * 8, "given complex128 values"),
         ([1e200] * 8, r"given 1e\+200"),
@@ -482,3 +488,14 @@ def test_frames_name_features_and_outputs():
         assert spex.fit(frame, pandas.Series(values)).features == tuple("abcdefgh")
     both = pandas.DataFrame({"pos": values, "neg": -values})
     assert spex.fit(masks, both).outputs == ("pos", "neg")
+
+
+@pytest.mark.parametrize(("first", "second"), [((4,), (4, 1)), ((4, 1), (4,)), ((4, 2), (4, 3))])
+def test_values_in_another_form_are_refused_with_both_shapes(first, second):
+    run = spex.Run(4, 16)
+    masks = run.ask()
+    run.tell(masks[:4], np.ones(first))
+    before = "(k,)" if len(first) == 1 else f"(k, {first[1]})"
+    message = f"values of shape {second}; those before had shape {before}: tell"
+    with pytest.raises(spex.ArgumentError, match=re.escape(message)):
+        run.tell(masks[4:8], np.ones(second))

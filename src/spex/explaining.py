@@ -113,8 +113,12 @@ def result(
     if isinstance(found, Explanation):
         return _completed(found, contexts[0], run.forecast() if forecast else {}, again[0])
     forecasts = run.forecast() if forecast else [{}] * len(found)
-    if len(contexts) != len(found):
-        contexts = tuple(replace(contexts[0], score=name) for name in found)
+    if source.outputs is None:  # the values told how many there are
+        (one,) = contexts
+        contexts = tuple(
+            replace(one, score=name if one.score is None else f"{one.score}: {name}")
+            for name in found
+        )
     return found.changed(
         lambda number, one: _completed(one, contexts[number], forecasts[number], again[number])
     )

@@ -39,6 +39,7 @@ from spex.prior import NO_PRIOR, Prior
 from spex.settings import LEAST_BUDGET, Settings, feature_labels
 from spex.surrogates.base import CodedValues, Fitted, Samples
 from spex.told import OrderedRows, Told
+from spex.wording import counted
 
 # The first stage has at least so many masks.
 _FIRST_STAGE = 64
@@ -158,12 +159,13 @@ class Run:
         q = found.shape[1]
         names = self._outputs
         if names is not None and (is_single or len(names) != q):
-            shown = "one number" if is_single else f"{q} outputs"
-            raise ArgumentError(f"{shown} per mask for {len(names)} names of outputs")
+            shown = "one number" if is_single else counted(q, "output")
+            raise ArgumentError(f"{shown} per mask, and outputs= has {counted(len(names), 'name')}")
         if self._is_single not in (None, is_single) or self._told.n_outputs not in (None, q):
+            before = "(k,)" if self._is_single else f"(k, {self._told.n_outputs})"
             raise ArgumentError(
-                f"values of shape {np.shape(values)}; before, there were "
-                f"{self._told.n_outputs} outputs per mask: tell the same number each time"
+                f"values of shape {np.shape(values)}; those before had shape {before}: tell the "
+                "same number of outputs, in the same form, each time"
             )
         self._is_single = is_single
         self._told.tell(self._told.numbers(pack(checked)), found)
@@ -324,7 +326,9 @@ class Run:
         settings, told = self.settings, self._told
         least = min(LEAST_BUDGET, 1 << settings.n_features)
         if told.count < least:
-            raise ArgumentError(f"{told.count} values are too few to fit; tell at least {least}")
+            raise ArgumentError(
+                f"{counted(told.count, 'value')} told; a fit needs at least {least}"
+            )
         for column in told.values(told.all_told()).T:
             check_resolution(column)
         if settings.is_exhaustive and told.count == 1 << settings.n_features:
@@ -370,9 +374,9 @@ class Run:
         if drawn.sum() < 2 or (drawn.sum() < _FEW_DRAWN and not is_complete):
             if settings.of_method.needs_coded:
                 raise ArgumentError(
-                    f"{int(drawn.sum())} masks with a value measure R2, and method 'spex' needs 2 "
-                    "beside the coded ones: tell more of those that were asked for, or use method "
-                    "'auto'"
+                    f"{counted(int(drawn.sum()), 'mask')} with a value can measure R2, and method "
+                    "'spex' needs 2 beside the coded ones: tell more of those that were "
+                    "asked for, or use method 'auto'"
                 )
             design, drawn = None, np.ones(len(rows), dtype=np.bool_)
             designed[:] = False
@@ -384,6 +388,9 @@ class Run:
                     "present on average. R2 is measured by cross-validation over masks like these. "
                     "What it is over uniform masks, and how far values may be off, cannot be said.",
                 )
+        if told.count < _FEW_DRAWN:
+            few = f"{told.count} evaluations say little: effects may be chance; evaluate more."
+            notes = (*notes, few)
         values = told.values(rows)
         samples = [
             Samples(
@@ -570,7 +577,15 @@ def fit(
     distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
     least = min(LEAST_BUDGET, 1 << len(labels))
     if distinct < least:
-        raise ArgumentError(f"{distinct} distinct masks are too few to fit; give at least {least}")
+        raise ArgumentError(
+            f"there {'is' if distinct == 1 else 'are'} {counted(distinct, 'distinct mask')}; a fit "
+            f"needs at least {least}"
+        )
+    if method == "exact" and distinct < 1 << len(labels):
+        raise ArgumentError(
+            f"method 'exact' needs the values of all 2^{len(labels)} masks, and "
+            f"{counted(distinct, 'is', 'are')} there; use another method, such as 'auto'"
+        )
     run = Run(labels, distinct, method, max_degree, seed, prior=prior, outputs=outputs)
     run._want_nothing()
     run.tell(checked, values)

@@ -65,7 +65,7 @@ MASKERS = [
     (lambda: spex.Text("a b", prompt="{input}" + HALF), "prompt holds half of a surrogate pair"),
     (lambda: spex.Text("a b", system=3), "system must be a str or None, not int"),
     (lambda: spex.Text("a b", system=HALF), "system holds half of a surrogate pair"),
-    (lambda: TWO.render([1]), "mask has shape (1,), but there are 2 features; give an array of"),
+    (lambda: TWO.render([1]), "mask has shape (1,); of 2 features, give an array of"),
     # Documents
     (lambda: spex.Documents([]), "documents is empty; give at least two, or one with unit="),
     (lambda: spex.Documents(None), "documents is a NoneType; give a list of texts, of pairs"),
@@ -198,7 +198,7 @@ FUNCTIONS = [
     (lambda: spex.PredictFunction(TWO, 3), "give a function such as classifier.predict_proba"),
     (lambda: predicted(lambda m: np.zeros(m + 1)), "shape (2,) for 1 inputs; it must return"),
     (lambda: predicted(lambda m: ["a"] * m), "list that is no array of numbers"),
-    (lambda: predicted(lambda m: [NAN] * m), "values that are not finite in a batch of"),
+    (lambda: predicted(lambda m: [NAN] * m), "no finite number ("),
     (lambda: predicted(lambda m: np.eye(m, 2), output=2), "returns 2 numbers for an input; give 0"),
     (lambda: predicted(lambda m: np.eye(m, 2), output=1.5), "output=1.5; it must be a whole"),
     (lambda: predicted(lambda m: np.eye(m, 2), output="a"), "it has no names; give a position"),
