@@ -1,15 +1,12 @@
 """Ask and tell: any order, any part, masks never asked for; evaluations that exist already."""
 
 import json
-import tracemalloc
-
 import re
+import tracemalloc
 
 import numpy as np
 import pandas
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import spex
 from spex.report.html import render_html
@@ -248,13 +245,14 @@ def test_masks_drawn_in_pairs_or_from_a_design_are_no_uniform_sample():
     assert spex.fit(chain, bumpy(chain)).r2_distribution == "given"
 
 
-@given(st.integers(0, 10_000), st.sampled_from([3, 7, 20, 70]))
-def test_uniform_masks_are_taken_for_what_they_are(seed, n):
+@pytest.mark.parametrize("n", [3, 7, 20, 70])
+def test_uniform_masks_are_taken_for_what_they_are(n):
     from spex.f2.packing import pack
     from spex.fourier.mask_distribution import UNIFORM
 
-    masks = np.unique(np.random.default_rng(seed).random((150, n)) < 0.5, axis=0)
-    assert UNIFORM.may_have_drawn(pack(masks), n)
+    drawn = (np.random.default_rng(seed).random((150, n)) < 0.5 for seed in range(300))
+    taken = [UNIFORM.may_have_drawn(pack(np.unique(masks, axis=0)), n) for masks in drawn]
+    assert sum(taken) >= 297  # the test errs in fewer than one of a hundred samples
 
 
 def test_all_masks_are_exact():

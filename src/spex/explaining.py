@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spex._typing import BoolArray, FloatArray
 from spex.context import Context
 from spex.errors import ArgumentError
@@ -68,6 +70,8 @@ def explain(
     """
     if store is not None and not isinstance(store, str | Path | Store):
         raise ArgumentError(f"store={store!r}; give the path of a file, or a spex.Store")
+    if not isinstance(progress, bool | np.bool_) and not callable(progress):
+        raise ArgumentError(f"progress={progress!r}; give True, False, or a function")
     source = as_source(f, features)
     run = run_of(
         source, budget, method=method, max_degree=max_degree, seed=seed, target_r2=target_r2

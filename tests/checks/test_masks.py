@@ -30,7 +30,7 @@ def test_no_masks():
     [
         (
             [1, 0],
-            r"masks has shape \(2,\); of 2 features, give .* shape \(m, 2\); for one mask: mask\[None\]$",
+            r"masks has shape \(2,\); .* shape \(m, 2\); for one mask: mask\[None\]$",
         ),
         ([[1, 0, 1]], r"masks has shape \(1, 3\); of 2 features, give .* shape \(m, 2\)$"),
         ([[1, 2]], "masks holds values of type int64 other than 0 and 1; give booleans"),

@@ -98,6 +98,11 @@ def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSourc
         if features is None:
             return source
         return _Relabelled(source, _labels(features, source.features))
+    if hasattr(f, "predict") and not callable(f):
+        raise ArgumentError(
+            f"a {type(f).__name__} takes inputs, not masks; explain "
+            "spex.PredictFunction(spex.Table(row, background), model)"
+        )
     if not callable(f):
         raise ArgumentError(f"the value function must be callable on masks, not {type(f).__name__}")
     own = _players(f) if hasattr(f, "n_players") else getattr(f, "features", None)
