@@ -425,3 +425,14 @@ def test_values_whose_squares_vanish_are_refused():
             spex.explain(tiny, n, budget=budget)
     constant = spex.explain(lambda masks: np.full(len(masks), 1e-200), 30, budget=100)
     assert constant.r2 == 1.0 and constant.predict(np.ones((1, 30), dtype=bool)) == [1e-200]
+
+
+def test_wrong_calls_name_the_remedy():
+    class Classifier:
+        def predict(self, rows):
+            raise AssertionError
+
+    with pytest.raises(spex.ArgumentError, match=r"takes inputs, not masks; explain spex\.Predict"):
+        spex.explain(Classifier(), 4)
+    with pytest.raises(spex.ArgumentError, match="progress=5; give True, False, or a function"):
+        spex.explain(lambda masks: masks.sum(axis=1), 4, 16, progress=5)

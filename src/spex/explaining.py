@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spex._typing import BoolArray, FloatArray
 from spex.context import Context
 from spex.errors import ArgumentError
@@ -74,6 +76,8 @@ def explain(
     """
     if store is not None and not isinstance(store, str | Path | Store):
         raise ArgumentError(f"store={store!r}; give the path of a file, or a spex.Store")
+    if not isinstance(progress, bool | np.bool_) and not callable(progress):
+        raise ArgumentError(f"progress={progress!r}; give True, False, or a function")
     source = as_source(f, features)
     run = run_of(
         source,
@@ -125,8 +129,12 @@ def result(
     if isinstance(found, Explanation):
         return _completed(found, contexts[0], run.forecast() if forecast else {}, again[0])
     forecasts = run.forecast() if forecast else [{}] * len(found)
-    if len(contexts) != len(found):
-        contexts = tuple(replace(contexts[0], score=name) for name in found)
+    if source.outputs is None:  # the values told how many there are
+        (one,) = contexts
+        contexts = tuple(
+            replace(one, score=name if one.score is None else f"{one.score}: {name}")
+            for name in found
+        )
     return found.changed(
         lambda number, one: _completed(one, contexts[number], forecasts[number], again[number])
     )

@@ -19,7 +19,7 @@ from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import spectrum_errors, widened
 from spex.interactions.values import InteractionValues, interactions
 from spex.saving import REMEDY, Found, Saved
-from spex.wording import distinct
+from spex.wording import counted, distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,8 @@ class Explanation(Saved):
     def __post_init__(self) -> None:
         if len(self.features) != self.spectrum.n_features:
             raise ArgumentError(
-                f"{len(self.features)} labels for a spectrum of {self.spectrum.n_features} features"
+                f"{counted(len(self.features), 'label')} for a spectrum of "
+                f"{counted(self.spectrum.n_features, 'feature')}"
             )
 
     @property

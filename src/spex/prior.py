@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spex.errors import ArgumentError
+from spex.wording import counted
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Prior:
         """
         if self.relevance is not None and len(self.relevance) != n_features:
             raise ArgumentError(
-                f"relevance holds {len(self.relevance)} numbers for {n_features} features"
+                f"relevance holds {counted(len(self.relevance), 'number')} for "
+                f"{counted(n_features, 'feature')}"
             )
         named = {*self.sequence, *(feature for pair in self.close for feature in pair)}
         if outside := sorted(feature for feature in named if not 0 <= feature < n_features):

@@ -19,9 +19,9 @@ def percent(share: float) -> str:
     return f"{number:.0f} %"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 evaluation`, `2,000 evaluations`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: `1 evaluation`, `2,000 evaluations`; plural: default noun + s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def shorten(text: str, limit: int = 60) -> str:

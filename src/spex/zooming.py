@@ -18,12 +18,12 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.context import Context
 from spex.errors import ArgumentError
 from spex.evaluation.evaluator import Progress
-from spex.evaluation.source import ValueSource, as_source
+from spex.evaluation.source import ValueSource, Wrapped, as_source
 from spex.evaluation.store import Store
 from spex.explaining import explain
 from spex.explanation import Explanation
 from spex.interactions.index import InteractionIndex
-from spex.prior import NO_PRIOR
+from spex.prior import NO_PRIOR, Prior
 from spex.saving import Found, Saved
 
 # The coarse units chosen by themselves hold this share of the coarse surrogate's variance: what is
@@ -159,7 +159,7 @@ def zoom(
     return Zoom(coarse, fine, tuple(chosen))
 
 
-class _View:
+class _View(Wrapped):
     """A source over groups of another source's features: those of a group come and go together.
 
     Args:
@@ -178,13 +178,23 @@ class _View:
         fixed: BoolArray,
         is_stored: bool,
     ) -> None:
-        self._source = source
+        super().__init__(source)
         self._is_stored = is_stored
         self._groups = groups
         self._fixed = fixed
-        self.features = tuple(features)
-        self.outputs = source.outputs
-        self.prior = NO_PRIOR
+        self._features = tuple(features)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self._features
+
+    @property
+    def prior(self) -> Prior:
+        return NO_PRIOR
+
+    @property
+    def may_vary(self) -> bool:
+        return False  # the noise of a level is not measured
 
     @property
     def identities(self) -> tuple[str, ...] | None:

@@ -91,7 +91,7 @@ def test_blank_lines_and_columns_without_a_name():
         ("a;b\n1,5;2\n", "columns are separated by semicolons; use commas"),
         ("a\tb\n1\t2\n", "columns are separated by tabs; use commas"),
         ("a,b\n1,2,3\n", r"line 2 has 3 cells, the header has 2"),
-        ("a,b\n1,2\n\n1\n", r"line 4 has 1 cells, the header has 2"),
+        ("a,b\n1,2\n\n1\n", r"line 4 has 1 cell, the header has 2"),
         ('a,b\n"1,2\n', "is not CSV with a header"),
         ("a,b\n" + "x" * 200_000 + ",1\n", "is not CSV with a header .line 2: field larger"),
         ("\n\n", "is not CSV with a header"),

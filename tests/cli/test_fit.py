@@ -87,31 +87,37 @@ def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):
     ("content", "message"),
     [
         ("a,b,score\n0,1,2\n", "has no column 'value'"),
-        ("a,b,value\n0,2,1\n", "'2' in column 'b', row 1"),
-        ("a,b,value\n0,,1\n", "'' in column 'b', row 1"),
+        ("a,b,value\n0,2,1\n", "'2' in column 'b', line 2"),
+        ("a,b,value\n0,,1\n", "'' in column 'b', line 2"),
         (
             "a,b,value\n0,1,x\n",
-            "'x' in column 'value', row 1 under the header, is no finite number",
+            "'x' in column 'value', line 2, is no finite number",
         ),
         (
             "a,b,value\n0,1,nan\n1,1,2\n0,0,1\n1,0,1\n",
-            "'nan' in column 'value', row 1 under the header, is no finite number",
+            "'nan' in column 'value', line 2, is no finite number",
         ),
-        ("a,b,value\n0,1,1\n", "1 distinct masks are too few"),
+        ("a,b,value\n0,1,1\n", "there is 1 distinct mask; a fit needs"),
         ("a,a,value\n0,1,1\n", "has two columns 'a'"),
         ("value\n1\n", "has no column beside the values"),
         ("", "is empty"),
         (
             "a,b,value\n0,1,1_000\n",
-            "'1_000' in column 'value', row 1 under the header, is no finite number",
+            "'1_000' in column 'value', line 2, is no finite number",
         ),
         (
             "id,a,value\n7,1,2\n",
-            "'7' in column 'id', row 1 under the header; a feature is 1 where it is present",
+            "'7' in column 'id', line 2; a feature is 1 where it is present",
         ),
         ("id,a,value\n7,1,2\n", "leave out a column that is no feature, such as an id"),
         ("a;b;value\n0;1;2\n", "its columns are separated by semicolons; use commas"),
         ('a,b,value\n"0,1,2\n', "is not CSV"),
+        ("a,b,value\n0,1,1\n\n0,1,2\n0,5,1\n", "'5' in column 'b', line 5"),
+        ("0,1,2.5\n1,1,3\n", "has no header: line 1 holds numbers"),
+        ('[{"a": 0, "value": 1}]', "is JSON; give CSV"),
+        ('{\n "format": "spex-explanation"}', "is JSON; give CSV"),
+        ("a,value,value2\n0,1,2.5\n", "values of another output: --value value --value value2"),
+        ("a,b,value\n0,1\n", "line 2 has 2 cells, the header has 3"),
     ],
 )
 def test_bad_tables_get_one_line(folder, capsys, content, message):
@@ -127,6 +133,7 @@ def test_bad_tables_get_one_line(folder, capsys, content, message):
         (["missing.csv"], "cannot be read"),
         (["."], "cannot be read"),
         (["a.csv", "--method", "spex"], "spex.Run asks for"),
+        (["a.csv", "--method", "exact"], "needs the values of all 2^6 masks, and 50 are there"),
         (["a.csv", "--out", "a.csv"], "is the table itself"),
         (["a.csv", "--order", "0"], "order"),
         (["a.csv", "--top", "-1"], "--top -1"),
@@ -144,3 +151,9 @@ def test_the_file_of_the_table_is_not_touched(folder, capsys):
     assert main(["fit", "a.csv", "-q", "--out", "a.json"]) == 0
     assert capsys.readouterr().out == "" and (folder / "a.csv").read_bytes() == before
     assert json.loads((folder / "a.json").read_text())["r2_distribution"] == "uniform"
+
+
+def test_few_rows_say_little(folder, capsys):
+    table(folder / "a.csv", m=4)
+    assert main(["fit", "a.csv"]) == 0
+    assert "4 evaluations say little" in " ".join(capsys.readouterr().out.split())

@@ -159,6 +159,7 @@ class Source:
     features = ("a", "b", "c", "d")
     outputs = None
     prior = NO_PRIOR
+    may_vary = False
     hashed = 0
 
     @property
@@ -168,6 +169,9 @@ class Source:
 
     def contexts(self):
         return (spex.Context(model="own", score="sum", score_unit="points"),)
+
+    def stored_masks(self, masks):
+        return masks
 
     def stream(self, masks):
         for row in reversed(range(len(masks))):  # in any order
@@ -185,6 +189,42 @@ def test_a_source_of_ones_own(tmp_path):
     assert relabelled.features == ("w", "x", "y", "z")
     with pytest.raises(spex.ArgumentError, match="3 labels for a value function of 4"):
         spex.explain(Source(), 3, 16)
+
+
+def test_a_source_that_lacks_a_member_is_refused_before_it_is_asked(monkeypatch):
+    class Asked(Source):
+        def stream(self, masks):
+            raise AssertionError
+
+    class OneContext(Asked):
+        outputs = ("x", "y")
+
+    with pytest.raises(
+        spex.ArgumentError, match=r"1 spex\.Context for 2 outputs; give one for each"
+    ):
+        spex.explain(OneContext(), budget=16)
+    monkeypatch.delattr(Source, "may_vary")
+    monkeypatch.delattr(Source, "stored_masks")
+    with pytest.raises(spex.ArgumentError, match="Asked has no may_vary, stored_masks"):
+        spex.explain(Asked(), budget=16)
+
+
+def test_two_outputs_keep_their_contexts():
+    class Two(Source):
+        outputs = ("x", "y")
+
+        def contexts(self):
+            return (spex.Context(score="first"), spex.Context(score="second"))
+
+        def stream(self, masks):
+            yield np.arange(len(masks)), np.stack([total(masks), -total(masks)], axis=1)
+
+    found = spex.explain(Two(), budget=16)
+    assert [one.context.score for one in found.values()] == ["first", "second"]
+    unnamed = type("Unnamed", (Two,), {"outputs": None, "contexts": Source.contexts})
+    found = spex.explain(unnamed(), budget=16)
+    assert [one.context.score for one in found.values()] == ["sum: 0", "sum: 1"]
+    assert found["1"].context.score_unit == "points"
 
 
 def test_a_source_that_leaves_masks_out():

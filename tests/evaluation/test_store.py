@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -41,14 +42,16 @@ def test_a_value_stays_as_it_was_first(tmp_path):
 def test_foreign_files_are_refused(tmp_path):
     text = tmp_path / "text.sqlite"
     text.write_text("no database, but long enough to be taken for the head of one" * 20)
-    with pytest.raises(spex.StoreError, match="not a database"):
+    with pytest.raises(
+        spex.StoreError, match="not a database; give a new file, or one that spex wrote"
+    ):
         spex.Store(text)
     other = tmp_path / "other.sqlite"
     connection = sqlite3.connect(other)
     connection.execute("create table t (x)")
     connection.commit()
     connection.close()
-    with pytest.raises(spex.StoreError, match="no sample store"):
+    with pytest.raises(spex.StoreError, match="no sample store of spex; give a new file"):
         spex.Store(other)
     with pytest.raises(spex.StoreError, match="cannot open"):
         spex.Store(tmp_path / "nowhere" / "s.sqlite")
@@ -229,8 +232,9 @@ def replaced(store):
 
 def locked(store):
     store._connection.execute("pragma busy_timeout = 10")
-    store.other = sqlite3.connect(store.path, isolation_level=None)
-    store.other.execute("begin immediate")
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("begin immediate")
+    weakref.finalize(store, other.close)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,14 @@
+import io
+
+import numpy as np
+from rich.console import Console
+
+import spex
+from spex.report import facts
+from spex.report.html import page_data
+from spex.report.terminal import view
+
+
 def test_repr_says_what_how_well_and_at_what_cost(review):
     lines = repr(review).splitlines()
     assert lines[0] == (
@@ -36,3 +47,23 @@ def test_constant_and_hostile(make):
 def test_dense_spectrum_has_a_repr(make):
     wide = make({tuple(range(23)): 1.0}, [str(i) for i in range(23)])
     assert "Fourier" in repr(wide)
+
+
+def test_values_that_may_be_noise_are_marked_alike_everywhere():
+    rng = np.random.default_rng(0)
+    found = spex.explain(lambda masks: 1.0 * masks[:, 0] + rng.normal(size=len(masks)), 8, 120)
+    values = facts.shown_interactions(found, None, None)
+    top = [interaction for interaction, _ in values.top(10)]
+    noise = [i for i in top if values.interval(i)[0] < 0 < values.interval(i)[1]]
+    assert (0,) not in noise and noise
+    said = f"?: {len(noise)} of {len(top)} listed"
+    printed = repr(found)
+    assert said in printed and printed.count(" ? ") == len(noise)
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(view(found, k=10))
+    shown = console.export_text()
+    assert said in shown and shown.count(" ? ") == len(noise)
+    page = page_data(found)
+    assert "?: " in page.hint and [r.value.endswith("?") for r in page.rows[: len(top)]] == [
+        interaction in noise for interaction in top
+    ]

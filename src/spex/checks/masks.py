@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from spex._typing import BoolArray
 from spex.errors import ArgumentError
+from spex.wording import counted
 
 
 def check_masks(masks: npt.ArrayLike, n_features: int) -> BoolArray:
@@ -24,9 +25,10 @@ def check_masks(masks: npt.ArrayLike, n_features: int) -> BoolArray:
     """
     array = np.asarray(masks)
     if array.ndim != 2 or array.shape[1] != n_features:
+        remedy = "; for one mask: mask[None]" if array.shape == (n_features,) else ""
         raise ArgumentError(
-            f"masks has shape {array.shape}, but there are {n_features} features; "
-            f"give an array of shape (m, {n_features})"
+            f"masks has shape {array.shape}; of {counted(n_features, 'feature')}, give an array of "
+            f"shape (m, {n_features}){remedy}"
         )
     return _as_bool(array, "masks")
 
@@ -47,7 +49,7 @@ def check_mask(mask: npt.ArrayLike, n_features: int) -> BoolArray:
     array = np.asarray(mask)
     if array.shape != (n_features,):
         raise ArgumentError(
-            f"mask has shape {array.shape}, but there are {n_features} features; "
+            f"mask has shape {array.shape}; of {counted(n_features, 'feature')}, "
             f"give an array of shape ({n_features},)"
         )
     return _as_bool(array, "mask")

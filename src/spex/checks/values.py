@@ -4,6 +4,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 from spex.errors import ValueFunctionError
+from spex.wording import counted
 
 # Limits of absolute values: the squares of larger ones overflow, and where all are smaller than
 # SMALLEST, their squares underflow, so that the function would seem constant.
@@ -35,7 +36,8 @@ def checked_values(
     is_empty = values.ndim == 2 and values.shape[1] == 0
     if values.ndim not in (1, 2) or len(values) != len(masks) or is_empty:
         raise ValueFunctionError(
-            f"{source} shape {values.shape} for {len(masks)} masks of {masks.shape[1]} features; "
+            f"{source} shape {values.shape} for {counted(len(masks), 'mask')} of "
+            f"{counted(masks.shape[1], 'feature')}; "
             f"it must be shape ({len(masks)},), one number per mask, or ({len(masks)}, q) for q "
             "outputs"
         )
@@ -49,12 +51,11 @@ def checked_values(
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         present = np.nonzero(masks[bad[0]])[0].tolist()
-        shown = str(present) if len(present) <= 12 else f"{len(present)} features"
+        shown = str(present) if len(present) <= 12 else counted(len(present), "feature")
         worst = values[bad[0]][~np.isfinite(values[bad[0]])][0]
         raise ValueFunctionError(
-            f"{source} {worst} (and {len(bad)} values that are not finite in a batch of "
-            f"{len(values)}), first with {shown} present; clip it or score by log-odds instead of "
-            "probabilities"
+            f"{source} {worst}, no finite number ({len(bad):,} of {counted(len(values), 'mask')}, "
+            f"first with {shown} present); clip it or score by log-odds instead of probabilities"
         )
     if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST:
         raise ValueFunctionError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spex.checks.arguments import MAX_FEATURES
 from spex.errors import ArgumentError
-from spex.wording import shorten
+from spex.wording import counted, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,15 @@ _MOST_COLUMNS = 2 * MAX_FEATURES  # features, and outputs where there are any
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
-def parse(content: str, where: str) -> tuple[list[str], list[list[str]]]:
+class Row(list[str]):
+    """The cells of a row of a file, and the number of the line that it ends on."""
+
+    def __init__(self, cells: Sequence[str], line: int) -> None:
+        super().__init__(cells)
+        self.line = line
+
+
+def parse(content: str, where: str) -> tuple[list[str], list[Row]]:
     """The header and the rows of a CSV file, every cell as it is written.
 
     A column without a name is named as pandas does, such as "Unnamed: 0".
@@ -40,14 +48,14 @@ def parse(content: str, where: str) -> tuple[list[str], list[list[str]]]:
         if first.count(separator) > first.count(","):
             raise ArgumentError(f"{where}: its columns are separated by {name}; use commas")
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-    rows: list[list[str]] = []
+    rows: list[Row] = []
     try:
         for row in filter(None, reader):  # a blank line has no cells
-            rows.append(row)
+            rows.append(Row(row, reader.line_num))
             if len(row) != len(rows[0]):
                 raise ArgumentError(
-                    f"{where}: is not CSV with a header (line {reader.line_num} has {len(row)} "
-                    f"cells, the header has {len(rows[0])})"
+                    f"{where}: is not CSV with a header (line {reader.line_num} has "
+                    f"{counted(len(row), 'cell')}, the header has {len(rows[0]):,})"
                 )
             if len(row) > _MOST_COLUMNS:
                 raise ArgumentError(

@@ -1,6 +1,8 @@
 """`spex fit`: explain evaluations that exist already."""
 
 import math
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
-from spex.cli.csv_table import parse
+from spex.cli.csv_table import Row, parse
 from spex.cli.inputs import read_file
 from spex.cli.session import Session, check_output
 from spex.cli.showing import Shown, deliver, with_command
@@ -16,6 +18,7 @@ from spex.errors import ArgumentError
 from spex.given import fit
 
 _VALUE = "value"
+_JSON = re.compile(r"""\s*[\[{]\s*["'\[{\]}]""")
 _PRESENT = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
@@ -40,7 +43,13 @@ def run(
             check_output(output, option)
             if output.resolve() == path.resolve():
                 raise ArgumentError(f"{option} {output}: is the table itself")
-        header, rows = parse(read_file(str(path), str(path)), str(path))
+        content = read_file(str(path), str(path))
+        if _JSON.match(content):
+            raise ArgumentError(
+                f"{path}: is JSON; give CSV: a header, and one line for each evaluation (spex "
+                "report shows a saved explanation)"
+            )
+        header, rows = parse(content, str(path))
         names = tuple(columns) or (_VALUE,)
         numbers = names if weights is None else (*names, weights)
         features, masks, values = _evaluations(header, rows, numbers, path)
@@ -55,9 +64,14 @@ def run(
 
 
 def _evaluations(
-    header: list[str], rows: list[list[str]], names: Sequence[str], path: Path
+    header: list[str], rows: list[Row], names: Sequence[str], path: Path
 ) -> tuple[list[str], BoolArray, FloatArray]:
     """Labels of the features, masks (m, n) and values (m, q)."""
+    if all(math.isfinite(_value(cell)) for cell in header):
+        raise ArgumentError(
+            f"{path}: has no header: line 1 holds numbers; put the names of the features and of "
+            f"the value above them, such as a,b,{names[0]}"
+        )
     for name in names:
         if name not in header:
             known = ", ".join(map(repr, header[-8:]))
@@ -76,11 +90,14 @@ def _evaluations(
             cell = row[places[feature]]
             present = _PRESENT.get(cell.strip().lower())
             if present is None:
+                both = " ".join(f"--value {shlex.quote(one)}" for one in (*names, feature))
                 remedy = "leave out a column that is no feature, such as an id"
+                if math.isfinite(_value(cell)):
+                    remedy += f"; if it holds values of another output: {both}"
                 if not cell.strip():
                     remedy = "fill the cell, or leave the row out"
                 raise ArgumentError(
-                    f"{path}: {cell!r} in column {feature!r}, row {number + 1} under the header; a "
+                    f"{path}: {cell!r} in column {feature!r}, line {row.line}; a "
                     f"feature is 1 where it is present and 0 where it is absent; {remedy}"
                 )
             masks[number, j] = present
@@ -88,7 +105,7 @@ def _evaluations(
             values[number, j] = _value(cell := row[places[name]])
             if not np.isfinite(values[number, j]):
                 raise ArgumentError(
-                    f"{path}: {cell!r} in column {name!r}, row {number + 1} under the header, is "
+                    f"{path}: {cell!r} in column {name!r}, line {row.line}, is "
                     "no finite number; mend the cell, or leave the row out"
                 )
     return features, masks, values

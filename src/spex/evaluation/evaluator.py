@@ -12,7 +12,7 @@ import numpy.typing as npt
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.checks.values import checked_values
 from spex.errors import ArgumentError, BackendError, StoreError, ValueFunctionError
-from spex.evaluation.source import ValueSource, stored_masks
+from spex.evaluation.source import ValueSource
 from spex.evaluation.store import Claim, Store
 from spex.f2.packing import pack
 from spex.run import Run
@@ -196,7 +196,7 @@ class _Kept:
             raise
 
     def _keys(self, masks: BoolArray) -> WordArray:
-        return pack(stored_masks(self._source, masks))
+        return pack(self._source.stored_masks(masks))
 
 
 def _checked_rows(rows: Any, count: int) -> IntArray:

@@ -15,7 +15,7 @@ from spex.context import Context
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.evaluation.identity import Identified, distinct_names, output_identities
 from spex.evaluation.source import in_batches
-from spex.inputs.protocol import InputMasker
+from spex.inputs.protocol import InputMasker, check_masker
 from spex.prior import Prior
 from spex.wording import shorten
 
@@ -72,6 +72,7 @@ class PredictFunction(Identified):
             raise ArgumentError(
                 f"masker is a {type(masker).__name__}; give a masker such as Table or Image"
             )
+        check_masker(masker)
         self.masker = masker
         self._predict = _function(predict)
         self._identity = getattr(predict, "identity", None)
@@ -106,6 +107,15 @@ class PredictFunction(Identified):
         return self.masker.prior
 
     @property
+    def may_vary(self) -> bool:
+        """False: a predict function is taken to give the same values again."""
+        return False
+
+    def stored_masks(self, masks: BoolArray) -> BoolArray:
+        """The masks themselves; see `spex.ValueSource`."""
+        return masks
+
+    @property
     def n_features(self) -> int:
         """The number of features."""
         return self.masker.n_features
@@ -136,7 +146,7 @@ class PredictFunction(Identified):
             unit=masker.unit_name,
             operator=masker.operator_name,
             parts=masker.parts or None,
-            notes=tuple(getattr(masker, "notes", ())),
+            notes=masker.notes,
         )
         return tuple(
             common if one is None else replace(common, score=f"{self._called(one)} of {name}")

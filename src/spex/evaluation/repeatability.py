@@ -7,14 +7,13 @@ servers, and functions from a prompt to a reply.
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray
 from spex.evaluation.evaluator import fill
-from spex.evaluation.source import ValueSource
+from spex.evaluation.source import ValueSource, Wrapped
 from spex.evaluation.store import Store
 from spex.explanation import Explanation
 from spex.run import Run
@@ -23,11 +22,6 @@ from spex.wording import counted, percent
 _FIRST, _LEAST_MORE, _SHARE_MORE = 2, 8, 0.01
 # Less noise than this share of the variance is rounding, or too little to matter.
 _LEAST_SHARE = 1e-3
-
-
-def may_vary(source: ValueSource) -> bool:
-    """Whether the source may give another value when it is asked for the same mask again."""
-    return bool(getattr(source, "may_vary", False))
 
 
 def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | None":
@@ -42,7 +36,7 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
         (q,) float64, for each output the mean of (first value - second value)^2 / 2; NaN where
         asking again failed. None where nothing was to be asked again.
     """
-    if not may_vary(source):
+    if not source.may_vary:
         return None
     masks, first = run.some_told(_FIRST + _more(run.n_told))
     second = np.zeros((0, first.shape[1]))
@@ -141,14 +135,8 @@ class _Again:
         return np.stack([self._values[mask.tobytes()] for mask in self._masks])
 
 
-class _SecondTime:
+class _SecondTime(Wrapped):
     """A source whose values are stored beside the first ones."""
-
-    def __init__(self, source: ValueSource) -> None:
-        self._source = source
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
 
     @property
     def identities(self) -> tuple[str, ...] | None:

@@ -5,13 +5,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import BackendError, SpexError
-from spex.evaluation.source import ValueSource
+from spex.evaluation.source import ValueSource, Wrapped
 from spex.wording import counted
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds before it is asked again
@@ -77,7 +77,7 @@ class Retries:
         self.count += 1
 
 
-class Retrying:
+class Retrying(Wrapped):
     """A source that asks again for masks whose evaluation raised something.
 
     Args:
@@ -86,11 +86,8 @@ class Retrying:
     """
 
     def __init__(self, source: ValueSource, retries: Retries) -> None:
-        self._source = source
+        super().__init__(source)
         self._retries = retries
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         """See `ValueSource.stream`.

@@ -12,6 +12,7 @@ from spex.context import Context
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR, Prior
 from spex.settings import feature_labels
+from spex.wording import counted
 
 # A batch of a function takes about a second: so much a killed process may lose. The first one is
 # small, because the speed is unknown; each next one is at most _GROWTH times larger.
@@ -43,6 +44,11 @@ class ValueSource(Protocol):
         ...
 
     @property
+    def may_vary(self) -> bool:
+        """Whether another value may come when a mask is asked again: some are asked twice then."""
+        ...
+
+    @property
     def identities(self) -> tuple[str, ...] | None:
         """For each output a string that changes with anything that changes a value.
 
@@ -52,6 +58,13 @@ class ValueSource(Protocol):
 
     def contexts(self) -> tuple[Context, ...]:
         """What is explained, for reports; one for each output."""
+        ...
+
+    def stored_masks(self, masks: BoolArray) -> BoolArray:
+        """The masks under which a store keeps the values of (m, n) masks.
+
+        They are the masks themselves, but for a source that looks at a part of another one.
+        """
         ...
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
@@ -81,9 +94,15 @@ def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSourc
     """
     if callable(getattr(f, "stream", None)) and hasattr(f, "contexts"):
         source: ValueSource = f
+        _check_source(source)
         if features is None:
             return source
         return _Relabelled(source, _labels(features, source.features))
+    if hasattr(f, "predict") and not callable(f):
+        raise ArgumentError(
+            f"a {type(f).__name__} takes inputs, not masks; explain "
+            "spex.PredictFunction(spex.Table(row, background), model)"
+        )
     if not callable(f):
         raise ArgumentError(f"the value function must be callable on masks, not {type(f).__name__}")
     own = _players(f) if hasattr(f, "n_players") else getattr(f, "features", None)
@@ -95,17 +114,34 @@ def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSourc
     return _Function(f, _labels(own if features is None else features, own))
 
 
-def stored_masks(source: ValueSource, masks: BoolArray) -> BoolArray:
-    """The masks under which a store keeps values: those of the source that a view looks at."""
-    found: BoolArray = getattr(source, "stored_masks", lambda masks: masks)(masks)
-    return found
+def _check_source(source: ValueSource) -> None:
+    """Refuse a source that lacks a member: nothing is evaluated before that is known.
+
+    Raises:
+        ArgumentError: a member is missing, or there is not one context for each output.
+    """
+    name = type(source).__name__
+    # `identities` may take long, and is read only where values are stored.
+    needed = ("features", "outputs", "prior", "may_vary", "stored_masks")
+    if missing := [member for member in needed if not hasattr(source, member)]:
+        raise ArgumentError(
+            f"{name} has no {', '.join(missing)}; a source of your own needs all members of "
+            "spex.ValueSource"
+        )
+    q = 1 if source.outputs is None else len(source.outputs)
+    if (given := len(source.contexts())) != q:
+        raise ArgumentError(
+            f"{name}.contexts() gives {counted(given, 'spex.Context', 'spex.Contexts')} for "
+            f"{counted(q, 'output')}; give one for each output"
+        )
 
 
 def _labels(features: Any, own: Sequence[str] | None) -> tuple[str, ...]:
     labels = feature_labels(features)
     if own is not None and len(own) != len(labels):
         raise ArgumentError(
-            f"{len(labels)} labels for a value function of {len(own)} features; leave features out"
+            f"{counted(len(labels), 'label')} for a value function of "
+            f"{counted(len(own), 'feature')}; leave features out"
         )
     return labels
 
@@ -127,6 +163,7 @@ class _Function:
         given = getattr(function, "outputs", None)
         self.outputs: tuple[str, ...] | None = given
         self.prior: Prior = getattr(function, "prior", NO_PRIOR)
+        self.may_vary = False
 
     @property
     def identities(self) -> tuple[str, ...] | None:
@@ -140,21 +177,69 @@ class _Function:
     def contexts(self) -> tuple[Context, ...]:
         return tuple(Context(score=name) for name in self.outputs or ()) or (Context(),)
 
+    def stored_masks(self, masks: BoolArray) -> BoolArray:
+        return masks
+
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         most = min(_LARGEST_BATCH, _BATCH_CELLS // max(masks.shape[1], 1))
         # The function gets its own copy: what it does to it cannot reach the fit.
         return in_batches(lambda batch: self._function(batch.copy()), masks, most)
 
 
-class _Relabelled:
+class Wrapped:
+    """A source that passes everything on to another one; subclasses change a part of it."""
+
+    def __init__(self, source: ValueSource) -> None:
+        self._source = source
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """See `ValueSource.features`."""
+        return self._source.features
+
+    @property
+    def outputs(self) -> tuple[str, ...] | None:
+        """See `ValueSource.outputs`."""
+        return self._source.outputs
+
+    @property
+    def prior(self) -> Prior:
+        """See `ValueSource.prior`."""
+        return self._source.prior
+
+    @property
+    def may_vary(self) -> bool:
+        """See `ValueSource.may_vary`."""
+        return self._source.may_vary
+
+    @property
+    def identities(self) -> tuple[str, ...] | None:
+        """See `ValueSource.identities`."""
+        return self._source.identities
+
+    def contexts(self) -> tuple[Context, ...]:
+        """See `ValueSource.contexts`."""
+        return self._source.contexts()
+
+    def stored_masks(self, masks: BoolArray) -> BoolArray:
+        """See `ValueSource.stored_masks`."""
+        return self._source.stored_masks(masks)
+
+    def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        """See `ValueSource.stream`."""
+        return self._source.stream(masks)
+
+
+class _Relabelled(Wrapped):
     """A source under other labels."""
 
     def __init__(self, source: ValueSource, features: tuple[str, ...]) -> None:
-        self._source = source
-        self.features = features
+        super().__init__(source)
+        self._features = features
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self._features
 
 
 def in_batches(

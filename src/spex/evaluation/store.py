@@ -63,6 +63,7 @@ create table claims (
 """
 _VALID = "typeof(value) = 'real' and abs(value) <= 1e100"  # what checked_values lets pass
 _CHUNK = 500
+_REMEDY = "give a new file, or one that spex wrote"
 _BUSY_SECONDS = 60.0  # how long another process's transaction is waited for
 # A claim is renewed while its process keeps values. It ends this long after the last one, or after
 # three times the longest pause between two of them.
@@ -148,7 +149,9 @@ class Store:
                     execute(statement)
                 execute(f"pragma application_id = {_APPLICATION_ID}")
             elif application != _APPLICATION_ID:
-                raise StoreError(f"{self.path} is a database, but no sample store of spex")
+                raise StoreError(
+                    f"{self.path} is a database, but no sample store of spex; {_REMEDY}"
+                )
             elif 1 <= version < SCHEMA_VERSION:
                 for statement in [_ANSWERS, _CLAIMS][version - 1 :]:
                     execute(statement)
@@ -179,7 +182,8 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"the sample store {self.path}: {error}") from error
+            remedy = f"; {_REMEDY}" if "not a database" in str(error) else ""
+            raise StoreError(f"the sample store {self.path}: {error}{remedy}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from spex.context import Context
 from spex.errors import ArgumentError, BackendError
 from spex.evaluation.identity import Identified, distinct_names, output_identities
 from spex.evaluation.store import Store
-from spex.inputs.protocol import PromptMasker
+from spex.inputs.protocol import PromptMasker, check_masker
 from spex.models import FunctionModel, load
 from spex.models.protocol import LanguageModel, Prompt
 from spex.models.wrappers import CountedReplies, StoredAnswers
@@ -78,6 +78,7 @@ class ValueFunction(Identified):
                 f"a {type(masker).__name__} gives no prompts; explain a function of it with "
                 "spex.PredictFunction(masker, predict)"
             )
+        check_masker(masker)
         self.model: LanguageModel = _as_model(model)
         # What the model's own answer costs belongs to what the explanation costs.
         usage: Usage | None = getattr(self.model, "usage", None)
@@ -166,6 +167,10 @@ class ValueFunction(Identified):
         common = {"model": model, "masker": self.masker.describe()}
         return output_identities(common, "score", described)
 
+    def stored_masks(self, masks: BoolArray) -> BoolArray:
+        """The masks themselves; see `spex.ValueSource`."""
+        return masks
+
     def contexts(self) -> tuple[Context, ...]:
         """What is explained, for reports; one for each score."""
         used = None
@@ -191,7 +196,7 @@ class ValueFunction(Identified):
 
     def _notes(self) -> tuple[str, ...]:
         replying = self._replying
-        notes = [*getattr(self.masker, "notes", ()), *getattr(self.model, "notes", ())]
+        notes = [*self.masker.notes, *getattr(self.model, "notes", ())]
         if replying.n_cut_off:
             notes.append(
                 f"{replying.n_cut_off:,} of {replying.n_replies:,} replies were cut off at the "

@@ -9,6 +9,7 @@ from spex._typing import BoolArray
 from spex.checks.masks import check_mask, check_masks
 from spex.errors import ArgumentError
 from spex.inputs.parts import Part
+from spex.inputs.protocol import check_masker
 from spex.inputs.segmentation import Tokenizer
 from spex.models.protocol import Message, Prompt
 from spex.prior import Prior
@@ -41,6 +42,7 @@ class Composite:
                 raise ArgumentError(
                     f"a {type(masker).__name__} is no masker; give Image, Text, ..."
                 )
+            check_masker(masker)
         counts = {masker.inputs_per_mask for masker in maskers}
         if len(counts) > 1:
             raise ArgumentError(
@@ -105,7 +107,7 @@ class Composite:
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes of all maskers."""
-        return tuple(note for masker in self.maskers for note in getattr(masker, "notes", ()))
+        return tuple(note for masker in self.maskers for note in masker.notes)
 
     @property
     def unit_name(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from spex.errors import ArgumentError
 from spex.inputs.parts import Part
 from spex.models.protocol import Prompt
 from spex.prior import Prior
@@ -53,6 +54,11 @@ class Masker(Protocol):
         """The system message beside the input; None for none."""
         ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about the masked inputs, a sentence each; mostly none."""
+        ...
+
     def describe(self) -> dict[str, Any]:
         """All that determines the masked inputs, as JSON values; its hash names stored values."""
         ...
@@ -82,3 +88,22 @@ class InputMasker(Masker, Protocol):
             each other. A tuple holds one such argument per masker of a `Composite`.
         """
         ...
+
+
+_MEMBERS = ("features", "n_features", "parts", "prior", "unit_name", "operator_name", "system")
+
+
+def check_masker(masker: object) -> None:
+    """Refuse a masker that lacks a member, before any model is called.
+
+    Raises:
+        ArgumentError: it lacks one.
+    """
+    needed = (*_MEMBERS, "notes", "describe")
+    if missing := [name for name in needed if not hasattr(type(masker), name)]:
+        missing = [name for name in missing if not hasattr(masker, name)]
+    if missing:
+        raise ArgumentError(
+            f"a {type(masker).__name__} has no {', '.join(missing)}; a masker of your own needs "
+            "all members of spex.inputs.protocol.Masker"
+        )

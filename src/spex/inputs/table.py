@@ -22,7 +22,7 @@ from spex.checks.arguments import MAX_FEATURES
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR
-from spex.wording import in_full, shorten
+from spex.wording import counted, in_full, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ class Table:
         row = self.row
         if isinstance(row, pd.DataFrame):
             if len(row) != 1:
-                raise ArgumentError(f"row has {len(row)} rows; give one")
+                raise ArgumentError(f"row has {counted(len(row), 'row')}; give one")
             _check_names(list(row.columns), "row")
             row = {name: row[name].iloc[0] for name in row.columns}
         if isinstance(row, pd.Series | Mapping):

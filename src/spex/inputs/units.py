@@ -36,6 +36,7 @@ class UnitMasker(ABC):
 
     whole_unit: ClassVar[str | None] = None
     inputs_per_mask = 1
+    notes: ClassVar[tuple[str, ...]] = ()
     unit: str | re.Pattern[str]
     operator: str
     tokenizer: Tokenizer | None

@@ -47,6 +47,7 @@ _ROUNDING = 1e-12
 _LISTABLE = 22
 # So many labels of one interaction.
 LISTED = 12
+UNCERTAIN = "?"  # beside a value whose interval holds 0
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
 _NEARLY_ALL = 0.95
@@ -143,6 +144,24 @@ def shares_of(explanation: "Explanation", index: InteractionIndex) -> Mapping[In
     return variance_shares(explanation) if index is InteractionIndex.FOURIER else {}
 
 
+def is_uncertain(values: InteractionValues, interaction: Interaction) -> bool:
+    """Whether the 90 % interval of a value holds 0: it may well be noise."""
+    low, high = values.interval(interaction)
+    return low < 0 < high and margin(values, interaction) is not None
+
+
+def uncertain(values: InteractionValues, n_listed: int) -> str | None:
+    """How many of the largest values are not told from 0, a sentence; None for none."""
+    listed = values.top(n_listed)
+    count = sum(is_uncertain(values, interaction) for interaction, _ in listed)
+    if not count:
+        return None
+    verb = "is" if count == 1 else "are"
+    return (
+        f"{UNCERTAIN}: {count:,} of {len(listed):,} listed {verb} not told from 0 (90 % interval)"
+    )
+
+
 def joint_share(explanation: "Explanation") -> float:
     """The share of the surrogate's variance that features have only together (order >= 2)."""
     return math.fsum(v for k, v in variance_shares(explanation).items() if len(k) > 1)
@@ -178,6 +197,16 @@ def telling_order(explanation: "Explanation") -> int:
     held = itertools.accumulate(shares)
     # The sum of all shares is 1 up to rounding; a constant has none, and order 1 will do.
     return max(1, next((order for order, part in enumerate(held) if part >= _NEARLY_ALL), 1))
+
+
+def beside_main_effects(values: InteractionValues) -> str | None:
+    """Why a single feature's value is not its main effect, a sentence; None where it is that."""
+    index = values.index
+    # Of order 1, FBII is the Banzhaf value, which main effects are.
+    is_main = values.order == 1 and index in (InteractionIndex.BV, InteractionIndex.FBII)
+    if is_main or not has_direction(index) or not any(len(key) == 1 for key in values):
+        return None
+    return "A single value may differ from the main effect, a mean over what else is kept."
 
 
 def has_direction(index: InteractionIndex) -> bool:

@@ -345,7 +345,8 @@ def _rows(explanation: "Explanation", values: InteractionValues, unit: str) -> t
                 ),
                 n_hidden=max(len(interaction) - facts.LISTED, 0),
                 order=len(interaction),
-                value=_typeset(facts.signed(value)),
+                value=_typeset(facts.signed(value))
+                + (f" {facts.UNCERTAIN}" if facts.is_uncertain(values, interaction) else ""),
                 share=share,
                 bar_start=round(50.0 if value > 0 else 50 - width, 2),
                 bar_width=round(width, 2),
@@ -367,12 +368,10 @@ def _hint(explanation: "Explanation", values: InteractionValues, rows: tuple[Tab
         told.append("Share: the part of the explained variance that this coefficient accounts for.")
     if any(row.whisker for row in rows):
         told.append("Thin lines: 90 % intervals.")
-    # Of order 1, FBII is the Banzhaf value, which main effects are.
-    is_main = values.order == 1 and index in (InteractionIndex.BV, InteractionIndex.FBII)
-    if rows and not is_main and facts.has_direction(index):
-        told.append(
-            "A single value may differ from the main effect, a mean over what else is kept."
-        )
+    if (doubt := facts.uncertain(values, len(rows))) is not None:
+        told.append(f"{doubt}.")
+    if (beside := facts.beside_main_effects(values)) is not None:
+        told.append(beside)
     return " ".join(told)
 
 

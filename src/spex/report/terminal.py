@@ -146,13 +146,15 @@ class MainEffects:
         size = f"{facts.signed(self._largest).removeprefix('+')} {self._unit}".strip()
         text = Text()
         if colour:
-            text.append("Main effects: ", style="dim")
+            text.append("Main effects (Banzhaf): ", style="dim")
             text.append(" lowers ", style=_NEGATIVE[-1])
             text.append(" ")
             text.append(" raises ", style=_POSITIVE[-1])
             text.append(f" the score, by up to {size}", style="dim")
         else:
-            text.append(f"Main effects: [-] lowers, [+] raises the score, by up to {size}")
+            text.append(
+                f"Main effects (Banzhaf): [-] lowers, [+] raises the score, by up to {size}"
+            )
         return text
 
 
@@ -184,8 +186,15 @@ class InteractionTable:
         if any(facts.margin(self._values, interaction) for interaction, _ in self._top):
             sign = "+-" if options.ascii_only else "\N{PLUS-MINUS SIGN}"
             yield Text(f"{sign}: half the width of a 90 % interval", style="dim")
+<<<<<<< HEAD
         if basis := facts.basis(self._explanation, self._values.index):
             yield Text(basis, style="dim")
+=======
+        doubt = facts.uncertain(self._values, len(self._top))
+        for told in (doubt, facts.beside_main_effects(self._values)):
+            if told is not None:
+                yield Text(told, style="dim")
+>>>>>>> rest16
 
     def _table(self, narrow: bool, ascii_only: bool) -> Table:
         shares = facts.shares_of(self._explanation, self._values.index)
@@ -209,7 +218,8 @@ class InteractionTable:
             words = facts.joined(labels, interaction)
             cells: list[RenderableType] = [Text(facts.signed(value), style=style)]
             if told:
-                cells.append(Text(margin or "", style="dim"))
+                mark = facts.UNCERTAIN if facts.is_uncertain(self._values, interaction) else ""
+                cells.append(Text(f"{margin or ''} {mark}".rstrip(), style="dim"))
             if not narrow:
                 cells.append(Text(_bar(abs(value) / largest, ascii_only), style=style))
                 if shares:
