@@ -36,6 +36,7 @@ from rich.table import Table
 import spex
 from functions import Classifier, FloatArray, Function, Prompted, explained, reviews, uniform
 from intervals import restricted, true_spectrum
+from peers import warm_up
 from runs import Results, mean
 from shapley_peers import METHODS as PEERS
 from shapley_peers import PACKAGES, PAIR_INDICES, Counted, Game, load
@@ -195,6 +196,7 @@ class Cell:
 
 def run_ours(path: Path, method: str, budget: int, seed: int) -> dict[str, dict[str, Any]]:
     """Every index of one explanation."""
+    warm_up("auto", 0, 0)  # compiles; what it is given does not matter for ours
     game = load(str(path))
     counted = Counted(game, budget)
     sequence = tuple(range(game.n)) if game.parts["is_sequence"] else ()
@@ -220,13 +222,14 @@ class PeerProcess:
 
     Args:
         cache: Folder of that environment; it is made where it is missing.
+        python: Its Python: a path, or a version for uv to find.
         limit: Seconds for one run.
     """
 
-    def __init__(self, cache: Path, limit: int) -> None:
+    def __init__(self, cache: Path, python: str, limit: int) -> None:
         uv, folder = [sys.executable, "-m", "uv"], cache / "peers"
         if not folder.exists():
-            subprocess.run([*uv, "venv", "--python", "3.12", str(folder)], check=True)
+            subprocess.run([*uv, "venv", "--python", python, str(folder)], check=True)
         self._python = folder / "bin" / "python"
         subprocess.run(
             [*uv, "pip", "install", "--quiet", "--python", str(self._python),
@@ -295,7 +298,9 @@ def measure(
                         for each, found in run_ours(path, method, budget, seed).items():
                             keep(name, each, budget, seed, method, found)
                     else:
-                        peers = peers or PeerProcess(arguments.cache, arguments.limit)
+                        peers = peers or PeerProcess(
+                            arguments.cache, arguments.peer_python, arguments.limit
+                        )
                         found = peers.run(path, index, method, budget, seed)
                         keep(name, index, budget, seed, method, found)
                 shown.append(results.get(name, index, budget, seed, method))
@@ -422,6 +427,8 @@ def main() -> None:
                         help="comma-separated; default: %(default)s")  # fmt: skip
     parser.add_argument("--functions", help="those whose name matches this regular expression; "
                         "default: all, for quick a forest and trees")  # fmt: skip
+    parser.add_argument("--peer-python", default="3.12",
+                        help="its version or path; default: %(default)s")  # fmt: skip
     parser.add_argument("--limit", type=int, default=300, help="seconds for one run of a peer")
     parser.add_argument("--hours", type=float, help="begin no new run after so many hours")
     parser.add_argument("--out", type=Path, help="CSV file to continue, or to begin")
