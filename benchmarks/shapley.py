@@ -34,7 +34,16 @@ from rich.console import Console
 from rich.table import Table
 
 import spex
-from functions import Classifier, FloatArray, Function, Prompted, explained, reviews, uniform
+from functions import (
+    Classifier,
+    FloatArray,
+    Function,
+    Prompted,
+    Review,
+    explained,
+    reviews,
+    uniform,
+)
 from intervals import restricted, true_spectrum
 from peers import warm_up
 from runs import Results, mean
@@ -55,6 +64,7 @@ FEW = 150
 # What is smaller is rounding, whoever made it.
 ROUNDING = 1e-12
 TEST_MASKS = 2000
+VADER_REVIEWS = (6, 10, 19)
 ASK = "Is the sentiment of this review positive or negative? Review: {input}\nAnswer with one word."
 
 
@@ -79,8 +89,12 @@ def small_functions(arguments) -> dict[str, Callable[[], Function]]:
     if arguments.data is None:
         return found
     path = arguments.data / "sentiment_reviews_dev80.jsonl"
-    for number, case in enumerate(reviews(path, 13, 15, 3)):
-        found[f"vader, review {number + 1}, {case.n}"] = case.build
+    with path.open(encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in lines]
+    # Those whose last words hold three or more that VADER knows.
+    for number in VADER_REVIEWS:
+        words = texts[number].split()[-16:]
+        found[f"vader, review {number}, {len(words)}"] = Review(" ".join(words), len(words)).build
     review = reviews(path, 12, 12, 1)[0]
     found["smollm2, review, 12"] = Prompted(
         "", spex.Text(review.text, prompt=ASK), spex.LogOdds("positive", "negative"),
