@@ -61,8 +61,9 @@ SEEDS = {"quick": (0,), "full": (0, 1, 2, 3, 4)}
 # The goals: not above the best peer but for noise, half of its error, a quarter at few calls.
 NOISE = 1.15
 FEW = 150
-# What is smaller is rounding, whoever made it.
-ROUNDING = 1e-12
+# Smaller errors (a ten-thousandth of the values) count as this one: XGBoost, in several of the
+# peers, computes in float32, and no ratio should be made of that.
+EXACT = 1e-8
 TEST_MASKS = 2000
 VADER_REVIEWS = (6, 10, 19)
 ASK = "Is the sentiment of this review positive or negative? Review: {input}\nAnswer with one word."
@@ -361,7 +362,7 @@ class Grid:
     def ratio(self, function: str, index: str, budget: int, method: str) -> float:
         """Error of a method over that of the best peer."""
         ours, peer = self.error(function, index, budget, method), self.best(function, index, budget)
-        return max(ours, ROUNDING) / max(peer[0], ROUNDING)
+        return max(ours, EXACT) / max(peer[0], EXACT)
 
 
 def every_error(grid: Grid, index: str, budget: int) -> Table:
