@@ -206,18 +206,22 @@ class Classifier:
     Args:
         kind: `forest` (random forest, breast cancer) or `mlp` (multi-layer perceptron, digits).
         n: Number of features.
+        row: Number of the input among those that the model was not fitted to; the default is one
+            whose probability varies: of many digits it stays sure whatever is masked.
     """
 
     kind: str
     n: int
     noise: str = "natural"
+    row: int = 4
 
     @property
     def name(self) -> str:
         return {"forest": "forest, breast cancer", "mlp": "mlp, digits"}[self.kind]
 
     def build(self) -> Function:
-        model, row, mean = _classifier(self.kind)
+        model, rows, mean = _classifier(self.kind)
+        row = rows[self.row]
         label = int(model.predict_proba(row[None])[0].argmax())
 
         def values(masks: BoolArray) -> FloatArray:
@@ -228,7 +232,7 @@ class Classifier:
 
 @functools.cache
 def _classifier(kind: str) -> tuple[Any, FloatArray, FloatArray]:
-    """A fitted model, a row that it was not fitted to, and the mean of those it was."""
+    """A fitted model, rows that it was not fitted to, and the mean of those it was."""
     from sklearn.datasets import load_breast_cancer, load_digits
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import train_test_split
@@ -245,8 +249,7 @@ def _classifier(kind: str) -> tuple[Any, FloatArray, FloatArray]:
     }[kind]
     x, y = load(return_X_y=True)
     train, test, labels, _ = train_test_split(x, y, random_state=0)
-    # One whose probability varies: of many digits the model stays sure whatever is masked.
-    return model.fit(train, labels), test[4], train.mean(axis=0)
+    return model.fit(train, labels), test, train.mean(axis=0)
 
 
 class _Kept:

@@ -168,7 +168,7 @@ def measured(worker, results, arguments, share, budget) -> float:
     recalls = []
     for seed in range(arguments.seeds):
         job = Job(case(share, seed), budget, ORDER, seed)
-        one = results.get(job, worker.method)
+        one = results.get(*job.key(worker.method))
         if one is None:
             one = worker.run(job)
             results.add(one)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -21,6 +22,7 @@ from rich.console import Console
 from functions import Case, evaluate, explained, uniform
 from peers import METHODS, OURS, Recovered, RefusedError, installed_version, warm_up
 
+Record = TypeVar("Record")
 # Seconds that compiling may take; no method is charged with it.
 _COMPILING = 900
 # Runs are repeated for so many seconds, and so many times, and the median counts.
@@ -36,6 +38,10 @@ class Job:
     max_order: int = 5
     seed: int = 0
     n_test: int = 2000
+
+    def key(self, method: str) -> tuple[str, str, int, int, str]:
+        """That of what a method measures on it."""
+        return self.case.name, self.case.noise, self.budget, self.seed, method
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,9 @@ class Measured:
         """What the methods are compared on."""
         return self.function, self.noise, self.budget, self.seed
 
-
-FIELDS = [field.name for field in fields(Measured)]
+    @property
+    def key(self) -> tuple[str, str, int, int, str]:
+        return *self.row, self.method
 
 
 def measure(job: Job, method: str) -> Measured:
@@ -238,32 +245,34 @@ def _head(job: Job, method: str) -> dict[str, str | int]:
     }
 
 
-class Results:
+class Results(Generic[Record]):
     """Measurements, each appended to a CSV file as soon as it is there.
 
     Args:
         path: The file; what it holds already is taken as done. None keeps them in memory only.
+        kind: Dataclass of a measurement, of text and numbers, with a `key` that no other one has.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, kind: type[Record] = Measured) -> None:
         self._path = path
-        self._done: dict[tuple, Measured] = {}
+        self._fields = [field.name for field in fields(kind)]
+        self._done: dict[tuple, Record] = {}
         if path is not None and path.exists():
             with path.open(newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
-                if reader.fieldnames != FIELDS:
+                if reader.fieldnames != self._fields:
                     raise SystemExit(f"{path} has other columns than this benchmark; move it away")
                 for line in reader:
-                    self._keep(Measured(**{f.name: f.type(line[f.name]) for f in fields(Measured)}))
+                    self._keep(kind(**{f.name: f.type(line[f.name]) for f in fields(kind)}))
 
-    def __iter__(self) -> Iterator[Measured]:
+    def __iter__(self) -> Iterator[Record]:
         return iter(self._done.values())
 
-    def get(self, job: Job, method: str) -> Measured | None:
-        """The measurement of a job, if there is one."""
-        return self._done.get((job.case.name, job.case.noise, job.budget, job.seed, method))
+    def get(self, *key: str | int) -> Record | None:
+        """The measurement of a key, if there is one."""
+        return self._done.get(key)
 
-    def add(self, measured: Measured) -> None:
+    def add(self, measured: Record) -> None:
         """Keep a measurement, and write it."""
         self._keep(measured)
         if self._path is None:
@@ -273,11 +282,11 @@ class Results:
         with self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if is_new:
-                writer.writerow(FIELDS)
-            writer.writerow([getattr(measured, name) for name in FIELDS])
+                writer.writerow(self._fields)
+            writer.writerow([getattr(measured, name) for name in self._fields])
 
-    def _keep(self, measured: Measured) -> None:
-        self._done[(*measured.row, measured.method)] = measured
+    def _keep(self, measured: Record) -> None:
+        self._done[measured.key] = measured
 
 
 def run_all(
@@ -313,7 +322,7 @@ def run_all(
                 console.print(f"time is up, {len(jobs) - number} rows are left")
                 break
             for method in methods:
-                measured = results.get(job, method)
+                measured = results.get(*job.key(method))
                 if measured is None:
                     with console.status(f"{number + 1}/{len(jobs)} {job.case.name}: {method}"):
                         measured = workers[method].run(job)
