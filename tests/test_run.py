@@ -282,7 +282,7 @@ def test_equal_masks_count_once():
         (
             {"masks": np.zeros((100, 5), bool)},
             spex.ArgumentError,
-            "there is 1 distinct mask; a fit needs at least 4",
+            "1 distinct mask given; a fit needs at least 4",
         ),
         ({"masks": np.full((100, 10), 0.5)}, spex.ArgumentError, "0 and 1"),
         ({"masks": [1, 2]}, spex.ArgumentError, "masks of shape"),

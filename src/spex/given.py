@@ -17,6 +17,7 @@ from spex.fourier.mask_distribution import UNIFORM
 from spex.prior import NO_PRIOR, Prior
 from spex.run import Run
 from spex.settings import LEAST_BUDGET, feature_labels
+from spex.wording import counted
 
 
 def fit(
@@ -80,7 +81,14 @@ def fit(
     distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
     least = min(LEAST_BUDGET, 1 << len(labels))
     if distinct < least:
-        raise ArgumentError(f"{distinct} distinct masks are too few to fit; give at least {least}")
+        raise ArgumentError(
+            f"{counted(distinct, 'distinct mask')} given; a fit needs at least {least}"
+        )
+    if method == "exact" and distinct < 1 << len(labels):
+        raise ArgumentError(
+            f"method 'exact' needs the values of all 2^{len(labels)} masks, and there are those of "
+            f"{distinct}; use another method, such as 'auto'"
+        )
     run = Run(
         labels, distinct, method, max_degree, seed,
         weighting=weighting, prior=prior, outputs=outputs,

@@ -407,25 +407,13 @@ class Run:
                     "asked for, or use method 'auto'"
                 )
             design, drawn = None, np.ones(len(rows), dtype=np.bool_)
-<<<<<<< HEAD
             designed[:], is_own = False, False
         measured = self._measured(words, drawn, is_own)
         distribution, weights, groups = measured.distribution, measured.weights, measured.groups
         notes += measured.notes
-=======
-            designed[:] = False
-            if not UNIFORM.may_have_drawn(words, settings.n_features):
-                distribution = "given"
-                share = float(unpack(words, settings.n_features).mean())
-                notes = (
-                    f"The masks are no uniform sample: {100 * share:.0f} % of the features are "
-                    "present on average. R2 is measured by cross-validation over masks like these. "
-                    "What it is over uniform masks, and how far values may be off, cannot be said.",
-                )
         if told.count < _FEW_DRAWN:
             few = f"{told.count} evaluations say little: effects may be chance; evaluate more."
             notes = (*notes, few)
->>>>>>> rest16
         values = told.values(rows)
         samples = [
             Samples(
@@ -612,111 +600,7 @@ def _moments(fits: "Sequence[_OutputFit]") -> OutputMoments | None:
     values = np.stack([one.samples.values[test] for one in fits if one.samples is not None])
     predictions = np.stack([one.fit.predictions[test] for one in fits])
     errors = values - predictions
-<<<<<<< HEAD
     counts = np.ones(len(test)) if samples.weights is None else samples.weights[test]
     return OutputMoments(
         np.cov(values, aweights=counts), (errors * counts) @ errors.T / counts.sum()
     )
-=======
-    return OutputMoments(np.cov(values), errors @ errors.T / len(test))
-
-
-def fit(
-    masks: npt.ArrayLike,
-    values: npt.ArrayLike,
-    features: int | Sequence[str] | None = None,
-    method: str = "auto",
-    max_degree: int = 5,
-    seed: int = 0,
-    *,
-    prior: Prior = NO_PRIOR,
-    outputs: Sequence[str] | None = None,
-) -> Any:
-    """Explain evaluations that exist already: a log of ablations, or another tool's samples.
-
-    R2 is cross-validated on the masks given. `r2_distribution` of the result says what it is
-    about: "uniform" where the masks look like a uniform sample, by their first and second moments;
-    else "given", masks like these, and a note says so.
-
-    Args:
-        masks: (m, n) of bool or 0/1, True = present. Equal masks count once, with the mean value.
-        values: (m,) real numbers, or (m, q) for q outputs.
-        features: n labels; default: the columns of a DataFrame of masks, else "0" to str(n - 1).
-        method: See `spex.explain`; not `spex`, which needs coded masks of its own (a `spex.Run`
-            asks for them).
-        max_degree: See `spex.explain`.
-        seed: Random seed.
-        prior: What is known of the features.
-        outputs: Names of the q outputs; default: the columns of a DataFrame of values.
-
-    Returns:
-        An `Explanation`; for values (m, q), `Explanations` by name of the output.
-
-    Raises:
-        ArgumentError: an argument is wrong, or there are fewer than 4 distinct masks.
-        ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
-    """
-    if features is None and hasattr(masks, "columns"):
-        features = masks.columns
-    if outputs is None and hasattr(values, "columns"):
-        outputs = tuple(map(str, values.columns))
-    array = np.asarray(masks)
-    if array.ndim != 2 or not array.shape[1]:
-        raise ArgumentError(f"masks of shape {array.shape}; give (number of masks, n)")
-    labels = feature_labels(array.shape[1] if features is None else features)
-    checked = check_masks(array, len(labels))
-    if method == "spex":
-        raise ArgumentError(
-            "method 'spex' decodes coded masks, which spex.Run asks for; of masks that exist "
-            "already use 'auto', 'gp', 'proxyspex' or 'linear'"
-        )
-    checked_values(values, checked, "fit was given")
-    distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
-    least = min(LEAST_BUDGET, 1 << len(labels))
-    if distinct < least:
-        raise ArgumentError(
-            f"there {'is' if distinct == 1 else 'are'} {counted(distinct, 'distinct mask')}; a fit "
-            f"needs at least {least}"
-        )
-    if method == "exact" and distinct < 1 << len(labels):
-        raise ArgumentError(
-            f"method 'exact' needs the values of all 2^{len(labels)} masks, and "
-            f"{counted(distinct, 'is', 'are')} there; use another method, such as 'auto'"
-        )
-    run = Run(labels, distinct, method, max_degree, seed, prior=prior, outputs=outputs)
-    run._want_nothing()
-    run.tell(checked, values)
-    found = run.fit()
-    notes = _notes_on(checked, labels)
-    if distinct < len(checked):
-        notes.append(
-            f"{len(checked) - distinct:,} of {len(checked):,} rows repeat the mask of another: "
-            "such rows count once, with the mean of their values."
-        )
-
-    def noted(one: Explanation) -> Explanation:
-        return replace(one, notes=(*one.notes, *notes))
-
-    return noted(found) if run._is_single else found.changed(lambda _, one: noted(one))
-
-
-def _notes_on(masks: BoolArray, labels: Sequence[str]) -> list[str]:
-    """What (m, n) masks cannot tell: of features that do not vary, and of those that vary alike."""
-    present = masks.mean(axis=0)
-    notes = []
-    for share, where in ((1.0, "present"), (0.0, "absent")):
-        if named := [label for label, p in zip(labels, present, strict=True) if p == share]:
-            notes.append(f"{where.capitalize()} in every row, so that nothing is known of it: ")
-            notes[-1] += ", ".join(named[:5]) + (" and others." if len(named) > 5 else ".")
-    groups: dict[bytes, list[str]] = {}
-    for label, column in zip(labels, masks.T, strict=True):
-        if 0 < column.sum() < len(column):
-            groups.setdefault(column.tobytes(), []).append(label)
-    notes += [
-        f"Never left out separately, so that their effects cannot be told apart: "
-        f"{', '.join(group[:5])}{' and others' if len(group) > 5 else ''}."
-        for group in groups.values()
-        if len(group) > 1
-    ][:5]
-    return notes
->>>>>>> rest16

@@ -39,18 +39,11 @@ def as_text(explanation: "Explanation") -> str:
     lines.append(f"largest interactions ({facts.heading(values)}):")
     labels = facts.labels(explanation, 32)
     for interaction, value in top:
-<<<<<<< HEAD
-        lines.append(f"{facts.signed(value):>10}  {facts.joined(labels, interaction)}")
-    rest = facts.remainder(values, len(top))
-    if rest is not None:
-        lines.append(f"{'':>10}  {rest}")
-    if basis := facts.basis(explanation, values.index):
-        lines.append(basis)
-=======
         mark = facts.UNCERTAIN if facts.is_uncertain(values, interaction) else ""
         lines.append(f"{facts.signed(value):>10} {mark:1} {facts.joined(labels, interaction)}")
     for rest in (facts.remainder(values, len(top)), facts.uncertain(values, len(top))):
         if rest is not None:
             lines.append(f"{'':>10}   {rest}")
->>>>>>> rest16
+    if basis := facts.basis(explanation, values.index):
+        lines.append(basis)
     return "\n".join(lines)

@@ -186,15 +186,11 @@ class InteractionTable:
         if any(facts.margin(self._values, interaction) for interaction, _ in self._top):
             sign = "+-" if options.ascii_only else "\N{PLUS-MINUS SIGN}"
             yield Text(f"{sign}: half the width of a 90 % interval", style="dim")
-<<<<<<< HEAD
-        if basis := facts.basis(self._explanation, self._values.index):
-            yield Text(basis, style="dim")
-=======
         doubt = facts.uncertain(self._values, len(self._top))
-        for told in (doubt, facts.beside_main_effects(self._values)):
+        basis = facts.basis(self._explanation, self._values.index)
+        for told in (doubt, basis, facts.beside_main_effects(self._values)):
             if told is not None:
                 yield Text(told, style="dim")
->>>>>>> rest16
 
     def _table(self, narrow: bool, ascii_only: bool) -> Table:
         shares = facts.shares_of(self._explanation, self._values.index)
