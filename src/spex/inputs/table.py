@@ -6,7 +6,7 @@ import json
 import uuid
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -96,19 +96,21 @@ class Table:
 
     @cached_property
     def _row_and_misfits(self) -> "tuple[pd.DataFrame, list[int]]":
-        """The row, and the numbers of the columns whose type cannot hold its cell."""
+        """The row, and the numbers of the columns whose cell is noted: it is of another type."""
         import pandas as pd
 
         columns = self._background.columns
         cells, misfits = {}, []
-        types = zip(columns, self._background.dtypes, self._cells(columns), strict=True)
+        types = zip(self._background.dtypes, self._cells(columns), strict=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # casts that will be found to lose something
-            for number, (name, dtype, cell) in enumerate(types):
-                fitted = _fitted(cell, name, dtype)
-                if fitted is None:  # NaN of a float, with which integers become floats
-                    fitted = pd.Series([np.nan if _is_missing(cell) else cell])
+            for number, (dtype, cell) in enumerate(types):
+                fitted = _fitted(cell, dtype)
+                if fitted is None or _is_read(cell, fitted.iloc[0]):
                     misfits.append(number)
+                if fitted is None:  # NaN of a float, with which integers become floats
+                    as_nan = _is_missing(cell) and dtype.kind in "iu"
+                    fitted = pd.Series([np.nan if as_nan else cell])
                 # Arrays are quicker to join, but pandas would find a type for one of objects.
                 cells[number] = fitted if fitted.dtype == "object" else fitted.array
         return pd.DataFrame(cells).set_axis(columns, axis=1), misfits
@@ -155,12 +157,14 @@ class Table:
     @property
     def notes(self) -> tuple[str, ...]:
         """A sentence for each cell that does not fit the background's type."""
-        row, misfits = self._row_and_misfits
-        before, after = self._background.dtypes, self._both.dtypes
+        cells = self._cells(self._background.columns)
+        before, both = self._background.dtypes, self._both
         return tuple(
-            f"The row's {_readable(row.iloc[0, number])} in {self._names[number]} does not fit the "
-            f"background's type {before.iloc[number]}; the model is given {after.iloc[number]}."
-            for number in misfits
+            f"The row's {_python(cells[number])!r} in {self._names[number]} does not fit the "
+            f"background's type {before.iloc[number]}; the model is given "
+            f"{_python(both.iat[len(both) - 1, number])!r} in a column of "
+            f"{both.dtypes.iloc[number]}."
+            for number in self._row_and_misfits[1]
         )
 
     @cached_property
@@ -182,14 +186,18 @@ class Table:
             )
         owner: dict[int, str] = {}
         for name, members in self.groups.items():
-            if isinstance(members, str) or not len(members):
+            if isinstance(members, str) or not hasattr(members, "__len__") or not len(members):
                 raise ArgumentError(f"groups: {name!r} has {members!r}; give a list of its columns")
             if name in places and name not in members:
                 raise ArgumentError(f"groups: {name!r} is also a column; choose another name")
             for member in members:
-                number = places.get(member)
+                number = places.get(member) if isinstance(member, Hashable) else None
                 if number is None:
                     raise ArgumentError(f"groups: {name!r} has {member!r}, which is no column")
+                if owner.get(number) == str(name):
+                    raise ArgumentError(
+                        f"groups: {name!r} has column {member!r} twice; leave it out once"
+                    )
                 if number in owner:
                     raise ArgumentError(
                         f"groups: column {member!r} is in {owner[number]!r} and in {name!r}; "
@@ -408,12 +416,8 @@ def _is_missing(cell: Any) -> bool:
     return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
 
 
-def _fitted(cell: Any, name: Any, dtype: Any) -> "pd.Series[Any] | None":
-    """A cell as a Series of the type of its column; None where that would lose something.
-
-    Raises:
-        ArgumentError: the column is one of categories, and the cell is none of them.
-    """
+def _fitted(cell: Any, dtype: Any) -> "pd.Series[Any] | None":
+    """A cell as a Series of the type of its column; None where that would lose something."""
     import pandas as pd
 
     if dtype == "object":
@@ -422,7 +426,7 @@ def _fitted(cell: Any, name: Any, dtype: Any) -> "pd.Series[Any] | None":
         return None
     missing = _is_missing(cell)
     if isinstance(dtype, pd.CategoricalDtype) and not missing and cell not in dtype.categories:
-        raise ArgumentError(f"row: {cell!r} is no category of the background's column {name!r}")
+        return None
     if dtype.kind == "M" and isinstance(cell, str | datetime.date):
         with suppress(ValueError):
             cell = pd.Timestamp(datetime.datetime.fromisoformat(str(cell)))
@@ -434,6 +438,12 @@ def _fitted(cell: Any, name: Any, dtype: Any) -> "pd.Series[Any] | None":
     return fitted if (_is_missing(found) if missing else _is_same(found, cell)) else None
 
 
+def _is_read(cell: Any, found: Any) -> bool:
+    """Whether a text or a truth value was taken for a number."""
+    is_number = isinstance(found, int | float | np.number) and not isinstance(found, bool)
+    return is_number and isinstance(cell, str | bool | np.bool_)
+
+
 def _is_same(found: Any, cell: Any) -> bool:
     """Whether a cast cell says what the cell says."""
     if isinstance(found, str) != isinstance(cell, str) and isinstance(found, str):
@@ -443,6 +453,11 @@ def _is_same(found: Any, cell: Any) -> bool:
         return True
     # numpy would round an integer to compare it with a float; Python does not.
     return bool((found.item() if isinstance(found, np.number) else found) == cell)
+
+
+def _python(cell: Any) -> Any:
+    """The cell of numpy as one of Python: 1 for np.int64(1)."""
+    return cell.item() if isinstance(cell, np.generic) else cell
 
 
 def _readable(value: object) -> str:
