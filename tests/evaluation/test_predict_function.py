@@ -320,7 +320,7 @@ def test_a_stored_function_is_not_asked_how_many_numbers_it_returns():
     predict.identity = "v1"
     table = Table([1.0, 1.0], np.array([[0.0, 0.5]]))
     found = []
-    with Store() as store:
+    with Store(":memory:") as store:
         for _ in range(2):
             found.append(spex.explain(PredictFunction(table, predict, store=store), store=store))
     assert len(calls) == 4
