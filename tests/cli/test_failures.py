@@ -27,6 +27,8 @@ def happens(default):
         raise Odd("no luck\\nat all")  # line 14
     if what == "close":
         raise GeneratorExit("closed")
+    if what == "stop":
+        raise StopIteration("stopped")
     if what == "exit":
         sys.exit(7)
     if what == "interrupt":
@@ -102,8 +104,9 @@ def answered():
         for kind in CALLS
         for what, status, says in [
             ("raise", 1, "raised Odd: no luck at all (own_failing.py:14)"),
-            ("exit", 1, "raised SystemExit: 7 (own_failing.py:18)"),
+            ("exit", 1, "raised SystemExit: 7 (own_failing.py:20)"),
             ("close", 1, "raised GeneratorExit: closed (own_failing.py:16)"),
+            ("stop", 1, "raised StopIteration: stopped (own_failing.py:18)"),
             ("interrupt", 130, "kept in s.sqlite; the same command goes on from there"),
             ("terminate", 130, "kept in s.sqlite; the same command goes on from there"),
             ("nan", 1, "returned nan"),

@@ -13,7 +13,7 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.arguments import whole_number
 from spex.checks.masks import check_masks
 from spex.context import Context
-from spex.errors import ArgumentError, ValueFunctionError
+from spex.errors import ArgumentError, StoreError, ValueFunctionError
 from spex.evaluation.identity import (
     Identified,
     content_identity,
@@ -67,6 +67,7 @@ class PredictFunction(Identified):
     Raises:
         ArgumentError: an argument is wrong.
         ValueFunctionError: the function returned something else than numbers.
+        StoreError: the store failed, or what it has is no prediction.
     """
 
     def __init__(
@@ -223,7 +224,7 @@ class PredictFunction(Identified):
             return self._outputs(masks)
         request = content_identity({"predict": self._identity, "masker": self.masker.describe()})
         if (kept := store.get_answer(request)) is not None:
-            return np.array(json.loads(kept), dtype=np.float64)
+            return _read(kept, store)
         whole = self._outputs(masks)
         if np.isfinite(whole).all():
             store.put_answer(request, json.dumps(whole.tolist()))
@@ -247,6 +248,29 @@ class PredictFunction(Identified):
                 f"shape ({n_inputs},) or ({n_inputs}, number of outputs)"
             )
         return outputs.reshape(len(masks), inputs_per_mask, *outputs.shape[1:]).mean(axis=1)
+
+
+def _read(kept: str, store: Store) -> FloatArray:
+    """A prediction as `_unmasked` keeps it.
+
+    Raises:
+        StoreError: it is none.
+    """
+    try:
+        whole = np.array(json.loads(kept), dtype=np.float64)
+    except (ValueError, TypeError, RecursionError):
+        whole = np.array(np.nan)
+    if (
+        whole.ndim not in (1, 2)
+        or len(whole) != 1
+        or not whole.size
+        or not np.isfinite(whole).all()
+    ):
+        raise StoreError(
+            f"the sample store {store.path} has {shorten(kept)!r} as the prediction for the "
+            "unmasked input, which is no row of numbers; use another store"
+        )
+    return whole
 
 
 def _function(predict: Any) -> Callable[..., Any]:

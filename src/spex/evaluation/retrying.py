@@ -62,7 +62,8 @@ class Retries:
 
     def failed(self, error: BaseException) -> None:
         """Pause before another call, or raise the error, with its place in the user's file."""
-        if isinstance(error.__cause__, StopIteration):  # Python makes a RuntimeError of it
+        if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+            # Python makes a RuntimeError of one that is raised in a generator.
             error = error.__cause__
         place = _place(error)
         if self._most is None or isinstance(error, SpexError) or place is None:
