@@ -10,7 +10,8 @@ from sklearn.svm import LinearSVC
 
 import spex
 from spex import Messages, PredictFunction, Text
-from spex.errors import ArgumentError, ValueFunctionError
+from spex.errors import ArgumentError, StoreError, ValueFunctionError
+from spex.evaluation.store import Store
 from spex.inputs.table import Table
 
 ROW, BACKGROUND = np.array([1.0, 2.0, 4.0]), np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0]])
@@ -307,3 +308,37 @@ def test_wrong_arguments(arguments, message):
 def test_wrong_masks():
     with pytest.raises(ArgumentError, match="masks"):
         PredictFunction(Table(ROW, BACKGROUND), total).stream([[1, 0]])
+
+
+def test_a_stored_function_is_not_asked_how_many_numbers_it_returns():
+    calls = []
+
+    def predict(rows):
+        calls.extend(rows)
+        return rows @ np.array([[1.0, 0.1], [2.0, 0.3]])
+
+    predict.identity = "v1"
+    table = Table([1.0, 1.0], np.array([[0.0, 0.5]]))
+    found = []
+    with Store(":memory:") as store:
+        for _ in range(2):
+            found.append(spex.explain(PredictFunction(table, predict, store=store), store=store))
+    assert len(calls) == 4
+    assert found[0].interactions("SV") == found[1].interactions("SV")
+    np.testing.assert_allclose(found[1].predict([[1, 1], [0, 0]]), [3.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "kept", ["[1.0, 2.0]", "[[]]", "[[NaN, 1.0]]", "[[1.0], [1.0, 2.0]]", "{}", "?"]
+)
+def test_a_kept_prediction_that_is_none_is_refused(kept, tmp_path):
+    def function(rows):
+        return rows @ np.array([[1.0, 0.1], [2.0, 0.3]])
+
+    function.identity = "v1"
+    table = Table([1.0, 1.0], np.array([[0.0, 0.5]]))
+    with Store(tmp_path / "s.sqlite") as store:
+        PredictFunction(table, function, store=store)
+        store._connection.execute("update answers set answer = ?", (kept,))
+        with pytest.raises(StoreError, match="which is no row of numbers; use another store"):
+            PredictFunction(table, function, store=store)

@@ -121,15 +121,18 @@ def make_function(
         session.notice(f"loading the model {name}")
         names = [f"log P(class {number})" for number in range(efficientnet.N_CLASSES)]
         number = _class_number(answer)
-        output = LARGEST if number is None else number
-        return PredictFunction(masker, efficientnet.EfficientNetLite0(), output, names=names)
+        chosen = LARGEST if number is None else number
+        return PredictFunction(
+            masker, efficientnet.EfficientNetLite0(), chosen, names=names, store=store
+        )
     if name.startswith(_PREDICT):
         predict = import_function(name.removeprefix(_PREDICT))
         if request.store is not None and not isinstance(getattr(predict, "identity", None), str):
             raise ArgumentError(  # before it is called, to learn how many numbers it gives
                 f"--store: {UNNAMED}; set it, or leave --store out"
             )
-        return PredictFunction(masker, predict, LARGEST if answer is None else answer)
+        output = LARGEST if answer is None else answer
+        return PredictFunction(masker, predict, output, store=store)
     if isinstance(masker, Table):
         raise AssertionError("check_function refuses it")
     return ValueFunction(masker, model or load_model(session, request), score, store=store)

@@ -1,6 +1,7 @@
 """The value function of a plain function: inputs in, predictions out, one of them attributed."""
 
 import enum
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -12,9 +13,15 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.arguments import whole_number
 from spex.checks.masks import check_masks
 from spex.context import Context
-from spex.errors import ArgumentError, ValueFunctionError
-from spex.evaluation.identity import Identified, distinct_names, output_identities
+from spex.errors import ArgumentError, StoreError, ValueFunctionError
+from spex.evaluation.identity import (
+    Identified,
+    content_identity,
+    distinct_names,
+    output_identities,
+)
 from spex.evaluation.source import in_batches
+from spex.evaluation.store import Store
 from spex.inputs.protocol import InputMasker, check_masker
 from spex.prior import Prior
 from spex.wording import shorten
@@ -49,6 +56,8 @@ class PredictFunction(Identified):
             the classes 1, 2, 3, output=2 is the class 2. Default: the one that is the largest for
             the unmasked input.
         names: of the k numbers; default: the classes of a scikit-learn classifier.
+        store: keeps what is predicted for the unmasked input, so that the function is not asked
+            again how many numbers it returns. Only a function with an identity is stored.
 
     Attributes:
         masker: as given.
@@ -58,6 +67,7 @@ class PredictFunction(Identified):
     Raises:
         ArgumentError: an argument is wrong.
         ValueFunctionError: the function returned something else than numbers.
+        StoreError: the store failed, or what it has is no prediction.
     """
 
     def __init__(
@@ -67,6 +77,7 @@ class PredictFunction(Identified):
         output: Any = LARGEST,
         *,
         names: Sequence[str] | None = None,
+        store: Store | None = None,
     ) -> None:
         if not hasattr(masker, "apply"):
             raise ArgumentError(
@@ -76,7 +87,7 @@ class PredictFunction(Identified):
         self.masker = masker
         self._predict = _function(predict)
         self._identity = getattr(predict, "identity", None)
-        whole = self._outputs(np.ones((1, masker.n_features), dtype=np.bool_))
+        whole = self._unmasked(store if isinstance(self._identity, str) else None)
         n_outputs = None if whole.ndim == 1 else whole.shape[1]
         self._names = _names(predict, names, n_outputs)
         if output is LARGEST:
@@ -206,6 +217,19 @@ class PredictFunction(Identified):
     def _chosen(self, predictions: FloatArray) -> FloatArray:
         return predictions if self.output is None else predictions[:, self.output]
 
+    def _unmasked(self, store: Store | None) -> FloatArray:
+        """The prediction for the unmasked input, (1,) or (1, k); from the store if it is there."""
+        masks = np.ones((1, self.masker.n_features), dtype=np.bool_)
+        if store is None:
+            return self._outputs(masks)
+        request = content_identity({"predict": self._identity, "masker": self.masker.describe()})
+        if (kept := store.get_answer(request)) is not None:
+            return _read(kept, store)
+        whole = self._outputs(masks)
+        if np.isfinite(whole).all():
+            store.put_answer(request, json.dumps(whole.tolist()))
+        return whole
+
     def _outputs(self, masks: BoolArray) -> FloatArray:
         """Predictions for each mask, averaged over its inputs: (m,) or (m, k) float64."""
         inputs_per_mask = self.masker.inputs_per_mask
@@ -224,6 +248,29 @@ class PredictFunction(Identified):
                 f"shape ({n_inputs},) or ({n_inputs}, number of outputs)"
             )
         return outputs.reshape(len(masks), inputs_per_mask, *outputs.shape[1:]).mean(axis=1)
+
+
+def _read(kept: str, store: Store) -> FloatArray:
+    """A prediction as `_unmasked` keeps it.
+
+    Raises:
+        StoreError: it is none.
+    """
+    try:
+        whole = np.array(json.loads(kept), dtype=np.float64)
+    except (ValueError, TypeError, RecursionError):
+        whole = np.array(np.nan)
+    if (
+        whole.ndim not in (1, 2)
+        or len(whole) != 1
+        or not whole.size
+        or not np.isfinite(whole).all()
+    ):
+        raise StoreError(
+            f"the sample store {store.path} has {shorten(kept)!r} as the prediction for the "
+            "unmasked input, which is no row of numbers; use another store"
+        )
+    return whole
 
 
 def _function(predict: Any) -> Callable[..., Any]:

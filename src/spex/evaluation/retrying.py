@@ -62,6 +62,9 @@ class Retries:
 
     def failed(self, error: BaseException) -> None:
         """Pause before another call, or raise the error, with its place in the user's file."""
+        if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+            # Python makes a RuntimeError of one that is raised in a generator.
+            error = error.__cause__
         place = _place(error)
         if self._most is None or isinstance(error, SpexError) or place is None:
             raise error
@@ -98,16 +101,21 @@ class Retrying(Wrapped):
         left = np.arange(len(masks))
         while len(left):
             done: list[IntArray] = []
-            try:
-                for rows, values in self._source.stream(masks[left]):
-                    self._retries.succeeded()
-                    done.append(rows)
-                    yield left[rows], values
-                return
-            except (KeyboardInterrupt, GeneratorExit):
-                raise
-            except BaseException as error:
-                self._retries.failed(error)
+            batches: Iterator[tuple[IntArray, FloatArray]] | None = None
+            while True:
+                try:  # not around the yield, where a GeneratorExit is the caller's
+                    batches = iter(self._source.stream(masks[left])) if batches is None else batches
+                    rows, values = next(batches)
+                except StopIteration:
+                    return
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
+                    self._retries.failed(error)
+                    break
+                self._retries.succeeded()
+                done.append(rows)
+                yield left[rows], values
             left = np.delete(left, np.concatenate(done)) if done else left
 
 

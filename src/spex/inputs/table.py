@@ -5,14 +5,13 @@ import hashlib
 import json
 import uuid
 import warnings
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +48,7 @@ class Table:
 
     Args:
         row: (n_columns,) array or list of cells; or a Series, a mapping of column names, or a
-            DataFrame of one row.
+            DataFrame of one row. Cells that numpy masks are missing.
         background: (n_rows, n_columns) array, or a DataFrame; one row, or a sample of the data.
         groups: columns that are one feature, present or absent together, by name of the feature:
             {"place": ["latitude", "longitude"]}, or the columns of a one-hot code. Columns of an
@@ -57,7 +56,8 @@ class Table:
 
     Attributes:
         features: "column = value" of each cell; the groups stand where their first columns do.
-        notes: a sentence for each cell that does not fit the type of its column.
+        notes: a sentence for each cell that does not fit the type of its column, or had to be read
+            for it: "3" as 3, "2020-01-31" as a date, True as 1.
 
     Raises:
         ArgumentError: an argument is wrong, two columns have one name, row and background have
@@ -82,7 +82,7 @@ class Table:
 
         if isinstance(self.background, pd.DataFrame):
             _check_shape(self.background.shape)
-            _check_names(list(self.background.columns), "background")
+            _index(self.background.columns, "background")
             return self.background.reset_index(drop=True)
         array = _as_array(self.background)
         _check_shape(array.shape)
@@ -96,42 +96,40 @@ class Table:
 
     @cached_property
     def _row_and_misfits(self) -> "tuple[pd.DataFrame, list[int]]":
-        """The row, and the numbers of the columns whose type cannot hold its cell."""
+        """The row, and the numbers of the columns whose cell is noted: it is of another type."""
         import pandas as pd
 
         columns = self._background.columns
         cells, misfits = {}, []
-        types = zip(columns, self._background.dtypes, self._cells(columns), strict=True)
+        types = zip(self._background.dtypes, self._cells(columns), strict=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # casts that will be found to lose something
-            for number, (name, dtype, cell) in enumerate(types):
-                fitted = _fitted(cell, name, dtype)
-                if fitted is None:  # NaN of a float, with which integers become floats
-                    fitted = pd.Series([np.nan if _is_missing(cell) else cell])
+            for number, (dtype, cell) in enumerate(types):
+                fitted = _fitted(cell, dtype)
+                if fitted is None or _is_read(cell, fitted.iloc[0]):
                     misfits.append(number)
+                if fitted is None:  # NaN of a float, with which integers become floats
+                    as_nan = _is_missing(cell) and dtype.kind in "iu"
+                    fitted = pd.Series([np.nan if as_nan else cell])
                 # Arrays are quicker to join, but pandas would find a type for one of objects.
                 cells[number] = fitted if fitted.dtype == "object" else fitted.array
         return pd.DataFrame(cells).set_axis(columns, axis=1), misfits
 
     def _cells(self, columns: "pd.Index[Any]") -> list[Any]:
-        """The cells of the row as they are given, in the order of the columns."""
+        """The cells of the row as they are given, in the order of the columns; masked is None."""
         import pandas as pd
 
         row = self.row
         if isinstance(row, pd.DataFrame):
             if len(row) != 1:
                 raise ArgumentError(f"row has {counted(len(row), 'row')}; give one")
-            _check_names(list(row.columns), "row")
-            row = {name: row[name].iloc[0] for name in row.columns}
-        if isinstance(row, pd.Series | Mapping):
-            names = list(row.keys())
-            _check_names(names, "row")
-            if set(names) != set(columns):
-                different = sorted(map(repr, set(names) ^ set(columns)))
-                raise ArgumentError(
-                    f"row and background have different columns: {', '.join(different)}"
-                )
-            return [row[name] for name in columns]
+            cells = [row.iat[0, number] for number in range(row.shape[1])]
+            row = _in_order(cells, row.columns, columns)
+        elif isinstance(row, pd.Series):
+            cells = [row.iat[number] for number in range(len(row))]
+            row = _in_order(cells, row.index, columns)
+        elif isinstance(row, Mapping):
+            row = _in_order(list(row.values()), row, columns)
         if isinstance(row, str) or not hasattr(row, "__len__"):
             raise ArgumentError(
                 f"row is a {type(row).__name__}; give its cells as an array, a Series, a mapping "
@@ -143,7 +141,7 @@ class Table:
                 f"row has shape {shape}, but the background has {len(columns)} columns; "
                 f"give ({len(columns)},)"
             )
-        return list(row)
+        return [None if cell is np.ma.masked else cell for cell in row]
 
     @cached_property
     def _both(self) -> "pd.DataFrame":
@@ -155,12 +153,14 @@ class Table:
     @property
     def notes(self) -> tuple[str, ...]:
         """A sentence for each cell that does not fit the background's type."""
-        row, misfits = self._row_and_misfits
-        before, after = self._background.dtypes, self._both.dtypes
+        cells = self._cells(self._background.columns)
+        before, both = self._background.dtypes, self._both
         return tuple(
-            f"The row's {_readable(row.iloc[0, number])} in {self._names[number]} does not fit the "
-            f"background's type {before.iloc[number]}; the model is given {after.iloc[number]}."
-            for number in misfits
+            f"The row's {_python(cells[number])!r} in {self._names[number]} does not fit the "
+            f"background's type {before.iloc[number]}; the model is given "
+            f"{_python(both.iat[len(both) - 1, number])!r} in a column of "
+            f"{both.dtypes.iloc[number]}."
+            for number in self._row_and_misfits[1]
         )
 
     @cached_property
@@ -174,7 +174,7 @@ class Table:
     @cached_property
     def _members(self) -> dict[str | int, list[int]]:
         """The columns of each feature: of a group by its name, of a cell by its number."""
-        places = {name: number for number, name in enumerate(self._background.columns)}
+        columns = _index(self._background.columns, "background")
         if not isinstance(self.groups, Mapping):
             raise ArgumentError(
                 f"groups is a {type(self.groups).__name__}; give a mapping from the name of a group"
@@ -182,14 +182,18 @@ class Table:
             )
         owner: dict[int, str] = {}
         for name, members in self.groups.items():
-            if isinstance(members, str) or not len(members):
+            if isinstance(members, str) or not hasattr(members, "__len__") or not len(members):
                 raise ArgumentError(f"groups: {name!r} has {members!r}; give a list of its columns")
-            if name in places and name not in members:
+            if _place(columns, name) is not None and name not in members:
                 raise ArgumentError(f"groups: {name!r} is also a column; choose another name")
             for member in members:
-                number = places.get(member)
+                number = _place(columns, member)
                 if number is None:
                     raise ArgumentError(f"groups: {name!r} has {member!r}, which is no column")
+                if owner.get(number) == str(name):
+                    raise ArgumentError(
+                        f"groups: {name!r} has column {member!r} twice; leave it out once"
+                    )
                 if number in owner:
                     raise ArgumentError(
                         f"groups: column {member!r} is in {owner[number]!r} and in {name!r}; "
@@ -197,7 +201,7 @@ class Table:
                     )
                 owner[number] = str(name)
         found: dict[str | int, list[int]] = {}
-        for number in range(len(places)):
+        for number in range(len(columns)):
             found.setdefault(owner.get(number, number), []).append(number)
         return found
 
@@ -340,11 +344,41 @@ def _check_shape(shape: tuple[int, ...]) -> None:
         )
 
 
-def _check_names(names: list[Any], what: str) -> None:
-    """Refuse two columns of one name."""
-    if len(set(names)) < len(names):
-        twice = next(name for name, count in Counter(names).items() if count > 1)
+def _index(names: Iterable[Any], what: str) -> "pd.Index[Any]":
+    """The names of columns; in pandas' Index, unlike in a dict or a set, NaN is NaN.
+
+    Raises:
+        ArgumentError: two columns have one name.
+    """
+    import pandas as pd
+
+    index = pd.Index([_python(name) for name in names], dtype=object, tupleize_cols=False)
+    if not index.is_unique:
+        twice = index[index.duplicated()][0]
         raise ArgumentError(f"{what} has two columns {twice!r}; give each a name of its own")
+    return index
+
+
+def _place(index: "pd.Index[Any]", name: Any) -> int | None:
+    """The number of the column of a name; None where there is no such column."""
+    import pandas as pd
+
+    try:
+        place = index.get_loc(_python(name))
+    except (KeyError, TypeError, pd.errors.InvalidIndexError):  # unknown, or not hashable
+        return None
+    return cast(int, place)  # no name stands twice
+
+
+def _in_order(cells: list[Any], of_cells: Iterable[Any], columns: Iterable[Any]) -> list[Any]:
+    """Cells of these names in the order of the columns of the background."""
+    names, of_background = _index(of_cells, "row"), _index(columns, "background")
+    places = names.get_indexer(of_background)
+    if len(names) != len(places) or (places < 0).any():
+        lacks = [*of_background[places < 0], *names[of_background.get_indexer(names) < 0]]
+        different = ", ".join(sorted(map(repr, lacks)))
+        raise ArgumentError(f"row and background have different columns: {different}")
+    return [cells[place] for place in places]
 
 
 def _as_array(rows: Any) -> npt.NDArray[Any]:
@@ -408,12 +442,8 @@ def _is_missing(cell: Any) -> bool:
     return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
 
 
-def _fitted(cell: Any, name: Any, dtype: Any) -> "pd.Series[Any] | None":
-    """A cell as a Series of the type of its column; None where that would lose something.
-
-    Raises:
-        ArgumentError: the column is one of categories, and the cell is none of them.
-    """
+def _fitted(cell: Any, dtype: Any) -> "pd.Series[Any] | None":
+    """A cell as a Series of the type of its column; None where that would lose something."""
     import pandas as pd
 
     if dtype == "object":
@@ -422,7 +452,7 @@ def _fitted(cell: Any, name: Any, dtype: Any) -> "pd.Series[Any] | None":
         return None
     missing = _is_missing(cell)
     if isinstance(dtype, pd.CategoricalDtype) and not missing and cell not in dtype.categories:
-        raise ArgumentError(f"row: {cell!r} is no category of the background's column {name!r}")
+        return None
     if dtype.kind == "M" and isinstance(cell, str | datetime.date):
         with suppress(ValueError):
             cell = pd.Timestamp(datetime.datetime.fromisoformat(str(cell)))
@@ -434,6 +464,13 @@ def _fitted(cell: Any, name: Any, dtype: Any) -> "pd.Series[Any] | None":
     return fitted if (_is_missing(found) if missing else _is_same(found, cell)) else None
 
 
+def _is_read(cell: Any, found: Any) -> bool:
+    """Whether a text was taken for a number, date or truth value, or a truth value for a number."""
+    if isinstance(cell, str):
+        return not isinstance(found, str)
+    return isinstance(cell, bool | np.bool_) and not isinstance(found, bool | np.bool_)
+
+
 def _is_same(found: Any, cell: Any) -> bool:
     """Whether a cast cell says what the cell says."""
     if isinstance(found, str) != isinstance(cell, str) and isinstance(found, str):
@@ -443,6 +480,12 @@ def _is_same(found: Any, cell: Any) -> bool:
         return True
     # numpy would round an integer to compare it with a float; Python does not.
     return bool((found.item() if isinstance(found, np.number) else found) == cell)
+
+
+def _python(cell: Any) -> Any:
+    """The cell of numpy as one of Python: 1 for np.int64(1)."""
+    of_time = isinstance(cell, np.datetime64 | np.timedelta64)  # would become integers
+    return cell.item() if isinstance(cell, np.generic) and not of_time else cell
 
 
 def _readable(value: object) -> str:
