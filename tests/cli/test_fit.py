@@ -133,7 +133,10 @@ def test_bad_tables_get_one_line(folder, capsys, content, message):
         (["missing.csv"], "cannot be read"),
         (["."], "cannot be read"),
         (["a.csv", "--method", "spex"], "spex.Run asks for"),
-        (["a.csv", "--method", "exact"], "needs the values of all 2^6 masks, and there are those of 50"),
+        (
+            ["a.csv", "--method", "exact"],
+            "needs the values of all 2^6 masks, and there are those of 50",
+        ),
         (["a.csv", "--out", "a.csv"], "is the table itself"),
         (["a.csv", "--order", "0"], "order"),
         (["a.csv", "--top", "-1"], "--top -1"),
