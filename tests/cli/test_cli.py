@@ -168,6 +168,23 @@ def test_standard_input(run, monkeypatch):
     assert "[user]\nnever fails, naïve\n" in out
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("explain", "--text", "FILE", "--dry-run"),
+        ("explain", "--documents", "FILE", "--answer", "x", "--dry-run"),
+        ("explain", "--messages", "FILE", "--dry-run"),
+        ("explain", "--table", "FILE", "--model", "predict:os:getcwd", "--dry-run"),
+        ("fit", "FILE"),
+    ],
+)
+def test_input_without_an_end_is_refused(run, monkeypatch, call):
+    monkeypatch.setattr("spex.cli.inputs._MOST_BYTES", 2 * 10**6)
+    status, _, err = run(*(word.replace("FILE", "/dev/zero") for word in call))
+    assert status == 2
+    assert "/dev/zero: is larger than 2 MB, the limit; is it the right file?" in err
+
+
 def test_only_the_final_line_break_is_taken_off(run):
     Path("lines.txt").write_bytes(b"  one\r\n\r\ntwo\n\n")
     status, _, _ = run("explain", "--text", "lines.txt", *ODDS, "-q", "--out", "e.json")

@@ -118,6 +118,10 @@ def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):
         ('{\n "format": "spex-explanation"}', "is JSON; give CSV"),
         ("a,value,value2\n0,1,2.5\n", "values of another output: --value value --value value2"),
         ("a,b,value\n0,1\n", "line 2 has 2 cells, the header has 3"),
+        (
+            "a,b,value\n0,0,1e101\n0,1,0\n1,0,1\n1,1,1\n",
+            "bad.csv: fit was given 1e+101 in absolute",
+        ),
     ],
 )
 def test_bad_tables_get_one_line(folder, capsys, content, message):

@@ -14,7 +14,7 @@ from spex.cli.csv_table import Row, parse
 from spex.cli.inputs import read_file
 from spex.cli.session import Session, check_output
 from spex.cli.showing import Shown, deliver, with_command
-from spex.errors import ArgumentError
+from spex.errors import ArgumentError, ValueFunctionError
 from spex.given import fit
 
 _VALUE = "value"
@@ -33,8 +33,8 @@ def run(
     """Do what `spex fit` was asked for.
 
     Raises:
-        ArgumentError: the file cannot be read as evaluations, or an option is wrong.
-        ValueFunctionError: a value is not finite.
+        ArgumentError: the file cannot be read as evaluations, its values cannot be fitted, or an
+            option is wrong.
     """
     with session.interruptible():
         for option, output in (("--out", shown.out), ("--html", shown.html)):
@@ -56,10 +56,13 @@ def run(
         shown.check(len(features))
         if weights is not None:
             settings["weights"], values = values[:, -1], values[:, :-1]
-        if len(names) == 1:
-            found = fit(masks, values[:, 0], features, **settings)
-        else:
-            found = fit(masks, values, features, outputs=names, **settings)
+        try:
+            if len(names) == 1:
+                found = fit(masks, values[:, 0], features, **settings)
+            else:
+                found = fit(masks, values, features, outputs=names, **settings)
+        except ValueFunctionError as error:  # the values are the file's
+            raise ArgumentError(f"{path}: {error}") from error
         deliver(session, with_command(found, session.command), shown)
 
 

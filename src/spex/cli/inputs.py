@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -29,6 +30,7 @@ _KINDS = {
     "object": "true, false or missing",
 }
 _SHOWN_COLUMNS = 20
+_MOST_BYTES = 5 * 10**8  # a table of 16,384 features and 15,000 rows; a device may have no end
 _OF_PICTURES = ("grid:", "superpixels:", "mean", "grey", "blur", "inpaint")
 
 
@@ -185,12 +187,17 @@ def read_file(where: str, file: str) -> str:
     """The text of a file, or of standard input for "-"; `where` names it in messages.
 
     Raises:
-        ArgumentError: it cannot be read, is not UTF-8 or is empty.
+        ArgumentError: it cannot be read, is too large, is not UTF-8 or is empty.
     """
     try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ArgumentError(f"{where}: cannot be read: {error.strerror or error}") from error
+    if len(content) > _MOST_BYTES:
+        raise ArgumentError(
+            f"{where}: is larger than {_MOST_BYTES // 10**6} MB, the limit; is it the right file?"
+        )
     try:
         # Some editors begin a file with a byte order mark, which is no part of the text.
         text = content.decode("utf-8-sig")

@@ -13,7 +13,7 @@ from spex.models.servers.address import check_url, refuse_secret, split_name
 from spex.models.servers.endpoint import Endpoint
 from spex.models.servers.openai import OpenAIModel
 
-SECRET = "hunter2-0123456789"
+SECRET = "hunter2x0123456789"
 URLS = [
     f"https://user:{SECRET}@host.org/v1",
     f"https://{SECRET}@host.org/v1",
@@ -24,12 +24,17 @@ URLS = [
     f"https://host.org/v1#token={SECRET}",
     f"https://host.org:{SECRET}/v1",
     f"https://host.org;{SECRET}/v1",
+    f"https://host.org/v1;key={SECRET}",
+    f"https://host.org/v1%3Fapi_key={SECRET}",
+    f"https://user:{SECRET}%40host.org/v1",
+    f"https://host.org/sk-proj-{SECRET}/v1",
     f"https://host.org/ {SECRET}",
     f"https://[{SECRET}/v1",
     f"https://:{SECRET}@",
 ]
 NAMES = [
     *(f"openai:gpt@{url}" for url in URLS),
+    f"openai:sk-{SECRET}@https://host.org/v1",
     f"openai:gpt@user:{SECRET}@host.org",
     f"openai:gpt\n@http://user:{SECRET}@host.org",
     f"Openai:gpt@https://user:{SECRET}@host.org/v1",

@@ -5,7 +5,7 @@ A base URL may hold a password or a key. Such a URL is refused, and no message r
 
 import os
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from spex.errors import ArgumentError
 
@@ -15,6 +15,9 @@ FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.
 
 # An address with a user or a query; or a user and a password, where no kind of model is named.
 _MAY_HOLD_SECRET = re.compile(r"://.*[@?#]|^(?!hf:|gguf:|reply:|predict:)[^:]*:.*@", re.DOTALL)
+
+# As keys of OpenAI and of those who took over its form look; "sk-" alone may begin a host's name.
+_KEY_OF_OPENAI = re.compile(r"\bsk-[\w-]*[A-Za-z0-9]{16}")
 
 
 def refuse_secret(name: object) -> None:
@@ -45,9 +48,10 @@ def split_name(name: str) -> tuple[str, str]:
         raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {FORM}")
     model, base_url = match.groups()
     check_url(base_url)
-    if _holds_key(model):
+    if _KEY_OF_OPENAI.search(model) or _holds_key(model):
         raise ArgumentError(
-            f"the model's name holds the key in {KEY_VARIABLE}; take it out and write {FORM}"
+            "the model's name holds a key; put it into the environment variable "
+            f"{KEY_VARIABLE} and write {FORM}"
         )
     return model, base_url
 
@@ -60,7 +64,12 @@ def check_url(base_url: object) -> None:
     """
     if not isinstance(base_url, str):
         raise ArgumentError(f"base_url must be a str, not {type(base_url).__name__}")
-    if re.search(r"[@?#]", base_url) or _holds_key(base_url):
+    decoded = unquote(base_url)  # "%3Fkey=" is a query to many a server
+    if (
+        re.search(r"[@?#]|;[^/]*=", decoded)
+        or _KEY_OF_OPENAI.search(decoded)
+        or _holds_key(decoded)
+    ):
         raise ArgumentError(
             "base_url holds more than an address, such as a password, a key or a query; put the "
             f"key into the environment variable {KEY_VARIABLE} and write {FORM}"
