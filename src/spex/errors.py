@@ -27,7 +27,7 @@ class MissingExtraError(SpexError, ImportError):
 
 
 class BackendError(SpexError, RuntimeError):
-    """A model or a server failed."""
+    """A model, a server or a disk failed."""
 
 
 class StoreError(SpexError, RuntimeError):

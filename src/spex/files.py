@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from spex.errors import ArgumentError, FileFormatError
+from spex.errors import ArgumentError, BackendError, FileFormatError
 
 # Open files of this process: a file opened anew by these names would begin at its start.
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
@@ -27,10 +27,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     Raises:
         ArgumentError: the file cannot be written there.
+        BackendError: its disk is full or fails.
     """
     try:
         _write(followed(path), content)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise BackendError(
+                f"cannot write {path}: {error.strerror}; free space, or give a path on another disk"
+            ) from error
         raise ArgumentError(
             f"cannot write {path}: {error.strerror or error}; give a path in a folder that exists "
             "and may be written to"

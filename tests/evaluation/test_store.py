@@ -57,7 +57,7 @@ def test_foreign_files_are_refused(tmp_path):
         spex.Store(tmp_path / "nowhere" / "s.sqlite")
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, os.devnull):
-        with pytest.raises(spex.StoreError, match="no ordinary file"):
+        with pytest.raises(spex.StoreError, match="no ordinary file; give a new file"):
             spex.Store(path)
 
 
@@ -184,6 +184,25 @@ def test_claims_end_with_their_time_and_their_process(tmp_path, monkeypatch):
         assert not two.claim(("f",), asked, 9).granted.any()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "holder = 'other', expires = 1e12",
+        "holder = 'other:x:0', expires = 1e12",
+        "holder = 'other:99999999999999999999:0', expires = 1e12",
+        "holder = x'00', expires = 1e12",
+        "holder = 'other:1:0', expires = 'never'",
+        "holder = 'other:1:0', expires = x'00'",
+    ],
+)
+def test_claims_that_no_process_can_have_made_are_dropped(tmp_path, damage):
+    asked = masks(10, 4)
+    with spex.Store(tmp_path / "s.sqlite") as one, spex.Store(tmp_path / "s.sqlite") as two:
+        assert one.claim(("f",), asked, 2).granted.sum() == 2
+        one._connection.execute(f"update claims set {damage}")
+        assert two.claim(("f",), asked, 9).granted.all()
+
+
 def test_new_files_can_be_read_by_their_owner_alone(tmp_path):
     with spex.Store(tmp_path / "s.sqlite") as store:
         store.put("f", masks(10, 1), np.zeros(1))
@@ -242,8 +261,8 @@ def locked(store):
     [
         (full, "full"),
         (read_only, "readonly"),
-        (deleted, "deleted or replaced while in use"),
-        (replaced, "deleted or replaced while in use"),
+        (deleted, "deleted or replaced while in use; run again"),
+        (replaced, "deleted or replaced while in use; run again"),
         (locked, "locked"),
     ],
 )

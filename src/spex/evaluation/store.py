@@ -14,6 +14,7 @@ the values that explain it, so a server that answers otherwise the next time wou
 """
 
 import os
+import re
 import secrets
 import socket
 import sqlite3
@@ -118,7 +119,9 @@ class Store:
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None
             )
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"cannot open the sample store {self.path}: {error}") from error
+            raise StoreError(
+                f"cannot open the sample store {self.path}: {error}; {_REMEDY}"
+            ) from error
         try:
             with self._errors():
                 self._prepare()
@@ -182,8 +185,7 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            remedy = f"; {_REMEDY}" if "not a database" in str(error) else ""
-            raise StoreError(f"the sample store {self.path}: {error}{remedy}") from error
+            raise StoreError(f"the sample store {self.path}: {error}; {_REMEDY}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -204,7 +206,8 @@ class Store:
             with self._errors():
                 if not self._in_memory and self._place() != self._file:
                     raise StoreError(
-                        f"the sample store {self.path} was deleted or replaced while in use"
+                        f"the sample store {self.path} was deleted or replaced while in use; "
+                        "run again"
                     )
                 return action()
         except StoreError as error:
@@ -268,7 +271,7 @@ class Store:
             for holder, last in execute(
                 "select holder, max(expires) from claims group by holder"
             ).fetchall():
-                if last < now or _is_dead(holder):
+                if not isinstance(last, float) or last < now or _is_dead(holder):
                     execute("delete from claims where holder = ?", (holder,))
             (others,) = execute(
                 "select count(distinct holder) from claims where function = ? and holder <> ?",
@@ -394,9 +397,15 @@ def _chunks(blobs: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes], str]
         yield start, chunk, ",".join("?" * len(chunk))
 
 
-def _is_dead(holder: str) -> bool:
-    """Whether the process is known to have ended; of other machines nothing is known."""
-    machine, number, token = holder.rsplit(":", 2)
+def _is_dead(holder: object) -> bool:
+    """Whether the process is known to have ended; of other machines nothing is known.
+
+    A holder that no process has, as in a damaged file, counts as ended.
+    """
+    found = re.fullmatch(r"(.*):([1-9][0-9]{0,8}):(\w+)", str(holder), re.DOTALL)
+    if found is None:
+        return True
+    machine, number, token = found.groups()
     if machine != socket.gethostname() or os.name != "posix":
         return False
     if int(number) == os.getpid():

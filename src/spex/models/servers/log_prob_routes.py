@@ -431,9 +431,9 @@ def _of_tokens(of_prompt: Any, start: int, tokens: list[int]) -> FloatArray:
 
 def _log_prob(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnusableReply(f"{value!r:.40} is no log-probability")
+        raise UnusableReply(f"{value!r} is no log-probability")
     if not _NO_LOG_PROB < value <= 1e-3:
-        raise UnusableReply(f"{value!r:.40} is no log-probability of a token that can be written")
+        raise UnusableReply(f"{value!r} is no log-probability of a token that can be written")
     return min(0.0, float(value))  # rounding can leave it a little above 0
 
 
