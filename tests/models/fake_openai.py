@@ -433,6 +433,8 @@ class Handler(BaseHTTPRequestHandler):
             reply["choices"][0]["message"]["content"] = None
             reply["choices"][0]["finish_reason"] = "content_filter"
             self.answer(status, reply, headers)
+        elif way == "redirect":
+            self.answer(307, {}, {"Location": self.path})
         elif way == "huge":
             self.answer(200, b" " * HUGE)
         elif way == "gzip":
@@ -471,7 +473,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=["openai", "vllm", "text"])
     parser.add_argument("--fail", type=int, default=0)
-    parser.add_argument("--way", choices=[*WAYS, "null", "huge", "gzip"])
+    parser.add_argument("--way", choices=[*WAYS, "null", "redirect", "huge", "gzip"])
     parser.add_argument("--key")
     parser.add_argument("--limit", type=float, default=0)
     parser.add_argument("--delay", type=float, default=0)

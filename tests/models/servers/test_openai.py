@@ -310,6 +310,16 @@ def test_a_reply_without_end_is_not_read(openai, monkeypatch, way):
     assert text.endswith("sent a reply of more than 2 MB, the most that is read")
 
 
+def test_a_redirect_is_not_followed(openai):
+    model = openai.model()
+    with running("openai", "--fail", 1, "--way", "redirect") as server:
+        model._endpoint.base_url = server.url
+        kind, text = message_of(lambda: model.generate([user("a")]))
+        assert len(server.requests()) == 1
+    assert kind is BackendError
+    assert text.endswith("answered with HTTP 307; give the address that it redirects to")
+
+
 def test_replies_without_text_are_gaps(tmp_path):
     with running("text", "--fail", 8, "--way", "null") as server:
         explanation = explain(server, Matches("^$"), tmp_path / "s.sqlite")

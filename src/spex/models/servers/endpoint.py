@@ -202,7 +202,10 @@ class Endpoint:
         try:
             client = openai.AsyncOpenAI(
                 base_url=self.base_url,
-                http_client=_capped(openai.DefaultAsyncHttpxClient)(trust_env=not direct),
+                # A redirect takes the prompt elsewhere, and turns most requests into a GET.
+                http_client=_capped(openai.DefaultAsyncHttpxClient)(
+                    trust_env=not direct, follow_redirects=False
+                ),
                 # The client demands a key, even for servers without keys.
                 api_key=self._key or "none",
                 timeout=self._timeout,
@@ -257,6 +260,9 @@ class Endpoint:
         status = int(error.status_code)
         says = self._line(_message(error.body))
         what = f"answered with HTTP {status}" + (f": {says}" if says else "")
+        if 300 <= status < 400:
+            what += "; give the address that it redirects to"
+            return RequestFailed(what, _Kind.LASTING, status)
         retry_after = _retry_after(error.response.headers)
         if retry_after is not None and retry_after > _PATIENCE_SECONDS:
             what += f" (and wants to be asked again in {retry_after:.0f} s)"
