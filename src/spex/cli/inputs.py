@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +15,7 @@ from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.table import Table
 from spex.inputs.text import Text
-from spex.wording import counted
+from spex.wording import counted, short
 
 if TYPE_CHECKING:
     from spex.cli.request import Request
@@ -29,6 +30,7 @@ _KINDS = {
     "object": "true, false or missing",
 }
 _SHOWN_COLUMNS = 20
+_MOST_BYTES = 5 * 10**8  # a table of 16,384 features and 10,000 rows is below it
 _OF_PICTURES = ("grid:", "superpixels:", "mean", "grey", "blur", "inpaint")
 
 
@@ -138,7 +140,7 @@ def types_read(masker: AnyMasker) -> list[str]:
         return []
     names: dict[str, list[str]] = {}
     for column, dtype in masker.background.dtypes.items():
-        names.setdefault(_KINDS.get(str(dtype), "texts"), []).append(str(column))
+        names.setdefault(_KINDS.get(str(dtype), "texts"), []).append(short(str(column)))
     told = [
         f"{kind}: {', '.join(of[:_SHOWN_COLUMNS])}"
         + (f" and {len(of) - _SHOWN_COLUMNS:,} more" if len(of) > _SHOWN_COLUMNS else "")
@@ -185,12 +187,17 @@ def read_file(where: str, file: str) -> str:
     """The text of a file, or of standard input for "-"; `where` names it in messages.
 
     Raises:
-        ArgumentError: it cannot be read, is not UTF-8 or is empty.
+        ArgumentError: it cannot be read, is too large, is not UTF-8 or is empty.
     """
     try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ArgumentError(f"{where}: cannot be read: {error.strerror or error}") from error
+    if len(content) > _MOST_BYTES:  # or it never ends, as some devices and pipes
+        raise ArgumentError(
+            f"{where}: is larger than {_MOST_BYTES // 10**6} MB, the limit; give a part of it"
+        )
     try:
         # Some editors begin a file with a byte order mark, which is no part of the text.
         text = content.decode("utf-8-sig")
@@ -209,7 +216,7 @@ def _list_in(
     """A JSON list, or the one under a key of an object, and the object's other entries."""
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
         raise ArgumentError(f"{option} {file}: is not JSON ({error})") from None
     others: dict[str, Any] = {}
     if isinstance(content, dict):
