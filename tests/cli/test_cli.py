@@ -425,6 +425,25 @@ def own_models(monkeypatch):
     sys.modules.pop("own_models", None)
 
 
+def test_names_of_columns_act_on_no_terminal(run, own_models, folder):
+    Path("rows.csv").write_text('"a\x1b[31m","b\u202ec","d\ne"\n1,2,3\n4,5,6\n')
+    _, out, _ = run(  # the function knows other columns: it fails once the plan is shown
+        "explain", "--table", "rows.csv", "--model", f"predict:{own_models}:chances", "--dry-run"
+    )
+    assert "\nRead as integers: a\ufffd[31m, b\ufffdc, d e\n" in out
+    assert "\x1b" not in out and "\u202e" not in out
+
+
+def test_an_input_without_end(run, monkeypatch):
+    monkeypatch.setattr("spex.cli.inputs._MOST_BYTES", 10**6)
+    for option in ("--text", "--documents", "--messages", "--table"):
+        status, _, err = run("explain", option, "/dev/zero", "--model", "predict:m:f")
+        assert status == 2
+        assert err == (
+            f"spex: {option} /dev/zero: is larger than 1 MB, the limit; is it the right file?\n"
+        )
+
+
 def test_a_row_of_a_table(run, loader, own_models, folder):
     Path("rows.csv").write_text(TABLE)
     call = ["explain", "--table", "rows.csv", "--model"]
@@ -711,6 +730,7 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (["explain", "--documents", "missing.json"], "--documents missing.json: cannot be read"),
         (["explain", "--documents", "review.txt"], "--documents review.txt: is not JSON"),
         (["explain", "--documents", "number.json"], "holds no list of documents; write a JSON"),
+        (["explain", "--documents", "digits.json"], "--documents digits.json: is not JSON (Exc"),
         (["explain", "--documents", "chat.json"], "the unknown key 'messages'; use 'documents'"),
         (["explain", "--documents", "foreign.json"], "document 0 has a int as its text"),
         (["explain", "--messages", "foreign.json"], "message 0 is a int; give a mapping"),
@@ -790,6 +810,7 @@ def test_wrong_call(run, loader, arguments, says):
     Path("latin1.txt").write_bytes("na\xefve film".encode("latin-1"))
     Path("empty.txt").write_bytes(b" \n")
     Path("foreign.json").write_text("[1, 2]")
+    Path("digits.json").write_text(f"[{'1' * 5000}]")
     Path("asking.json").write_text('{"documents": ["One.", "Two."], "question": "So?"}')
     Path("number.json").write_text("3")
     Path("rows.csv").write_text(TABLE)

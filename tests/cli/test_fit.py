@@ -164,3 +164,26 @@ def test_few_rows_say_little(folder, capsys):
     table(folder / "a.csv", m=4)
     assert main(["fit", "a.csv"]) == 0
     assert "4 evaluations say little" in " ".join(capsys.readouterr().out.split())
+
+
+def test_two_outputs_of_one_name(folder, capsys):
+    table(folder / "a.csv")
+    assert main(["fit", "a.csv", "--out", "x", "--html", "./x"]) == 2
+    assert "--out and --html are the same file" in capsys.readouterr().err
+    assert not (folder / "x").exists()
+    assert main(["fit", "a.csv", "-q", "--out", "/dev/null", "--html", "/dev/null"]) == 0
+
+
+def test_a_full_disk_loses_no_result(folder, capsys):
+    table(folder / "a.csv")
+    for option in ("--out", "--html"):
+        assert main(["fit", "a.csv", option, "/dev/full"]) != 0
+        captured = capsys.readouterr()
+        assert "a + d" in captured.out
+        assert captured.err.count("\n") == 1 and "No space left on device" in captured.err
+
+
+def test_a_table_without_end(folder, capsys, monkeypatch):
+    monkeypatch.setattr("spex.cli.inputs._MOST_BYTES", 10**6)
+    assert main(["fit", "/dev/zero"]) == 2
+    assert "/dev/zero: is larger than 1 MB, the limit" in capsys.readouterr().err

@@ -65,6 +65,7 @@ def test_ranking() -> None:
     assert found.top(order=1) == [((1,), -1.0), ((2,), 1.0), ((0,), 0.5)]
     assert found.top(1, order=2) == [((0, 1), -3.0)]
     assert found.top(0) == found.top(order=3) == []
+    assert found.top(10**30) == found.top(10)
     assert len(found.top(100)) == len(found) == 5
     with pytest.raises(ArgumentError, match="k=-1"):
         found.top(-1)

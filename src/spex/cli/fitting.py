@@ -12,7 +12,7 @@ import numpy as np
 from spex._typing import BoolArray, FloatArray
 from spex.cli.csv_table import Row, parse
 from spex.cli.inputs import read_file
-from spex.cli.session import Session, check_output
+from spex.cli.session import Session, check_distinct, check_output
 from spex.cli.showing import Shown, deliver, with_command
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.given import fit
@@ -43,6 +43,7 @@ def run(
             check_output(output, option)
             if output.resolve() == path.resolve():
                 raise ArgumentError(f"{option} {output}: is the table itself")
+        check_distinct("--out", shown.out, "--html", shown.html)
         content = read_file(str(path), str(path))
         if _JSON.match(content):
             raise ArgumentError(

@@ -15,7 +15,7 @@ from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.table import Table
 from spex.inputs.text import Text
-from spex.wording import counted
+from spex.wording import counted, short
 
 if TYPE_CHECKING:
     from spex.cli.request import Request
@@ -140,7 +140,7 @@ def types_read(masker: AnyMasker) -> list[str]:
         return []
     names: dict[str, list[str]] = {}
     for column, dtype in masker.background.dtypes.items():
-        names.setdefault(_KINDS.get(str(dtype), "texts"), []).append(str(column))
+        names.setdefault(_KINDS.get(str(dtype), "texts"), []).append(short(str(column)))
     told = [
         f"{kind}: {', '.join(of[:_SHOWN_COLUMNS])}"
         + (f" and {len(of) - _SHOWN_COLUMNS:,} more" if len(of) > _SHOWN_COLUMNS else "")
@@ -216,7 +216,7 @@ def _list_in(
     """A JSON list, or the one under a key of an object, and the object's other entries."""
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
         raise ArgumentError(f"{option} {file}: is not JSON ({error})") from None
     others: dict[str, Any] = {}
     if isinstance(content, dict):

@@ -4,7 +4,7 @@ import io
 import warnings
 from pathlib import Path
 
-from spex.cli.session import Session, check_output
+from spex.cli.session import Session, check_distinct, check_output
 from spex.cli.showing import load, print_result, write_page
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
@@ -36,8 +36,7 @@ def run(
             check_output(output, option)
             if output.resolve() == path.resolve():
                 raise ArgumentError(f"{option} {output}: is the explanation itself")
-        if html is not None and png is not None and html.resolve() == png.resolve():
-            raise ArgumentError(f"--html and --png are the same file, {html}; name two files")
+        check_distinct("--html", html, "--png", png)
         explanation = load(path)
         if png is not None and not isinstance(explanation, Explanation):
             raise ArgumentError(f"--png: {path} holds several explanations; use --html")

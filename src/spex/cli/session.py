@@ -92,6 +92,18 @@ def console() -> "Console":
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
+def check_distinct(option: str, path: Path | None, other: str, second: Path | None) -> None:
+    """Refuse two outputs that would overwrite each other.
+
+    Raises:
+        ArgumentError: both are the same file, and no device or pipe.
+    """
+    if path is None or second is None or path.resolve() != second.resolve():
+        return
+    if not is_stream(path):
+        raise ArgumentError(f"{option} and {other} are the same file, {path}; name two files")
+
+
 def check_output(path: Path, option: str) -> None:
     """Refuse an output file that could not be written, before any work is done.
 

@@ -118,7 +118,7 @@ class InteractionValues(Mapping[Interaction, float]):
         if order is not None:
             order = _checked_order(order, len(self._features))
         asked = (each for each in self._values.items() if each[0] and order in (None, len(each[0])))
-        return list(islice(asked, k))
+        return list(islice(asked, min(k, len(self._values))))  # islice refuses 2^63 and more
 
     def standard_error(self, interaction: Interaction) -> float:
         """The standard error of a value, in its unit; see `spex.interactions.uncertainty`.
