@@ -180,5 +180,5 @@ def test_the_default_store_is_given_up(run):
 def test_a_store_of_the_users_ends_the_run(run):
     status, err = run("predict", {4: "delete"}, *STORE, "-q")
     assert (status, len(err)) == (1, 1)
-    assert err[0].endswith("in use; e.json explains the 13 evaluations made")
+    assert err[0].endswith("in use; run again; e.json explains the 13 evaluations made")
     assert spex.Explanation.load("e.json").n_evaluations == 13

@@ -217,6 +217,11 @@ class Wrapped:
         """See `ValueSource.identities`."""
         return self._source.identities
 
+    @property
+    def masker(self) -> Any:
+        """Of a `spex.ValueFunction` and its like, which `spex.zoom` groups units by; else None."""
+        return getattr(self._source, "masker", None)
+
     def contexts(self) -> tuple[Context, ...]:
         """See `ValueSource.contexts`."""
         return self._source.contexts()
