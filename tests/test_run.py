@@ -539,7 +539,7 @@ def test_masks_of_all_sizes_are_asked_and_order_does_not_matter():
 
 
 def test_stages_and_several_outputs():
-    es = spex.explain(two, 12, 600, weighting="shapley", target_r2=0.9, seed=2)
+    es = spex.explain(lambda masks: two(masks), 12, 600, weighting="shapley", target_r2=0.9, seed=2)
     assert es["0"].n_evaluations < 600
     shapley = [es[name].interactions("SV") for name in "01"]
     assert shapley[1].get((2,)) == pytest.approx(1.0, abs=1e-6)
@@ -557,7 +557,7 @@ def test_a_corrected_explanation_is_saved_whole(tmp_path):
         assert dict(loaded.interactions(index, None if index == "SV" else 2)) == dict(
             e.interactions(index, None if index == "SV" else 2)
         )
-    assert "k-SII is corrected" in render_html([e]) and "k-SII is corrected" in repr(e)
+    assert "FSII is corrected" in render_html([e]) and "FSII is corrected" in repr(e)
     assert "R2 over masks of all sizes" in repr(e)
     assert "--weighting shapley" in render_html([spex.explain(bumpy, 10, 100)], index="SV")
 

@@ -22,8 +22,8 @@ _Index = Annotated[
     typer.Option(
         "--index",
         metavar="I",
-        help="What the table shows: SV, BV, SII, k-SII (default with --weighting shapley), BII, "
-        "STII, FSII, FBII (default), Moebius or Fourier.",
+        help="What the table shows: SV, BV, SII, k-SII, BII, STII, "
+        "FSII (default with --weighting shapley), FBII (default), Moebius or Fourier.",
     ),
 ]
 _Order = Annotated[

@@ -172,12 +172,12 @@ def shown_interactions(
 ) -> InteractionValues:
     """The interactions of a report: what was asked for, or what suits the explanation.
 
-    Where neither index nor order is given: FBII, or k-SII where masks were weighted as Shapley
+    Where neither index nor order is given: FBII, or FSII where masks were weighted as Shapley
     values weigh, up to the lowest order that holds nearly all of the surrogate's variance. The full
     order would give the same surrogate in more, smaller and less certain pieces. Where even that is
     too long to list: the Fourier coefficients.
     """
-    default = "k-SII" if explanation.correction else "FBII"
+    default = "FSII" if explanation.correction else "FBII"
     if index is not None or order is not None:
         return explanation.interactions(index or default, order)
     order = telling_order(explanation)
