@@ -155,6 +155,13 @@ def test_grey_keeps_transparency():
     assert set(grey[..., :3].ravel()) == {128}
 
 
+def test_inpainting_of_many_pixels_is_refused():
+    picture = np.zeros((600, 1000, 3), dtype=np.uint8)
+    with pytest.raises(ArgumentError, match="1,000 x 600 pixels; the limit is 524,288 in all"):
+        Image(picture, "grid:2x2", "inpaint")
+    Image(picture, "grid:2x2", "blur")
+
+
 def test_inpainting_continues_what_is_there():
     ramp = np.tile(np.linspace(0, 1, 24), (12, 1))
     masker = Image(ramp, "grid:3x1", "inpaint")

@@ -45,6 +45,7 @@ _COMPACTNESS = 20.0
 _SMOOTHING_SHARE = 0.005
 _FORMAT = 2  # raise it when absent regions come to look different
 _LEAST_SIGMA = 0.01  # of a blur, in pixels; smaller ones do nothing
+_MOST_INPAINTED = 1 << 19  # pixels: seconds for each mask
 _SHOWN_SIDE = 640
 _MAP_COLUMNS = 40
 _ROWS = ("top", "middle", "bottom")
@@ -97,6 +98,12 @@ class Image:
             raise ArgumentError(
                 f"operator={shorten(repr(self.operator))}: the limit for this picture is "
                 f"blur:{side}, its longer side in pixels"
+            )
+        height, width = self._pixels.shape[:2]
+        if self.operator == "inpaint" and height * width > _MOST_INPAINTED:
+            raise ArgumentError(
+                f"operator='inpaint' takes minutes for each mask of {width:,} x {height:,} pixels; "
+                f"the limit is {_MOST_INPAINTED:,} in all: give a smaller picture, or use 'blur'"
             )
         if self.n_features < 2:
             raise ArgumentError(
