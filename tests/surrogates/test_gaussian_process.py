@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse
 
 import spex
 from spex.f2.packing import pack, unpack
@@ -308,3 +309,11 @@ def test_very_many_features_leave_the_relevant_ones_relevant(monkeypatch):
     assert hyper.rates[:3].min() > 3 * np.median(hyper.rates)
     again = most_likely(given, standard, hyper)
     assert again.rates[:3].min() > 3 * np.median(again.rates)
+
+
+def test_a_prior_of_low_rank_has_a_factor():
+    """Coefficients that only neighbours explain, and whose own prior is lost beside theirs."""
+    shared = scipy.sparse.csr_matrix(np.repeat(np.linspace(1.0, 2.0, 6)[:, None], 2, axis=1))
+    chosen = gaussian_process._Chosen(np.eye(6, dtype=bool), np.full(6, 1e-30), shared)
+    factor = chosen.factor(6)
+    assert factor @ factor.T == pytest.approx((shared @ shared.T).toarray(), rel=1e-6)

@@ -92,8 +92,8 @@ def _by_process(
     hyper = most_likely(Points(signs[few]), standard[None, few])
     points = signs[rows]
     kernel = kernel_matrix(Points(points), hyper)
-    kernel[np.diag_indices(len(rows))] += hyper.noise
-    alpha = positive_definite.solve(positive_definite.cholesky(kernel), standard[None, rows])[0]
+    factor = positive_definite.penalised_cholesky(kernel, hyper.noise)
+    alpha = positive_definite.solve(factor, standard[rows])
     first, pairs = _averages(points, alpha, hyper)
 
     def left(values: FloatArray, at: FloatArray) -> FloatArray:

@@ -203,8 +203,8 @@ class _Chosen:
             return np.diag(np.sqrt(self.prior[:size]))
         part = self.shared[:size]
         covariance = (part @ part.T).toarray()
-        covariance[np.diag_indices(size)] += self.prior[:size]
-        return np.tril(positive_definite.cholesky(covariance))
+        # Of low rank, and the rest may be too small to be seen beside it.
+        return np.tril(positive_definite.penalised_cholesky(covariance, self.prior[:size]))
 
 
 class _Data:
