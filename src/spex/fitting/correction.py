@@ -7,13 +7,15 @@ discrete derivative by the features S, the values of these indices are averages 
 
     SV, and SII of any order: w = 1                 (Owen, Multilinear extensions of games, 1972)
     FSII of the highest order s: w = p^(s-1) (1-p)^(s-1) / B(s, s)
-    STII of the highest order s: w = s (1-p)^(s-1)  (Grabisch & Roubens 1999, Theorem 2).
+    STII of the highest order s: w = s (1-p)^(s-1),
 
-A Gaussian process is fitted to the residuals. Its mean is sum_j alpha_j k(., m_j), and the kernel
-is a product over the features, so E_p[D_S k] is one as well: the averages are exact up to the
-quadrature, with no cut at any order. What the process leaves goes into a weighted regression, that
-of KernelSHAP (Lundberg & Lee 2017), whose values sum to what is left between all features and
-none (benchmarks/shapley.py measures each step).
+for the weight of a Moebius coefficient of order t (`spex.interactions.index`) is the integral of
+w(p) p^(t-s).
+
+A second Gaussian process is fitted to the residuals. Its mean is sum_j alpha_j k(., m_j). The
+kernel is a product over the features, so E_p[D_S k] is one as well: the averages are exact up to
+the quadrature, with no cut at any order. What the process leaves goes into the weighted regression
+of KernelSHAP (Lundberg & Lee 2017), whose values sum to what is left between all features and none.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,8 +61,9 @@ def correction(
 
     Returns:
         For each of `PAIR_DENSITIES` what is to be added to the surrogate before the index is read
-        from it: coefficients of orders 0 to 2. With it, the value of no feature is `nothing`, and
-        Shapley values sum to `whole - nothing`, up to rounding.
+        from it: coefficients of orders 0 to 2, of more than 500 features 0 and 1. With it, the
+        value of no feature is `nothing`, and Shapley values sum to `whole - nothing`, up to
+        rounding.
     """
     n = spectrum.n_features
     masks = unpack(samples.words, n)
