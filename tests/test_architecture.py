@@ -25,7 +25,7 @@ FLOORS = [
     ["explanations", "report"],
     ["run"],
     ["given"],
-    ["evaluation"],
+    ["values"],
     ["explaining"],
     ["zooming", "interop"],
     ["cli"],

@@ -17,7 +17,7 @@ import pytest
 import typer
 
 import spex
-import spex.evaluation.value_function
+import spex.values.value_function
 from models.conftest import save_tiny_model  # noqa: F401 - a fixture
 from spex.cli import app
 
@@ -160,7 +160,7 @@ def test_python_runs(name, code, tmp_path, monkeypatch, load_once, stand_ins):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     # Each page by itself would load the same model again.
-    monkeypatch.setattr(spex.evaluation.value_function, "load", load_once)
+    monkeypatch.setattr(spex.values.value_function, "load", load_once)
     names = {}
     exec(compile(stand_ins(code), name, "exec"), names)
     made = [found for found in names.values() if explanations(found)]

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
         StoreError,
         ValueFunctionError,
     )
-    from spex.evaluation.evaluator import Progress
-    from spex.evaluation.predict_function import PredictFunction
-    from spex.evaluation.source import ValueSource
-    from spex.evaluation.store import Store
-    from spex.evaluation.value_function import ValueFunction
     from spex.explaining import explain
     from spex.explanation import Explanation
     from spex.explanations import Explanations
@@ -45,6 +40,11 @@ if TYPE_CHECKING:
     from spex.scores.log_probabilities import LogOdds, LogProb, Probability
     from spex.scores.replies import Matches, ReplyScore, Similarity
     from spex.settings import Settings
+    from spex.values.evaluator import Progress
+    from spex.values.predict_function import PredictFunction
+    from spex.values.source import ValueSource
+    from spex.values.store import Store
+    from spex.values.value_function import ValueFunction
     from spex.zooming import Zoom, zoom
 
 _HOMES = {
@@ -66,22 +66,22 @@ _HOMES = {
     "Messages": "spex.inputs.messages",
     "MissingExtraError": "spex.errors",
     "Plan": "spex.planning.plan",
-    "PredictFunction": "spex.evaluation.predict_function",
+    "PredictFunction": "spex.values.predict_function",
     "Prior": "spex.prior",
     "Probability": "spex.scores.log_probabilities",
-    "Progress": "spex.evaluation.evaluator",
+    "Progress": "spex.values.evaluator",
     "ReplyScore": "spex.scores.replies",
     "Run": "spex.run",
     "Settings": "spex.settings",
     "Similarity": "spex.scores.replies",
     "Spectrum": "spex.fourier.spectrum",
     "SpexError": "spex.errors",
-    "Store": "spex.evaluation.store",
+    "Store": "spex.values.store",
     "StoreError": "spex.errors",
     "Table": "spex.inputs.table",
     "Text": "spex.inputs.text",
-    "ValueFunction": "spex.evaluation.value_function",
-    "ValueSource": "spex.evaluation.source",
+    "ValueFunction": "spex.values.value_function",
+    "ValueSource": "spex.values.source",
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
     "explain": "spex.explaining",

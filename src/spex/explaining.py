@@ -11,14 +11,14 @@ import numpy as np
 from spex._typing import BoolArray, FloatArray
 from spex.context import Context
 from spex.errors import ArgumentError
-from spex.evaluation.evaluator import Progress, evaluate
-from spex.evaluation.progress import reporter
-from spex.evaluation.repeatability import noise, told
-from spex.evaluation.source import ValueSource, as_source
-from spex.evaluation.store import Store
 from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.run import Run
+from spex.values.evaluator import Progress, evaluate
+from spex.values.progress import reporter
+from spex.values.repeatability import noise, told
+from spex.values.source import ValueSource, as_source
+from spex.values.store import Store
 
 # Up to so many masks, and booleans in them, a forecast costs less than a second.
 _FORECAST_MASKS, _FORECAST_CELLS = 500, 1 << 16

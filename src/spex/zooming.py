@@ -17,14 +17,14 @@ import numpy as np
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.context import Context
 from spex.errors import ArgumentError
-from spex.evaluation.evaluator import Progress
-from spex.evaluation.source import ValueSource, Wrapped, as_source
-from spex.evaluation.store import Store
 from spex.explaining import explain
 from spex.explanation import Explanation
 from spex.interactions.index import InteractionIndex
 from spex.prior import NO_PRIOR, Prior
 from spex.saving import Found, Saved
+from spex.values.evaluator import Progress
+from spex.values.source import ValueSource, Wrapped, as_source
+from spex.values.store import Store
 
 # The coarse units chosen by themselves hold this share of the coarse surrogate's variance: what is
 # lost by holding the others fixed is then small.

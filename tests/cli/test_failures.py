@@ -8,7 +8,7 @@ import pytest
 
 import spex
 from spex.cli import main
-from spex.evaluation import retrying, source
+from spex.values import retrying, source
 
 # PLAN says what happens in which call; what was answered is noted.
 MODULE = """

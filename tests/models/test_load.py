@@ -77,7 +77,7 @@ def test_a_device_map_needs_accelerate(tiny_folder, monkeypatch):
 
 def test_importing_loads_no_heavy_package():
     code = (
-        "import sys, spex.evaluation.value_function, spex.models\n"
+        "import sys, spex.values.value_function, spex.models\n"
         "heavy = {'torch', 'transformers', 'huggingface_hub', 'sentencex', 'openai',\n"
         "         'xllamacpp'}\n"
         "heavy &= set(sys.modules)\n"

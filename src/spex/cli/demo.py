@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spex.errors import ArgumentError
-from spex.evaluation.evaluator import Progress
-from spex.evaluation.value_function import ValueFunction
 from spex.explaining import explain
 from spex.explanation import Explanation
 from spex.files import write_text
@@ -21,6 +19,8 @@ from spex.report import facts
 from spex.report.html import render_html
 from spex.report.terminal import view
 from spex.scores.log_probabilities import LogOdds
+from spex.values.evaluator import Progress
+from spex.values.value_function import ValueFunction
 from spex.wording import counted, percent
 
 if TYPE_CHECKING:

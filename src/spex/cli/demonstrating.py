@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spex.cli.demo import demonstrate
 from spex.cli.session import Session, check_output, console
-from spex.evaluation.progress import reporter
+from spex.values.progress import reporter
 
 
 def run(session: Session, html: Path, budget: int) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex._typing import BoolArray
-from spex.evaluation.value_function import ValueFunction
 from spex.report import facts
 from spex.scores.log_probabilities import LogOdds, LogProb, Probability
+from spex.values.value_function import ValueFunction
 from spex.wording import counted
 
 if TYPE_CHECKING:

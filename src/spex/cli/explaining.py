@@ -23,11 +23,6 @@ from spex.cli.request import Request, parse_price, parse_score
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
-from spex.evaluation.evaluator import Progress, evaluate
-from spex.evaluation.progress import reporter
-from spex.evaluation.repeatability import noise, said_before
-from spex.evaluation.retrying import Retries, Retrying
-from spex.evaluation.store import Store
 from spex.explaining import result, run_of
 from spex.files import is_stream
 from spex.inputs.composite import Composite
@@ -38,6 +33,11 @@ from spex.models.environment import cache_folder
 from spex.models.servers.address import refuse_secret
 from spex.report import facts
 from spex.settings import LEAST_BUDGET
+from spex.values.evaluator import Progress, evaluate
+from spex.values.progress import reporter
+from spex.values.repeatability import noise, said_before
+from spex.values.retrying import Retries, Retrying
+from spex.values.store import Store
 from spex.wording import counted
 from spex.zooming import coarse_units, zoom
 

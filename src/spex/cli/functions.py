@@ -4,19 +4,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from spex.cli.inputs import AnyMasker
 from spex.errors import ArgumentError
-from spex.evaluation.predict_function import LARGEST, PredictFunction
-from spex.evaluation.value_function import ValueFunction
 from spex.inputs.image import Image
 from spex.inputs.table import Table
 from spex.models import efficientnet
 from spex.models.function import import_function
+from spex.values.predict_function import LARGEST, PredictFunction
+from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
     from spex.cli.request import Request
     from spex.cli.session import Session
-    from spex.evaluation.store import Store
     from spex.models.protocol import LanguageModel
     from spex.scores.log_probabilities import Score
+    from spex.values.store import Store
 
 Function: TypeAlias = ValueFunction | PredictFunction
 

@@ -43,7 +43,7 @@ class FunctionModel:
         ArgumentError: an argument is wrong.
     """
 
-    may_vary = True  # see `spex.evaluation.repeatability`
+    may_vary = True  # see `spex.values.repeatability`
 
     def __init__(
         self,

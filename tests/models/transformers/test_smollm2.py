@@ -1,4 +1,4 @@
-"""SmolLM2: its conversion, and values through spex.evaluation against plain transformers code."""
+"""SmolLM2: its conversion, and values through spex.values against plain transformers code."""
 
 import multiprocessing
 import os

@@ -88,7 +88,7 @@ class OpenAIModel:
         BackendError: the server cannot be reached, or refuses access.
     """
 
-    may_vary = True  # see `spex.evaluation.repeatability`
+    may_vary = True  # see `spex.values.repeatability`
 
     def __init__(
         self,

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray
-from spex.evaluation.evaluator import fill
-from spex.evaluation.source import ValueSource, Wrapped
-from spex.evaluation.store import Store
 from spex.explanation import Explanation
 from spex.run import Run
+from spex.values.evaluator import fill
+from spex.values.source import ValueSource, Wrapped
+from spex.values.store import Store
 from spex.wording import counted, percent
 
 _FIRST, _LEAST_MORE, _SHARE_MORE = 2, 8, 0.01

@@ -30,7 +30,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, WordArray
 from spex.errors import StoreError
-from spex.evaluation.identity import content_identity
+from spex.values.identity import content_identity
 
 SCHEMA_VERSION = 3  # 1 had no answers, 2 no claims
 _APPLICATION_ID = 0x53504558  # "SPEX": tells our files from other people's databases

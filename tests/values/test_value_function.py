@@ -9,9 +9,9 @@ import pytest
 import spex
 from spex import LogOdds, LogProb, Matches, Text, ValueFunction
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
-from spex.evaluation.store import Store
 from spex.inputs.table import Table
 from spex.models import TableModel
+from spex.values.store import Store
 
 TEXT = Text("a bb ccc", prompt="Say: {input}.", system="Be brief.")
 ALL = np.array(list(itertools.product([False, True], repeat=3)))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import spex
-from spex.evaluation.evaluator import evaluate
-from spex.evaluation.source import as_source
 from spex.f2.packing import pack
+from spex.values.evaluator import evaluate
+from spex.values.source import as_source
 
 
 def masks(n, count, seed=0):

@@ -11,7 +11,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.errors import BackendError, SpexError
-from spex.evaluation.source import ValueSource, Wrapped
+from spex.values.source import ValueSource, Wrapped
 from spex.wording import counted
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds before it is asked again

@@ -14,16 +14,16 @@ from spex.checks.arguments import whole_number
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, StoreError, ValueFunctionError
-from spex.evaluation.identity import (
+from spex.inputs.protocol import InputMasker, check_masker
+from spex.prior import Prior
+from spex.values.identity import (
     Identified,
     content_identity,
     distinct_names,
     output_identities,
 )
-from spex.evaluation.source import in_batches
-from spex.evaluation.store import Store
-from spex.inputs.protocol import InputMasker, check_masker
-from spex.prior import Prior
+from spex.values.source import in_batches
+from spex.values.store import Store
 from spex.wording import shorten
 
 # Inputs per call: a few dozen photographs, or some ten thousand rows of a table.

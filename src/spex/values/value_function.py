@@ -13,8 +13,6 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, BackendError
-from spex.evaluation.identity import Identified, distinct_names, output_identities
-from spex.evaluation.store import Store
 from spex.inputs.protocol import PromptMasker, check_masker
 from spex.models import FunctionModel, load
 from spex.models.protocol import LanguageModel, Prompt
@@ -29,6 +27,8 @@ from spex.scores.log_probabilities import (
 )
 from spex.scores.replies import ReplyScore
 from spex.scores.several import evaluate_several
+from spex.values.identity import Identified, distinct_names, output_identities
+from spex.values.store import Store
 
 if TYPE_CHECKING:
     from spex.models.servers.endpoint import Usage

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.checks.values import checked_values
 from spex.errors import ArgumentError, BackendError, StoreError, ValueFunctionError
-from spex.evaluation.source import ValueSource
-from spex.evaluation.store import Claim, Store
 from spex.f2.packing import pack
 from spex.run import Run
+from spex.values.source import ValueSource
+from spex.values.store import Claim, Store
 
 # A process claims as many masks as take it so long: more at once is faster, fewer leave more to
 # others. The first portion is small, for nobody knows how long it takes.

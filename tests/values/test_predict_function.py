@@ -11,8 +11,8 @@ from sklearn.svm import LinearSVC
 import spex
 from spex import Messages, PredictFunction, Text
 from spex.errors import ArgumentError, StoreError, ValueFunctionError
-from spex.evaluation.store import Store
 from spex.inputs.table import Table
+from spex.values.store import Store
 
 ROW, BACKGROUND = np.array([1.0, 2.0, 4.0]), np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0]])
 

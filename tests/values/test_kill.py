@@ -11,7 +11,7 @@ import pytest
 
 import spex
 from spex.cli import main
-from spex.evaluation import source
+from spex.values import source
 
 # Notes every row before it answers, and after; a row is a mask.
 MODULE = """

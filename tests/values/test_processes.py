@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import spex
-from spex.evaluation import evaluator
+from spex.values import evaluator
 
 FORK = multiprocessing.get_context("fork")
 

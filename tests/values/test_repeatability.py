@@ -6,10 +6,10 @@ import pytest
 import spex
 from spex import Text, ValueFunction
 from spex.cli import main
-from spex.evaluation.evaluator import evaluate
-from spex.evaluation.repeatability import noise, told
 from spex.explaining import result, run_of
 from spex.models import FunctionModel, TableModel
+from spex.values.evaluator import evaluate
+from spex.values.repeatability import noise, told
 
 TEXT = Text("a b c d e f g h i")
 

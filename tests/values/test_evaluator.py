@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import spex
-from spex.evaluation.evaluator import evaluate
-from spex.evaluation.source import as_source, in_batches
 from spex.prior import NO_PRIOR
+from spex.values.evaluator import evaluate
+from spex.values.source import as_source, in_batches
 
 
 def total(masks):

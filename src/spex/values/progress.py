@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from spex.evaluation.evaluator import Progress
+from spex.values.evaluator import Progress
 
 
 @contextmanager
