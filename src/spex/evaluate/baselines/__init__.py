@@ -1,0 +1,1 @@
+"""Other methods of attribution, each by its own package, with every evaluation counted."""

@@ -1,0 +1,88 @@
+"""What a method of attribution is, and what it says of a value function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from spex._typing import BoolArray, FloatArray
+from spex.errors import ArgumentError
+from spex.fourier.spectrum import Spectrum
+from spex.prior import NO_PRIOR, Prior
+
+ValueFunctionOnMasks: TypeAlias = Callable[[BoolArray], FloatArray]
+
+
+class RefusedError(ArgumentError):
+    """The method does not take this number of features or this budget."""
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """What a method says of one value function.
+
+    Args:
+        spectrum: Its surrogate. A method that gives values of an index and no surrogate, such as
+            Shapley values, has the sum of its values over the present sets: f(none) + sum of the
+            values v(T) of all sets T whose features are present.
+        n_evaluations: Distinct masks that it asked for.
+        seconds: Wall clock outside the value function.
+        r2: What the method itself says of its R2, with a 90 % interval; NaN where it says nothing.
+        r2_interval: See `r2`.
+    """
+
+    spectrum: Spectrum
+    n_evaluations: int
+    seconds: float
+    r2: float = float("nan")
+    r2_interval: tuple[float, float] = (float("nan"), float("nan"))
+
+
+class Method(Protocol):
+    """A method of attribution.
+
+    Laws: at most `budget` distinct masks are asked for, all through the function given; the same
+    seed gives the same masks; no global random state is left changed.
+    """
+
+    @property
+    def name(self) -> str:
+        """As `--methods` names it."""
+        ...
+
+    @property
+    def package(self) -> str:
+        """The package that does the work, as pip names it."""
+        ...
+
+    @property
+    def order(self) -> int | None:
+        """The highest order of its interactions; None where there is no limit."""
+        ...
+
+    @property
+    def takes_masks(self) -> bool:
+        """Whether it fits masks that somebody else has drawn: uniform ones, shared by methods."""
+        ...
+
+    def attribute(
+        self,
+        function: ValueFunctionOnMasks,
+        n_features: int,
+        budget: int,
+        seed: int,
+        prior: Prior = NO_PRIOR,
+    ) -> Attribution:
+        """Ask for at most `budget` masks and say what drives the function.
+
+        Args:
+            function: From masks (m, n) bool, True = present, to values (m,) float64.
+            n_features: n.
+            budget: The most distinct masks.
+            seed: Random seed.
+            prior: What is known of the features; methods other than those of spex ignore it.
+
+        Raises:
+            RefusedError: too many features for the method, or too small a budget.
+            MissingExtraError: its package is not installed.
+        """
+        ...
