@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from spex._version import __version__
+from spex.cli.evaluating.commands import evaluate
 from spex.cli.session import Session
 
 # rich_markup_mode=None: help texts hold brackets, which markup would swallow.
@@ -16,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(evaluate, name="evaluate")
 
 _Index = Annotated[
     str | None,

@@ -19,7 +19,7 @@ from spex.cli.functions import (
     predicts,
 )
 from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
-from spex.cli.request import Request, parse_price, parse_score
+from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
@@ -32,6 +32,7 @@ from spex.inputs.table import Table
 from spex.models.environment import cache_folder
 from spex.models.servers.address import refuse_secret
 from spex.report import facts
+from spex.scores.parsing import parse_score
 from spex.settings import LEAST_BUDGET
 from spex.values.evaluator import Progress, evaluate
 from spex.values.progress import reporter

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 from spex._typing import BoolArray, FloatArray
 from spex.errors import ArgumentError
+from spex.explanation import Explanation
 from spex.fourier.spectrum import Spectrum
 from spex.prior import NO_PRIOR, Prior
 
@@ -28,6 +29,7 @@ class Attribution:
         seconds: Wall clock outside the value function.
         r2: What the method itself says of its R2, with a 90 % interval; NaN where it says nothing.
         r2_interval: See `r2`.
+        explanation: Of a method of spex, the whole explanation, with its standard errors.
     """
 
     spectrum: Spectrum
@@ -35,6 +37,7 @@ class Attribution:
     seconds: float
     r2: float = float("nan")
     r2_interval: tuple[float, float] = (float("nan"), float("nan"))
+    explanation: Explanation | None = None
 
 
 class Method(Protocol):

@@ -1,0 +1,1 @@
+"""`spex evaluate`: measure explanations on data, for one's own model."""

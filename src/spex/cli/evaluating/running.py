@@ -1,0 +1,296 @@
+"""`spex evaluate`: check the whole call, then load the model, measure, write, print."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from spex.cli.session import Session, check_distinct, check_output, console
+from spex.errors import ArgumentError, BackendError, MissingExtraError
+from spex.evaluate.data.formats import OF_DATA, Reading
+from spex.evaluate.data.loading import is_file, read_items
+from spex.evaluate.data.subject import Model
+from spex.evaluate.experiment import Experiment
+from spex.evaluate.manifest import manifest_path, sha256_of
+from spex.evaluate.measures import MEASURES
+from spex.evaluate.method import Method
+from spex.evaluate.own_methods import methods as methods_called
+from spex.evaluate.results import Results, check_picture, check_table
+from spex.evaluate.rows import FAILED, OK
+from spex.evaluate.run import State
+from spex.evaluate.run import run as run_experiment
+from spex.extras import require
+from spex.files import write_text
+from spex.models.environment import cache_folder
+from spex.models.servers.address import refuse_secret
+from spex.wording import counted
+
+
+def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Do what a command of `spex evaluate` was asked for.
+
+    Args:
+        session: Of the call.
+        name: Of the measure.
+        own: Its own options.
+        options: Those that all measures share.
+
+    Raises:
+        SpexError: the call is wrong, or something failed; see `spex.errors`.
+        Interrupted: Ctrl-C.
+    """
+    with session.interruptible():
+        refuse_secret(options["model"])
+        _check_files(options)
+        measure = MEASURES[name](**own)
+        methods = methods_called(_names("--methods", options["methods"]))
+        _check_packages(methods)
+        model = _model(session, options)
+        reading = _reading(options, model)
+        items = read_items(
+            options["data"],
+            model,
+            format=options["format"],
+            items=_items(options["items"]),
+            lengths=_lengths(options["lengths"]),
+            reading=reading,
+        )
+        experiment = Experiment(
+            items,
+            measure,
+            methods,
+            _numbers("--budgets", options["budgets"]),
+            _numbers("--seeds", options["seeds"]),
+            _store(session, options, model),
+        )
+        determines = {
+            "data": _described(options["data"]),
+            "format": options["format"],
+            "model": {"name": model.name, **_model_options(options)},
+            "reading": dataclasses.asdict(reading),
+        }
+    out: Path | None = options["out"]
+    states: list[State] = []
+
+    def kept() -> str:
+        if not states:
+            return ""
+        finished = f"{states[-1].done} of {counted(states[-1].total, 'cell')} finished"
+        if out is None:
+            return f"{finished}; results are kept with --out only"
+        return f"{finished} and kept in {out}; the same command goes on from there"
+
+    with session.interruptible(kept), _progress(session, states) as show:
+        found = run_experiment(
+            experiment,
+            out,
+            jobs=options["jobs"],
+            determines=determines,
+            about={
+                "command": session.command,
+                "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            progress=show,
+        )
+    with session.interruptible():
+        _deliver(session, found, options)
+
+
+def _deliver(session: Session, found: Results, options: Mapping[str, Any]) -> None:
+    statuses = [row.status for row in found.rows]
+    if failed := statuses.count(FAILED):
+        reasons = [row.reason for row in found.rows if row.status == FAILED]
+        if OK not in statuses:
+            raise BackendError(f"no cell was measured; the first failed with: {reasons[0]}")
+        session.notice(
+            f"{counted(failed, 'cell')} failed, the first with: {reasons[0]}; the same command "
+            "measures them again"
+        )
+    tables = found.to_markdown()
+    if options["markdown"] is not None:
+        write_text(options["markdown"], tables)
+    if options["plot"] is not None:
+        found.save_plot(options["plot"])
+    for name in ("out", "markdown", "plot"):
+        if options[name] is not None:
+            session.notice(f"wrote {options[name]}")
+    if not session.quiet:
+        console().print(tables, soft_wrap=True)
+
+
+def _check_files(options: Mapping[str, Any]) -> None:
+    if options["no_store"] and options["store"] is not None:
+        raise ArgumentError("--store and --no-store contradict each other; give one of them")
+    outputs: list[tuple[str, Path]] = []
+    for name in ("out", "plot", "markdown", "store"):
+        path: Path | None = options[name]
+        if path is None:
+            continue
+        option = f"--{name}"
+        check_output(path, option)
+        if is_file(options["data"]) and path.resolve() == Path(options["data"]).resolve():
+            raise ArgumentError(f"{option} {path}: is the data itself")
+        for other, second in outputs:
+            check_distinct(other, second, option, path)
+        outputs.append((option, path))
+    out: Path | None = options["out"]
+    if out is not None:
+        check_table(out, "--out")
+        check_output(manifest_path(out), "--out")
+        if out.suffix == ".parquet":
+            require("pyarrow", "evaluate")
+    if options["plot"] is not None:
+        check_picture(options["plot"], "--plot")
+        require("matplotlib", "plot")
+
+
+def _check_packages(methods: Sequence[Method]) -> None:
+    for method in methods:
+        try:
+            version(method.package)
+        except PackageNotFoundError:
+            raise MissingExtraError(
+                f"method {method.name} needs the package {method.package}; "
+                "install it: pip install 'spex-explain[evaluate]'"
+            ) from None
+
+
+def _model(session: Session, options: Mapping[str, Any]) -> Model:
+    def load(name: str, **given: Any) -> Any:
+        session.notice(f"loading the model {name}")
+        return session.load(name, **given)
+
+    answer = options["answer"]
+    output = None if answer == OF_DATA else answer
+    model = Model(options["model"], _model_options(options), load=load, output=output)
+    if model.predicts:
+        for option in ("score", "device", "dtype"):
+            if options[option] is not None:
+                raise ArgumentError(
+                    f"--{option}: {model.name} is a function that predicts numbers; leave it out"
+                )
+        function = model.loaded()
+        if options["store"] is not None and not isinstance(
+            getattr(function, "identity", None), str
+        ):
+            raise ArgumentError(
+                "--store: the function has no attribute 'identity' that changes with it; set it, "
+                "or leave --store out"
+            )
+    return model
+
+
+def _model_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in ("device", "dtype") if options[name] is not None}
+
+
+def _reading(options: Mapping[str, Any], model: Model) -> Reading:
+    return Reading(
+        options["unit"],
+        options["mask"],
+        options["prompt"],
+        options["score"],
+        OF_DATA if model.predicts else options["answer"],
+        model.predicts,
+    )
+
+
+def _store(session: Session, options: Mapping[str, Any], model: Model) -> Path | None:
+    if options["no_store"]:
+        return None
+    if options["store"] is not None:
+        return options["store"]
+    if model.predicts and not isinstance(getattr(model.loaded(), "identity", None), str):
+        session.notice(
+            "evaluations are not kept: the function has no attribute 'identity' that changes with "
+            "it"
+        )
+        return None
+    folder = cache_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        session.notice(f"evaluations are not kept: {error}; choose a file with --store")
+        return None
+    return folder / "samples.sqlite"
+
+
+def _described(data: str) -> dict[str, str]:
+    if not is_file(data):
+        return {"name": data}
+    return {"name": Path(data).name, "sha256": sha256_of(Path(data))}
+
+
+def _names(option: str, text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise ArgumentError(f"{option} {text!r}: write different names, such as auto,gp")
+    return names
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 10 for part in parts):
+        raise ArgumentError(f"{option} {text!r}: write whole numbers with commas, such as 100,300")
+    numbers = list(map(int, parts))
+    if len(set(numbers)) < len(numbers):
+        raise ArgumentError(f"{option} {text!r}: names a number twice")
+    return numbers
+
+
+def _items(text: str | None) -> int | list[int] | None:
+    if text is None:
+        return None
+    numbers = _numbers("--items", text.removesuffix(","))
+    return numbers if "," in text else numbers[0]
+
+
+def _lengths(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    least, dash, most = text.partition("-")
+    if not (dash and least.isdecimal() and most.isdecimal() and int(least) <= int(most)):
+        raise ArgumentError(f"--lengths {text!r}: write the least and the most, such as 8-127")
+    return int(least), int(most)
+
+
+@contextmanager
+def _progress(session: Session, states: list[State]) -> Iterator[Callable[[State], None]]:
+    """A bar on a terminal; remembers the last state."""
+    if session.quiet or not sys.stderr.isatty():
+        yield lambda state: states.__setitem__(slice(None), [state])
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("measuring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("cells, {task.fields[calls]:,} evaluations"),
+        TimeElapsedColumn(),
+        TextColumn("elapsed,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("measuring", total=None, calls=0)
+
+        def show(state: State) -> None:
+            states[:] = [state]
+            bar.update(task, completed=state.done, total=state.total, calls=state.evaluations)
+
+        yield show

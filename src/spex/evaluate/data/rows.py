@@ -1,0 +1,119 @@
+"""Rows of a file or of a data set by name."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spex.errors import ArgumentError, BackendError
+from spex.extras import require
+from spex.wording import shorten
+
+Row = Mapping[str, Any]
+
+HUB = "datasets:"
+_DROP_KEYS = {"passage", "qa_pairs"}
+
+
+def read_rows(data: str) -> list[Row]:
+    """All rows of a data file or of a data set.
+
+    Args:
+        data: A file: .jsonl (an object on each line), .json (a list of objects, or passages of
+            DROP by their name) or .csv (with a header). Or "datasets:NAME" or
+            "datasets:NAME:SPLIT", a data set of the Hugging Face hub or a local folder, read by the
+            package `datasets`; SPLIT is "train" by default.
+
+    Raises:
+        ArgumentError: it cannot be read as rows.
+        BackendError: the data set cannot be had.
+        MissingExtraError: the package `datasets` is not installed.
+    """
+    if data.startswith(HUB):
+        return _of_hub(data.removeprefix(HUB))
+    path = Path(data)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ArgumentError(f"{data}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ArgumentError(f"{data}: is not UTF-8 (byte {error.start}); convert it") from error
+    rows = list(_rows_in(text, path))
+    if not rows:
+        raise ArgumentError(f"{data}: holds no rows")
+    return rows
+
+
+def _rows_in(text: str, path: Path) -> Iterator[Row]:
+    if path.suffix == ".csv":
+        yield from csv.DictReader(io.StringIO(text, newline=""))
+    elif path.suffix == ".jsonl":
+        # Not splitlines: a text may hold separators of lines that JSON does not escape.
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield _object(_json(line, f"{path}, line {number}"), f"{path}, line {number}")
+    elif path.suffix == ".json":
+        content = _json(text, str(path))
+        if isinstance(content, dict):
+            yield from _of_drop(content, path)
+            return
+        if not isinstance(content, list):
+            raise ArgumentError(f"{path}: holds no list; write a JSON list of objects")
+        for number, row in enumerate(content):
+            yield _object(row, f"{path}, row {number}")
+    else:
+        raise ArgumentError(
+            f"{path}: is no .jsonl, .json or .csv; give one of these, or {HUB}NAME for a data set "
+            "of the Hugging Face hub"
+        )
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError(f"{where}: is not JSON ({error})") from None
+
+
+def _object(value: Any, where: str) -> Row:
+    if not isinstance(value, dict):
+        raise ArgumentError(f"{where}: {shorten(repr(value))} is no object; write {{...}}")
+    return value
+
+
+def _of_drop(passages: Mapping[str, Any], path: Path) -> Iterator[Row]:
+    """A row for each question of the public files of DROP (Dua et al. 2019)."""
+    for passage in passages.values():
+        if not isinstance(passage, dict) or not _DROP_KEYS <= set(passage):
+            raise ArgumentError(
+                f"{path}: is a JSON object, but no passages of DROP (objects with the keys "
+                "'passage' and 'qa_pairs'); write a JSON list of objects"
+            )
+        for pair in passage["qa_pairs"]:
+            yield {**pair, "passage": passage["passage"]}
+
+
+def _of_hub(name: str) -> list[Row]:
+    datasets = require("datasets", "evaluate")
+    path, _, split = name.partition(":")
+    split = split or "train"
+    if not path:
+        raise ArgumentError(f"{HUB}: names no data set; write {HUB}NAME or {HUB}NAME:SPLIT")
+    try:
+        found = datasets.load_dataset(path, split=split)
+    except ValueError as error:  # an unknown split or configuration
+        raise ArgumentError(f"{HUB}{name}: {shorten(str(error), 200)}") from error
+    except Exception as error:  # a hub that cannot be reached, a folder without data
+        raise BackendError(f"{HUB}{name} cannot be read: {shorten(str(error), 200)}") from error
+    labels = {
+        column: feature.names
+        for column, feature in found.features.items()
+        if hasattr(feature, "names")
+    }
+    return [
+        {key: labels[key][value] if key in labels and value is not None and value >= 0 else value
+         for key, value in row.items()}
+        for row in found
+    ]  # fmt: skip

@@ -1,0 +1,215 @@
+"""Items by methods by budgets by seeds: explain each, measure, and keep every finished cell."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spex.checks.arguments import whole_number
+from spex.errors import ArgumentError, StoreError
+from spex.evaluate.asking import Counted, Values
+from spex.evaluate.items import Item
+from spex.evaluate.measures.measure import Cell, Measure
+from spex.evaluate.method import Attribution, Method, RefusedError
+from spex.evaluate.rows import EVALUATIONS, FAILED, LAST, REFUSED, Key, Row, check_names
+from spex.values.source import ValueSource
+from spex.values.store import Store
+from spex.wording import one_line, shorten
+
+_LONGEST_REASON = 300
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is explained how, and what is measured.
+
+    Args:
+        items: The value functions.
+        measure: What is measured of each explanation.
+        methods: The methods.
+        budgets: The most distinct masks of an explanation.
+        seeds: Of the methods; methods that take masks get the same ones for the same seed.
+        store: Path of the sample store in which values stay between runs; None for none.
+
+    Raises:
+        ArgumentError: an argument is wrong, or nothing is left to be done.
+    """
+
+    items: Sequence[Item]
+    measure: Measure
+    methods: Sequence[Method]
+    budgets: Sequence[int]
+    seeds: Sequence[int] = (0,)
+    store: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("items", "methods", "budgets", "seeds"):
+            if not getattr(self, name):
+                raise ArgumentError(f"{name} is empty; give one at least")
+        for budget in self.budgets:
+            whole_number("budget", budget, 1)
+        for seed in self.seeds:
+            whole_number("seed", seed, 0)
+        check_names(item.name for item in self.items)
+        for item in self.items:
+            self.measure.check(item)
+
+    def cells(self, item: Item) -> list[Key]:
+        """The cells of an item, in the order in which they are measured."""
+        return [
+            Key(item.name, method.name, budget, seed)
+            for budget in self.budgets
+            for seed in self.seeds
+            for method in self.methods
+        ]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One cell that was measured.
+
+    Args:
+        rows: What was found.
+        identity: Of the value function; None where it has none.
+        model: Identity of the model behind it; None where there is none.
+    """
+
+    rows: list[Row]
+    identity: str | None
+    model: str | None
+
+
+def measure_item(
+    experiment: Experiment,
+    item: Item,
+    done: set[Key],
+    report: Callable[[int], None] = lambda _: None,
+) -> Iterator[Finished]:
+    """Measure the cells of an item that are not done.
+
+    A cell that fails becomes a row with the reason; the others go on.
+
+    Args:
+        experiment: What to do.
+        item: One of its items.
+        done: Cells that are left out.
+        report: Told how many masks each batch has brought.
+
+    Raises:
+        StoreError: the store failed, which would cost what comes after.
+    """
+    left = [key for key in experiment.cells(item) if key not in done]
+    if not left:
+        return
+    by_name = {method.name: method for method in experiment.methods}
+    with ExitStack() as stack:
+        store = None
+        if experiment.store is not None:
+            store = stack.enter_context(Store(experiment.store))
+        try:
+            source = item.make(store)
+            values = Values(source, store, report)
+            identities = source.identities
+        except StoreError:
+            raise
+        except Exception as error:
+            for key in left:
+                yield Finished([_failed(item, by_name[key.method], key, error)], None, None)
+            return
+        identity = None if identities is None else identities[0]
+        explain = _Explainer(item, values)
+        for key in left:
+            method = by_name[key.method]
+            try:
+                rows = _measure(experiment, item, values, method, key, explain)
+            except StoreError:
+                raise
+            except Exception as error:  # whatever a method or a model raises is a result
+                rows = [_failed(item, method, key, error)]
+            yield Finished(rows, identity, _model_identity(source))
+
+
+class _Explainer:
+    """Attributions on one item, each computed once."""
+
+    def __init__(self, item: Item, values: Values) -> None:
+        self._item, self._values = item, values
+        self._known: dict[tuple[str, int, int], tuple[Attribution, int]] = {}
+
+    def __call__(self, method: Method, budget: int, seed: int) -> tuple[Attribution, int]:
+        """The attribution, and the distinct masks that were asked for."""
+        key = (method.name, budget, seed)
+        if key not in self._known:
+            counted = Counted(self._values)
+            attribution = method.attribute(
+                counted, self._item.n_features, budget, seed, self._values.prior
+            )
+            if counted.count > budget:
+                raise RuntimeError(f"asked for {counted.count} distinct masks of {budget}")
+            self._known[key] = attribution, counted.count
+        return self._known[key]
+
+
+def _measure(
+    experiment: Experiment,
+    item: Item,
+    values: Values,
+    method: Method,
+    key: Key,
+    explain: _Explainer,
+) -> list[Row]:
+    attribution, count = explain(method, key.budget, key.seed)
+    cell = Cell(
+        item,
+        values,
+        method,
+        key.budget,
+        key.seed,
+        experiment.seeds[0],
+        lambda seed: explain(method, key.budget, seed)[0],
+    )
+    metrics = [(one.name, one.value, one.at) for one in experiment.measure.measure(cell)]
+    metrics += [(EVALUATIONS, float(count), None), (LAST, attribution.seconds, None)]
+    return [
+        Row(
+            **_head(item, method, key),
+            metric=name,
+            at=math.nan if at is None else float(at),
+            value=float(value),
+        )
+        for name, value, at in metrics
+    ]
+
+
+def _head(item: Item, method: Method, key: Key) -> dict[str, Any]:
+    return {
+        "item": item.name,
+        "group": item.group,
+        "n_features": item.n_features,
+        "method": method.name,
+        "package": method.package,
+        "budget": key.budget,
+        "seed": key.seed,
+    }
+
+
+def _failed(item: Item, method: Method, key: Key, error: BaseException) -> Row:
+    refused = isinstance(error, RefusedError)
+    reason = one_line(str(error))
+    if not refused:
+        reason = f"{type(error).__name__}: {reason}"
+    return failure(item, method, key, shorten(reason, _LONGEST_REASON), refused)
+
+
+def failure(item: Item, method: Method, key: Key, reason: str, refused: bool = False) -> Row:
+    """The row of a cell that could not be measured."""
+    status = REFUSED if refused else FAILED
+    return Row(**_head(item, method, key), status=status, reason=reason)
+
+
+def _model_identity(source: ValueSource) -> str | None:
+    model = getattr(source, "model", None)
+    identity = getattr(model, "identity", None)
+    return identity if isinstance(identity, str) else None

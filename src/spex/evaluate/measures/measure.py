@@ -1,0 +1,82 @@
+"""What a measure is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from spex.evaluate.asking import Values
+from spex.evaluate.items import Item
+from spex.evaluate.method import Attribution, Method
+
+
+class Metric(NamedTuple):
+    """One number.
+
+    Attributes:
+        name: Such as "r2".
+        value: NaN where it is undefined.
+        at: Where along a curve, such as r, the number of features removed; None for a number that
+            is no point of a curve.
+    """
+
+    name: str
+    value: float
+    at: float | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One explanation, and what can be asked to judge it.
+
+    Args:
+        item: What was explained.
+        values: Its value function. Masks asked here are no part of the method's budget.
+        method: The method.
+        budget: Its budget.
+        seed: Its seed.
+        first_seed: The first seed of the experiment, with which others are compared.
+        explain: The attribution of the method on this item with a seed; computed once.
+    """
+
+    item: Item
+    values: Values
+    method: Method
+    budget: int
+    seed: int
+    first_seed: int
+    explain: Callable[[int], Attribution]
+
+    @property
+    def attribution(self) -> Attribution:
+        """Of this cell."""
+        return self.explain(self.seed)
+
+
+class Measure(Protocol):
+    """Something that is measured of explanations."""
+
+    @property
+    def name(self) -> str:
+        """As the command is called."""
+        ...
+
+    @property
+    def main(self) -> tuple[str, ...]:
+        """The metrics that figures show, the first of them first."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """All that changes what is measured, as JSON values."""
+        ...
+
+    def check(self, item: Item) -> None:
+        """Refuse an item before a model is loaded.
+
+        Raises:
+            ArgumentError: it cannot be measured on.
+        """
+        ...
+
+    def measure(self, cell: Cell) -> list[Metric]:
+        """The metrics of an explanation."""
+        ...

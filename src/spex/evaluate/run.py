@@ -1,0 +1,110 @@
+"""Run an experiment: resume from its file, measure, keep, sum up."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spex.checks.arguments import whole_number
+from spex.evaluate.experiment import Experiment
+from spex.evaluate.manifest import Manifest, manifest_path, versions
+from spex.evaluate.results import Results, check_table
+from spex.evaluate.rows import Journal
+from spex.evaluate.workers import measure_items
+
+
+@dataclass(frozen=True)
+class State:
+    """How far an experiment is.
+
+    Args:
+        done: Cells that are finished.
+        total: Cells in all.
+        evaluations: Masks whose value has come, of a store or of the model, in this run.
+    """
+
+    done: int
+    total: int
+    evaluations: int
+
+
+def run(
+    experiment: Experiment,
+    out: Path | None = None,
+    *,
+    jobs: int = 1,
+    determines: Mapping[str, Any] | None = None,
+    about: Mapping[str, Any] | None = None,
+    progress: Callable[[State], None] = lambda _: None,
+) -> Results:
+    """Measure what is not measured yet.
+
+    Args:
+        experiment: What to do.
+        out: File of results, .csv or .parquet. Cells that it holds are not measured again; each new
+            one is appended as soon as it is finished: of Parquet, to NAME.rows.csv beside it. The
+            manifest is NAME.manifest.json. None keeps all in memory.
+        jobs: Processes, each with an item of its own.
+        determines: What else the numbers depend on, such as the data and the model; results of
+            something else are not added to.
+        about: What the manifest says of this run beside versions, such as the command and the date.
+        progress: Called after every batch and cell.
+
+    Raises:
+        ArgumentError: an argument is wrong, or the file holds results of something else.
+        FileFormatError: the file cannot be read as results.
+        StoreError: the store failed.
+    """
+    whole_number("jobs", jobs, 1)
+    measure = experiment.measure
+    manifest = None
+    journal_path = None
+    if out is not None:
+        check_table(out, "out")
+        journal_path = out if out.suffix == ".csv" else out.with_name(f"{out.stem}.rows.csv")
+        what = {"measure": measure.name, **measure.describe(), **(determines or {})}
+        manifest = Manifest(manifest_path(out), journal_path, what)
+    journal = Journal(journal_path)
+    if manifest is not None:
+        manifest.begin({
+            **(about or {}),
+            "versions": versions(experiment.methods),
+            "methods": [method.name for method in experiment.methods],
+            "budgets": list(experiment.budgets),
+            "seeds": list(experiment.seeds),
+            "items": [item.name for item in experiment.items],
+            "jobs": jobs,
+        })  # fmt: skip
+    wanted = {key for item in experiment.items for key in experiment.cells(item)}
+    done = journal.done & wanted
+    count = _Count(len(done), len(wanted), progress)
+    for finished in measure_items(experiment, done, jobs, count.evaluated):
+        row = finished.rows[0]
+        if manifest is not None:
+            manifest.meet(row.item, finished.identity, finished.model)
+        journal.add(finished.rows)
+        count.finished()
+    found = Results(tuple(row for row in journal.rows if row.key in wanted), measure.main)
+    if out is not None and out != journal_path:
+        found.save(out)
+    return found
+
+
+class _Count:
+    """Adds up, and tells."""
+
+    def __init__(self, done: int, total: int, progress: Callable[[State], None]) -> None:
+        self._done, self._total, self._evaluations = done, total, 0
+        self._progress = progress
+        self._tell()
+
+    def evaluated(self, count: int) -> None:
+        self._evaluations += count
+        self._tell()
+
+    def finished(self) -> None:
+        self._done += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        self._progress(State(self._done, self._total, self._evaluations))

@@ -1,0 +1,184 @@
+"""Measure items in several processes."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from spex.errors import ArgumentError, SpexError
+from spex.evaluate.experiment import Experiment, Finished, failure, measure_item
+from spex.evaluate.items import Item
+from spex.evaluate.rows import Key
+
+_SECONDS_TO_END = 5.0
+_END = None  # instead of an item's number: no more work
+
+
+def measure_items(
+    experiment: Experiment,
+    done: set[Key],
+    jobs: int = 1,
+    report: Callable[[int], None] = lambda _: None,
+) -> Iterator[Finished]:
+    """Measure every cell that is not done, several items at once where jobs are more than one.
+
+    A process that dies, as of too little memory, costs the item that it was at: its other cells
+    become rows that say so.
+
+    Args:
+        experiment: What to do.
+        done: Cells that are left out.
+        jobs: Processes; 1 for this one alone.
+        report: Told how many masks each batch has brought.
+
+    Raises:
+        ArgumentError: the items cannot be sent to other processes.
+        StoreError: the store failed.
+    """
+    left = [item for item in experiment.items if set(experiment.cells(item)) - done]
+    if jobs == 1 or len(left) < 2:
+        for item in left:
+            yield from measure_item(experiment, item, done, report)
+        return
+    try:
+        packed = pickle.dumps((experiment, done))
+    except Exception as error:
+        raise ArgumentError(
+            f"jobs={jobs}: the items cannot be sent to other processes ({error}); use jobs=1, or "
+            "functions of a module"
+        ) from error
+    yield from _in_processes(packed, experiment, left, done, min(jobs, len(left)), report)
+
+
+class _Worker:
+    """A process that measures one item after the other."""
+
+    def __init__(self, packed: bytes) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(packed, theirs), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.item: Item | None = None
+        self.finished: set[Key] = set()
+
+    def begin(self, number: int, item: Item) -> None:
+        """Give it an item."""
+        self.item, self.finished = item, set()
+        self.connection.send(number)
+
+    def stop(self) -> None:
+        """End it."""
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(_SECONDS_TO_END)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _in_processes(
+    packed: bytes,
+    experiment: Experiment,
+    left: list[Item],
+    done: set[Key],
+    jobs: int,
+    report: Callable[[int], None],
+) -> Iterator[Finished]:
+    numbers = {item.name: number for number, item in enumerate(experiment.items)}
+    waiting = list(reversed(left))
+    workers: list[_Worker] = []
+    try:
+        with _fewer_threads(jobs):
+            workers += [_Worker(packed) for _ in range(jobs)]
+        for worker in workers:
+            item = waiting.pop()
+            worker.begin(numbers[item.name], item)
+        while workers:
+            ready = wait([worker.connection for worker in workers])
+            for worker in [one for one in workers if one.connection in ready]:
+                try:
+                    message = worker.connection.recv()
+                except (EOFError, OSError):
+                    yield from _lost(experiment, worker, done)
+                    worker.stop()
+                    workers.remove(worker)
+                    if waiting:
+                        with _fewer_threads(jobs):
+                            workers.append(_Worker(packed))
+                        item = waiting.pop()
+                        workers[-1].begin(numbers[item.name], item)
+                    continue
+                if isinstance(message, int):
+                    report(message)
+                elif isinstance(message, Finished):
+                    worker.finished.add(message.rows[0].key)
+                    yield message
+                elif isinstance(message, BaseException):
+                    raise message
+                elif waiting:
+                    item = waiting.pop()
+                    worker.begin(numbers[item.name], item)
+                else:
+                    worker.stop()
+                    workers.remove(worker)
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _lost(experiment: Experiment, worker: _Worker, done: set[Key]) -> Iterator[Finished]:
+    """Rows for what a dead process has left."""
+    worker.process.join(_SECONDS_TO_END)
+    reason = f"the process ended with code {worker.process.exitcode}"
+    assert worker.item is not None
+    by_name = {method.name: method for method in experiment.methods}
+    for key in experiment.cells(worker.item):
+        if key not in done and key not in worker.finished:
+            row = failure(worker.item, by_name[key.method], key, reason)
+            yield Finished([row], None, None)
+
+
+def _serve(packed: bytes, connection: Connection) -> None:
+    """Measure the items whose numbers come, until none does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    experiment, done = pickle.loads(packed)
+    while True:
+        try:
+            number = connection.recv()
+        except EOFError:
+            return
+        try:
+            for finished in measure_item(
+                experiment, experiment.items[number], done, connection.send
+            ):
+                connection.send(finished)
+        except SpexError as error:
+            connection.send(error)
+            return
+        connection.send(_END)
+
+
+@contextmanager
+def _fewer_threads(jobs: int) -> Iterator[None]:
+    """Let processes started here share the cores, where the user has not said otherwise."""
+    threads = str(max(1, _cores() // jobs))
+    names = [name for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name not in os.environ]
+    os.environ.update(dict.fromkeys(names, threads))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
