@@ -12,6 +12,7 @@ from spex.errors import ArgumentError
 from spex.evaluate.rows import COLUMNS, EVALUATIONS, LAST, OK, Row, csv_text
 from spex.extras import require
 from spex.files import write_bytes, write_text
+from spex.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +108,7 @@ class Results:
         columns = sorted(chosen[across].unique())
         down = ["method", "budget"] if is_curve else ["method"]
         head = [*down, *(f"{value:,.6g}" for value in columns)]
-        title = f"**{metric}**{where}: mean of {items} items, 90 % interval"
+        title = f"**{metric}**{where}: mean of {counted(items, 'item')}, 90 % interval"
         lines = [title, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         for key, rows in chosen.groupby(down, sort=False):
             cells = {row[across]: _cell(row, items) for _, row in rows.iterrows()}

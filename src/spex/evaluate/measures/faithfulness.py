@@ -11,8 +11,8 @@ from spex.checks.arguments import whole_number
 from spex.evaluate.items import Item
 from spex.evaluate.masks import UNIFORM, check_distribution, fresh_masks
 from spex.evaluate.measures.measure import Cell, Metric
+from spex.evaluate.measures.ranking import rank_correlation
 
-_DIGITS = 9  # that count in ranks
 _STREAM = 7919  # keeps test masks apart from those that a method draws with the same seed
 
 
@@ -94,11 +94,4 @@ def lds(actual: FloatArray, predicted: FloatArray) -> float:
         return math.nan
     if math.isnan(r2(predicted, predicted)):
         return 0.0
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(_rounded(actual), _rounded(predicted)).statistic)
-
-
-def _rounded(values: FloatArray) -> FloatArray:
-    """Without the last digits: a sum in another order must not rank equal values."""
-    return np.round(values / np.abs(values).max(initial=1e-300), _DIGITS)
+    return rank_correlation(actual, predicted)

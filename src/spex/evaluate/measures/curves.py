@@ -1,0 +1,166 @@
+"""Curves: what happens as features go, or come, in the order of their scores."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from spex._typing import FloatArray, IntArray
+from spex.checks.arguments import whole_number
+from spex.evaluate.items import Item
+from spex.evaluate.measures.measure import Cell, Metric
+from spex.evaluate.measures.ranking import (
+    feature_scores,
+    is_negligible,
+    jaccard,
+    rank_correlation,
+    top_interactions,
+)
+from spex.evaluate.measures.sanity import sanity
+
+_STEPS = 20  # of a curve, fewer where features are
+_RETAINED = (0.25, 0.5, 0.75)
+_DRAWS = 40  # masks for each share retained
+_TOP = 10
+_STREAM = 7901
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Deletion and insertion, soft sufficiency and necessity, stability between seeds.
+
+    Values are v(x) = (f(x) - f(none)) / (f(N) - f(none)): 1 for the whole input, 0 for none of it.
+    `range` is f(N) - f(none): where it is small against what masks do, the rest says little.
+    Features go and come by their score (Banzhaf value of the surrogate) times the sign of `range`,
+    the highest first.
+
+    `deletion` and `insertion` are v at the share of features that are gone or there, `_area` their
+    areas: the lower (deletion) and the higher (insertion) the better. `sufficiency` and
+    `necessity` at a share retained: see `soft_masks`; the higher the better. `stability` (rank
+    correlation of scores) and `stability_top` (Jaccard index of the 10 largest interactions)
+    compare a seed with the first one.
+
+    Args:
+        sanity: Whether the checks of `spex.evaluate.measures.sanity` are made too.
+        test_seed: Of the masks that are drawn.
+
+    Raises:
+        ArgumentError: the seed is negative.
+    """
+
+    sanity: bool = False
+    test_seed: int = 0
+    name = "curves"
+    main = (
+        "deletion_area",
+        "insertion_area",
+        "sufficiency",
+        "necessity",
+        "stability",
+        "stability_top",
+        "unused",
+        "asymmetry",
+        "noise_similarity",
+    )
+
+    def __post_init__(self) -> None:
+        whole_number("test_seed", self.test_seed, 0)
+
+    def describe(self) -> dict[str, Any]:
+        """See `Measure.describe`."""
+        return asdict(self)
+
+    def check(self, item: Item) -> None:
+        """Every item will do."""
+
+    def measure(self, cell: Cell) -> list[Metric]:
+        """All of these."""
+        n, spectrum = cell.item.n_features, cell.attribution.spectrum
+        ends = cell.values(np.array([[True] * n, [False] * n]))
+        whole, none = map(float, ends)
+        change = whole - none
+        metrics = [Metric("range", change)]
+        scores = feature_scores(spectrum)
+        if not is_negligible(change, float(np.abs(ends).max())):
+            towards = math.copysign(1.0, change) * scores
+
+            def shares(masks: Any) -> FloatArray:
+                return (cell.values(masks) - none) / change
+
+            metrics += _hard(towards, shares) + self._soft(towards, shares)
+        if cell.seed != cell.first_seed:
+            other = cell.explain(cell.first_seed).spectrum
+            same = rank_correlation(scores, feature_scores(other))
+            tops = jaccard(top_interactions(spectrum, _TOP), top_interactions(other, _TOP))
+            metrics += [Metric("stability", same), Metric("stability_top", tops)]
+        if self.sanity:
+            found = sanity(cell.method, cell.values, n, cell.budget, cell.seed, scores)
+            metrics += [Metric(name, value) for name, value in found.items()]
+        return metrics
+
+    def _soft(self, towards: FloatArray, shares: Any) -> list[Metric]:
+        rng = np.random.default_rng([self.test_seed, _STREAM])
+        # The same draws for every method, so that they differ by their probabilities alone.
+        uniform = rng.random((_DRAWS, len(towards)))
+        metrics = []
+        for retained in _RETAINED:
+            keep = soft_masks(towards, retained)
+            go = soft_masks(towards, 1 - retained)
+            metrics += [
+                Metric("sufficiency", float(shares(uniform < keep).mean()), retained),
+                Metric("necessity", 1 - float(shares(uniform >= go).mean()), retained),
+            ]
+        return metrics
+
+
+def _hard(towards: FloatArray, shares: Any) -> list[Metric]:
+    n = len(towards)
+    counts = step_counts(n)
+    order = np.argsort(-towards, kind="stable")
+    places = np.empty(n, dtype=np.int64)
+    places[order] = np.arange(n)
+    gone = places < counts[:, None]
+    metrics = []
+    for name, masks in (("deletion", ~gone), ("insertion", gone)):
+        values = shares(masks)
+        at = counts / n
+        metrics += [Metric(name, value, where) for value, where in zip(values, at, strict=True)]
+        metrics.append(Metric(f"{name}_area", float(np.trapezoid(values, at))))
+    return metrics
+
+
+def step_counts(n: int) -> IntArray:
+    """How many features are gone at each point of a curve: 0 to n, 21 points at most."""
+    return np.unique(np.round(np.linspace(0, n, min(n, _STEPS) + 1)).astype(np.int64))
+
+
+def soft_masks(towards: FloatArray, share: float) -> FloatArray:
+    """The probability of each feature to be chosen, in proportion to its score.
+
+    Zhao and Aletras (ACL 2023) keep or drop features at random by their scores. Here the
+    probabilities sum to the same number for every method, so that none wins by keeping more:
+    p_i = min(1, c s_i) with c such that sum p_i = share n, s_i being the positive part of the
+    score. Where all of these are chosen, the rest of the sum is spread evenly over the others.
+
+    Args:
+        towards: (n,) scores.
+        share: Of the features that are chosen, on average; 0 to 1.
+
+    Returns:
+        (n,) float64.
+    """
+    n = len(towards)
+    wanted = share * n
+    scores = np.maximum(towards, 0.0)
+    positive = scores > 0
+    if positive.sum() <= wanted:
+        rest = n - int(positive.sum())
+        return np.where(positive, 1.0, (wanted - positive.sum()) / max(rest, 1))
+    chosen = np.zeros(n, dtype=np.bool_)  # with certainty
+    while True:
+        factor = (wanted - chosen.sum()) / scores[~chosen].sum()
+        over = ~chosen & (factor * scores > 1)
+        if not over.any():
+            return np.where(chosen, 1.0, factor * scores)
+        chosen |= over

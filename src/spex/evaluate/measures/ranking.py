@@ -1,0 +1,55 @@
+"""What all measures read from a spectrum alike: scores of features, and ranked interactions."""
+
+import math
+
+import numpy as np
+
+from spex._typing import FloatArray, Interaction
+from spex.fourier.spectrum import Spectrum
+from spex.interactions.values import interactions
+
+_NEGLIGIBLE, _DIGITS = 1e-9, 9
+
+
+def feature_scores(spectrum: Spectrum) -> FloatArray:
+    """(n,) Banzhaf values: the best additive summary of the surrogate over uniform masks.
+
+    For an additive surrogate, such as that of LIME or of Shapley values, its own coefficients.
+    """
+    scores = np.zeros(spectrum.n_features)
+    for (feature,), value in interactions(spectrum, "BV").items():
+        scores[feature] = value
+    return scores
+
+
+def top_interactions(spectrum: Spectrum, count: int) -> list[Interaction]:
+    """The interactions of largest absolute Faith-Banzhaf value (FBII), the largest first.
+
+    For an additive surrogate these are its features.
+    """
+    return [interaction for interaction, _ in interactions(spectrum, "FBII").top(count)]
+
+
+def rank_correlation(a: FloatArray, b: FloatArray) -> float:
+    """Spearman's correlation; NaN where one of both does not vary."""
+    if min(np.ptp(a), np.ptp(b)) <= 1e-12 * max(np.abs(a).max(), np.abs(b).max()):
+        return math.nan
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(without_rounding(a), without_rounding(b)).statistic)
+
+
+def without_rounding(values: FloatArray) -> FloatArray:
+    """Values without their last digits: a sum in another order must not rank equal values."""
+    return np.round(values / np.abs(values).max(initial=1e-300), _DIGITS)
+
+
+def jaccard(a: list[Interaction], b: list[Interaction]) -> float:
+    """|A n B| / |A u B|; NaN where both are empty."""
+    union = set(a) | set(b)
+    return len(set(a) & set(b)) / len(union) if union else math.nan
+
+
+def is_negligible(change: float, scale: float) -> bool:
+    """Whether a change is no more than rounding of values of this scale."""
+    return abs(change) <= _NEGLIGIBLE * scale
