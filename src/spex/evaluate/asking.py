@@ -1,6 +1,6 @@
 """Values of one function, each mask asked once: of memory, of a store, or of the model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -8,10 +8,9 @@ import numpy.typing as npt
 from spex._typing import BoolArray, FloatArray
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
-from spex.evaluate.method import ValueFunctionOnMasks
 from spex.f2.packing import pack
 from spex.prior import Prior
-from spex.values.evaluator import fill
+from spex.values.evaluator import Progress, values_of
 from spex.values.source import ValueSource
 from spex.values.store import Store
 
@@ -65,60 +64,22 @@ class Values:
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         missing = sorted(row for key, row in first.items() if key not in self._known)
         if missing:
-            asker = _Asker(checked[missing], self._known, self._report)
-            fill(asker, self._source, self._store)
+            self._ask(checked[missing], [keys[row] for row in missing])
         return np.array([self._known[key] for key in keys], dtype=np.float64)
 
+    def _ask(self, masks: BoolArray, keys: Sequence[bytes]) -> None:
+        told = 0
 
-class _Asker:
-    """Asks for a list of masks; see `spex.values.evaluator.Asker`."""
+        def report(state: Progress) -> None:
+            nonlocal told
+            if state.done > told:
+                self._report(state.done - told)
+            told = state.done
 
-    r2 = None
-
-    def __init__(
-        self, masks: BoolArray, known: dict[bytes, float], report: Callable[[int], None]
-    ) -> None:
-        self._masks, self._known, self._report = masks, known, report
-        self._keys = [row.tobytes() for row in pack(masks)]
-        self._left = dict.fromkeys(self._keys)
-        self.total = len(masks)
-
-    @property
-    def n_told(self) -> int:
-        """Masks that have a value."""
-        return self.total - len(self._left)
-
-    def ask(self) -> BoolArray:
-        """The masks without a value."""
-        return self._masks[[key in self._left for key in self._keys]]
-
-    def tell(self, masks: BoolArray, values: npt.ArrayLike) -> None:
-        """Take values (m,) of masks (m, n)."""
-        told = np.asarray(values, dtype=np.float64)
-        if told.ndim != 1:
+        values = values_of(masks, self._source, self._store, report)
+        if values.ndim != 1:
             raise ArgumentError(
-                f"the function returned shape {told.shape}; measure one output of it, such as "
+                f"the function returned shape {values.shape}; measure one output of it, such as "
                 "lambda masks: f(masks)[:, 0]"
             )
-        for row, value in zip(pack(masks), told.tolist(), strict=True):
-            self._known[row.tobytes()] = value
-            self._left.pop(row.tobytes(), None)
-        self._report(len(masks))
-
-
-class Counted:
-    """A function that counts the distinct masks it is asked for."""
-
-    def __init__(self, function: ValueFunctionOnMasks) -> None:
-        self._function = function
-        self._asked: set[bytes] = set()
-
-    def __call__(self, masks: BoolArray) -> FloatArray:
-        """The values of masks."""
-        self._asked.update(row.tobytes() for row in pack(np.asarray(masks, dtype=np.bool_)))
-        return self._function(masks)
-
-    @property
-    def count(self) -> int:
-        """Distinct masks asked for."""
-        return len(self._asked)
+        self._known.update(zip(keys, values.tolist(), strict=True))

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError, StoreError
-from spex.evaluate.asking import Counted, Values
+from spex.evaluate.asking import Values
+from spex.evaluate.counting import CountedFunction
 from spex.evaluate.items import Item
 from spex.evaluate.measures.measure import Cell, Measure
 from spex.evaluate.method import Attribution, Method, RefusedError
+from spex.evaluate.methods import METHODS
 from spex.evaluate.rows import EVALUATIONS, FAILED, LAST, REFUSED, Key, Row, check_names
 from spex.values.source import ValueSource
 from spex.values.store import Store
@@ -55,6 +57,21 @@ class Experiment:
         check_names(item.name for item in self.items)
         for item in self.items:
             self.measure.check(item)
+
+    def packed(self) -> dict[str, Any]:
+        """The parts, for another process: methods that are known by name as their names."""
+        known = [METHODS.get(one.name) is one for one in self.methods]
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        names = [
+            one.name if by_name else one for one, by_name in zip(self.methods, known, strict=True)
+        ]
+        return {**parts, "methods": names}
+
+    @classmethod
+    def unpacked(cls, parts: dict[str, Any]) -> "Experiment":
+        """Undo `packed`."""
+        methods = [METHODS[one] if isinstance(one, str) else one for one in parts["methods"]]
+        return cls(**{**parts, "methods": methods})
 
     def cells(self, item: Item) -> list[Key]:
         """The cells of an item, in the order in which they are measured."""
@@ -142,13 +159,11 @@ class _Explainer:
         """The attribution, and the distinct masks that were asked for."""
         key = (method.name, budget, seed)
         if key not in self._known:
-            counted = Counted(self._values)
+            counted = CountedFunction(self._values, self._item.n_features, budget)
             attribution = method.attribute(
                 counted, self._item.n_features, budget, seed, self._values.prior
             )
-            if counted.count > budget:
-                raise RuntimeError(f"asked for {counted.count} distinct masks of {budget}")
-            self._known[key] = attribution, counted.count
+            self._known[key] = attribution, counted.n_evaluations
         return self._known[key]
 
 

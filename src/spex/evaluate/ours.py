@@ -61,6 +61,7 @@ class Explained:
             asked.seconds_outside,
             explanation.r2,
             explanation.r2_interval,
+            explanation,
         )
 
 

@@ -45,7 +45,7 @@ def measure_items(
             yield from measure_item(experiment, item, done, report)
         return
     try:
-        packed = pickle.dumps((experiment, done))
+        packed = pickle.dumps((experiment.packed(), done))
     except Exception as error:
         raise ArgumentError(
             f"jobs={jobs}: the items cannot be sent to other processes ({error}); use jobs=1, or "
@@ -75,7 +75,8 @@ class _Worker:
 
     def stop(self) -> None:
         """End it."""
-        self.connection.close()
+        self.connection.close()  # an idle process takes this as the end and cleans up
+        self.process.join(_SECONDS_TO_END if self.item is None else 0)
         self.process.terminate()
         self.process.join(_SECONDS_TO_END)
         if self.process.is_alive():
@@ -126,6 +127,7 @@ def _in_processes(
                     item = waiting.pop()
                     worker.begin(numbers[item.name], item)
                 else:
+                    worker.item = None
                     worker.stop()
                     workers.remove(worker)
     finally:
@@ -148,7 +150,8 @@ def _lost(experiment: Experiment, worker: _Worker, done: set[Key]) -> Iterator[F
 def _serve(packed: bytes, connection: Connection) -> None:
     """Measure the items whose numbers come, until none does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    experiment, done = pickle.loads(packed)
+    parts, done = pickle.loads(packed)
+    experiment = Experiment.unpacked(parts)
     while True:
         try:
             number = connection.recv()

@@ -18,7 +18,7 @@ from spex.evaluate.experiment import Experiment
 from spex.evaluate.manifest import manifest_path, sha256_of
 from spex.evaluate.measures import MEASURES
 from spex.evaluate.method import Method
-from spex.evaluate.own_methods import methods as methods_called
+from spex.evaluate.methods import methods as methods_called
 from spex.evaluate.results import Results, check_picture, check_table
 from spex.evaluate.rows import FAILED, OK
 from spex.evaluate.run import State
@@ -47,7 +47,7 @@ def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[st
         refuse_secret(options["model"])
         _check_files(options)
         measure = MEASURES[name](**own)
-        methods = methods_called(_names("--methods", options["methods"]))
+        methods = methods_called(options["methods"])
         _check_packages(methods)
         model = _model(session, options)
         reading = _reading(options, model)
@@ -223,13 +223,6 @@ def _described(data: str) -> dict[str, str]:
     if not is_file(data):
         return {"name": data}
     return {"name": Path(data).name, "sha256": sha256_of(Path(data))}
-
-
-def _names(option: str, text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names) or len(set(names)) < len(names):
-        raise ArgumentError(f"{option} {text!r}: write different names, such as auto,gp")
-    return names
 
 
 def _numbers(option: str, text: str) -> list[int]:
