@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spex._version import __version__
 
 if TYPE_CHECKING:
-    from spex import interop, models
+    from spex import evaluate, interop, models
     from spex.context import Context
     from spex.errors import (
         ArgumentError,
@@ -136,6 +136,7 @@ __all__ = [
     "ValueSource",
     "Zoom",
     "__version__",
+    "evaluate",
     "explain",
     "fit",
     "interop",
@@ -146,7 +147,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("interop", "models"):
+    if name in ("evaluate", "interop", "models"):
         return import_module(f"spex.{name}")
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)

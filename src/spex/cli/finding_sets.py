@@ -12,7 +12,7 @@ from spex._typing import BoolArray, FloatArray
 from spex.cli.explaining import open_store, server_cost
 from spex.cli.functions import check_function, is_own, load_model, make_function, model_name
 from spex.cli.inputs import read_masker
-from spex.cli.request import Request, parse_score
+from spex.cli.request import Request
 from spex.cli.session import Session, check_distinct, check_output, console
 from spex.cli.showing import load, write_page
 from spex.errors import ArgumentError, StoreError
@@ -22,6 +22,7 @@ from spex.inputs.image import Image
 from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.models.servers.address import refuse_secret
+from spex.scores.parsing import parse_score
 from spex.sets.results import Sets
 from spex.values.evaluator import values_of
 from spex.values.retrying import Retries, Retrying

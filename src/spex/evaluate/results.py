@@ -212,10 +212,15 @@ def bootstrap_interval(values: FloatArray) -> tuple[float, float]:
 
 
 def _cell(row: "pd.Series[float]", items: int) -> str:
-    text = f"{row['mean']:.3f}"
+    text = _decimal(row["mean"])
     if math.isfinite(row["low"]):
-        text += f" ({row['low']:.3f} to {row['high']:.3f})"
+        text += f" ({_decimal(row['low'])} to {_decimal(row['high'])})"
     return text if row["items"] == items else f"{text}, {row['items']} of {items}"
+
+
+def _decimal(value: float) -> str:
+    """Three decimals; of small numbers, two digits."""
+    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
 
 
 def _number(cell: object) -> str:

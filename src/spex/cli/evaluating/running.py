@@ -9,11 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from spex.cli.functions import UNNAMED
 from spex.cli.session import Session, check_distinct, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading
 from spex.evaluate.data.loading import is_file, read_items
-from spex.evaluate.data.subject import Model
+from spex.evaluate.data.subject import PREDICT, Model
 from spex.evaluate.experiment import Experiment
 from spex.evaluate.manifest import manifest_path, sha256_of
 from spex.evaluate.measures import MEASURES
@@ -21,11 +22,12 @@ from spex.evaluate.method import Method
 from spex.evaluate.methods import methods as methods_called
 from spex.evaluate.results import Results, check_picture, check_table
 from spex.evaluate.rows import FAILED, OK
-from spex.evaluate.run import State
-from spex.evaluate.run import run as run_experiment
+from spex.evaluate.running import State
+from spex.evaluate.running import run as run_experiment
 from spex.extras import require
 from spex.files import write_text
 from spex.models.environment import cache_folder
+from spex.models.function import import_function
 from spex.models.servers.address import refuse_secret
 from spex.wording import counted
 
@@ -173,15 +175,16 @@ def _model(session: Session, options: Mapping[str, Any]) -> Model:
                 raise ArgumentError(
                     f"--{option}: {model.name} is a function that predicts numbers; leave it out"
                 )
-        function = model.loaded()
-        if options["store"] is not None and not isinstance(
-            getattr(function, "identity", None), str
-        ):
-            raise ArgumentError(
-                "--store: the function has no attribute 'identity' that changes with it; set it, "
-                "or leave --store out"
-            )
+    if options["store"] is not None and not _is_named(model):
+        raise ArgumentError(f"--store: {UNNAMED}; set it, or leave --store out")
     return model
+
+
+def _is_named(model: Model) -> bool:
+    """Whether a store can keep what the model says: a function of the user's needs an identity."""
+    if not model.name.startswith((PREDICT, "reply:")):
+        return True
+    return isinstance(getattr(import_function(model.name.partition(":")[2]), "identity", None), str)
 
 
 def _model_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,11 +207,8 @@ def _store(session: Session, options: Mapping[str, Any], model: Model) -> Path |
         return None
     if options["store"] is not None:
         return options["store"]
-    if model.predicts and not isinstance(getattr(model.loaded(), "identity", None), str):
-        session.notice(
-            "evaluations are not kept: the function has no attribute 'identity' that changes with "
-            "it"
-        )
+    if not _is_named(model):
+        session.notice(f"evaluations are not kept: {UNNAMED}")
         return None
     folder = cache_folder()
     try:
