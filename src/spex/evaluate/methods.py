@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from spex.errors import ArgumentError
 from spex.evaluate.baselines import BASELINES
 from spex.evaluate.baselines.baseline import Baseline
+from spex.evaluate.gradients import GRADIENTS, OfModel
 from spex.evaluate.method import Method
 from spex.evaluate.ours import OURS, Explained
 
@@ -19,6 +20,7 @@ _ALL: tuple[Baseline | Explained, ...] = (*OURS, *BASELINES)
 METHODS: Mapping[str, Baseline | Explained] = MappingProxyType(
     {method.name: method for method in _ALL}
 )
+_OF_MODEL: Mapping[str, OfModel] = MappingProxyType({one.name: one for one in GRADIENTS})
 
 
 def methods(names: str | Sequence[str]) -> tuple[Method, ...]:
@@ -39,6 +41,11 @@ def methods(names: str | Sequence[str]) -> tuple[Method, ...]:
     if not wanted:
         raise ArgumentError(f"no method is named; choose from {', '.join(METHODS)}")
     for name in wanted:
+        if name in _OF_MODEL:
+            raise ArgumentError(
+                f"{name} needs the model, not a function on masks: use "
+                f"spex.evaluate.gradients.{type(_OF_MODEL[name]).__name__}().attribute(value)"
+            )
         if name not in METHODS:
             close = difflib.get_close_matches(str(name), METHODS, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
@@ -48,7 +55,7 @@ def methods(names: str | Sequence[str]) -> tuple[Method, ...]:
     return tuple(METHODS[name] for name in wanted)
 
 
-def installed_version(method: Method) -> str | None:
+def installed_version(method: Method | OfModel) -> str | None:
     """Version of the package that does the work of a method; None where it is not installed."""
     try:
         return version(method.package)
@@ -62,24 +69,40 @@ def capabilities() -> "pd.DataFrame":
     Returns:
         Columns: `method`; `package`; `version` ("" where it is not installed); `order`, the highest
         ("any" where there is no limit); `gives`, `surrogate` for a fit of the values and else the
-        index that it estimates; `masks`, `shared` where it fits those that other methods get too
-        and else `own`; `stops`, the smallest budget or the largest n and why; `spends`, `budget`
-        where it asks for exactly as many masks and else why it may ask for fewer.
+        index that it estimates; `masks`, `shared` where it fits those that other methods get too,
+        `own`, or `none` where it needs the model; `stops`, the smallest budget or the largest n
+        and why; `spends`, `budget` where it asks for exactly as many masks and else what it asks
+        for.
     """
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "method": method.name,
-                "package": method.package,
-                "version": installed_version(method) or "",
-                "order": "any" if method.order is None else str(method.order),
-                "gives": method.gives,
-                "masks": "shared" if method.takes_masks else "own",
-                "stops": method.limit,
-                "spends": method.spends or "budget",
-            }
-            for method in METHODS.values()
-        ]
-    )
+    def row(method: Baseline | Explained | OfModel, **facts: str) -> dict[str, str]:
+        return {
+            "method": method.name,
+            "package": method.package,
+            "version": installed_version(method) or "",
+            "order": "any" if method.order is None else str(method.order),
+            **facts,
+        }
+
+    on_masks = [
+        row(
+            method,
+            gives=method.gives,
+            masks="shared" if method.takes_masks else "own",
+            stops=method.limit,
+            spends=method.spends or "budget",
+        )
+        for method in METHODS.values()
+    ]
+    of_model = [
+        row(
+            method,
+            gives="gradient",
+            masks="none",
+            stops="local models of transformers and texts",
+            spends=method.passes,
+        )
+        for method in GRADIENTS
+    ]
+    return pd.DataFrame([*on_masks, *of_model])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from spex._typing import BoolArray, FloatArray
 from spex.errors import ArgumentError
-from spex.evaluate.counting import CountedFunction
+from spex.evaluate.counting import CountedFunction, own_randomness
 from spex.evaluate.method import Attribution, RefusedError, ValueFunctionOnMasks
 from spex.explaining import explain
 from spex.prior import NO_PRIOR, Prior
@@ -44,15 +44,17 @@ class Explained:
         """See `spex.evaluate.method.Method.attribute`."""
         asked = _WithPrior(function, n_features, budget, prior)
         try:
-            explanation = explain(
-                asked,
-                n_features,
-                budget,
-                method=self.method,
-                max_degree=self.order,
-                seed=seed,
-                weighting=self.weighting,
-            )
+            # spex reads no global generator, but packages that it imports first may seed one.
+            with own_randomness(seed):
+                explanation = explain(
+                    asked,
+                    n_features,
+                    budget,
+                    method=self.method,
+                    max_degree=self.order,
+                    seed=seed,
+                    weighting=self.weighting,
+                )
         except ArgumentError as error:
             raise RefusedError(f"{self.name}: {error}") from error
         return Attribution(

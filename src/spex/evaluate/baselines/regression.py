@@ -66,6 +66,7 @@ METHODS = (
         order=1,
         fit=_lasso,
         least=lambda n: 5,
+        least_features=3,
         limit="five-fold cross-validation: 5 masks",
         **_OF_SKLEARN,
     ),

@@ -51,7 +51,7 @@ METHODS = (
         takes_masks=False,
         gives="SV",
         fit=_kernel,
-        least=lambda n: n + 2,
+        least=lambda n: n + 2 if n > 1 else 2,
         most=lambda n, budget: n * budget <= LARGEST_MATRIX,
         limit="least squares of n unknowns: n + 2 masks",
         spends="a mask may be drawn again as the complement of another one",

@@ -180,7 +180,7 @@ METHODS = (
         gives="surrogate",
         fit=partial(_sparse, kind="ProxySPEX"),
         least=lambda n: 10,
-        least_features=2,
+        least_features=4,
         limit="boosted trees by five-fold cross-validation: 10 masks",
     ),
 )
