@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spex.evaluate.measures.recovery import Recovery
     from spex.evaluate.measures.removal import Removal
     from spex.evaluate.methods import capabilities
-    from spex.evaluate.results import Results
+    from spex.evaluate.tables.results import Results
 
 _HOMES = {
     "Curves": "measures.curves",
@@ -31,7 +31,7 @@ _HOMES = {
     "Reading": "data.formats",
     "Recovery": "measures.recovery",
     "Removal": "measures.removal",
-    "Results": "results",
+    "Results": "tables.results",
     "agreement": "measures.agreement",
     "capabilities": "methods",
     "curves": "api",

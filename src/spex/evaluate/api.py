@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from spex.errors import ArgumentError
-from spex.evaluate.experiment import Experiment
+from spex.evaluate.experiment import Experiment, methods_named
 from spex.evaluate.items import Item, as_items
 from spex.evaluate.measures.curves import Curves
 from spex.evaluate.measures.faithfulness import Faithfulness
@@ -13,9 +13,8 @@ from spex.evaluate.measures.measure import Measure
 from spex.evaluate.measures.pairs import Pairs
 from spex.evaluate.measures.recovery import Recovery
 from spex.evaluate.measures.removal import Removal
-from spex.evaluate.methods import methods as methods_called
-from spex.evaluate.results import Results
 from spex.evaluate.running import run
+from spex.evaluate.tables.results import Results
 from spex.values.source import as_source
 
 Names = str | Sequence[str]
@@ -63,9 +62,8 @@ def measured(
                     "store= needs functions with an attribute 'identity', a string that changes "
                     "with the function, so that no other one's values are taken for its own"
                 )
-    found = methods_called(methods if isinstance(methods, str) else list(methods))
     path = None if store is None else Path(store)
-    experiment = Experiment(items, measure, found, budgets, seeds, path)
+    experiment = Experiment(items, measure, methods_named(methods), budgets, seeds, path)
     return run(experiment, None if out is None else Path(out), jobs=jobs)
 
 

@@ -11,16 +11,37 @@ from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError, StoreError
 from spex.evaluate.asking import Values
 from spex.evaluate.counting import CountedFunction
+from spex.evaluate.gradients import GRADIENTS, OfModel
 from spex.evaluate.items import Item
 from spex.evaluate.measures.measure import Cell, Measure
 from spex.evaluate.method import Attribution, Method, RefusedError
-from spex.evaluate.methods import METHODS
-from spex.evaluate.rows import EVALUATIONS, FAILED, LAST, REFUSED, Key, Row, check_names
+from spex.evaluate.methods import METHODS, methods
+from spex.evaluate.tables.rows import EVALUATIONS, FAILED, LAST, REFUSED, Key, Row, check_names
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import one_line, shorten
 
 _LONGEST_REASON = 300
+
+
+def methods_named(names: str | Sequence[str]) -> list[Method | OfModel]:
+    """Methods by their names: those that ask for masks, and those that need the model itself.
+
+    Args:
+        names: A sequence, or one string with commas.
+
+    Raises:
+        ArgumentError: a name is not known or comes twice, or there is none.
+    """
+    of_model = {one.name: one for one in GRADIENTS}
+    wanted = names.split(",") if isinstance(names, str) else list(names)
+    wanted = [name.strip().casefold() for name in wanted]
+    twice = [name for name in of_model if wanted.count(name) > 1]
+    if twice:
+        raise ArgumentError(f"method {twice[0]!r} is named twice")
+    on_masks = [name for name in wanted if name not in of_model]
+    known = iter(methods(on_masks) if on_masks else ())
+    return [of_model[name] if name in of_model else next(known) for name in wanted if name]
 
 
 @dataclass(frozen=True)
@@ -41,7 +62,7 @@ class Experiment:
 
     items: Sequence[Item]
     measure: Measure
-    methods: Sequence[Method]
+    methods: Sequence[Method | OfModel]
     budgets: Sequence[int]
     seeds: Sequence[int] = (0,)
     store: Path | None = None
@@ -136,7 +157,7 @@ def measure_item(
                 yield Finished([_failed(item, by_name[key.method], key, error)], None, None)
             return
         identity = None if identities is None else identities[0]
-        explain = _Explainer(item, values)
+        explain = _Explainer(item, values, source)
         for key in left:
             method = by_name[key.method]
             try:
@@ -151,14 +172,21 @@ def measure_item(
 class _Explainer:
     """Attributions on one item, each computed once."""
 
-    def __init__(self, item: Item, values: Values) -> None:
-        self._item, self._values = item, values
+    def __init__(self, item: Item, values: Values, source: ValueSource) -> None:
+        self._item, self._values, self._source = item, values, source
         self._known: dict[tuple[str, int, int], tuple[Attribution, int]] = {}
 
-    def __call__(self, method: Method, budget: int, seed: int) -> tuple[Attribution, int]:
-        """The attribution, and the distinct masks that were asked for."""
+    def __call__(self, method: Method | OfModel, budget: int, seed: int) -> tuple[Attribution, int]:
+        """The attribution, and what it cost: distinct masks, or passes of the model."""
         key = (method.name, budget, seed)
+        if isinstance(method, OfModel) and key not in self._known:
+            try:
+                attribution = method.attribute(self._source)  # type: ignore[arg-type]
+            except ArgumentError as error:  # of a function without gradients
+                raise RefusedError(str(error)) from error
+            self._known[key] = attribution, attribution.n_evaluations
         if key not in self._known:
+            assert not isinstance(method, OfModel)
             counted = CountedFunction(self._values, self._item.n_features, budget)
             attribution = method.attribute(
                 counted, self._item.n_features, budget, seed, self._values.prior
@@ -171,7 +199,7 @@ def _measure(
     experiment: Experiment,
     item: Item,
     values: Values,
-    method: Method,
+    method: Method | OfModel,
     key: Key,
     explain: _Explainer,
 ) -> list[Row]:
@@ -198,7 +226,7 @@ def _measure(
     ]
 
 
-def _head(item: Item, method: Method, key: Key) -> dict[str, Any]:
+def _head(item: Item, method: Method | OfModel, key: Key) -> dict[str, Any]:
     return {
         "item": item.name,
         "group": item.group,
@@ -210,7 +238,7 @@ def _head(item: Item, method: Method, key: Key) -> dict[str, Any]:
     }
 
 
-def _failed(item: Item, method: Method, key: Key, error: BaseException) -> Row:
+def _failed(item: Item, method: Method | OfModel, key: Key, error: BaseException) -> Row:
     refused = isinstance(error, RefusedError)
     reason = one_line(str(error))
     if not refused:
@@ -218,7 +246,9 @@ def _failed(item: Item, method: Method, key: Key, error: BaseException) -> Row:
     return failure(item, method, key, shorten(reason, _LONGEST_REASON), refused)
 
 
-def failure(item: Item, method: Method, key: Key, reason: str, refused: bool = False) -> Row:
+def failure(
+    item: Item, method: Method | OfModel, key: Key, reason: str, refused: bool = False
+) -> Row:
     """The row of a cell that could not be measured."""
     status = REFUSED if refused else FAILED
     return Row(**_head(item, method, key), status=status, reason=reason)

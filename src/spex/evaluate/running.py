@@ -7,9 +7,9 @@ from typing import Any
 
 from spex.checks.arguments import whole_number
 from spex.evaluate.experiment import Experiment
-from spex.evaluate.manifest import Manifest, manifest_path, versions
-from spex.evaluate.results import Results, check_table
-from spex.evaluate.rows import Journal
+from spex.evaluate.tables.manifest import Manifest, manifest_path, versions
+from spex.evaluate.tables.results import Results, check_table
+from spex.evaluate.tables.rows import Journal
 from spex.evaluate.workers import measure_items
 
 

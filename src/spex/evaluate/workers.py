@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from spex.errors import ArgumentError, SpexError
 from spex.evaluate.experiment import Experiment, Finished, failure, measure_item
 from spex.evaluate.items import Item
-from spex.evaluate.rows import Key
+from spex.evaluate.tables.rows import Key
 
 _SECONDS_TO_END = 5.0
 _END = None  # instead of an item's number: no more work

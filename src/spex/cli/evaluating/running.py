@@ -15,15 +15,15 @@ from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading
 from spex.evaluate.data.loading import is_file, read_items
 from spex.evaluate.data.subject import PREDICT, Model
-from spex.evaluate.experiment import Experiment
-from spex.evaluate.manifest import manifest_path, sha256_of
+from spex.evaluate.experiment import Experiment, methods_named
+from spex.evaluate.gradients import OfModel
 from spex.evaluate.measures import MEASURES
 from spex.evaluate.method import Method
-from spex.evaluate.methods import methods as methods_called
-from spex.evaluate.results import Results, check_picture, check_table
-from spex.evaluate.rows import FAILED, OK
 from spex.evaluate.running import State
 from spex.evaluate.running import run as run_experiment
+from spex.evaluate.tables.manifest import manifest_path, sha256_of
+from spex.evaluate.tables.results import Results, check_picture, check_table
+from spex.evaluate.tables.rows import FAILED, OK
 from spex.extras import require
 from spex.files import write_text
 from spex.models.environment import cache_folder
@@ -49,7 +49,7 @@ def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[st
         refuse_secret(options["model"])
         _check_files(options)
         measure = MEASURES[name](**own)
-        methods = methods_called(options["methods"])
+        methods = methods_named(options["methods"])
         _check_packages(methods)
         model = _model(session, options)
         reading = _reading(options, model)
@@ -150,7 +150,7 @@ def _check_files(options: Mapping[str, Any]) -> None:
         require("matplotlib", "plot")
 
 
-def _check_packages(methods: Sequence[Method]) -> None:
+def _check_packages(methods: Sequence[Method | OfModel]) -> None:
     for method in methods:
         try:
             version(method.package)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from spex.evaluate.asking import Values
+from spex.evaluate.gradients import OfModel
 from spex.evaluate.items import Item
 from spex.evaluate.method import Attribution, Method
 
@@ -40,7 +41,7 @@ class Cell:
 
     item: Item
     values: Values
-    method: Method
+    method: Method | OfModel
     budget: int
     seed: int
     first_seed: int

@@ -9,7 +9,7 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
-from spex.evaluate.rows import COLUMNS, EVALUATIONS, LAST, OK, Row, csv_text
+from spex.evaluate.tables.rows import COLUMNS, EVALUATIONS, LAST, OK, Row, csv_text
 from spex.extras import require
 from spex.files import write_bytes, write_text
 from spex.wording import counted
@@ -29,7 +29,7 @@ class Results:
     """What an experiment found.
 
     Args:
-        rows: One number each; see `spex.evaluate.rows.Row`.
+        rows: One number each; see `spex.evaluate.tables.rows.Row`.
         main: The metrics that tables and figures show, the first of them first.
     """
 
@@ -37,7 +37,7 @@ class Results:
     main: tuple[str, ...]
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row for each number: the columns of `spex.evaluate.rows.Row`."""
+        """One row for each number: the columns of `spex.evaluate.tables.rows.Row`."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -129,7 +129,7 @@ class Results:
             ArgumentError: nothing was measured of it.
             MissingExtraError: matplotlib is not installed.
         """
-        from spex.evaluate.figures import draw
+        from spex.evaluate.tables.figures import draw
 
         name = self.main[0] if metric is None else metric
         summary = self.summary()

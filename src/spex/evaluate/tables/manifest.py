@@ -10,6 +10,7 @@ from typing import Any
 
 from spex._version import __version__
 from spex.errors import ArgumentError, FileFormatError
+from spex.evaluate.gradients import OfModel
 from spex.evaluate.method import Method
 from spex.files import read_json, write_json
 from spex.wording import shorten
@@ -96,7 +97,7 @@ def manifest_path(results: Path) -> Path:
     return results.with_name(f"{results.stem}.manifest.json")
 
 
-def versions(methods: Iterable[Method]) -> dict[str, str]:
+def versions(methods: Iterable[Method | OfModel]) -> dict[str, str]:
     """Versions of Python, of spex and of the packages that do the work."""
     found = {"python": platform.python_version(), "spex-explain": __version__}
     for package in (*_PACKAGES, *(method.package for method in methods)):

@@ -1,0 +1,1 @@
+"""Results as rows of a file, tables, figures, and a manifest of what made them."""

@@ -1,0 +1,264 @@
+"""Cells of an experiment: shared masks, counted calls, failures, resuming, processes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import spex
+from spex.evaluate.experiment import Experiment, methods_named
+from spex.evaluate.items import Item, as_items, length_group
+from spex.evaluate.measures.faithfulness import Faithfulness
+from spex.evaluate.method import RefusedError
+from spex.evaluate.running import run
+from spex.evaluate.tables.manifest import manifest_path
+from spex.evaluate.tables.results import Results, bootstrap_interval
+from spex.evaluate.tables.rows import Journal, Key, Row
+from spex.evaluate.workers import measure_items
+from spex.values.source import as_source
+
+N = 9
+MEASURE = Faithfulness(50)
+
+
+class Game:
+    """A function that keeps what it is asked."""
+
+    features = tuple("abcdefghi")
+    identity = "game of tests"
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, masks):
+        self.asked += [row.tobytes() for row in masks]
+        return 2.0 * masks[:, 0] * masks[:, 1] - masks[:, 3] + masks.sum(axis=1) / 8
+
+
+class Broken:
+    name, package, order, takes_masks = "broken", "numpy", 1, False
+
+    def attribute(self, function, n_features, budget, seed, prior=None):
+        if seed == 1:
+            raise RefusedError("too small a budget")
+        function(np.ones((1, n_features), dtype=bool))
+        raise ZeroDivisionError("no reason")
+
+
+class Greedy(Broken):
+    name = "greedy"
+
+    def attribute(self, function, n_features, budget, seed, prior=None):
+        function(np.eye(n_features, dtype=bool))
+
+
+def experiment(game, methods="linear", budgets=(40,), seeds=(0,), **others):
+    return Experiment(as_items(game), MEASURE, methods_named(methods), budgets, seeds, **others)
+
+
+def values(results, metric="r2"):
+    return {row.key: row.value for row in results.rows if row.metric == metric}
+
+
+def test_methods_that_take_masks_get_the_same_ones():
+    asked = {}
+    for name in ("ridge", "contextcite", "linear"):
+        game = Game()
+        run(experiment(game, name))
+        asked[name] = set(game.asked)
+    assert asked["ridge"] == asked["contextcite"]
+    # Methods of spex also look at the two ends.
+    assert len(asked["linear"] - asked["ridge"]) <= 2
+
+
+def test_every_mask_is_asked_once_and_counted():
+    game = Game()
+    found = run(experiment(game, "linear,lime,kernelshap", (20, 40), (0, 1)))
+    assert len(game.asked) == len(set(game.asked))
+    counts = values(found, "evaluations")
+    assert len(counts) == 12
+    assert all(0 < count <= key.budget for key, count in counts.items())
+    assert counts[Key("0", "lime", 40, 0)] == 40
+
+
+def test_a_failing_cell_is_a_row_and_the_others_go_on():
+    game = Game()
+    methods = [Broken(), Greedy(), *methods_named("linear")]
+    found = run(Experiment(as_items(game), MEASURE, methods, (5,), (0, 1)))
+    rows = {(row.method, row.seed): row for row in found.rows}
+    assert rows["broken", 0].status == "failed"
+    assert rows["broken", 0].reason == "ZeroDivisionError: no reason"
+    assert (rows["broken", 1].status, rows["broken", 1].reason) == ("refused", "too small a budget")
+    assert rows["greedy", 0].status == "failed" and "9 distinct masks" in rows["greedy", 0].reason
+    assert rows["linear", 1].status == "ok"
+    assert "2 x greedy failed: OverBudgetError" in found.to_markdown()
+
+
+def test_an_item_that_cannot_be_made_fails_alone():
+    def make(store):
+        raise spex.BackendError("the server is gone")
+
+    items = [Item("a", N, make), Item("b", N, lambda store: as_source(Game()))]
+    found = run(Experiment(items, MEASURE, methods_named("linear"), (30,)))
+    assert {row.item: row.status for row in found.rows} == {"a": "failed", "b": "ok"}
+    assert found.rows[0].reason == "BackendError: the server is gone"
+
+
+def test_results_are_gone_on_with(tmp_path):
+    out, store = tmp_path / "r.csv", tmp_path / "s.sqlite"
+    first = run(experiment(Game(), "ridge", store=store), out)
+    again, more = Game(), Game()
+    assert values(run(experiment(again, "ridge", store=store), out)) == values(first)
+    assert again.asked == []
+    found = run(experiment(more, "ridge,contextcite", store=store), out)
+    assert more.asked == []  # it takes the masks that are in the store
+    assert set(values(found)) == {Key("0", name, 40, 0) for name in ("ridge", "contextcite")}
+    assert len(pd.read_csv(out)) == len(found.rows)
+
+
+def test_what_a_crash_cut_off_is_measured_again(tmp_path):
+    out = tmp_path / "r.csv"
+    whole = run(experiment(Game(), "linear,lime"), out)
+    text = out.read_text()
+    lines = text.splitlines(keepends=True)
+    assert values(Results(tuple(Journal(out).rows), ())) == values(whole)
+    for cut in ("".join(lines[:-1]), text[:-5], "".join(lines[:-1]) + lines[-1][:10]):
+        out.write_text(cut)
+        assert {row.method for row in Journal(out).rows} == {"linear"}
+        assert out.read_text() == "".join(line for line in lines if ",lime," not in line)
+        found = run(experiment(Game(), "linear,lime"), out)
+        assert values(found) == values(whole)
+
+
+def test_failed_cells_are_measured_again_and_refused_ones_are_not(tmp_path):
+    rows = [
+        Row("0", "8-15", N, "a", "p", 5, 0, "failed", "x"),
+        Row("0", "8-15", N, "b", "p", 5, 0, "refused", "y"),
+    ]
+    journal = Journal(tmp_path / "r.csv")
+    journal.add(rows[:1])
+    journal.add(rows[1:])
+    assert [row.key for row in Journal(tmp_path / "r.csv").rows] == [rows[1].key]
+
+
+def test_results_of_something_else_are_not_added_to(tmp_path):
+    out = tmp_path / "r.csv"
+    run(experiment(Game()), out, determines={"data": "a"})
+    with pytest.raises(spex.ArgumentError, match="another data: a, not b; give a new file"):
+        run(experiment(Game()), out, determines={"data": "b"})
+    other = Experiment(as_items(Game()), Faithfulness(60), methods_named("linear"), (40,))
+    with pytest.raises(spex.ArgumentError, match="another test_masks: 50, not 60"):
+        run(other, out, determines={"data": "a"})
+    changed = Game()
+    changed.identity = "another game"
+    with pytest.raises(spex.ArgumentError, match="another model or input"):
+        run(experiment(changed, "lime"), out, determines={"data": "a"})
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(spex.ArgumentError, match="has no manifest"):
+        run(experiment(Game()), tmp_path / "x.csv")
+    manifest_path(out).unlink()
+    out.write_text("a,b\n1,2\n")
+    with pytest.raises(spex.SpexError, match="no results"):
+        Journal(out)
+
+
+def test_parquet(tmp_path):
+    found = run(experiment(Game()), tmp_path / "r.parquet")
+    frame = pd.read_parquet(tmp_path / "r.parquet")
+    pd.testing.assert_frame_equal(frame, found.to_frame())
+    with pytest.raises(spex.ArgumentError, match=r"\.csv or \.parquet"):
+        run(experiment(Game()), tmp_path / "r.xls")
+
+
+def test_summary_is_the_mean_over_items_of_means_over_seeds():
+    rows = [
+        Row(item, "8-15", N, "a", "p", 5, seed, metric="r2", value=value)
+        for item, seed, value in [("x", 0, 0.0), ("x", 1, 1.0), ("y", 0, 1.0), ("y", 1, 1.0)]
+    ]
+    found = Results(tuple(rows), ("r2",)).summary()
+    assert found["mean"].tolist() == [0.75] and found["items"].tolist() == [2]
+    assert found["low"][0] == 0.5 and found["high"][0] == 1.0
+
+
+def test_bootstrap_interval_is_that_of_scipy():
+    from scipy.stats import bootstrap
+
+    values = np.random.default_rng(3).exponential(size=30)
+    theirs = bootstrap(
+        (values,), np.mean, confidence_level=0.9, method="percentile", n_resamples=20_000,
+        random_state=0,
+    ).confidence_interval  # fmt: skip
+    assert bootstrap_interval(values) == pytest.approx((theirs.low, theirs.high), rel=0.02)
+    assert np.isnan(bootstrap_interval(values[:1])).all()
+
+
+def test_length_groups_are_those_of_the_paper():
+    assert [length_group(n) for n in (2, 7, 8, 15, 16, 31, 32, 127, 1024)] == [
+        "1-7", "1-7", "8-15", "8-15", "16-31", "16-31", "32-63", "64-127", "1024-2047",
+    ]  # fmt: skip
+
+
+def test_bad_arguments():
+    for change, message in [
+        ({"budgets": ()}, "budgets is empty"),
+        ({"budgets": (0,)}, "budget=0"),
+        ({"seeds": (-1,)}, "seed=-1"),
+        ({"methods": "nothing"}, "no method 'nothing'"),
+        ({"methods": "integrated-gradients,integrated-gradients"}, "named twice"),
+    ]:
+        with pytest.raises(spex.ArgumentError, match=message):
+            experiment(Game(), **change)
+    twice = as_items(Game()) * 2
+    with pytest.raises(spex.ArgumentError, match="two items are called '0'"):
+        Experiment(twice, MEASURE, methods_named("linear"), (5,))
+    found = spex.evaluate.faithfulness(lambda m: 1.0 * m[:, :2], 5, "linear")
+    assert "measure one output" in found.rows[0].reason
+
+
+def test_functions_of_the_module_measure_ones_own_callable(tmp_path):
+    found = spex.evaluate.faithfulness(
+        {"one": Game(), "two": Game()}, None, "linear,lime", [30], out=tmp_path / "r.csv"
+    )
+    assert {row.item for row in found.rows} == {"one", "two"}
+    found.save_plot(tmp_path / "r.svg")
+    assert "<svg" in (tmp_path / "r.svg").read_text()
+    with pytest.raises(spex.ArgumentError, match="metrics: lds, r2"):
+        found.plot("accuracy")
+    with pytest.raises(spex.ArgumentError, match="identity"):
+        spex.evaluate.faithfulness(lambda m: m[:, 0] * 1.0, 4, store=tmp_path / "s.sqlite")
+
+
+@dataclass(frozen=True)
+class Made:
+    """Makes a game; one that ends its process for the item that says so."""
+
+    dies: bool = False
+
+    def __call__(self, store):
+        if self.dies:
+            import os
+
+            os._exit(7)
+        return as_source(Game())
+
+
+@pytest.mark.slow
+def test_processes_give_what_one_gives_and_a_dead_one_costs_its_item():
+    items = [Item("a", N, Made()), Item("dead", N, Made(True)), Item("b", N, Made())]
+    several = Experiment(items, MEASURE, methods_named("linear"), (30,), (0, 1))
+    rows = [row for one in measure_items(several, set(), 2) for row in one.rows]
+    assert {row.item for row in rows if row.status == "ok"} == {"a", "b"}
+    dead = [row for row in rows if row.item == "dead"]
+    assert [row.reason for row in dead] == ["the process ended with code 7"] * 2
+    alone = Experiment([items[0]], MEASURE, methods_named("linear"), (30,), (0, 1))
+    expected = [row for one in measure_items(alone, set(), 1) for row in one.rows]
+    assert values(Results(tuple(expected), ())) == {
+        key: value for key, value in values(Results(tuple(rows), ())).items() if key.item == "a"
+    }
+
+
+def test_processes_refuse_what_cannot_be_sent():
+    items = as_items({"a": lambda m: m[:, 0] * 1.0, "b": lambda m: m[:, 0] * 1.0}, 4)
+    with pytest.raises(spex.ArgumentError, match="use jobs=1"):
+        run(Experiment(items, MEASURE, methods_named("linear"), (8,)), jobs=2)
