@@ -79,7 +79,10 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
         approximator.approximate(whole_space(asked), asked)
     except ValueError as error:
         if "Insufficient budget" in str(error):
-            raise RefusedError(f"shapiq-spex: {error}") from error
+            raise RefusedError(
+                f"budget={asked.budget:,} is below the smallest design of shapiq-spex for "
+                f"{asked.n_features} features; raise the budget or take another method"
+            ) from error
         raise
     return spectrum_from_moebius(moebius, asked.n_features)
 
