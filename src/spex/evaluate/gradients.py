@@ -82,7 +82,9 @@ class OfModel(ABC):
         values = shares.T @ of_tokens.double().cpu().numpy()[0].sum(axis=-1)
         moebius: dict[Interaction, float] = {(i,): float(v) for i, v in enumerate(values)}
         spectrum = spectrum_from_moebius({(): score - float(values.sum()), **moebius}, len(values))
-        return Attribution(spectrum, counter.n_passes, time.perf_counter() - start)
+        return Attribution(
+            spectrum, counter.n_passes, time.perf_counter() - start, n_asked=counter.n_passes
+        )
 
     @abstractmethod
     def _of_tokens(self, score: Callable[[Any], Any], embeddings: Any, baseline: Any) -> Any:

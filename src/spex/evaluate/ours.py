@@ -18,17 +18,18 @@ class Explained:
         name: As `--methods` names it.
         method: That of `spex.explain`.
         order: The highest order of interaction that is searched for.
-        takes_masks: Whether all its masks are the first `uniform_masks`.
         weighting: That of `spex.explain`.
         limit: Where it stops and why, in words.
+        takes_masks: False: `spex.explain` asks for everything and nothing present, and for
+            `uniform_masks` beside these two where it has no coded masks.
     """
 
     name: str
     method: str
     order: int
-    takes_masks: bool
     limit: str
     weighting: str = "uniform"
+    takes_masks: bool = False
     package: str = "spex-explain"
     gives: str = "surrogate"
     spends: str = ""
@@ -63,6 +64,8 @@ class Explained:
             asked.seconds_outside,
             explanation.r2,
             explanation.r2_interval,
+            asked.n_asked,
+            explanation.method,
             explanation,
         )
 
@@ -84,15 +87,19 @@ class _WithPrior:
         return self._counted.n_evaluations
 
     @property
+    def n_asked(self) -> int:
+        return self._counted.n_asked
+
+    @property
     def seconds_outside(self) -> float:
         return self._counted.seconds_outside
 
 
 OURS: tuple[Explained, ...] = (
-    Explained("auto", "auto", 5, False, "trees up to 2 million masks times features"),
-    Explained("auto-shapley", "auto", 5, False, "as auto", weighting="shapley"),
-    Explained("gp", "gp", 5, True, "no limit"),
-    Explained("proxyspex", "proxyspex", 5, True, "no limit"),
-    Explained("linear", "linear", 1, True, "no limit"),
-    Explained("spex", "spex", 5, False, "the smallest design of its code"),
+    Explained("auto", "auto", 5, "4 masks; trees up to 2 million masks times features"),
+    Explained("auto-shapley", "auto", 5, "as auto", weighting="shapley"),
+    Explained("gp", "gp", 5, "4 masks"),
+    Explained("proxyspex", "proxyspex", 5, "4 masks"),
+    Explained("linear", "linear", 1, "4 masks"),
+    Explained("spex", "spex", 5, "the smallest design of its code, or all masks"),
 )

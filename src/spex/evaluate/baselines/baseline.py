@@ -70,7 +70,9 @@ class Baseline:
                 spectrum = self.fit(asked, seed)
             except OverBudgetError as error:
                 raise RefusedError(f"{self.name}: {error}; raise the budget") from error
-        return Attribution(spectrum, asked.n_evaluations, asked.seconds_outside)
+        return Attribution(
+            spectrum, asked.n_evaluations, asked.seconds_outside, n_asked=asked.n_asked
+        )
 
     def _check(self, n_features: int, budget: int) -> None:
         if n_features < self.least_features:

@@ -40,7 +40,7 @@ METHODS = (
     Baseline(
         name="contextcite",
         package="scikit-learn",
-        module="sklearn",
+        module="sklearn.linear_model",
         order=1,
         takes_masks=True,
         gives="surrogate",

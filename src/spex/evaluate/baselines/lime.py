@@ -45,7 +45,7 @@ METHODS = (
     Baseline(
         name="lime",
         package="lime",
-        module="lime",
+        module="lime.lime_tabular",
         order=1,
         takes_masks=True,
         gives="surrogate",

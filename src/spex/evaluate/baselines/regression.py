@@ -48,7 +48,7 @@ def _lasso(asked: CountedFunction, seed: int) -> Spectrum:
 
 _OF_SKLEARN: dict[str, Any] = {
     "package": "scikit-learn",
-    "module": "sklearn",
+    "module": "sklearn.linear_model",
     "takes_masks": True,
     "gives": "surrogate",
 }

@@ -79,7 +79,10 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
         approximator.approximate(whole_space(asked), asked)
     except ValueError as error:
         if "Insufficient budget" in str(error):
-            raise RefusedError(f"shapiq-spex: {error}") from error
+            raise RefusedError(
+                f"budget={asked.budget:,} is below the smallest design of shapiq-spex for "
+                f"{asked.n_features} features; raise the budget or take another method"
+            ) from error
         raise
     return spectrum_from_moebius(moebius, asked.n_features)
 
@@ -117,7 +120,8 @@ def _sampled(name: str, gives: str, order: int, **own: Any) -> Baseline:
         fit=partial(_approximated, **own),
         least=lambda n: n + 2,
         least_features=2,
-        limit="Monte Carlo: no limit, slow (seconds grow with budget n^3 for order 2)",
+        limit="Monte Carlo of each value by itself: n + 2 masks"
+        + ("; seconds grow as masks times n^3" if order == 2 else ""),
     )
 
 
@@ -167,8 +171,7 @@ METHODS = (
         fit=partial(_sparse, kind="SPEX"),
         least=lambda n: 2,
         least_features=2,
-        limit="the smallest design of its code: 864 masks at n = 64 and order 5, fewer at lower "
-        "orders, which it takes by itself",
+        limit="the smallest design of its code; it lowers the order by itself to reach it",
         spends="the largest design of 3 (P + 1) 2^b masks, some of which repeat",
     ),
     Baseline(
