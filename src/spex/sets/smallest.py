@@ -83,7 +83,8 @@ class _Search:
             if self._goal.is_reached(self._value(ends)):
                 self._best = ends
         if self._best != ():
-            self._reach()
+            if self._best in (None, everything):
+                self._reach()
             smaller = self._shrink()
         else:
             smaller = CALLS
