@@ -208,6 +208,7 @@ class Explanation(Saved):
         to: float | None = None,
         by: float | None = None,
         max_calls: int = 100,
+        roles: Roles | None = None,
     ) -> Smallest:
         """The smallest set whose removal changes the answer: proposed here, verified by calls.
 
@@ -217,6 +218,7 @@ class Explanation(Saved):
                 log-odds, else half way between f(all) and f(none); `origin` of the result says so.
             by: Or how far the value has to move: -2.0 for a fall by 2 or more, 2.0 for a rise.
             max_calls: The most distinct masks that f is asked for.
+            roles: What `roles` found before; what it measured is not asked again, and helps.
 
         Returns:
             The set, its measured value, and how smaller sets are excluded.
@@ -225,7 +227,7 @@ class Explanation(Saved):
             ArgumentError: an argument is wrong, or there is no half way.
             ValueFunctionError: f does not return one finite real number for each mask.
         """
-        return self._smallest(CHANGE, f, max_calls, to=to, by=by)
+        return self._smallest(CHANGE, f, max_calls, roles, to=to, by=by)
 
     def smallest_sufficient(
         self,
@@ -245,17 +247,18 @@ class Explanation(Saved):
             ArgumentError: see `smallest_change`.
             ValueFunctionError: see `smallest_change`.
         """
-        return self._smallest(SUFFICIENT, f, max_calls, keep=keep)
+        return self._smallest(SUFFICIENT, f, max_calls, None, keep=keep)
 
     def _smallest(
         self,
         kind: str,
         f: Callable[[BoolArray], Any],
         max_calls: int,
+        roles: Roles | None,
         **thresholds: float | None,
     ) -> Smallest:
         labels, score = distinct(self.features), self.context.score
-        return smallest_set(kind, f, self.spectrum, labels, score, max_calls, **thresholds)
+        return smallest_set(kind, f, self.spectrum, labels, score, max_calls, roles, **thresholds)
 
     def roles(
         self,

@@ -54,12 +54,29 @@ def test_roles_are_those_of_the_definition(seed):
             assert set(unit.partners) == partners[i]
 
 
+def test_what_roles_measured_helps_the_search():
+    e = spex.explain(spare, 5, 32)
+    roles = e.roles(spare, by=1.0)
+    masks, values = roles.measured()
+    np.testing.assert_array_equal(values, spare(masks))
+    assert len(masks) == 5 + len(roles.pairs) == roles.n_calls - 2
+
+    def refuses(masks):
+        assert set(masks.sum(axis=1)) <= {0, 5}
+        return spare(masks)
+
+    found = e.smallest_change(refuses, roles=roles)
+    assert found.features == (2,) and found.n_calls == 2 and found.n_proposals == 0
+    with pytest.raises(spex.ArgumentError, match="roles are of 5 units"):
+        spex.explain(lambda m: 1.0 * m[:, 0], 3, 8).smallest_change(spare, roles=roles)
+
+
 def test_limits():
     e = spex.explain(spare, 5, 32)
     with pytest.raises(spex.ArgumentError, match="takes 7 calls"):
         e.roles(spare, max_calls=6)
     few = e.roles(spare, by=1.0, max_calls=7)
-    assert not few.is_complete and few.n_pairs == 0 and few.n_calls == 7
+    assert not few.is_complete and few.pairs == () and few.n_calls == 7
     for by in (0, -1.0, float("inf"), "x"):
         with pytest.raises(spex.ArgumentError, match="by="):
             e.roles(spare, by=by)

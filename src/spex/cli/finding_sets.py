@@ -24,6 +24,7 @@ from spex.inputs.table import Table
 from spex.models.servers.address import refuse_secret
 from spex.scores.parsing import parse_score
 from spex.sets.results import Sets
+from spex.sets.roles import Roles
 from spex.values.evaluator import values_of
 from spex.values.retrying import Retries, Retrying
 from spex.values.source import ValueSource
@@ -206,25 +207,32 @@ def _searched(
     wanted: Wanted,
 ) -> Sets:
     calls = _DEFAULT_CALLS if wanted.max_calls is None else wanted.max_calls
+    roles = _roles(session, explanation, f, wanted)
     session.notice("looking for the smallest set whose removal changes the answer")
-    change = explanation.smallest_change(f, wanted.change_to, wanted.change_by, calls)
+    change = explanation.smallest_change(f, wanted.change_to, wanted.change_by, calls, roles)
     session.notice("looking for the smallest set that alone keeps it")
     keep = wanted.change_to if wanted.keep is None else wanted.keep
     sufficient = explanation.smallest_sufficient(f, keep, calls)
-    by = None
-    if wanted.change_by is not None:
-        by = abs(wanted.change_by)
-    elif wanted.change_to is not None:
-        by = abs(change.start - wanted.change_to)
-    roles = None
-    if wanted.max_calls is None or wanted.max_calls >= explanation.n_features + 2:
-        session.notice("removing each unit alone")
-        roles = explanation.roles(f, by, wanted.max_calls)
-    else:
-        session.notice(
-            f"no roles: they take {explanation.n_features + 2:,} calls; raise --max-calls"
-        )
     return Sets(change, sufficient, roles)
+
+
+def _roles(
+    session: Session,
+    explanation: Explanation,
+    f: Callable[[BoolArray], FloatArray],
+    wanted: Wanted,
+) -> Roles | None:
+    """Roles with the threshold of the change; None where the calls do not suffice."""
+    n = explanation.n_features
+    if wanted.max_calls is not None and wanted.max_calls < n + 2:
+        session.notice(f"no roles: they take {n + 2:,} calls; raise --max-calls")
+        return None
+    session.notice("removing each unit alone")
+    by = None if wanted.change_by is None else abs(wanted.change_by)
+    if wanted.change_to is not None:
+        whole = float(f(np.ones((1, n), dtype=np.bool_))[0])
+        by = abs(whole - wanted.change_to)
+    return explanation.roles(f, by or None, wanted.max_calls)
 
 
 def _deliver(session: Session, explanation: Explanation, wanted: Wanted) -> None:

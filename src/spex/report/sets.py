@@ -99,7 +99,7 @@ def roles_say(roles: Roles) -> str:
     n_unused = len(roles["unused"])
     told = (
         f"A change counts from {roles.threshold:.4g} on ({one_line(roles.origin)}). "
-        f"Each unit was removed alone, and {counted(roles.n_pairs, 'pair')} that the surrogate "
+        f"Each unit was removed alone, and {counted(len(roles.pairs), 'pair')} that the surrogate "
         f"proposed; the model was asked {counted(roles.n_calls, 'time')}. "
         f"{counted(n_unused, 'unit')} did neither."
     )

@@ -21,6 +21,7 @@ class Asker:
         function: From bool masks (m, n), True = present, to (m,) real numbers.
         n_features: n.
         max_calls: The most distinct masks asked for, 2 or more.
+        known: Masks (m, n) and their values (m,), which are not asked for again.
 
     Attributes:
         whole: The value with all features.
@@ -32,7 +33,11 @@ class Asker:
     """
 
     def __init__(
-        self, function: Callable[[BoolArray], Any], n_features: int, max_calls: int
+        self,
+        function: Callable[[BoolArray], Any],
+        n_features: int,
+        max_calls: int,
+        known: tuple[BoolArray, FloatArray] | None = None,
     ) -> None:
         if not callable(function):
             raise ArgumentError(
@@ -50,13 +55,18 @@ class Asker:
         self.n_features = n_features
         self._values: dict[bytes, float] = {}
         self._masks: list[BoolArray] = []
+        if known is not None:
+            self._masks += list(known[0])
+            keys = (mask.tobytes() for mask in known[0])
+            self._values |= dict(zip(keys, known[1].tolist(), strict=True))
+        self._n_known = len(self._masks)
         ends = np.repeat([[True], [False]], n_features, axis=1)
         self.whole, self.nothing = self.ask(ends).tolist()
 
     @property
     def n_calls(self) -> int:
         """Distinct masks asked for so far."""
-        return len(self._masks)
+        return len(self._masks) - self._n_known
 
     @property
     def left(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, Interaction
+from spex.errors import ArgumentError
 from spex.fourier.spectrum import Spectrum
 from spex.saving import Found
 from spex.sets.asking import Asker
@@ -67,8 +68,10 @@ class Smallest:
     def says(self) -> str:
         """What was found and how certain it is, in a few sentences."""
         size = counted(len(self.features), "unit")
-        with_it = "Without" if self.kind == CHANGE else "With only"
-        told = f"{with_it} {size} the value is {self.value:.4g} ({self.start:.4g} with all), "
+        with_it = f"Without {size}" if self.kind == CHANGE else f"With only {size}"
+        if not self.features:
+            with_it = "With nothing removed" if self.kind == CHANGE else "With nothing kept"
+        told = f"{with_it} the value is {self.value:.4g} ({self.start:.4g} with all), "
         asked = f"the model was asked {counted(self.n_calls, 'time')}"
         if not self.is_verified:
             return (
@@ -170,6 +173,7 @@ def smallest_set(
     labels: Sequence[str],
     score: str | None,
     max_calls: int,
+    roles: Roles | None = None,
     **thresholds: float | None,
 ) -> Smallest:
     """Propose sets by a spectrum, verify them by calls.
@@ -181,17 +185,24 @@ def smallest_set(
         labels: The n labels.
         score: What the values measure; see `spex.sets.goal.default_threshold`.
         max_calls: The most distinct masks asked for.
+        roles: What was measured before.
         **thresholds: `to` and `by` of a change, `keep` of a sufficient set.
 
     Raises:
         ArgumentError: an argument is wrong, or the spectrum has too many interactions.
         ValueFunctionError: a value is not one finite real number.
     """
-    asker = Asker(function, spectrum.n_features, max_calls)
+    n = spectrum.n_features
+    if roles is not None and len(roles.units) != n:
+        raise ArgumentError(
+            f"roles are of {counted(len(roles.units), 'unit')}, and the explanation has "
+            f"{counted(n, 'feature')}; give those of the same explanation"
+        )
+    asker = Asker(function, n, max_calls, None if roles is None else roles.measured())
     make: Callable[..., Goal] = change_goal if kind == CHANGE else keep_goal
     goal = make(score, asker.whole, asker.nothing, **thresholds)
     found = find_smallest(asker, Optimiser(spectrum), goal, kind == SUFFICIENT)
-    mask = np.full((1, spectrum.n_features), kind == CHANGE)
+    mask = np.full((1, n), kind == CHANGE)
     mask[0, list(found.features)] = kind == SUFFICIENT
     return Smallest(
         kind=kind,

@@ -59,7 +59,8 @@ class Roles:
         origin: Where the threshold comes from, in words.
         start: The value with everything.
         n_calls: Distinct masks that the value function was asked for.
-        n_pairs: Pairs that were measured. Redundancy of three and more units is not looked for.
+        pairs: Pairs that were measured, and what removing both changed. Redundancy of three and
+            more units is not looked for.
         is_complete: Whether every pair that the surrogate proposed was measured.
     """
 
@@ -68,8 +69,18 @@ class Roles:
     origin: str
     start: float
     n_calls: int
-    n_pairs: int
+    pairs: tuple[tuple[int, int, float], ...]
     is_complete: bool
+
+    def measured(self) -> tuple[BoolArray, FloatArray]:
+        """The masks (m, n) with one or two units removed that were asked for, and their values."""
+        n = len(self.units)
+        masks = np.ones((n + len(self.pairs), n), dtype=np.bool_)
+        masks[np.arange(n), np.arange(n)] = False
+        for row, (a, b, _) in enumerate(self.pairs, n):
+            masks[row, [a, b]] = False
+        changes = [unit.change for unit in self.units] + [change for *_, change in self.pairs]
+        return masks, self.start + np.array(changes)
 
     def __getitem__(self, role: str) -> tuple[Role, ...]:
         """The units of a role.
@@ -114,7 +125,7 @@ class Roles:
             "origin": self.origin,
             "start": self.start,
             "n_calls": self.n_calls,
-            "n_pairs": self.n_pairs,
+            "pairs": [list(pair) for pair in self.pairs],
             "is_complete": self.is_complete,
             "units": [
                 {
@@ -151,6 +162,10 @@ class Roles:
                     pair_change=one["pair_change"].number_or_none(),
                 )
             )
+        pairs = []
+        for one in found["pairs"].list():
+            a, b, change = one.list(3, 3)
+            pairs.append((a.whole(0, n - 1), b.whole(0, n - 1), change.number()))
         complete = found["is_complete"]
         if not isinstance(complete.value, bool):
             raise complete.error("true or false")
@@ -160,7 +175,7 @@ class Roles:
             origin=found["origin"].text(),
             start=found["start"].number(),
             n_calls=found["n_calls"].whole(),
-            n_pairs=found["n_pairs"].whole(),
+            pairs=tuple(pairs),
             is_complete=complete.value,
         )
 
@@ -210,7 +225,7 @@ def find_roles(
     roles = np.where(moved <= -threshold, NEEDED, np.where(moved >= threshold, HARMFUL, UNUSED))
     free = np.flatnonzero(roles != NEEDED)
     pairs = _proposed(spectrum, changes, free, side, threshold)
-    pair_changes, n_pairs = _measured(asker, pairs)
+    pair_changes = _measured(asker, pairs)
     partners: dict[int, dict[int, float]] = {}
     for (a, b), change in pair_changes.items():
         if side * change <= -threshold:
@@ -234,8 +249,8 @@ def find_roles(
         origin=origin,
         start=asker.whole,
         n_calls=asker.n_calls,
-        n_pairs=n_pairs,
-        is_complete=n_pairs == len(pairs),
+        pairs=tuple((a, b, change) for (a, b), change in pair_changes.items()),
+        is_complete=len(pair_changes) == len(pairs),
     )
 
 
@@ -269,9 +284,7 @@ def _proposed(
     return [(a, b) for _, a, b in sorted(found)]
 
 
-def _measured(
-    asker: Asker, pairs: Sequence[tuple[int, int]]
-) -> tuple[dict[tuple[int, int], float], int]:
+def _measured(asker: Asker, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], float]:
     """What removing each pair changes, as far as calls reach."""
     pairs = pairs[: asker.left]
     found: dict[tuple[int, int], float] = {}
@@ -282,4 +295,4 @@ def _measured(
             masks[row, list(pair)] = False
         values = asker.ask(masks) - asker.whole
         found |= dict(zip(batch, values.tolist(), strict=True))
-    return found, len(pairs)
+    return found

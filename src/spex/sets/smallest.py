@@ -20,7 +20,7 @@ from spex.sets.refinement import Correction, correction
 CALLS, SURROGATE, UNKNOWN = "calls", "surrogate", "unknown"
 # Sets that are measured together after a first proposal failed; rounds of sets that the surrogate
 # sees just short of the goal; seconds of one program.
-_BATCH, _NEAR_MISSES, _SECONDS = 4, 3, 10.0
+_BATCH, _NEAR_MISSES, _SECONDS = 4, 6, 10.0
 # Where all smaller sets are no more than this, or n, they are measured, to be certain.
 _FEW = 32
 
@@ -78,11 +78,13 @@ class _Search:
 
     def run(self) -> Found:
         everything = tuple(range(self._n))
-        for ends in (everything, ()):  # both are measured already
+        measured = sorted(self._measured_sets(), key=len, reverse=True)
+        for ends in (everything, *measured, ()):  # all are measured already
             if self._goal.is_reached(self._value(ends)):
                 self._best = ends
         if self._best != ():
-            self._reach()
+            if self._best in (None, everything):
+                self._reach()
             smaller = self._shrink()
         else:
             smaller = CALLS
@@ -258,7 +260,7 @@ class _Search:
             if near == _NEAR_MISSES or self._asker.left == 0:
                 return excluded
             near += 1
-            sets, _ = self._proposals(fix, len(self._best) - 1, _BATCH, fix.error)
+            sets, _ = self._proposals(fix, len(self._best) - 1, _BATCH, 2 * fix.error)
             if not sets:
                 return excluded
             self._propose(sets)
