@@ -45,7 +45,6 @@ peers: .venv/.complete  ## install what the benchmarks compare with
 bench: peers  ## the benchmark tables (half an hour; each script takes options for more)
 	$(BIN)/python benchmarks/decoding.py --preset quick
 	$(BIN)/python benchmarks/surrogates.py --preset quick
-	$(BIN)/python benchmarks/faithfulness.py
 
 lock: .venv/.complete  ## resolve the newest versions into requirements.lock
 	$(UV) pip compile pyproject.toml --quiet --all-extras --group dev --python-version 3.11 --upgrade \
