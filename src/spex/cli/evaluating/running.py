@@ -46,45 +46,20 @@ def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[st
         Interrupted: Ctrl-C.
     """
     with session.interruptible():
-        refuse_secret(options["model"])
-        _check_files(options)
-        measure = MEASURES[name](**own)
-        methods = methods_named(options["methods"])
-        _check_packages(methods)
-        model = _model(session, options)
-        reading = _reading(options, model)
-        items = read_items(
-            options["data"],
-            model,
-            format=options["format"],
-            items=_items(options["items"]),
-            lengths=_lengths(options["lengths"]),
-            reading=reading,
-        )
-        experiment = Experiment(
-            items,
-            measure,
-            methods,
-            _numbers("--budgets", options["budgets"]),
-            _numbers("--seeds", options["seeds"]),
-            _store(session, options, model),
-        )
-        determines = {
-            "data": _described(options["data"]),
-            "format": options["format"],
-            "model": {"name": model.name, **_model_options(options)},
-            "reading": dataclasses.asdict(reading),
-        }
+        experiment, determines = _planned(session, name, own, options)
     out: Path | None = options["out"]
     states: list[State] = []
 
     def kept() -> str:
-        if not states:
-            return ""
-        finished = f"{states[-1].done} of {counted(states[-1].total, 'cell')} finished"
-        if out is None:
-            return f"{finished}; results are kept with --out only"
-        return f"{finished} and kept in {out}; the same command goes on from there"
+        done, total = (states[-1].done, states[-1].total) if states else (0, 0)
+        finished = (
+            f"{done} of {counted(total, 'cell')} finished" if done else "no cell was finished"
+        )
+        if done and out is not None:
+            finished += f" and kept in {out}; the same command goes on from there"
+        if experiment.store is not None:
+            finished += f"; finished evaluations are kept in {experiment.store}"
+        return finished
 
     with session.interruptible(kept), _progress(session, states) as show:
         found = run_experiment(
@@ -100,6 +75,42 @@ def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[st
         )
     with session.interruptible():
         _deliver(session, found, options)
+
+
+def _planned(
+    session: Session, name: str, own: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[Experiment, dict[str, Any]]:
+    """What to do, checked before a model is loaded; and what else its numbers depend on."""
+    refuse_secret(options["model"])
+    _check_files(options)
+    measure = MEASURES[name](**own)
+    methods = methods_named(options["methods"])
+    _check_packages(methods)
+    model = _model(session, options)
+    reading = _reading(options, model)
+    items = read_items(
+        options["data"],
+        model,
+        format=options["format"],
+        items=_items(options["items"]),
+        lengths=_lengths(options["lengths"]),
+        reading=reading,
+    )
+    experiment = Experiment(
+        items,
+        measure,
+        methods,
+        _numbers("--budgets", options["budgets"]),
+        _numbers("--seeds", options["seeds"]),
+        _store(session, options, model),
+    )
+    return experiment, {
+        "data": _described(options["data"]),
+        "format": options["format"],
+        "model": {"name": model.name, **_model_options(options)},
+        "answer": options["answer"],
+        "reading": dataclasses.asdict(reading),
+    }
 
 
 def _deliver(session: Session, found: Results, options: Mapping[str, Any]) -> None:
