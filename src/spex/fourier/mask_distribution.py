@@ -172,9 +172,10 @@ class BySize:
 
     One pair of four is drawn independently, and measures R2. The others cover the space evenly: of
     several random candidates, each is the one farthest from those before. Their sizes follow a
-    sequence of low discrepancy; of the first ones, where features are many, they are nearer to
-    half. Compared with independent pairs, Shapley values have about half of the squared error. But a mask left out of them leaves a hole, at which a fit does worse than at
-    others, so that they do not measure R2.
+    sequence of low discrepancy; where features are many, those of the first are nearer to half.
+    Compared with independent pairs, Shapley values have about half of the squared error. But a mask
+    left out of them leaves a hole, at which a fit does worse than at others, so that they do not
+    measure R2.
     """
 
     name: str = "shapley"
