@@ -8,20 +8,13 @@
     sparse-transform-hard       with the largest design that the budget buys and its lasso
                                 regression on the decoded support: both packages ask for it, only
                                 `report=True` reaches it
-    shapiq-spex, -proxyspex     the approximators of shapiq; the surrogate is the transform that
-                                they convert to an index
-    shapiq-fbii                 shapiq.approximator.RegressionFBII of order 2 on uniform masks
-    faith-banzhaf-2             the same least squares (the best fit of order 2 on uniform masks) as
-                                ridge regression, its penalty by cross-validation: without one it
-                                has no solution where pairs outnumber masks
-    ridge, lasso                RidgeCV and LassoCV of scikit-learn on the features, uniform masks
     lightgbm                    LGBMRegressor as it comes, as a black box, on uniform masks
     lightgbm-1000               1,000 trees of depth 5, learning rate .05, half of the features each
-    lime                        LimeTabularExplainer on n features of 0 and 1, all of them kept
-    kernelshap                  shap.KernelExplainer from nothing to everything present, all kept
+    lime, kernelshap, ..        the baselines of `spex.evaluate` that fit a surrogate, and two that
+                                estimate an index; see docs/baselines.md
 
-The surrogate of LIME is its regression, that of KernelSHAP f(nothing) plus the Shapley values of
-the features present. Methods on uniform masks see those that `spex` draws with the same seed.
+Methods on uniform masks see those that `spex` draws with the same seed. Those of spex are called
+directly here, for what `spex.evaluate` adds to count and to remember would be in their seconds.
 
 Facts about the authors' code (spectralexplain 0.0.4, sparse_transform 0.2.1), read and run:
 
@@ -41,19 +34,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain, combinations
-from math import comb
 from typing import Any
 
 import numpy as np
 
 from functions import BoolArray, FloatArray, Function, Interaction, Noise, Synthetic, evaluate
+from spex.evaluate.baselines import BASELINES as METHODS_OF_EVALUATE
+from spex.evaluate.counting import uniform_masks
+from spex.evaluate.method import RefusedError
 from spex.fitting.methods import METHODS as EXPLAIN_METHODS
 
-
-class RefusedError(Exception):
-    """The method does not take this budget."""
+# Of `spex.evaluate`, those that estimate no index but fit a surrogate, and two that the tables had.
+BASELINES = {
+    method.name: method
+    for method in METHODS_OF_EVALUATE
+    if method.gives == "surrogate" or method.name in ("kernelshap", "shapiq-fbii")
+}
 
 
 @dataclass(frozen=True)
@@ -141,53 +139,12 @@ def spex_explain(
     )
 
 
-def lime(function: Function, budget: int, max_order: int, seed: int) -> Recovered:
-    from lime.lime_tabular import LimeTabularExplainer
-
-    n = function.n
+def evaluated(function: Function, budget: int, max_order: int, seed: int, method: str) -> Recovered:
+    """A method of `spex.evaluate`; the order that it searches for is its own."""
     counted = Counted(function)
-    explainer = LimeTabularExplainer(
-        np.array([np.zeros(n), np.ones(n)]),
-        mode="regression",
-        categorical_features=list(range(n)),
-        random_state=seed,
-    )
-    found = explainer.explain_instance(np.ones(n), counted, num_features=n, num_samples=budget)
-    return _additive(counted, float(found.intercept[1]), dict(found.local_exp[1]))
-
-
-def kernelshap(function: Function, budget: int, max_order: int, seed: int) -> Recovered:
-    import shap
-
-    _seed(seed)
-    n = function.n
-    counted = Counted(function)
-    explainer = shap.KernelExplainer(counted, np.zeros((1, n)))
-    # The two evaluations more are those of nothing and of everything.
-    values = explainer.shap_values(np.ones((1, n)), nsamples=budget - 2, l1_reg=0, silent=True)[0]
-    return _additive(counted, float(explainer.expected_value), dict(enumerate(values)))
-
-
-def regression(
-    function: Function, budget: int, max_order: int, seed: int, kind: str, order: int
-) -> Recovered:
-    from sklearn.linear_model import LassoCV, RidgeCV
-
-    counted = Counted(function)
-    masks = _uniform(function.n, budget, seed)
-    support = [k for size in range(1, order + 1) for k in combinations(range(function.n), size)]
-    signs = 1.0 - 2.0 * masks
-    columns = np.stack([signs[:, k].prod(axis=1) for k in support], axis=1)
-    model = (
-        RidgeCV(np.logspace(-2, 6, 33))
-        if kind == "ridge"
-        else LassoCV(random_state=seed, max_iter=10_000)
-    )
-    model.fit(columns, counted(masks))
-    coefficients = {(): float(model.intercept_)} | dict(
-        zip(support, model.coef_.tolist(), strict=True)
-    )
-    return counted.recovered(coefficients, partial(evaluate, coefficients))
+    found = BASELINES[method].attribute(counted, function.n, budget, seed)
+    recovered = counted.recovered(dict(found.spectrum.items()), found.spectrum.predict)
+    return replace(recovered, n_asked=found.n_asked, seconds=found.seconds)
 
 
 def lightgbm(
@@ -196,52 +153,11 @@ def lightgbm(
     from lightgbm import LGBMRegressor
 
     counted = Counted(function)
-    masks = _uniform(function.n, budget, seed)
+    masks = uniform_masks(function.n, budget, seed)
     # More threads only wait for one another with so few rows.
     model = LGBMRegressor(random_state=seed, verbose=-1, n_jobs=1, **parameters)
     model.fit(masks.astype(float), counted(masks))
     return counted.recovered({}, lambda masks: model.predict(masks.astype(float)))
-
-
-def shapiq_sparse(
-    function: Function, budget: int, max_order: int, seed: int, decoder: str
-) -> Recovered:
-    import shapiq
-
-    base = {"spex": shapiq.SPEX, "proxyspex": shapiq.ProxySPEX}[decoder]
-    moebius: dict[Interaction, float] = {}
-
-    class Approximator(base):
-        """The class of the package, which else keeps its transform to itself."""
-
-        def _process_moebius(self, moebius_transform):
-            moebius.update(moebius_transform)
-            return super()._process_moebius(moebius_transform)
-
-    _seed(seed)
-    counted = Counted(function)
-    own = {"degree_parameter": max_order} if decoder == "spex" else {}
-    approximator = Approximator(n=function.n, index="FBII", max_order=2, random_state=seed, **own)
-    try:
-        approximator.approximate(budget, counted)
-    except ValueError as error:
-        if "Insufficient budget" in str(error):
-            raise RefusedError(str(error)) from error
-        raise
-    coefficients = _from_moebius(moebius)
-    return counted.recovered(coefficients, partial(evaluate, coefficients))
-
-
-def shapiq_fbii(function: Function, budget: int, max_order: int, seed: int) -> Recovered:
-    from shapiq.approximator import RegressionFBII
-
-    counted = Counted(function)
-    sizes = np.array([comb(function.n, size) for size in range(function.n + 1)], dtype=float)
-    approximator = RegressionFBII(function.n, 2, sampling_weights=sizes, random_state=seed)
-    found = approximator.approximate(budget, counted)
-    moebius = {k: float(found.values[at]) for k, at in found.interaction_lookup.items()}
-    coefficients = _from_moebius(moebius)
-    return counted.recovered(coefficients, partial(evaluate, coefficients))
 
 
 def spectralexplain_proxyspex(
@@ -344,12 +260,7 @@ OURS = tuple(method for method in EXPLAIN_METHODS if method != "exact")
 # Each takes a function, a budget, the highest order searched for and a seed.
 METHODS: dict[str, Callable[[Function, int, int, int], Recovered]] = {
     **{method: partial(spex_explain, method=method) for method in OURS},
-    "lime": lime,
-    "kernelshap": kernelshap,
-    "ridge": partial(regression, kind="ridge", order=1),
-    "lasso": partial(regression, kind="lasso", order=1),
-    "faith-banzhaf-2": partial(regression, kind="ridge", order=2),
-    "shapiq-fbii": shapiq_fbii,
+    **{method: partial(evaluated, method=method) for method in BASELINES},
     "lightgbm": lightgbm,
     "lightgbm-1000": partial(
         lightgbm, n_estimators=1000, max_depth=5, learning_rate=0.05, colsample_bytree=0.5
@@ -359,18 +270,12 @@ METHODS: dict[str, Callable[[Function, int, int, int], Recovered]] = {
     "spectralexplain-proxyspex": spectralexplain_proxyspex,
     "sparse-transform-soft": partial(sparse_transform_qsft, decoding="soft"),
     "sparse-transform-hard": partial(sparse_transform_qsft, decoding="hard"),
-    "shapiq-spex": partial(shapiq_sparse, decoder="spex"),
-    "shapiq-proxyspex": partial(shapiq_sparse, decoder="proxyspex"),
 }
-_PACKAGE = dict.fromkeys(OURS, "spex-explain") | {
-    "lime": "lime",
-    "kernelshap": "shap",
-    "ridge": "scikit-learn",
-    "lasso": "scikit-learn",
-    "faith-banzhaf-2": "scikit-learn",
-    "lightgbm": "lightgbm",
-    "lightgbm-1000": "lightgbm",
-}
+_PACKAGE = (
+    dict.fromkeys(OURS, "spex-explain")
+    | {name: method.package for name, method in BASELINES.items()}
+    | {"lightgbm": "lightgbm", "lightgbm-1000": "lightgbm"}
+)
 
 
 def installed_version(method: str) -> str | None:
@@ -392,6 +297,8 @@ def warm_up(method: str, n: int, max_order: int) -> None:
     if method in OURS:
         _warm_up_ours(method)
         return
+    if method in BASELINES:
+        import_module(BASELINES[method].module)
     function = Synthetic(n, 10, Noise("white", 0.3), max_order=max_order).build()
     if method == "shapiq-spex":
         METHODS[method](function, 4000, max_order, 0)
@@ -415,38 +322,6 @@ def _clocks() -> FloatArray:
 def _seed(seed: int) -> None:
     """Make the peers' results repeatable: they read the global random state."""
     np.random.seed(seed)  # noqa: NPY002
-
-
-def _uniform(n: int, count: int, seed: int) -> BoolArray:
-    """The first masks (count, n) of those that spex draws, each once."""
-    from spex.f2.packing import unpack
-    from spex.fourier.mask_distribution import UNIFORM
-
-    rows: dict[bytes, Any] = {}
-    for row in chain.from_iterable(block for block, _ in UNIFORM.stream(n, seed)):
-        rows.setdefault(row.tobytes(), row)
-        if len(rows) == count:
-            break
-    return unpack(np.stack(list(rows.values())), n)
-
-
-def _additive(counted: Counted, constant: float, weights: dict[Any, Any]) -> Recovered:
-    """The surrogate: a constant and the weights of the features that are present."""
-    coefficients = _from_moebius(
-        {(): constant} | {(int(feature),): float(weight) for feature, weight in weights.items()}
-    )
-    return counted.recovered(coefficients, partial(evaluate, coefficients))
-
-
-def _from_moebius(moebius: dict[Interaction, float]) -> dict[Interaction, float]:
-    """Fourier coefficients of sum_T a(T) prod_{i in T} m_i; m_i = (1 - (-1)^m_i) / 2."""
-    coefficients: dict[Interaction, float] = {}
-    for interaction, value in moebius.items():
-        part = float(value) / 2 ** len(interaction)
-        for size in range(len(interaction) + 1):
-            for subset in combinations(sorted(interaction), size):
-                coefficients[subset] = coefficients.get(subset, 0.0) + (-1) ** size * part
-    return coefficients
 
 
 def _by_interaction(transform) -> dict[Interaction, float]:

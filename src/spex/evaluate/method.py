@@ -23,11 +23,14 @@ class Attribution:
     Args:
         spectrum: Its surrogate. A method that gives values of an index and no surrogate, such as
             Shapley values, has the sum of its values over the present sets: f(none) + sum of the
-            values v(T) of all sets T whose features are present.
+            values v(T) of all sets T whose features are present. Leave-one-out and gradients never
+            see f(none): theirs is f(all) - sum of the values of the absent features.
         n_evaluations: Distinct masks that it asked for.
         seconds: Wall clock outside the value function.
         r2: What the method itself says of its R2, with a 90 % interval; NaN where it says nothing.
         r2_interval: See `r2`.
+        n_asked: Masks that it asked for, repeats included, which are free.
+        chosen: The method that `auto` chose; "" for others.
     """
 
     spectrum: Spectrum
@@ -35,6 +38,8 @@ class Attribution:
     seconds: float
     r2: float = float("nan")
     r2_interval: tuple[float, float] = (float("nan"), float("nan"))
+    n_asked: int = 0
+    chosen: str = ""
 
 
 class Method(Protocol):

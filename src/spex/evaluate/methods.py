@@ -1,0 +1,108 @@
+"""The methods of attribution by name, those of spex and those of other packages."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from spex.errors import ArgumentError
+from spex.evaluate.baselines import BASELINES
+from spex.evaluate.baselines.baseline import Baseline
+from spex.evaluate.gradients import GRADIENTS, OfModel
+from spex.evaluate.method import Method
+from spex.evaluate.ours import OURS, Explained
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ALL: tuple[Baseline | Explained, ...] = (*OURS, *BASELINES)
+METHODS: Mapping[str, Baseline | Explained] = MappingProxyType(
+    {method.name: method for method in _ALL}
+)
+_OF_MODEL: Mapping[str, OfModel] = MappingProxyType({one.name: one for one in GRADIENTS})
+
+
+def methods(names: str | Sequence[str]) -> tuple[Method, ...]:
+    """Methods by their names.
+
+    Args:
+        names: A sequence, or one string with commas: `"auto,lime,kernelshap"`.
+
+    Returns:
+        As many, in the order of the names.
+
+    Raises:
+        ArgumentError: a name is not known or comes twice, or there is none.
+    """
+    parts = names.split(",") if isinstance(names, str) else list(names)
+    wanted = [part.strip().casefold() if isinstance(part, str) else part for part in parts]
+    wanted = [name for name in wanted if name != ""]
+    if not wanted:
+        raise ArgumentError(f"no method is named; choose from {', '.join(METHODS)}")
+    for name in wanted:
+        if name in _OF_MODEL:
+            raise ArgumentError(
+                f"{name} needs the model, not a function on masks: use "
+                f"spex.evaluate.gradients.{type(_OF_MODEL[name]).__name__}().attribute(value)"
+            )
+        if name not in METHODS:
+            close = difflib.get_close_matches(str(name), METHODS, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ArgumentError(f"no method {name!r}; {hint}choose from {', '.join(METHODS)}")
+        if wanted.count(name) > 1:
+            raise ArgumentError(f"method {name!r} is named twice")
+    return tuple(METHODS[name] for name in wanted)
+
+
+def installed_version(method: Method | OfModel) -> str | None:
+    """Version of the package that does the work of a method; None where it is not installed."""
+    try:
+        return version(method.package)
+    except PackageNotFoundError:
+        return None
+
+
+def capabilities() -> "pd.DataFrame":
+    """What each method can do, one row for each.
+
+    Returns:
+        Columns: `method`; `package`; `version` ("" where it is not installed); `order`, the highest
+        ("any" where there is no limit); `gives`, `surrogate` for a fit of the values and else the
+        index that it estimates; `masks`, `shared` where it fits those that other methods get too,
+        `own`, or `none` where it needs the model; `stops`, the smallest budget or the largest n
+        and why; `spends`, `budget` where it asks for exactly as many masks and else what it asks
+        for.
+    """
+    import pandas as pd
+
+    def row(method: Baseline | Explained | OfModel, **facts: str) -> dict[str, str]:
+        return {
+            "method": method.name,
+            "package": method.package,
+            "version": installed_version(method) or "",
+            "order": "any" if method.order is None else str(method.order),
+            **facts,
+        }
+
+    on_masks = [
+        row(
+            method,
+            gives=method.gives,
+            masks="shared" if method.takes_masks else "own",
+            stops=method.limit,
+            spends=method.spends or "budget",
+        )
+        for method in METHODS.values()
+    ]
+    of_model = [
+        row(
+            method,
+            gives="gradient",
+            masks="none",
+            stops="local models of transformers and texts",
+            spends=method.passes,
+        )
+        for method in GRADIENTS
+    ]
+    return pd.DataFrame([*on_masks, *of_model])
