@@ -54,7 +54,7 @@ def cases(data: Path | None) -> Iterator[tuple[str, int, ValueFunction]]:
     if data is not None:
         lines = (data / "sentiment_reviews_dev80.jsonl").read_text().strip().split("\n")
         texts = [json.loads(line)["text"] for line in lines]
-        for least, most, telling in ((8, _MOST_BRUTE, 2), (20, 40, 3)):
+        for least, most, telling in ((5, _MOST_BRUTE, 2), (20, 40, 3)):
             found = 0
             for text in texts:
                 case = Review(text, spex.Text(text).n_features)

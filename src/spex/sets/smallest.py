@@ -37,6 +37,7 @@ class Found:
             reaches the goal by the corrected surrogate) or "unknown" (calls or time ended).
         is_irreducible: Whether each set with one member less was measured and failed.
         n_calls: Distinct masks asked for.
+        n_known: Masks that were measured before.
         n_calls_to_verified: Those up to the first set that reached the goal, and up to this one;
             None where there is none.
         n_proposals: Sets proposed by the surrogate and measured.
@@ -49,6 +50,7 @@ class Found:
     smaller: str
     is_irreducible: bool
     n_calls: int
+    n_known: int
     n_calls_to_verified: tuple[int, int] | None
     n_proposals: int
     is_first: bool
@@ -316,6 +318,7 @@ class _Search:
             smaller=smaller,
             is_irreducible=is_verified and all(map(self._is_measured, dropped)),
             n_calls=self._asker.n_calls,
+            n_known=self._asker.n_known,
             n_calls_to_verified=calls,
             n_proposals=self._n_proposals,
             is_first=self._is_first,
