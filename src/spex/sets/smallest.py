@@ -21,6 +21,7 @@ CALLS, SURROGATE, UNKNOWN = "calls", "surrogate", "unknown"
 # Sets that are measured together after a first proposal failed; rounds of sets that the surrogate
 # sees just short of the goal; seconds of one program.
 _BATCH, _NEAR_MISSES, _SECONDS = 4, 6, 10.0
+_SIZES = 3  # so many next smaller sizes are looked at for sets just short of the goal
 # Where all smaller sets are no more than this, or n, they are measured, to be certain.
 _FEW = 32
 
@@ -220,7 +221,8 @@ class _Search:
                 sets = list(
                     chain.from_iterable(self._proposals(fix, k, 1, math.inf)[0] for k in sizes)
                 )
-                if not sets or blind == _NEAR_MISSES:
+                # Where a larger set is known already, only so much is spent on this.
+                if not sets or (blind == _NEAR_MISSES and self._best is not None):
                     return
                 blind += 1
                 self._propose(sets)
@@ -262,7 +264,12 @@ class _Search:
             if near == _NEAR_MISSES or self._asker.left == 0:
                 return excluded
             near += 1
-            sets, _ = self._proposals(fix, len(self._best) - 1, _BATCH, 2 * fix.error)
+            least = max(len(self._best) - _SIZES, 1)
+            sets = [
+                each
+                for k in range(len(self._best) - 1, least - 1, -1)
+                for each in self._proposals(fix, k, _BATCH // 2, 2 * fix.error)[0]
+            ]
             if not sets:
                 return excluded
             self._propose(sets)
