@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from spex.scores.json_field import JsonField
     from spex.scores.log_probabilities import LogOdds, LogProb, Probability
     from spex.scores.replies import Matches, ReplyScore, Similarity
+    from spex.sets.results import Sets, Smallest
+    from spex.sets.roles import Roles
     from spex.settings import Settings
     from spex.values.evaluator import Progress
     from spex.values.predict_function import PredictFunction
@@ -71,9 +73,12 @@ _HOMES = {
     "Probability": "spex.scores.log_probabilities",
     "Progress": "spex.values.evaluator",
     "ReplyScore": "spex.scores.replies",
+    "Roles": "spex.sets.roles",
     "Run": "spex.run",
+    "Sets": "spex.sets.results",
     "Settings": "spex.settings",
     "Similarity": "spex.scores.replies",
+    "Smallest": "spex.sets.results",
     "Spectrum": "spex.fourier.spectrum",
     "SpexError": "spex.errors",
     "Store": "spex.values.store",
@@ -114,9 +119,12 @@ __all__ = [
     "Probability",
     "Progress",
     "ReplyScore",
+    "Roles",
     "Run",
+    "Sets",
     "Settings",
     "Similarity",
+    "Smallest",
     "Spectrum",
     "SpexError",
     "Store",

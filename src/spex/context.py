@@ -41,6 +41,8 @@ class Context(Mapping[str, Any]):
         usage: What a server counted: requests, failures, prompt_tokens, completion_tokens and,
             where a price is known, cost in dollars.
         command: The command line.
+        request: Of `spex explain`: its options by name, so that the same source can be made again.
+            Texts, numbers, truth values and lists of texts; the model's name holds no secret.
         notes: What a user should know about the values, a sentence each. They become notes of the
             explanation, and are no part of the mapping.
     """
@@ -57,6 +59,7 @@ class Context(Mapping[str, Any]):
     parts: tuple[Part, ...] | None = None
     usage: Mapping[str, float] | None = None
     command: str | None = None
+    request: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
@@ -78,6 +81,8 @@ class Context(Mapping[str, Any]):
             content["parts"] = [part.to_json() for part in self.parts]
         if self.usage is not None:
             content["usage"] = dict(self.usage)
+        if self.request is not None:
+            content["request"] = dict(self.request)
         return content
 
     @classmethod
@@ -97,7 +102,22 @@ class Context(Mapping[str, Any]):
         if usage.value is not None:
             counts = {name: count.value for name, count in usage.items() if count.number(0) >= 0}
         parts = parts_from_json(found.get("parts").value, n_features)
-        return cls(**texts, parts=parts, usage=counts)
+        request = found.get("request")
+        options = None
+        if request.value is not None:
+            options = {name: _option(option) for name, option in request.items()}
+        return cls(**texts, parts=parts, usage=counts, request=options)
+
+
+def _option(found: Found) -> Any:
+    """An option of the command line, of any of the types that options have."""
+    if isinstance(found.value, list):
+        return list(found.texts())
+    if isinstance(found.value, str | bool):
+        return found.value
+    if isinstance(found.value, int):
+        return found.whole()
+    return found.number()
 
 
 _NAMES = tuple(field.name for field in fields(Context) if field.name != "notes")

@@ -1,7 +1,7 @@
 """The result: one sparse spectrum, how faithful it is, what it cost, and what it explains."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import spectrum_errors, widened
 from spex.interactions.values import InteractionValues, interactions
 from spex.saving import REMEDY, Found, Saved
+from spex.sets.results import CHANGE, SUFFICIENT, Sets, Smallest, smallest_set
+from spex.sets.roles import Roles, find_roles
 from spex.wording import counted, distinct
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class Explanation(Saved):
         notes: What a user should know about this result, a sentence each.
         context: What was explained, as far as the source of values tells.
         version: Version of spex that made it.
+        sets: Smallest sets and roles, where they were kept with it: `dataclasses.replace(e,
+            sets=spex.Sets(change=e.smallest_change(f)))`, or `spex sets FILE --out FILE`.
     """
 
     features: tuple[str, ...]
@@ -86,6 +90,7 @@ class Explanation(Saved):
     notes: tuple[str, ...] = ()
     context: Context = field(default_factory=Context)
     version: str = __version__
+    sets: Sets = field(default_factory=Sets)
 
     def __post_init__(self) -> None:
         if len(self.features) != self.spectrum.n_features:
@@ -197,6 +202,89 @@ class Explanation(Saved):
 
         return shap_explanation(self)
 
+    def smallest_change(
+        self,
+        f: Callable[[BoolArray], Any],
+        to: float | None = None,
+        by: float | None = None,
+        max_calls: int = 100,
+        roles: Roles | None = None,
+    ) -> Smallest:
+        """The smallest set whose removal changes the answer: proposed here, verified by calls.
+
+        Args:
+            f: The value function that was explained: from bool masks (m, n) to m numbers.
+            to: A threshold that the value has to cross. Where neither it nor `by` is given: 0 for
+                log-odds, else half way between f(all) and f(none); `origin` of the result says so.
+            by: Or how far the value has to move: -2.0 for a fall by 2 or more, 2.0 for a rise.
+            max_calls: The most distinct masks that f is asked for.
+            roles: What `roles` found before; what it measured is not asked again, and helps.
+
+        Returns:
+            The set, its measured value, and how smaller sets are excluded.
+
+        Raises:
+            ArgumentError: an argument is wrong, or there is no half way.
+            ValueFunctionError: f does not return one finite real number for each mask.
+        """
+        return self._smallest(CHANGE, f, max_calls, roles, to=to, by=by)
+
+    def smallest_sufficient(
+        self,
+        f: Callable[[BoolArray], Any],
+        keep: float | None = None,
+        max_calls: int = 100,
+    ) -> Smallest:
+        """The smallest set that alone keeps the answer: proposed here, verified by calls.
+
+        Args:
+            f: See `smallest_change`.
+            keep: The value that the set alone has to reach, on the side where f(all) is; default:
+                the threshold of `smallest_change`.
+            max_calls: The most distinct masks that f is asked for.
+
+        Raises:
+            ArgumentError: see `smallest_change`.
+            ValueFunctionError: see `smallest_change`.
+        """
+        return self._smallest(SUFFICIENT, f, max_calls, None, keep=keep)
+
+    def _smallest(
+        self,
+        kind: str,
+        f: Callable[[BoolArray], Any],
+        max_calls: int,
+        roles: Roles | None,
+        **thresholds: float | None,
+    ) -> Smallest:
+        labels, score = distinct(self.features), self.context.score
+        return smallest_set(kind, f, self.spectrum, labels, score, max_calls, roles, **thresholds)
+
+    def roles(
+        self,
+        f: Callable[[BoolArray], Any],
+        by: float | None = None,
+        max_calls: int | None = None,
+    ) -> Roles:
+        """What each unit does for the answer: needed, redundant, harmful or unused.
+
+        Every unit is removed alone, and so are the pairs that the surrogate proposes; see
+        `spex.sets.roles.Role` for what the words mean.
+
+        Args:
+            f: See `smallest_change`.
+            by: How far the value has to move to count; default: from f(all) to the threshold of
+                `smallest_change`.
+            max_calls: The most distinct masks that f is asked for, n + 2 or more; default:
+                4 n + 2.
+
+        Raises:
+            ArgumentError: see `smallest_change`; or max_calls is less than n + 2.
+            ValueFunctionError: see `smallest_change`.
+        """
+        labels, score = distinct(self.features), self.context.score
+        return find_roles(f, self.spectrum, labels, score, by, max_calls)
+
     FORMAT = "spex-explanation"
     FORMAT_VERSION = 1
 
@@ -225,6 +313,7 @@ class Explanation(Saved):
             "forecast": [[size, r2] for size, r2 in self.forecast.items()],
             "notes": list(self.notes),
             "context": self.context.to_json(),
+            **({"sets": self.sets.to_json()} if self.sets != Sets() else {}),
         }
 
     @classmethod
@@ -267,6 +356,7 @@ class Explanation(Saved):
             notes=found["notes"].texts() + ((_LOST,) if lost else ()),
             context=context,
             version=found["version"].text(),
+            sets=Sets.from_json(found.get("sets", {}), distinct(features)),
         )
 
     def to_html(

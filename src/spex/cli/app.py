@@ -493,6 +493,78 @@ def report(
 
 
 @app.command()
+def sets(
+    context: typer.Context,
+    explanation: Annotated[
+        Path, typer.Argument(metavar="EXPLANATION.json", help="What `spex explain --out` saved.")
+    ],
+    change_to: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="The value that a change has to cross; default: 0 for log-odds, else half way "
+            "between the values with everything and with nothing.",
+        ),
+    ] = None,
+    change_by: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="Or how far it has to move: -2 for a fall by 2 or more, 2 for a rise."
+        ),
+    ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="The value that a set has to keep alone; default: as --change-to."
+        ),
+    ] = None,
+    max_calls: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="At most this many calls for each of the three tables; default: 100 for each set, "
+            "and 4 for each unit for the roles. What is in the store costs none.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="M",
+            help="The model of the explanation once more, where it is on a server or a Python "
+            "function: a file alone makes spex neither run code nor send texts away.",
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write sets and roles as JSON.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json", help="Save the explanation with its sets; may be the same file."
+        ),
+    ] = None,
+    html: _Html = None,
+    quiet: _Quiet = False,
+) -> None:
+    """Find the smallest sets that change or keep the answer, and each unit's role.
+
+    Sets are proposed by the explanation and verified by calls of the model that it is about, with
+    the same input: run this where `spex explain` ran.
+
+    \b
+    Examples:
+      spex sets review.json
+      spex sets review.json --change-by -1.5 --html review.html --out review.json
+    """  # noqa: D301 - typer wants the character \b
+    from spex.cli.finding_sets import Wanted, run
+
+    session: Session = context.obj
+    session.quiet = quiet
+    wanted = Wanted(model, change_to, change_by, keep, max_calls, json, out, html)
+    run(session, explanation, wanted)
+
+
+@app.command()
 def demo(
     context: typer.Context,
     html: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the page goes.")] = Path(

@@ -217,7 +217,7 @@ def _explain(
             session.notice(f"no more evaluations are kept: {error}")
 
         stack.enter_context(session.interruptible(kept))
-        store = stack.enter_context(_store(session, request, give_up))
+        store = stack.enter_context(open_store(session, request, give_up))
         if store is not None:
             place = str(store.path)
         source = function(store)
@@ -244,8 +244,10 @@ def _explain(
         )
     usage = getattr(getattr(source, "model", None), "usage", None)
     if usage is not None:
-        session.notice(_cost(usage))
-    return with_command(explanation, session.command)
+        session.notice(server_cost(usage))
+    # `spex sets` asks again for one explanation; one on two levels has two sources.
+    options = request.to_json() if request.zoom is None else None
+    return with_command(explanation, session.command, options)
 
 
 def _computed(
@@ -278,7 +280,8 @@ def _computed(
     return result(run, source, forecast=True, variance=variance)
 
 
-def _cost(usage: "Usage") -> str:
+def server_cost(usage: "Usage") -> str:
+    """What a server counted, in one sentence."""
     failures = counted(usage.failures, "request")
     failed = f", {failures} failed and went out again" if usage.failures else ""
     cost = "" if usage.cost is None else f", {facts.dollars(usage.cost)} at the price given"
@@ -289,9 +292,10 @@ def _cost(usage: "Usage") -> str:
     )
 
 
-def _store(
+def open_store(
     session: Session, request: Request, give_up: Callable[[StoreError], None]
 ) -> AbstractContextManager[Store | None]:
+    """The store that a request names, or the one in the cache folder; None where it wants none."""
     if request.no_store:
         return nullcontext()
     if request.store is not None:

@@ -8,14 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spex.cli.showing import Shown
-from spex.errors import ArgumentError
+from spex.errors import ArgumentError, FileFormatError
+from spex.saving import REMEDY
 from spex.scores.json_field import JsonField
 from spex.scores.log_probabilities import LogOdds, LogProb, Probability
 from spex.scores.replies import Matches, Similarity
 from spex.settings import Settings
+from spex.wording import shorten
 
 if TYPE_CHECKING:
     from spex.scores.log_probabilities import Score
+
+
+_OF_ONE_CALL = ("dry_run", "shown")
+# Of the fields, as they are annotated: the type in JSON, and whether it may be missing.
+_KINDS: dict[Any, tuple[type, bool]] = {
+    str: (str, False),
+    int: (int, False),
+    bool: (bool, False),
+    str | None: (str, True),
+    int | None: (int, True),
+    float | None: (float, True),
+    Path | None: (str, True),
+    tuple[str, ...]: (list, True),
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,40 @@ class Request:
         named = {one.name: options[one.name] for one in fields(cls) if one.name != "shown"}
         several = {name: tuple(named[name] or ()) for name in ("missing", "group", "unit", "mask")}
         return cls(**named | several, shown=shown)
+
+    def to_json(self) -> dict[str, Any]:
+        """The options that are given, as JSON content; those of this call alone are left out."""
+        content: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name in _OF_ONE_CALL or value is None or value == ():
+                continue
+            is_path, is_several = isinstance(value, Path), isinstance(value, tuple)
+            content[one.name] = str(value) if is_path else list(value) if is_several else value
+        return content
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Request":
+        """Undo `to_json`, of a file that anybody may have written.
+
+        Raises:
+            FileFormatError: it is something else.
+        """
+        options: dict[str, Any] = {"dry_run": False}
+        for one in fields(cls):
+            if one.name in _OF_ONE_CALL:
+                continue
+            value, (kind, is_optional) = content.get(one.name), _KINDS[one.type]
+            if value is None and is_optional:
+                options[one.name] = value
+            elif type(value) is kind or (kind is float and type(value) is int):
+                options[one.name] = Path(str(value)) if one.name == "store" else value
+            else:
+                raise FileFormatError(
+                    f"damaged at context.request.{one.name}: {shorten(repr(value))} is no "
+                    f"{kind.__name__}; {REMEDY}"
+                )
+        return cls.of(options, Shown(None, None, 0, None, None))
 
     @property
     def model_options(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Saved or fresh explanations: read, shown in the terminal, written as a page."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from spex.cli.session import Session, console
 from spex.errors import ArgumentError
@@ -52,11 +53,12 @@ def load(path: Path) -> Result:
     return reader.of_file(path, content)
 
 
-def with_command(found: Result, command: str) -> Result:
-    """The same with the command line that made it."""
+def with_command(found: Result, command: str, request: Mapping[str, Any] | None = None) -> Result:
+    """The same with the command line that made it, and with its options where they are kept."""
 
     def changed(one: Explanation) -> Explanation:
-        return dataclasses.replace(one, context=dataclasses.replace(one.context, command=command))
+        context = dataclasses.replace(one.context, command=command, request=request)
+        return dataclasses.replace(one, context=context)
 
     if isinstance(found, Explanation):
         return changed(found)

@@ -17,6 +17,7 @@ from spex.inputs.parts import ImagePart
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.report import facts
+from spex.report.sets import RoleRow, SetRow, role_rows, roles_say, set_rows
 from spex.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -126,6 +127,9 @@ class Page:
         rows: The largest interactions.
         remainder: What the table leaves out; None where it shows all.
         facts: How the explanation was made.
+        sets: Smallest sets, where the explanation carries any.
+        roles: Units that are needed, redundant or harmful.
+        roles_say: What the roles mean here; empty where there are none.
     """
 
     title: str
@@ -144,6 +148,9 @@ class Page:
     rows: tuple[TableRow, ...]
     remainder: str | None
     facts: tuple[Fact, ...]
+    sets: tuple[SetRow, ...]
+    roles: tuple[RoleRow, ...]
+    roles_say: str
 
 
 def page_data(
@@ -170,6 +177,7 @@ def page_data(
     kind, blocks = _blocks(explanation, effects, largest, unit)
     rows = _rows(explanation, values, unit)
     remainder = facts.remainder(values, len(rows))
+    roles = explanation.sets.roles
     return Page(
         title=facts.visible(title) if title is not None else _title(explanation),
         fidelity=facts.fidelity(explanation),
@@ -187,6 +195,9 @@ def page_data(
         rows=rows,
         remainder=None if remainder is None else _typeset(remainder),
         facts=_facts(explanation),
+        sets=set_rows(explanation.sets, facts.labels(explanation)),
+        roles=() if roles is None else role_rows(roles, facts.labels(explanation)),
+        roles_say="" if roles is None else roles_say(roles),
     )
 
 

@@ -112,6 +112,54 @@ def fill(
                 store.release()
 
 
+def values_of(masks: BoolArray, source: ValueSource, store: Store | None) -> FloatArray:
+    """Values of masks, looked up in a store and kept there.
+
+    Args:
+        masks: (m, n) bool.
+        source: See `evaluate`.
+        store: See `evaluate`.
+
+    Returns:
+        (m,) float64; (m, q) where the source has q outputs.
+
+    Raises:
+        SpexError: see `evaluate`.
+    """
+    asked = _Asked(masks)
+    fill(asked, source, store)
+    return asked.values()
+
+
+class _Asked:
+    """Asks for given masks."""
+
+    r2 = None
+
+    def __init__(self, masks: BoolArray) -> None:
+        self._masks = masks
+        self._told: dict[bytes, Any] = {}
+        self.total = len(masks)
+
+    @property
+    def n_told(self) -> int:
+        return len(self._told)
+
+    def ask(self) -> BoolArray:
+        new = {key: i for i, key in enumerate(self._keys()) if key not in self._told}
+        return self._masks[sorted(new.values())]
+
+    def tell(self, masks: BoolArray, values: npt.ArrayLike) -> None:
+        keys = (mask.tobytes() for mask in masks)
+        self._told |= dict(zip(keys, np.asarray(values), strict=True))
+
+    def _keys(self) -> list[bytes]:
+        return [mask.tobytes() for mask in self._masks]
+
+    def values(self) -> FloatArray:
+        return np.array([self._told[key] for key in self._keys()])
+
+
 def _fill(
     run: Asker, source: ValueSource, kept: "_Kept | None", report: Callable[[Progress], None]
 ) -> None:

@@ -91,6 +91,14 @@ for (const section of document.querySelectorAll(".explanation")) {
       if (event.pointerType === "mouse") restore();
     });
   }
+  for (const one of section.querySelectorAll("[data-set]")) {
+    const members = one.dataset.set.split(" ").flatMap((key) => unitsOf.get(key) ?? []);
+    for (const name of ["pointerenter", "focus"]) {
+      one.addEventListener(name, () => mark(members, one.dataset.says));
+    }
+    one.addEventListener("pointerleave", restore);
+    one.addEventListener("blur", clear);
+  }
 
   // The table is one stop for the tabulator key; arrows move inside it.
   function go(row) {

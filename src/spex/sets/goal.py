@@ -1,0 +1,113 @@
+"""What a set has to achieve: a value on one side of a threshold."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from spex.errors import ArgumentError
+
+# `Context.score` of `spex.LogOdds`: at 0 the two answers are equally likely.
+_LOG_ODDS = re.compile(r"log P\(.*\) - log P\(.*\)", re.DOTALL)
+_FLIP = "where the log-odds flip"
+_HALF_WAY = "half way between the value with everything and with nothing"
+GIVEN = "as given"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Values that a set has to reach.
+
+    Args:
+        threshold: In the unit of the value.
+        sign: 1.0 where values above it are wanted, -1.0 where values below it are.
+        is_strict: Whether the threshold itself is not enough.
+        origin: Where the threshold comes from, in words.
+    """
+
+    threshold: float
+    sign: float
+    is_strict: bool
+    origin: str
+
+    def is_reached(self, value: float) -> bool:
+        """Whether a value is on the wanted side; NaN is not."""
+        over = self.sign * (value - self.threshold)
+        return over > 0 if self.is_strict else over >= 0
+
+    @property
+    def wanted(self) -> str:
+        """Such as `below 0`."""
+        number, above = f"{self.threshold:.6g}", self.sign > 0
+        if self.is_strict:
+            return f"{'above' if above else 'below'} {number}"
+        return f"{number} or {'more' if above else 'less'}"
+
+
+def default_threshold(score: str | None, whole: float, nothing: float) -> tuple[float, str]:
+    """Where an answer counts as changed: 0 for log-odds, else half way.
+
+    Args:
+        score: What the values measure, as in `Context.score`.
+        whole: f(all).
+        nothing: f(none).
+
+    Returns:
+        The threshold, and where it comes from in words.
+
+    Raises:
+        ArgumentError: with everything and with nothing the value is the same.
+    """
+    if score is not None and _LOG_ODDS.fullmatch(score) and whole != 0:
+        return 0.0, _FLIP
+    if whole == nothing:
+        raise ArgumentError(
+            f"the value is {whole:g} with everything and with nothing, so that there is no half "
+            "way; give a threshold: to=, by= or keep= (--change-to, --change-by, --keep)"
+        )
+    return (whole + nothing) / 2, _HALF_WAY
+
+
+def change_goal(
+    score: str | None, whole: float, nothing: float, to: float | None, by: float | None
+) -> Goal:
+    """The goal of a change: to cross a threshold, or to move by so much.
+
+    Raises:
+        ArgumentError: both are given, or a number makes no sense.
+    """
+    if to is not None and by is not None:
+        raise ArgumentError(f"to={to!r} and by={by!r}; give one of the two")
+    if by is not None:
+        moved = _number("by", by)
+        if moved == 0:
+            raise ArgumentError("by=0 is no change; give how far: -2.0 for a fall, 2.0 for a rise")
+        return Goal(whole + moved, math.copysign(1.0, moved), False, GIVEN)
+    if to is None:
+        threshold, origin = default_threshold(score, whole, nothing)
+    else:
+        threshold, origin = _number("to", to), GIVEN
+        if threshold == whole:
+            raise ArgumentError(f"to={to!r} is the value with everything; give another threshold")
+    return Goal(threshold, math.copysign(1.0, threshold - whole), True, origin)
+
+
+def keep_goal(score: str | None, whole: float, nothing: float, keep: float | None) -> Goal:
+    """The goal of a set that alone keeps the answer: on the side of f(all).
+
+    Raises:
+        ArgumentError: the value with everything does not tell which side is meant.
+    """
+    if keep is None:
+        threshold, origin = default_threshold(score, whole, nothing)
+        return Goal(threshold, math.copysign(1.0, whole - threshold), True, origin)
+    threshold = _number("keep", keep)
+    if threshold == whole:  # the side away from nothing
+        return Goal(threshold, 1.0 if whole >= nothing else -1.0, False, GIVEN)
+    return Goal(threshold, math.copysign(1.0, whole - threshold), False, GIVEN)
+
+
+def _number(name: str, value: object) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):  # type: ignore[arg-type]
+        raise ArgumentError(f"{name}={value!r}; give a finite number, in the unit of the value")
+    return float(value)  # type: ignore[arg-type]

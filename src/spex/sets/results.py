@@ -1,0 +1,237 @@
+"""The smallest sets of an explanation, as users see and save them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from spex._typing import BoolArray, Interaction
+from spex.errors import ArgumentError
+from spex.fourier.spectrum import Spectrum
+from spex.saving import Found
+from spex.sets.asking import Asker
+from spex.sets.goal import Goal, change_goal, keep_goal
+from spex.sets.optimiser import Optimiser
+from spex.sets.roles import Roles
+from spex.sets.smallest import CALLS, SURROGATE, UNKNOWN, find_smallest
+from spex.wording import counted
+
+CHANGE, SUFFICIENT = "change", "sufficient"
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest set found whose removal changes an answer, or which alone keeps it.
+
+    Args:
+        kind: "change" (the set is removed) or "sufficient" (all else is removed).
+        features: The set: sorted feature numbers. Where none reached the goal, the measured set
+            that came closest.
+        labels: The labels of its features.
+        value: The value function's own value with the set removed, or with it alone.
+        predicted: What the explanation's surrogate says of that value.
+        start: The value with everything.
+        wanted: The goal in words, such as "below 0".
+        origin: Where its threshold comes from, in words.
+        is_verified: Whether `value` reaches the goal.
+        smaller: How smaller sets are excluded. "calls": all were measured and fail, so that there
+            is truly none. "surrogate": some were measured and failed, and by the surrogate,
+            corrected by what was measured, no other reaches the goal; the value function may know
+            one. "unknown": calls or time ended before that was clear.
+        is_irreducible: Whether each set with one member less was measured and fails.
+        n_calls: Distinct masks that the value function was asked for, everything and nothing
+            included.
+        n_known: Masks that were measured before, such as by `roles`.
+        n_calls_to_verified: Those up to the first set that reached the goal, and up to this set;
+            None where there is none.
+        n_proposals: Sets that the surrogate proposed and that were measured.
+        is_first: Whether the first proposal reached the goal.
+    """
+
+    kind: str
+    features: Interaction
+    labels: tuple[str, ...]
+    value: float
+    predicted: float
+    start: float
+    wanted: str
+    origin: str
+    is_verified: bool
+    smaller: str
+    is_irreducible: bool
+    n_calls: int
+    n_known: int
+    n_calls_to_verified: tuple[int, int] | None
+    n_proposals: int
+    is_first: bool
+
+    @property
+    def says(self) -> str:
+        """What was found and how certain it is, in a few sentences."""
+        size = counted(len(self.features), "unit")
+        with_it = f"Without {size}" if self.kind == CHANGE else f"With only {size}"
+        if not self.features:
+            with_it = "With nothing removed" if self.kind == CHANGE else "With nothing kept"
+        told = f"{with_it} the value is {self.value:.4g} ({self.start:.4g} with all), "
+        asked = f"the model was asked {counted(self.n_calls, 'time')}"
+        if self.n_known:
+            asked += f" beside {self.n_known:,} values measured before"
+        if not self.is_verified:
+            return (
+                f"No set was found with a value {self.wanted}; {asked}. {told}the closest that "
+                "was measured."
+            )
+        told += f"{self.wanted} as wanted. "
+        if self.smaller == CALLS:
+            why = "No smaller set does: all smaller ones were measured"
+        elif self.smaller == SURROGATE:
+            why = "By the surrogate no smaller set does, which is no proof"
+        else:
+            why = "A smaller set may do: calls or time ended first"
+        less = ", and without any one of its members it fails" if self.is_irreducible else ""
+        return f"{told}{why}{less if self.smaller != CALLS else ''}; {asked}."
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON content, without the labels."""
+        content = asdict(self)
+        del content["labels"]
+        calls = self.n_calls_to_verified
+        return content | {
+            "features": list(self.features),
+            "n_calls_to_verified": None if calls is None else list(calls),
+        }
+
+    @classmethod
+    def from_json(cls, found: Found, labels: Sequence[str]) -> "Smallest":
+        """Read what `to_json` gave.
+
+        Raises:
+            FileFormatError: a field is missing or is something else.
+        """
+        n = len(labels)
+        members = tuple(each.whole(0, n - 1) for each in found["features"].list(0, n))
+        if list(members) != sorted(set(members)):
+            raise found["features"].error("sorted feature numbers")
+        calls = found["n_calls_to_verified"]
+        return cls(
+            kind=_one_of(found["kind"], (CHANGE, SUFFICIENT)),
+            features=members,
+            labels=tuple(labels[i] for i in members),
+            value=found["value"].number(),
+            predicted=found["predicted"].number(),
+            start=found["start"].number(),
+            wanted=found["wanted"].text(),
+            origin=found["origin"].text(),
+            is_verified=_flag(found["is_verified"]),
+            smaller=_one_of(found["smaller"], (CALLS, SURROGATE, UNKNOWN)),
+            is_irreducible=_flag(found["is_irreducible"]),
+            n_calls=found["n_calls"].whole(),
+            n_known=found["n_known"].whole(),
+            n_calls_to_verified=None if calls.value is None else _two(calls),
+            n_proposals=found["n_proposals"].whole(),
+            is_first=_flag(found["is_first"]),
+        )
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The sets of an explanation; None for what was not asked.
+
+    Args:
+        change: See `spex.Explanation.smallest_change`.
+        sufficient: See `spex.Explanation.smallest_sufficient`.
+        roles: See `spex.Explanation.roles`.
+    """
+
+    change: Smallest | None = None
+    sufficient: Smallest | None = None
+    roles: Roles | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON content."""
+        parts = {"change": self.change, "sufficient": self.sufficient, "roles": self.roles}
+        return {name: each.to_json() for name, each in parts.items() if each is not None}
+
+    @classmethod
+    def from_json(cls, found: Found, labels: Sequence[str]) -> "Sets":
+        """Read what `to_json` gave.
+
+        Raises:
+            FileFormatError: it is something else.
+        """
+        parts = {name: found.get(name) for name in ("change", "sufficient", "roles")}
+        change, sufficient, roles = (
+            None if each.value is None else each for each in parts.values()
+        )
+        return cls(
+            change=None if change is None else Smallest.from_json(change, labels),
+            sufficient=None if sufficient is None else Smallest.from_json(sufficient, labels),
+            roles=None if roles is None else Roles.from_json(roles, labels),
+        )
+
+
+def smallest_set(
+    kind: str,
+    function: Callable[[BoolArray], Any],
+    spectrum: Spectrum,
+    labels: Sequence[str],
+    score: str | None,
+    max_calls: int,
+    roles: Roles | None = None,
+    **thresholds: float | None,
+) -> Smallest:
+    """Propose sets by a spectrum, verify them by calls.
+
+    Args:
+        kind: "change" or "sufficient".
+        function: The value function; see `Asker`.
+        spectrum: Its surrogate.
+        labels: The n labels.
+        score: What the values measure; see `spex.sets.goal.default_threshold`.
+        max_calls: The most distinct masks asked for.
+        roles: What was measured before.
+        **thresholds: `to` and `by` of a change, `keep` of a sufficient set.
+
+    Raises:
+        ArgumentError: an argument is wrong, or the spectrum has too many interactions.
+        ValueFunctionError: a value is not one finite real number.
+    """
+    n = spectrum.n_features
+    if roles is not None and len(roles.units) != n:
+        raise ArgumentError(
+            f"roles are of {counted(len(roles.units), 'unit')}, and the explanation has "
+            f"{counted(n, 'feature')}; give those of the same explanation"
+        )
+    asker = Asker(function, n, max_calls, None if roles is None else roles.measured())
+    make: Callable[..., Goal] = change_goal if kind == CHANGE else keep_goal
+    goal = make(score, asker.whole, asker.nothing, **thresholds)
+    found = find_smallest(asker, Optimiser(spectrum), goal, kind == SUFFICIENT)
+    mask = np.full((1, n), kind == CHANGE)
+    mask[0, list(found.features)] = kind == SUFFICIENT
+    return Smallest(
+        kind=kind,
+        labels=tuple(labels[i] for i in found.features),
+        predicted=float(spectrum.predict(mask)[0]),
+        start=asker.whole,
+        wanted=goal.wanted,
+        origin=goal.origin,
+        **asdict(found),
+    )
+
+
+def _one_of(found: Found, names: Sequence[str]) -> str:
+    if found.text() not in names:
+        raise found.error(f"one of {', '.join(names)}")
+    return found.text()
+
+
+def _flag(found: Found) -> bool:
+    if not isinstance(found.value, bool):
+        raise found.error("true or false")
+    return found.value
+
+
+def _two(found: Found) -> tuple[int, int]:
+    first, second = (each.whole() for each in found.list(2, 2))
+    return first, second

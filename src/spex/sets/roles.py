@@ -1,0 +1,298 @@
+"""What each unit does for an answer: needed, redundant, harmful or unused, by measured calls."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spex._typing import BoolArray, FloatArray
+from spex.errors import ArgumentError
+from spex.fourier.spectrum import Spectrum
+from spex.saving import Found
+from spex.sets.asking import Asker
+from spex.sets.goal import GIVEN, default_threshold
+from spex.sets.local_search import LocalSearch
+from spex.wording import counted, short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEEDED, REDUNDANT, HARMFUL, UNUSED = "needed", "redundant", "harmful", "unused"
+_ROLES = (NEEDED, REDUNDANT, HARMFUL, UNUSED)
+# Pairs that are looked at in one step, as many numbers as a feature has partners.
+_PAIRS_A_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Role:
+    """What one unit does.
+
+    Args:
+        feature: Its number.
+        label: Its label.
+        role: "needed": removing it alone moves the value by the threshold or more, away from the
+            answer. "harmful": removing it alone moves the value as far the other way. "redundant":
+            removing it alone does neither, and removing it together with one that is not needed
+            either moves the value as a needed one does. "unused": none of these was measured.
+        change: What removing it alone changed, f(all but it) - f(all).
+        partners: Of a redundant unit, the others, by number: those whose pair was measured.
+        pair_change: Of a redundant unit, the furthest that removing it with a partner changed.
+    """
+
+    feature: int
+    label: str
+    role: str
+    change: float
+    partners: tuple[int, ...] = ()
+    pair_change: float | None = None
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The roles of all units.
+
+    Args:
+        units: One for each feature, in order.
+        threshold: How far a value has to move to count, in its unit.
+        origin: Where the threshold comes from, in words.
+        start: The value with everything.
+        n_calls: Distinct masks that the value function was asked for.
+        pairs: Pairs that were measured, and what removing both changed. Redundancy of three and
+            more units is not looked for.
+        is_complete: Whether every pair that the surrogate proposed was measured.
+    """
+
+    units: tuple[Role, ...]
+    threshold: float
+    origin: str
+    start: float
+    n_calls: int
+    pairs: tuple[tuple[int, int, float], ...]
+    is_complete: bool
+
+    def measured(self) -> tuple[BoolArray, FloatArray]:
+        """The masks (m, n) with one or two units removed that were asked for, and their values."""
+        n = len(self.units)
+        masks = np.ones((n + len(self.pairs), n), dtype=np.bool_)
+        masks[np.arange(n), np.arange(n)] = False
+        for row, (a, b, _) in enumerate(self.pairs, n):
+            masks[row, [a, b]] = False
+        changes = [unit.change for unit in self.units] + [change for *_, change in self.pairs]
+        return masks, self.start + np.array(changes)
+
+    def __getitem__(self, role: str) -> tuple[Role, ...]:
+        """The units of a role.
+
+        Raises:
+            KeyError: there is no such role.
+        """
+        if role not in _ROLES:
+            raise KeyError(f"no role {role!r}; the roles are {', '.join(_ROLES)}")
+        return tuple(unit for unit in self.units if unit.role == role)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """As a table.
+
+        Returns:
+            One row for each unit: `feature`, `label`, `role`, `change`, `partners` (tuple of
+            feature numbers) and `pair_change` (NaN where there is none).
+        """
+        import pandas as pd
+
+        names = ("feature", "label", "role", "change", "partners", "pair_change")
+        frame = pd.DataFrame(
+            [[getattr(unit, name) for name in names] for unit in self.units], columns=list(names)
+        )
+        frame["pair_change"] = frame["pair_change"].astype(float)
+        return frame
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Roles by removal, threshold {self.threshold:.4g} ({self.origin}), "
+            f"{counted(self.n_calls, 'call')}:"
+        ]
+        for role in _ROLES:
+            units = [short(unit.label) for unit in self[role]]
+            lines.append(f"  {role:<9} {len(units):>4}  {', '.join(units[:12])}".rstrip())
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON content: the units by feature number, and how they were found."""
+        return {
+            "threshold": self.threshold,
+            "origin": self.origin,
+            "start": self.start,
+            "n_calls": self.n_calls,
+            "pairs": [list(pair) for pair in self.pairs],
+            "is_complete": self.is_complete,
+            "units": [
+                {
+                    "feature": unit.feature,
+                    "label": unit.label,
+                    "role": unit.role,
+                    "change": unit.change,
+                    "partners": list(unit.partners),
+                    "pair_change": unit.pair_change,
+                }
+                for unit in self.units
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, found: Found, labels: Sequence[str]) -> "Roles":
+        """Read what `to_json` gave.
+
+        Raises:
+            FileFormatError: it is something else.
+        """
+        n, units = len(labels), []
+        for number, one in enumerate(found["units"].list(n, n)):
+            role, partners = one["role"], one["partners"].list(0, n)
+            if role.text() not in _ROLES:
+                raise role.error(f"one of {', '.join(_ROLES)}")
+            units.append(
+                Role(
+                    feature=number,
+                    label=labels[number],
+                    role=role.text(),
+                    change=one["change"].number(),
+                    partners=tuple(each.whole(0, n - 1) for each in partners),
+                    pair_change=one["pair_change"].number_or_none(),
+                )
+            )
+        pairs = []
+        for one in found["pairs"].list():
+            a, b, change = one.list(3, 3)
+            pairs.append((a.whole(0, n - 1), b.whole(0, n - 1), change.number()))
+        complete = found["is_complete"]
+        if not isinstance(complete.value, bool):
+            raise complete.error("true or false")
+        return cls(
+            units=tuple(units),
+            threshold=found["threshold"].number(0),
+            origin=found["origin"].text(),
+            start=found["start"].number(),
+            n_calls=found["n_calls"].whole(),
+            pairs=tuple(pairs),
+            is_complete=complete.value,
+        )
+
+
+def find_roles(
+    function: Callable[[BoolArray], Any],
+    spectrum: Spectrum,
+    labels: Sequence[str],
+    score: str | None,
+    by: float | None,
+    max_calls: int | None,
+) -> Roles:
+    """Measure each unit alone, and the pairs that a spectrum proposes.
+
+    Args:
+        function: The value function; see `Asker`.
+        spectrum: Its surrogate.
+        labels: The n labels.
+        score: What the values measure; see `spex.sets.goal.default_threshold`.
+        by: How far a value has to move to count; default: from f(all) to the threshold at which
+            the answer counts as changed.
+        max_calls: The most distinct masks asked for, n + 2 or more; default: 4 n + 2.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+        ValueFunctionError: a value is not one finite real number.
+    """
+    n = spectrum.n_features
+    most = 4 * n + 2 if max_calls is None else max_calls
+    if isinstance(most, int) and 0 < most < n + 2:
+        raise ArgumentError(
+            f"max_calls={most}: each of {counted(n, 'unit')} is removed alone, which takes "
+            f"{n + 2:,} calls; give so many, or explain coarser units"
+        )
+    if by is not None and not (
+        isinstance(by, int | float) and not isinstance(by, bool) and 0 < by < math.inf
+    ):
+        raise ArgumentError(
+            f"by={by!r}; give how far the value has to move, a finite number above 0"
+        )
+    asker = Asker(function, n, most)
+    threshold, side, origin = _threshold(asker, score, by)
+    alone = ~np.eye(n, dtype=np.bool_)
+    # Towards the answer is up, whichever side of the threshold that is.
+    changes = asker.ask(alone) - asker.whole
+    moved = side * changes
+    roles = np.where(moved <= -threshold, NEEDED, np.where(moved >= threshold, HARMFUL, UNUSED))
+    free = np.flatnonzero(roles != NEEDED)
+    pairs = _proposed(spectrum, changes, free, side, threshold)
+    pair_changes = _measured(asker, pairs)
+    partners: dict[int, dict[int, float]] = {}
+    for (a, b), change in pair_changes.items():
+        if side * change <= -threshold:
+            partners.setdefault(a, {})[b] = partners.setdefault(b, {})[a] = change
+    units = []
+    for i, role in enumerate(roles.tolist()):
+        others = partners.get(i, {}) if role == UNUSED else {}
+        units.append(
+            Role(
+                feature=i,
+                label=labels[i],
+                role=REDUNDANT if others else role,
+                change=float(changes[i]),
+                partners=tuple(sorted(others)),
+                pair_change=max(others.values(), key=abs) if others else None,
+            )
+        )
+    return Roles(
+        units=tuple(units),
+        threshold=threshold,
+        origin=origin,
+        start=asker.whole,
+        n_calls=asker.n_calls,
+        pairs=tuple((a, b, change) for (a, b), change in pair_changes.items()),
+        is_complete=len(pair_changes) == len(pairs),
+    )
+
+
+def _threshold(asker: Asker, score: str | None, by: float | None) -> tuple[float, float, str]:
+    """How far a value has to move, which way the answer lies, and where that comes from."""
+    if by is not None:
+        return float(by), 1.0 if asker.whole >= asker.nothing else -1.0, GIVEN
+    at, origin = default_threshold(score, asker.whole, asker.nothing)
+    side = 1.0 if asker.whole > at else -1.0
+    return abs(asker.whole - at), side, f"as far as {origin}"
+
+
+def _proposed(
+    spectrum: Spectrum, changes: FloatArray, free: np.ndarray, side: float, threshold: float
+) -> list[tuple[int, int]]:
+    """Pairs whose removal moves the value far enough by the surrogate, the furthest first.
+
+    The measured changes of both alone, plus what the surrogate says they do only together.
+    """
+    n, search = spectrum.n_features, LocalSearch(spectrum)
+    nothing = np.zeros(n, dtype=np.bool_)
+    alone = search.gains(nothing)
+    found = []
+    for a in free.tolist():
+        removed = nothing.copy()
+        removed[a] = True
+        joint = search.gains(removed) - alone  # of each b: f without both, beyond both alone
+        moved = side * (changes[a] + changes + joint)
+        later = free[free > a]
+        found += [(float(moved[b]), a, int(b)) for b in later if moved[b] <= -threshold]
+    return [(a, b) for _, a, b in sorted(found)]
+
+
+def _measured(asker: Asker, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], float]:
+    """What removing each pair changes, as far as calls reach."""
+    pairs = pairs[: asker.left]
+    found: dict[tuple[int, int], float] = {}
+    for at in range(0, len(pairs), _PAIRS_A_BATCH):
+        batch = pairs[at : at + _PAIRS_A_BATCH]
+        masks = np.ones((len(batch), asker.n_features), dtype=np.bool_)
+        for row, pair in enumerate(batch):
+            masks[row, list(pair)] = False
+        values = asker.ask(masks) - asker.whole
+        found |= dict(zip(batch, values.tolist(), strict=True))
+    return found

@@ -1,0 +1,184 @@
+"""Smallest sets against brute force, and what they claim when calls end."""
+
+import numpy as np
+import pytest
+
+import spex
+from sets.games import spare, table_game, true_smallest
+from spex.fourier.spectrum import Spectrum
+from spex.sets.refinement import correction
+
+
+class Counting:
+    def __init__(self, f):
+        self.f, self.seen, self.n_asked = f, set(), 0
+
+    def __call__(self, masks):
+        self.n_asked += len(masks)
+        self.seen |= {mask.tobytes() for mask in masks}
+        return self.f(masks)
+
+
+def explained(f, n, budget=None):
+    return spex.explain(f, n, budget or 1 << n)
+
+
+def poor(f, n):
+    """An explanation that knows main effects alone."""
+    return spex.explain(f, n, 40, method="linear")
+
+
+def check_truth(found, f, n):
+    """What a result says is so."""
+    mask = np.full((1, n), found.kind == "change")
+    mask[0, list(found.features)] = found.kind == "sufficient"
+    assert found.value == f(mask)[0]
+    if found.is_irreducible:
+        for out in found.features:
+            less = mask.copy()
+            less[0, out] = not less[0, out]
+            assert f(less)[0] != found.value
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("make", [explained, poor])
+def test_sets_are_those_of_brute_force(seed, make):
+    n = 9
+    f = table_game(n, seed)
+    whole, nothing = f(np.array([[True] * n, [False] * n]))
+    middle = (whole + nothing) / 2
+    e = make(f, n)
+    for kind in ("change", "sufficient"):
+        asked, keeps = Counting(f), kind == "sufficient"
+        search = e.smallest_change if kind == "change" else e.smallest_sufficient
+        found = search(asked, max_calls=150)
+        up = (whole > middle) == keeps
+        good = (lambda v: v > middle) if up else (lambda v: v < middle)
+        best = true_smallest(f, n, good, keeps)
+        assert found.is_verified and good(np.array(found.value))
+        assert len(found.features) >= best
+        if make is explained or found.smaller == "calls":
+            assert len(found.features) == best
+        assert found.n_calls == len(asked.seen) == asked.n_asked <= 150
+        check_truth(found, f, n)
+        assert found.origin.startswith("half way")
+
+
+def test_an_exact_surrogate_is_true_at_once():
+    found = explained(spare, 5).smallest_change(spare, to=2.0)
+    assert found.features == (2,) and found.is_first and found.smaller == "calls"
+    assert found.wanted == "below 2" and found.origin == "as given"
+    assert found.n_calls_to_verified == (3, 3)
+    only = explained(spare, 5).smallest_sufficient(spare)
+    assert only.features in {(0, 2), (1, 2)} and only.value == 4.0
+    assert "With only 2 units the value is 4" in only.says
+
+
+def test_by_is_signed():
+    e = explained(spare, 5)
+    rise = e.smallest_change(spare, by=1.0)
+    assert rise.features == (3,) and rise.value == 4.0 and rise.wanted == "4 or more"
+    assert e.smallest_change(spare, by=-3.0).features == (2,)
+    both = e.smallest_change(lambda m: 1.0 * (m[:, 0] | m[:, 1]), by=-1.0)
+    assert both.features == (0, 1) and both.smaller == "calls"
+
+
+def test_a_surrogate_that_sees_nothing_is_corrected():
+    blind = spex.Explanation(
+        tuple("abcdefgh"), Spectrum.constant(1.0, 8), 0.0, (0.0, 0.0), 4, "linear", 4, 0
+    )
+    found = blind.smallest_change(lambda m: 1.0 * m[:, 5], max_calls=40)
+    assert found.features == (5,) and found.smaller == "calls" and not found.is_first
+
+
+def test_log_odds_flip_at_zero():
+    def log_prob(prompt, answer):
+        return (
+            (2.0 if answer == "good" else 1.0)
+            if "fine" in prompt.split()
+            else -1.0 * (answer == "good")
+        )
+
+    text = spex.Text("a fine and long day")
+    value = spex.ValueFunction(text, spex.models.TableModel(log_prob), spex.LogOdds("good", "bad"))
+    found = spex.explain(value, budget=32).smallest_change(value)
+    assert found.labels == ("fine",) and found.wanted == "below 0" and "flip" in found.origin
+
+
+def test_calls_end():
+    n = 12
+    f = table_game(n, 3)
+    found = poor(f, n).smallest_change(f, by=-100.0, max_calls=20)
+    assert not found.is_verified and found.smaller == "unknown" and found.n_calls <= 20
+    assert "No set was found with a value" in found.says and "closest" in found.says
+    two = poor(f, n).smallest_change(f, max_calls=2)
+    assert two.n_calls == 2 and two.features == tuple(range(n)) and two.smaller == "unknown"
+    assert "A smaller set may do" in two.says
+
+
+def test_nothing_suffices_where_nothing_has_the_value():
+    e = explained(spare, 5)
+    found = e.smallest_sufficient(spare, keep=-1.0)
+    assert found.features == () and found.smaller == "calls" and found.n_calls == 2
+
+
+def test_larger_than_can_be_enumerated():
+    n = 40
+
+    def f(m):
+        return 3.0 * (m[:, 3] & m[:, 17]) + 1.0 * (m[:, 20] | m[:, 30]) + 0.1 * m.sum(axis=1)
+
+    e = spex.explain(f, n, 600, method="spex")
+    found = e.smallest_change(f, by=-3.0)
+    assert found.features in {(3,), (17,)} and found.smaller == "calls"
+    only = e.smallest_sufficient(f, keep=4.1)
+    assert set(only.features) >= {3, 17} and only.is_verified and only.smaller != "unknown"
+    check_truth(only, f, n)
+
+
+def test_wrong_arguments():
+    e = explained(spare, 5)
+    for arguments in (
+        {"to": 1.0, "by": 1.0},
+        {"by": 0},
+        {"to": float("nan")},
+        {"to": "low"},
+        {"to": 3.0},
+        {"max_calls": 1},
+    ):
+        with pytest.raises(spex.ArgumentError, match=r"to=|by=|max_calls"):
+            e.smallest_change(spare, **arguments)
+    with pytest.raises(spex.ArgumentError, match="keep='x'"):
+        e.smallest_sufficient(spare, keep="x")
+    with pytest.raises(spex.ArgumentError, match="no half way"):
+        e.smallest_change(lambda m: np.ones(len(m)))
+    with pytest.raises(spex.ArgumentError, match="f is a str"):
+        e.smallest_change("f")
+    with pytest.raises(spex.ArgumentError, match="2 numbers for each mask"):
+        e.smallest_change(lambda m: np.zeros((len(m), 2)))
+    with pytest.raises(spex.ValueFunctionError, match="nan"):
+        e.smallest_change(lambda m: np.full(len(m), np.nan))
+
+    class Other:
+        features = ("a", "b")
+
+        def __call__(self, masks):
+            return spare(masks)
+
+    with pytest.raises(spex.ArgumentError, match="f has 2 features"):
+        e.smallest_change(Other())
+
+
+def test_left_out_errors_are_those_of_fits_without():
+    rng = np.random.default_rng(0)
+    inside, errors = rng.random((7, 5)) < 0.5, rng.normal(size=7)
+    told = correction(inside, errors)
+    # The same penalty: the mean size of a set is in the kernel.
+    share = 1 / max(1.0, inside.sum(axis=1).mean())
+    kernel = 1 + share * inside.astype(float) @ inside.T
+    left_out = []
+    for i in range(7):
+        others = np.arange(7) != i
+        weights = np.linalg.solve(kernel[others][:, others] + 0.05 * np.eye(6), errors[others])
+        left_out.append(errors[i] - kernel[i, others] @ weights)
+    assert told.error == pytest.approx(np.sqrt(np.mean(np.square(left_out))))
