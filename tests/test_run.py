@@ -624,3 +624,19 @@ def test_wrong_weights(weights):
 def test_unknown_weighting():
     with pytest.raises(spex.ArgumentError, match="choose one of uniform, shapley"):
         spex.explain(bumpy, 8, 50, weighting="banzhaf")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sparse_function_without_noise_has_errors_for_all_weightings(seed):
+    """The surrogate is exact, has more coefficients than masks, and leaves rounding alone."""
+    weights = np.random.default_rng(0).normal(size=8)
+
+    def f(masks):
+        return masks @ weights + 0.3 + 2 * masks[:, 0] * masks[:, 1]
+
+    for weighting in ("shapley", "uniform"):
+        found = spex.explain(f, 8, 100, weighting=weighting, seed=seed)
+        values = found.interactions("SV")
+        exact = weights + np.array([1.0, 1.0] + [0.0] * 6)
+        assert [values.get((i,), 0.0) for i in range(8)] == pytest.approx(exact, abs=1e-5)
+        assert np.isfinite(found.standard_errors).all()

@@ -5,7 +5,14 @@ import pytest
 
 import spex
 from spex.f2.packing import pack
-from spex.fitting.correction import PAIR_DENSITIES, _averages, _by_regression, _mean, correction
+from spex.fitting.correction import (
+    PAIR_DENSITIES,
+    _averages,
+    _by_regression,
+    _mean,
+    _of_known,
+    correction,
+)
 from spex.fitting.exhaustive import fit_all_masks
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.values import interactions
@@ -57,6 +64,25 @@ def test_regression_on_all_masks_is_the_shapley_value():
     weights[inner] = 1 / np.bincount(sizes)[sizes[inner]]
     found = _by_regression(EVERY, values, values[[-1, 0]], weights)
     assert found == pytest.approx(exact(values, "SV", 1), abs=1e-6)
+
+
+@pytest.mark.parametrize("m", [1, 30, 1 << N])
+def test_known_masks_have_the_indices_of_a_function_that_is_zero_elsewhere(m):
+    rng = np.random.default_rng(m)
+    rows = rng.permutation(1 << N)[:m]
+    values = np.zeros(1 << N)
+    values[rows] = rng.normal(size=m)
+    first, pairs = _of_known(EVERY[rows], values[rows])
+    assert first == pytest.approx(exact(values, "SV", 1), abs=1e-9)
+    assert set(pairs) == set(PAIR_DENSITIES)
+    for name, found in pairs.items():
+        assert np.triu(found, 1) == pytest.approx(exact(values, name, 2), abs=1e-9)
+
+
+def test_known_masks_of_one_feature():
+    first, pairs = _of_known(np.array([[True], [False]]), np.array([3.0, 1.0]))
+    assert first == pytest.approx([2.0])
+    assert pairs == {}
 
 
 def test_few_masks_share_the_sum():

@@ -66,7 +66,12 @@ def test_what_roles_measured_helps_the_search():
         return spare(masks)
 
     found = e.smallest_change(refuses, roles=roles)
-    assert found.features == (2,) and found.n_calls == 2 and found.n_proposals == 0
+    assert (
+        found.features == (2,)
+        and found.n_calls == 2
+        and found.n_known == len(masks)
+        and found.n_proposals == 0
+    )
     with pytest.raises(spex.ArgumentError, match="roles are of 5 units"):
         spex.explain(lambda m: 1.0 * m[:, 0], 3, 8).smallest_change(spare, roles=roles)
 

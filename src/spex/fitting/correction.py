@@ -16,11 +16,14 @@ A second Gaussian process is fitted to the residuals. Its mean is sum_j alpha_j 
 kernel is a product over the features, so E_p[D_S k] is one as well: the averages are exact up to
 the quadrature, with no cut at any order. What the process leaves goes into the weighted regression
 of KernelSHAP (Lundberg & Lee 2017), whose values sum to what is left between all features and none.
+What that leaves counts where it was measured, with the weight that the index has for each mask, and
+as zero elsewhere: where nearly all 2^n masks are known, nearly all of the index is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
+from scipy.special import betaln
 
 from spex._typing import BoolArray, FloatArray, Interaction
 from spex.f2.packing import unpack
@@ -40,11 +43,11 @@ _NODES, _NODE_WEIGHTS = (_NODES + 1) / 2, _NODE_WEIGHTS / 2
 _PAIR_FEATURES, _MOST_PAIRS = 500, 1000
 _BLOCK_CELLS = 1 << 21  # factors of the kernel computed at once: 16 MB for each array
 
-# w(p) for pairs, by the index that has it.
-PAIR_DENSITIES: Mapping[str, Callable[[float], float]] = {
-    "SII": lambda p: 1.0,
-    "FSII": lambda p: 6 * p * (1 - p),
-    "STII": lambda p: 2 * (1 - p),
+# w(p) = c p^a (1-p)^b for pairs, as (c, a, b), by the index that has it.
+PAIR_DENSITIES: Mapping[str, tuple[int, int, int]] = {
+    "SII": (1, 0, 0),
+    "FSII": (6, 1, 1),
+    "STII": (2, 0, 1),
 }
 
 
@@ -73,7 +76,12 @@ def correction(
     pairs: dict[str, FloatArray] = {}
     if len(residuals) >= _LEAST_SAMPLES and np.ptp(residuals) > 0:
         first, pairs, residuals, ends = _by_process(masks, residuals, ends)
-    first = first + _by_regression(masks, residuals, ends, samples.weights)
+    of_regression = _by_regression(masks, residuals, ends, samples.weights)
+    residuals = residuals - ends[1] - masks @ of_regression
+    of_known, known_pairs = _of_known(masks, residuals)
+    first = first + of_regression + of_known
+    for name, values in known_pairs.items():
+        pairs[name] = pairs.get(name, 0.0) + values
     return {
         name: _spectrum(n, first, pairs.get(name), nothing, spectrum) for name in PAIR_DENSITIES
     }
@@ -126,8 +134,8 @@ def _averages(
             first += at_points @ derivative
             if pairs:
                 of_pairs = (derivative * at_points[:, None]).T @ derivative
-                for name, density in PAIR_DENSITIES.items():
-                    pairs[name] += density(p) * of_pairs
+                for name, (c, a, b) in PAIR_DENSITIES.items():
+                    pairs[name] += c * p**a * (1 - p) ** b * of_pairs
     return first, pairs
 
 
@@ -161,6 +169,31 @@ def _by_regression(
     gram, cross = (design.T * kernel) @ design, (design.T * kernel) @ target
     values = positive_definite.ridge(gram, 1e-9 * float(gram.trace()) / n, cross)
     return np.append(values, total - values.sum())
+
+
+def _of_known(masks: BoolArray, residuals: FloatArray) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """(n,) values of order 1 and (n, n) of pairs, of a function that is zero at other masks."""
+    n = masks.shape[1]
+    sizes = masks.sum(axis=1)
+    present, absent = masks.astype(np.float64), (~masks).astype(np.float64)
+
+    def weighed(s: int, inside: int, c: int = 1, a: int = 0, b: int = 0) -> FloatArray:
+        """(m,) residuals times the weight of a mask that holds `inside` of the s features."""
+        others = sizes - inside  # features of the mask beside those of the interaction
+        outside = n - s - others
+        there = (others >= 0) & (outside >= 0)
+        logs = betaln(np.maximum(others, 0) + a + 1, np.maximum(outside, 0) + b + 1)
+        return np.asarray(np.where(there, residuals * c * np.exp(logs), 0.0))
+
+    first = weighed(1, 1) @ present - weighed(1, 0) @ absent
+    pairs = {}
+    if 2 <= n <= _PAIR_FEATURES:
+        for name, density in PAIR_DENSITIES.items():
+            one = (present.T * weighed(2, 1, *density)) @ absent
+            both = (present.T * weighed(2, 2, *density)) @ present
+            neither = (absent.T * weighed(2, 0, *density)) @ absent
+            pairs[name] = both - one - one.T + neither
+    return first, pairs
 
 
 def _spectrum(

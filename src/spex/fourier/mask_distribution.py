@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import betaincinv, gammaln
 
 from spex._typing import FloatArray, IntArray, WordArray
 from spex.f2.packing import DistinctRows, n_words, pack, unpack
@@ -35,6 +35,13 @@ _REPELLING = 512
 _ONE_IN = 4  # pairs of masks measures R2
 _COUNTED = 32  # sizes up to this may run out of masks; larger ones of more features never do
 _GOLDEN = (math.sqrt(5) - 1) / 2
+# Of n features, so many pairs fewer than n are drawn nearer to half of the size, by Beta(2, 2):
+# with fewer masks than features, those tell most. For trees on 30, 60 and 100 features with 60, 150
+# and 400 masks, the error of Shapley values was .53 to .99 of that without (six seeds); of 14 and
+# 16 features it would be up to .4 larger.
+_MANY_FEATURES = 16
+_NEARER = 2.0
+_FARTHEST = 0.1  # most by which the distribution functions of Beta(2, 2) and of all alike differ
 
 
 class MaskDistribution(Protocol):
@@ -165,9 +172,10 @@ class BySize:
 
     One pair of four is drawn independently, and measures R2. The others cover the space evenly: of
     several random candidates, each is the one farthest from those before. Their sizes follow a
-    sequence of low discrepancy. Compared with independent pairs, Shapley values have about half of
-    the squared error. But a mask left out of them leaves a hole, at which a fit does worse than at
-    others, so that they do not measure R2.
+    sequence of low discrepancy; where features are many, those of the first are nearer to half.
+    Compared with independent pairs, Shapley values have about half of the squared error. But a mask
+    left out of them leaves a hole, at which a fit does worse than at others, so that they do not
+    measure R2.
     """
 
     name: str = "shapley"
@@ -192,6 +200,8 @@ class BySize:
             measures = n_pairs % _ONE_IN == 0
             step += not measures
             place = rng.random() if measures else (begin + step * _GOLDEN) % 1
+            if not measures and n_pairs < n - _MANY_FEATURES:
+                place = float(betaincinv(_NEARER, _NEARER, place))
             size = 1 + int((n - 1) * place)
             smaller = min(size, n - size)
             if left.get(smaller) == 0:
@@ -226,13 +236,18 @@ class BySize:
             return False
         expected = np.cumsum(_expected_sizes(n, m)) / m
         found = np.cumsum(np.bincount(sizes[inner], minlength=n)[1:n]) / m
-        if np.abs(found - expected).max() > np.sqrt(np.log(2 / _RARE) / (2 * m)):
+        nearer = min(1.0, 2 * max(n - _MANY_FEATURES, 0) / m)
+        chance = np.sqrt(np.log(2 / _RARE) / (2 * m))
+        if np.abs(found - expected).max() > chance + _FARTHEST * nearer:
             return False
         excess = (masks[inner] - sizes[inner, None] / n).sum(axis=0)
         return bool(np.abs(excess).max() <= np.sqrt(m * np.log(2 * n / _RARE) / 2))
 
     def weights(self, words: WordArray, n: int) -> FloatArray:
-        """Of sizes whose masks are all drawn more; zero for the masks of none and all features."""
+        """Of sizes whose masks are all drawn more; zero for the masks of none and all features.
+
+        That of the masks that measure R2: those drawn nearer to half of the size count alike.
+        """
         sizes = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
         inner = (sizes > 0) & (sizes < n)
         expected = _expected_sizes(n, max(int(inner.sum()), 1))

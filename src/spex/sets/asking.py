@@ -26,6 +26,7 @@ class Asker:
     Attributes:
         whole: The value with all features.
         nothing: The value with none.
+        n_known: Masks that were known before.
 
     Raises:
         ArgumentError: the function is none, has other features, or the limit is too small.
@@ -59,14 +60,14 @@ class Asker:
             self._masks += list(known[0])
             keys = (mask.tobytes() for mask in known[0])
             self._values |= dict(zip(keys, known[1].tolist(), strict=True))
-        self._n_known = len(self._masks)
+        self.n_known = len(self._masks)
         ends = np.repeat([[True], [False]], n_features, axis=1)
         self.whole, self.nothing = self.ask(ends).tolist()
 
     @property
     def n_calls(self) -> int:
         """Distinct masks asked for so far."""
-        return len(self._masks) - self._n_known
+        return len(self._masks) - self.n_known
 
     @property
     def left(self) -> int:

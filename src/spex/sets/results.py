@@ -42,6 +42,7 @@ class Smallest:
         is_irreducible: Whether each set with one member less was measured and fails.
         n_calls: Distinct masks that the value function was asked for, everything and nothing
             included.
+        n_known: Masks that were measured before, such as by `roles`.
         n_calls_to_verified: Those up to the first set that reached the goal, and up to this set;
             None where there is none.
         n_proposals: Sets that the surrogate proposed and that were measured.
@@ -60,6 +61,7 @@ class Smallest:
     smaller: str
     is_irreducible: bool
     n_calls: int
+    n_known: int
     n_calls_to_verified: tuple[int, int] | None
     n_proposals: int
     is_first: bool
@@ -73,6 +75,8 @@ class Smallest:
             with_it = "With nothing removed" if self.kind == CHANGE else "With nothing kept"
         told = f"{with_it} the value is {self.value:.4g} ({self.start:.4g} with all), "
         asked = f"the model was asked {counted(self.n_calls, 'time')}"
+        if self.n_known:
+            asked += f" beside {self.n_known:,} values measured before"
         if not self.is_verified:
             return (
                 f"No set was found with a value {self.wanted}; {asked}. {told}the closest that "
@@ -123,6 +127,7 @@ class Smallest:
             smaller=_one_of(found["smaller"], (CALLS, SURROGATE, UNKNOWN)),
             is_irreducible=_flag(found["is_irreducible"]),
             n_calls=found["n_calls"].whole(),
+            n_known=found["n_known"].whole(),
             n_calls_to_verified=None if calls.value is None else _two(calls),
             n_proposals=found["n_proposals"].whole(),
             is_first=_flag(found["is_first"]),

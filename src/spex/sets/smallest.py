@@ -21,6 +21,7 @@ CALLS, SURROGATE, UNKNOWN = "calls", "surrogate", "unknown"
 # Sets that are measured together after a first proposal failed; rounds of sets that the surrogate
 # sees just short of the goal; seconds of one program.
 _BATCH, _NEAR_MISSES, _SECONDS = 4, 6, 10.0
+_SIZES = 3  # so many next smaller sizes are looked at for sets just short of the goal
 # Where all smaller sets are no more than this, or n, they are measured, to be certain.
 _FEW = 32
 
@@ -37,6 +38,7 @@ class Found:
             reaches the goal by the corrected surrogate) or "unknown" (calls or time ended).
         is_irreducible: Whether each set with one member less was measured and failed.
         n_calls: Distinct masks asked for.
+        n_known: Masks that were measured before.
         n_calls_to_verified: Those up to the first set that reached the goal, and up to this one;
             None where there is none.
         n_proposals: Sets proposed by the surrogate and measured.
@@ -49,6 +51,7 @@ class Found:
     smaller: str
     is_irreducible: bool
     n_calls: int
+    n_known: int
     n_calls_to_verified: tuple[int, int] | None
     n_proposals: int
     is_first: bool
@@ -218,7 +221,8 @@ class _Search:
                 sets = list(
                     chain.from_iterable(self._proposals(fix, k, 1, math.inf)[0] for k in sizes)
                 )
-                if not sets or blind == _NEAR_MISSES:
+                # Where a larger set is known already, only so much is spent on this.
+                if not sets or (blind == _NEAR_MISSES and self._best is not None):
                     return
                 blind += 1
                 self._propose(sets)
@@ -260,7 +264,12 @@ class _Search:
             if near == _NEAR_MISSES or self._asker.left == 0:
                 return excluded
             near += 1
-            sets, _ = self._proposals(fix, len(self._best) - 1, _BATCH, 2 * fix.error)
+            least = max(len(self._best) - _SIZES, 1)
+            sets = [
+                each
+                for k in range(len(self._best) - 1, least - 1, -1)
+                for each in self._proposals(fix, k, _BATCH // 2, 2 * fix.error)[0]
+            ]
             if not sets:
                 return excluded
             self._propose(sets)
@@ -316,6 +325,7 @@ class _Search:
             smaller=smaller,
             is_irreducible=is_verified and all(map(self._is_measured, dropped)),
             n_calls=self._asker.n_calls,
+            n_known=self._asker.n_known,
             n_calls_to_verified=calls,
             n_proposals=self._n_proposals,
             is_first=self._is_first,

@@ -381,19 +381,21 @@ def _wide_inverse_diagonal(
     Args:
         words: (m, n_words) uint64, masks.
         support: (k, n_words) uint64, frequencies.
-        penalties: (k,) float64; 0 is raised to m / 10^7, which hardly changes the result.
+        penalties: (k,) float64; 0 is raised to m / 10^7, which hardly changes the result, and those
+            of a fit without noise to m / 10^12, so that rounding does not.
 
     Returns:
         (k,) float64.
     """
     penalties = np.where(penalties > 0, penalties, 1e-7 * len(words))
+    penalties = np.maximum(penalties, 1e-12 * len(words))
     step = max(1, _BLOCK_CELLS // len(words))
     blocks = [slice(start, start + step) for start in range(0, len(support), step)]
-    system = np.eye(len(words))
+    system = np.zeros((len(words), len(words)))
     for block in blocks:
         columns = signs(support[block], words).astype(np.float64)
         system += (columns.T / penalties[block]) @ columns
-    factor = positive_definite.cholesky(system)
+    factor = positive_definite.penalised_cholesky(system, 1.0)
     diagonal = np.empty(len(support))
     for block in blocks:
         columns = signs(support[block], words).astype(np.float64)

@@ -5,6 +5,7 @@ read on a busy machine. It is converted once into a folder that takes seconds.
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import io
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from spex.errors import BackendError, MissingExtraError
 from spex.extras import require
@@ -27,6 +29,7 @@ from spex.models.transformers.loading import Placement
 # Raise it when `_convert` changes what it writes: older folders are then ignored.
 _CONVERSION = 1
 _PARTIAL = ".partial-"
+_READ_AGAIN = ("GGUFReader", "get_tensor_name_map")
 _STALE_SECONDS = 24 * 3600
 
 
@@ -151,12 +154,21 @@ def _remove_stale(parent: Path) -> None:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    for module, extra in (("gguf", "demo"), ("accelerate", "hf")):
-        require(module, extra)
+    gguf_package = require("gguf", "demo")
+    require("accelerate", "hf")
     torch = require("torch", "hf")
     transformers = require("transformers", "hf")
-    # transformers prints its progress through a GGUF file on stderr and has no switch for it.
-    with quiet(), contextlib.redirect_stderr(io.StringIO()):
+    # transformers reads the file three times, and the table of names once for each tensor: both
+    # take seconds, and are kept here while it does. It prints its progress through the file on
+    # stderr and has no switch for that.
+    once: dict[str, Any] = {
+        name: functools.cache(getattr(gguf_package, name)) for name in _READ_AGAIN
+    }
+    with (
+        mock.patch.multiple(gguf_package, **once),
+        quiet(),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 gguf.parent, gguf_file=gguf.name, local_files_only=True
