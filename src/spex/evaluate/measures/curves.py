@@ -36,7 +36,8 @@ class Curves:
     Features go and come by their score (Banzhaf value of the surrogate) times the sign of `range`,
     the highest first.
 
-    `deletion` and `insertion` are v at the share of features that are gone or there, `_area` their
+    `deletion` and `insertion` are v at the share of features that are gone or there, in steps of
+    1/20, between measured points on straight lines; `_area` are their
     areas: the lower (deletion) and the higher (insertion) the better. `sufficiency` and
     `necessity` at a share retained: see `soft_masks`; the higher the better. `stability` (rank
     correlation of scores) and `stability_top` (Jaccard index of the 10 largest interactions)
@@ -127,7 +128,10 @@ def _hard(towards: FloatArray, shares: Any) -> list[Metric]:
     for name, masks in (("deletion", ~gone), ("insertion", gone)):
         values = shares(masks)
         at = counts / n
-        metrics += [Metric(name, value, where) for value, where in zip(values, at, strict=True)]
+        # At the same shares for every n, so that curves of several items have a mean.
+        grid = np.linspace(0, 1, _STEPS + 1).round(9)
+        drawn = zip(np.interp(grid, at, values).tolist(), grid.tolist(), strict=True)
+        metrics += [Metric(name, value, where) for value, where in drawn]
         metrics.append(Metric(f"{name}_area", float(np.trapezoid(values, at))))
     return metrics
 

@@ -16,6 +16,18 @@ _LABELS = {
     "relative": "relative change of the model's score",
     "recovery": "recovery@r",
 }
+# What a curve runs along; the others are by r.
+_ALONG = {
+    "deletion": "share of features that are gone",
+    "insertion": "share of features that are there",
+    "sufficiency": "share retained",
+    "necessity": "share retained",
+    **{
+        f"{kind}_{name}": "base"
+        for kind in ("single", "pair")
+        for name in ("ndcg", "signs", "error", "size", "covered")
+    },
+}
 _WIDTH, _HEIGHT = 4.2, 3.4  # inches of a panel
 _MARKERS = "osD^vP*Xphd<>"
 
@@ -57,7 +69,7 @@ def draw(summary: "pd.DataFrame", metric: str) -> "Figure":
         panel.spines[["top", "right"]].set_visible(False)
         if is_curve:
             panel.set_title(f"{budget:,} evaluations", fontsize=10)
-            panel.set_xlabel("r" if metric in ("relative", "absolute", "recovery") else "at")
+            panel.set_xlabel(_ALONG.get(metric, "r"))
         else:
             panel.set_xlabel("evaluations")
             panel.set_xscale("log")
