@@ -28,13 +28,13 @@ from spex.explanation import Explanation
 from spex.explanations import Explanations, OutputMoments
 from spex.f2.packing import n_words, pack, unpack
 from spex.fitting.correction import correction
-from spex.fitting.exhaustive import fit_all_masks
+from spex.fitting.exhaustive import completed, fit_all_masks
 from spex.fitting.fidelity import same_folds
 from spex.fitting.learning_curve import forecast
 from spex.fitting.selection import Fit, fit_all, join
 from spex.fourier.design import Design
 from spex.fourier.mask_design import coded_design
-from spex.fourier.mask_distribution import UNIFORM
+from spex.fourier.mask_distribution import SHAPLEY, UNIFORM
 from spex.fourier.search import enumerable_order
 from spex.fourier.spectrum import Spectrum
 from spex.prior import NO_PRIOR, Prior
@@ -374,9 +374,16 @@ class Run:
             samples = [replace(one, earlier=of) for one, of in zip(samples, earlier, strict=True)]
         fitted = fit_all(_candidates(settings, samples[0]), samples)
         return [
-            _OutputFit(join(of, one), one, of, distribution, notes)
+            _OutputFit(self._joined(of, one, distribution), one, of, distribution, notes)
             for one, of in zip(samples, fitted, strict=True)
         ]
+
+    def _joined(self, fitted: Mapping[str, Fitted], samples: Samples, distribution: str) -> Fit:
+        """The choice among the fits; of `auto` completed where most masks are known."""
+        fit = join(fitted, samples)
+        if self.settings.method != "auto" or distribution == _GIVEN:
+            return fit
+        return completed(fit, samples, distribution == SHAPLEY.name)
 
     def _samples(self) -> tuple[list[Samples], str, tuple[str, ...], bool]:
         """The masks told, in an order that does not depend on the order of telling.

@@ -35,6 +35,7 @@ from spex.surrogates.hypercube_kernel import Hyperparameters, Points, kernel_mat
 # Of the residuals, so many give the hyperparameters, and so many the mean.
 _LIKELIHOOD_SAMPLES, _POSTERIOR_SAMPLES = 1000, 3000
 _LEAST_SAMPLES = 20
+_ROUNDING = 1e-13  # of the largest value: residuals below are none
 # The regression needs so many masks for each feature.
 _MASKS_PER_FEATURE = 3
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -74,7 +75,8 @@ def correction(
     ends = np.array([whole, nothing]) - spectrum.predict(np.array([[True] * n, [False] * n]))
     first = np.zeros(n)
     pairs: dict[str, FloatArray] = {}
-    if len(residuals) >= _LEAST_SAMPLES and np.ptp(residuals) > 0:
+    rounding = _ROUNDING * float(np.abs(samples.values).max())
+    if len(residuals) >= _LEAST_SAMPLES and np.ptp(residuals) > rounding:
         first, pairs, residuals, ends = _by_process(masks, residuals, ends)
     of_regression = _by_regression(masks, residuals, ends, samples.weights)
     residuals = residuals - ends[1] - masks @ of_regression
