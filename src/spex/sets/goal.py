@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from spex.checks.arguments import real_number
 from spex.errors import ArgumentError
 
 # `Context.score` of `spex.LogOdds`: at 0 the two answers are equally likely.
@@ -107,7 +108,4 @@ def keep_goal(score: str | None, whole: float, nothing: float, keep: float | Non
 
 
 def _number(name: str, value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):  # type: ignore[arg-type]
-        raise ArgumentError(f"{name}={value!r}; give a finite number, in the unit of the value")
-    return float(value)  # type: ignore[arg-type]
+    return real_number(name, value, "give a finite number, in the unit of the value")

@@ -1,6 +1,5 @@
 """What each unit does for an answer: needed, redundant, harmful or unused, by measured calls."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
+from spex.checks.arguments import real_number, whole_number
 from spex.errors import ArgumentError
 from spex.fourier.spectrum import Spectrum
 from spex.saving import Found
@@ -23,6 +23,7 @@ NEEDED, REDUNDANT, HARMFUL, UNUSED = "needed", "redundant", "harmful", "unused"
 _ROLES = (NEEDED, REDUNDANT, HARMFUL, UNUSED)
 # Pairs that are looked at in one step, as many numbers as a feature has partners.
 _PAIRS_A_BATCH = 16
+_LARGEST = 1e300  # that a file can hold
 
 
 @dataclass(frozen=True)
@@ -204,18 +205,15 @@ def find_roles(
         ValueFunctionError: a value is not one finite real number.
     """
     n = spectrum.n_features
-    most = 4 * n + 2 if max_calls is None else max_calls
-    if isinstance(most, int) and 0 < most < n + 2:
+    most = whole_number("max_calls", 4 * n + 2 if max_calls is None else max_calls, 1)
+    if most < n + 2:
         raise ArgumentError(
             f"max_calls={most}: each of {counted(n, 'unit')} is removed alone, which takes "
             f"{n + 2:,} calls; give so many, or explain coarser units"
         )
-    if by is not None and not (
-        isinstance(by, int | float) and not isinstance(by, bool) and 0 < by < math.inf
-    ):
-        raise ArgumentError(
-            f"by={by!r}; give how far the value has to move, a finite number above 0"
-        )
+    if by is not None:
+        wanted = "give how far the value has to move, a number above 0, 1e300 at most"
+        by = real_number("by", by, wanted, lambda distance: 0 < distance <= _LARGEST)
     asker = Asker(function, n, most)
     threshold, side, origin = _threshold(asker, score, by)
     alone = ~np.eye(n, dtype=np.bool_)
@@ -257,7 +255,7 @@ def find_roles(
 def _threshold(asker: Asker, score: str | None, by: float | None) -> tuple[float, float, str]:
     """How far a value has to move, which way the answer lies, and where that comes from."""
     if by is not None:
-        return float(by), 1.0 if asker.whole >= asker.nothing else -1.0, GIVEN
+        return by, 1.0 if asker.whole >= asker.nothing else -1.0, GIVEN
     at, origin = default_threshold(score, asker.whole, asker.nothing)
     side = 1.0 if asker.whole > at else -1.0
     return abs(asker.whole - at), side, f"as far as {origin}"
