@@ -6,6 +6,7 @@ import pytest
 import spex
 from sets.games import spare, table_game, true_smallest
 from spex.fourier.spectrum import Spectrum
+from spex.sets.goal import answer_side, keep_goal
 from spex.sets.refinement import correction
 
 
@@ -134,6 +135,39 @@ def test_larger_than_can_be_enumerated():
     only = e.smallest_sufficient(f, keep=4.1)
     assert set(only.features) >= {3, 17} and only.is_verified and only.smaller != "unknown"
     check_truth(only, f, n)
+
+
+def test_a_change_that_rounding_swallows_is_refused():
+    """An empty set is never the smallest change."""
+    e = explained(spare, 5)
+    for by in (1e-300, -1e-17):
+        with pytest.raises(spex.ArgumentError, match="lost in rounding"):
+            e.smallest_change(spare, by=by)
+        with pytest.raises(spex.ArgumentError, match="lost in rounding"):
+            e.roles(spare, by=abs(by))
+    above = np.nextafter(3.0, 4.0)
+    with pytest.raises(spex.ArgumentError, match="no half way"):
+        e.smallest_change(lambda m: np.where(m.all(axis=1), 3.0, above))
+
+
+def test_what_everything_lacks_cannot_be_kept():
+    e = explained(spare, 5)  # 3 with everything, 0 with nothing
+    with pytest.raises(spex.ArgumentError, match=r"keep=3.5 is above .* 3.0 or less"):
+        e.smallest_sufficient(spare, keep=3.5)
+    with pytest.raises(spex.ArgumentError, match=r"keep=-4 is below .* -3.0 or more"):
+        e.smallest_sufficient(lambda m: -spare(m), keep=-4)
+    same = e.smallest_sufficient(spare, keep=3.0)  # just as much is enough
+    assert same.wanted == "3 or more" and len(same.features) == 2
+    down = e.smallest_sufficient(lambda m: -spare(m), keep=-3)
+    assert down.wanted == "-3 or less" and len(down.features) == 2
+
+
+def test_the_side_of_log_odds_is_that_of_zero():
+    assert answer_side("log P(a) - log P(b)", 3.0, 5.0) == 1.0
+    assert keep_goal("log P(a) - log P(b)", 3.0, 5.0, 1.0).wanted == "1 or more"
+    assert answer_side("log P(a)", 3.0, 5.0) == -1.0
+    with pytest.raises(spex.ArgumentError, match="below"):
+        keep_goal("log P(a)", 3.0, 5.0, 1.0)
 
 
 def test_wrong_arguments():

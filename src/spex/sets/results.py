@@ -198,12 +198,18 @@ def smallest_set(
         ValueFunctionError: a value is not one finite real number.
     """
     n = spectrum.n_features
+    if roles is not None and not isinstance(roles, Roles):
+        raise ArgumentError(
+            f"roles is of type {type(roles).__name__}; give what e.roles(f) returned"
+        )
     if roles is not None and len(roles.units) != n:
         raise ArgumentError(
             f"roles are of {counted(len(roles.units), 'unit')}, and the explanation has "
             f"{counted(n, 'feature')}; give those of the same explanation"
         )
     asker = Asker(function, n, max_calls, None if roles is None else roles.measured())
+    if roles is not None:
+        roles.check_ends(asker.whole, asker.nothing)
     make: Callable[..., Goal] = change_goal if kind == CHANGE else keep_goal
     goal = make(score, asker.whole, asker.nothing, **thresholds)
     found = find_smallest(asker, Optimiser(spectrum), goal, kind == SUFFICIENT)

@@ -1,6 +1,6 @@
 """What each unit does for an answer: needed, redundant, harmful or unused, by measured calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from spex.errors import ArgumentError
 from spex.fourier.spectrum import Spectrum
 from spex.saving import Found
 from spex.sets.asking import Asker
-from spex.sets.goal import GIVEN, default_threshold
+from spex.sets.goal import FLIP, GIVEN, answer_side, default_threshold
 from spex.sets.local_search import LocalSearch
 from spex.wording import counted, short
 
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 NEEDED, REDUNDANT, HARMFUL, UNUSED = "needed", "redundant", "harmful", "unused"
 _ROLES = (NEEDED, REDUNDANT, HARMFUL, UNUSED)
+_HALF = "half of what separates everything from nothing"
 # Pairs that are looked at in one step, as many numbers as a feature has partners.
 _PAIRS_A_BATCH = 16
 _LARGEST = 1e300  # that a file can hold
+# Values of one mask agree to so much of the largest: models in float32 round by batch.
+_SAME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,15 @@ class Roles:
 
     Args:
         units: One for each feature, in order.
-        threshold: How far a value has to move to count, in its unit.
+        threshold: The distance that a value has to move to count, in its unit; moving just as far
+            is enough.
         origin: Where the threshold comes from, in words.
         start: The value with everything.
         n_calls: Distinct masks that the value function was asked for.
         pairs: Pairs that were measured, and what removing both changed. Redundancy of three and
             more units is not looked for.
         is_complete: Whether every pair that the surrogate proposed was measured.
+        nothing: The value with nothing; None in files of before it was kept.
     """
 
     units: tuple[Role, ...]
@@ -72,6 +77,26 @@ class Roles:
     n_calls: int
     pairs: tuple[tuple[int, int, float], ...]
     is_complete: bool
+    nothing: float | None = None
+
+    def check_ends(self, whole: float, nothing: float) -> None:
+        """Refuse roles that were measured on another function.
+
+        Args:
+            whole: f(all), measured now.
+            nothing: f(none), measured now.
+
+        Raises:
+            ArgumentError: it is not what it was, by more than rounding.
+        """
+        size = max(abs(whole), abs(nothing), *(abs(unit.change) for unit in self.units))
+        pairs = (("everything", self.start, whole), ("nothing", self.nothing, nothing))
+        for what, before, now in pairs:
+            if before is not None and abs(before - now) > _SAME * size:
+                raise ArgumentError(
+                    f"roles are of another function: its value with {what} was {before:.6g}, and "
+                    f"is {now:.6g} now; give e.roles(f) of the same f"
+                )
 
     def measured(self) -> tuple[BoolArray, FloatArray]:
         """The masks (m, n) with one or two units removed that were asked for, and their values."""
@@ -125,6 +150,7 @@ class Roles:
             "threshold": self.threshold,
             "origin": self.origin,
             "start": self.start,
+            "nothing": self.nothing,
             "n_calls": self.n_calls,
             "pairs": [list(pair) for pair in self.pairs],
             "is_complete": self.is_complete,
@@ -178,6 +204,7 @@ class Roles:
             n_calls=found["n_calls"].whole(),
             pairs=tuple(pairs),
             is_complete=complete.value,
+            nothing=found.get("nothing").number_or_none(),
         )
 
 
@@ -216,49 +243,65 @@ def find_roles(
         by = real_number("by", by, wanted, lambda distance: 0 < distance <= _LARGEST)
     asker = Asker(function, n, most)
     threshold, side, origin = _threshold(asker, score, by)
-    alone = ~np.eye(n, dtype=np.bool_)
+    changes = asker.ask(~np.eye(n, dtype=np.bool_)) - asker.whole
     # Towards the answer is up, whichever side of the threshold that is.
-    changes = asker.ask(alone) - asker.whole
     moved = side * changes
     roles = np.where(moved <= -threshold, NEEDED, np.where(moved >= threshold, HARMFUL, UNUSED))
-    free = np.flatnonzero(roles != NEEDED)
-    pairs = _proposed(spectrum, changes, free, side, threshold)
+    pairs = _proposed(spectrum, changes, np.flatnonzero(roles != NEEDED), side, threshold)
     pair_changes = _measured(asker, pairs)
-    partners: dict[int, dict[int, float]] = {}
-    for (a, b), change in pair_changes.items():
-        if side * change <= -threshold:
-            partners.setdefault(a, {})[b] = partners.setdefault(b, {})[a] = change
-    units = []
-    for i, role in enumerate(roles.tolist()):
-        others = partners.get(i, {}) if role == UNUSED else {}
-        units.append(
-            Role(
-                feature=i,
-                label=labels[i],
-                role=REDUNDANT if others else role,
-                change=float(changes[i]),
-                partners=tuple(sorted(others)),
-                pair_change=max(others.values(), key=abs) if others else None,
-            )
-        )
+    far = {pair: change for pair, change in pair_changes.items() if side * change <= -threshold}
     return Roles(
-        units=tuple(units),
+        units=_units(labels, roles.tolist(), changes.tolist(), far),
         threshold=threshold,
         origin=origin,
         start=asker.whole,
         n_calls=asker.n_calls,
         pairs=tuple((a, b, change) for (a, b), change in pair_changes.items()),
         is_complete=len(pair_changes) == len(pairs),
+        nothing=asker.nothing,
     )
+
+
+def _units(
+    labels: Sequence[str],
+    roles: Sequence[str],
+    changes: Sequence[float],
+    far: Mapping[tuple[int, int], float],
+) -> tuple[Role, ...]:
+    """The units with their partners, from pairs whose removal moves the value far enough."""
+    partners: dict[int, dict[int, float]] = {}
+    for (a, b), change in far.items():
+        partners.setdefault(a, {})[b] = partners.setdefault(b, {})[a] = change
+    units = []
+    for i, role in enumerate(roles):
+        others = partners.get(i, {}) if role == UNUSED else {}
+        units.append(
+            Role(
+                feature=i,
+                label=labels[i],
+                role=REDUNDANT if others else role,
+                change=changes[i],
+                partners=tuple(sorted(others)),
+                pair_change=max(others.values(), key=abs) if others else None,
+            )
+        )
+    return tuple(units)
 
 
 def _threshold(asker: Asker, score: str | None, by: float | None) -> tuple[float, float, str]:
     """How far a value has to move, which way the answer lies, and where that comes from."""
+    side = answer_side(score, asker.whole, asker.nothing)
     if by is not None:
-        return by, 1.0 if asker.whole >= asker.nothing else -1.0, GIVEN
+        if asker.whole + by == asker.whole:
+            raise ArgumentError(
+                f"by={by!r} is lost in rounding beside the value with everything, "
+                f"{asker.whole:g}; give a larger distance"
+            )
+        return by, side, GIVEN
     at, origin = default_threshold(score, asker.whole, asker.nothing)
-    side = 1.0 if asker.whole > at else -1.0
-    return abs(asker.whole - at), side, f"as far as {origin}"
+    # In words a distance, not a level.
+    told = f"the distance to {origin}" if origin == FLIP else _HALF
+    return abs(asker.whole - at), side, told
 
 
 def _proposed(
