@@ -98,6 +98,9 @@ class Explanation(Saved):
                 f"{counted(len(self.features), 'label')} for a spectrum of "
                 f"{counted(self.spectrum.n_features, 'feature')}"
             )
+        if not isinstance(self.sets, Sets):
+            raise ArgumentError(f"sets is of type {type(self.sets).__name__}; give a spex.Sets")
+        self.sets.check_features(self.n_features)
 
     @property
     def n_features(self) -> int:

@@ -161,6 +161,8 @@ class Smallest:
 class Sets:
     """The sets of an explanation; None for what was not asked.
 
+    Raises `ArgumentError` where a field is something else.
+
     Args:
         change: See `spex.Explanation.smallest_change`.
         sufficient: See `spex.Explanation.smallest_sufficient`.
@@ -170,6 +172,40 @@ class Sets:
     change: Smallest | None = None
     sufficient: Smallest | None = None
     roles: Roles | None = None
+
+    def __post_init__(self) -> None:
+        kinds: tuple[tuple[str, type], ...] = (
+            ("change", Smallest),
+            ("sufficient", Smallest),
+            ("roles", Roles),
+        )
+        for name, kind in kinds:
+            each = getattr(self, name)
+            if each is not None and not isinstance(each, kind):
+                raise ArgumentError(
+                    f"{name} is of type {type(each).__name__}; give a spex.{kind.__name__}"
+                )
+        for name, one in ((CHANGE, self.change), (SUFFICIENT, self.sufficient)):
+            if one is not None and one.kind != name:
+                raise ArgumentError(f"{name} is a set of kind {one.kind!r}; give it as {one.kind}")
+
+    def check_features(self, n_features: int) -> None:
+        """Refuse sets of another number of features.
+
+        Raises:
+            ArgumentError: one of them is.
+        """
+        sizes = {
+            "change": None if self.change is None else self.change.n_features,
+            "sufficient": None if self.sufficient is None else self.sufficient.n_features,
+            "roles": None if self.roles is None else len(self.roles.units),
+        }
+        for name, size in sizes.items():
+            if size is not None and size != n_features:
+                raise ArgumentError(
+                    f"sets.{name} is of {counted(size, 'feature')}, and the explanation has "
+                    f"{n_features:,}; give what was found with this explanation"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """As JSON content."""
