@@ -159,6 +159,14 @@ def test_a_limit_of_time_ends_an_unreachable_search():
     assert (found.is_verified, found.smaller, found.ended) == (False, "unknown", "time")
 
 
+def test_calls_without_end_list_no_sets_without_end():
+    blind = spex.Explanation(
+        tuple(map(str, range(30))), Spectrum.constant(1.0, 30), 0.0, (0.0, 0.0), 4, "linear", 4, 0
+    )
+    found = blind.smallest_change(lambda m: m[:, 0] * 1.0, to=2.0, max_calls=10**30, time_limit=0.3)
+    assert (found.is_verified, found.ended) == (False, "time")
+
+
 def test_the_time_of_the_function_does_not_count():
     def slow(masks):
         time.sleep(0.3)
@@ -172,6 +180,7 @@ def test_nothing_suffices_where_nothing_has_the_value():
     e = explained(spare, 5)
     found = e.smallest_sufficient(spare, keep=-1.0)
     assert found.features == () and found.smaller == "calls" and found.n_calls == 2
+    assert "No set is smaller" in found.says
 
 
 def test_larger_than_can_be_enumerated():

@@ -104,7 +104,9 @@ class Smallest:
                 none = f"No set was found with a value {self.wanted}: {_ENDS[self.ended]}"
             return f"{none}; {asked}. {told}the closest that was measured."
         told += f"{self.wanted} as wanted. "
-        if self.smaller == CALLS:
+        if not self.features:
+            why = "No set is smaller"
+        elif self.smaller == CALLS:
             why = "No smaller set does: all smaller ones were measured"
         elif self.smaller == SURROGATE:
             why = "By the surrogate no smaller set does, which is no proof"

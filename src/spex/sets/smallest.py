@@ -27,6 +27,7 @@ _BATCH, _NEAR_MISSES, _SHARE = 4, 6, 1 / 6
 _SIZES = 3  # so many next smaller sizes are looked at for sets just short of the goal
 # Where all smaller sets are no more than this, or n, they are measured, to be certain.
 _FEW = 32
+_MOST_LISTED = 1 << 20  # a second or two of computing, beside the calls
 _CHUNK = 256  # sets of one size that are measured together where all are
 
 
@@ -330,7 +331,7 @@ class _Search:
         total = sum(math.comb(self._n, size) for size in sizes)
         missing = total - sum(len(each) < len(sizes) for each in self._measured_sets())
         is_few = total <= self._asker.n_calls + max(_FEW, self._n)
-        if missing > self._asker.left or not (is_open or is_few):
+        if missing > min(self._asker.left, _MOST_LISTED) or not (is_open or is_few):
             return False
         for size in sizes:
             every = combinations(range(self._n), size)
