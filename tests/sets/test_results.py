@@ -70,6 +70,7 @@ def test_several_outputs_are_told_to_choose_one():
         (("change", "ended"), "x"),
         (("change", "n_features"), 6),
         (("roles", "nothing"), "x"),
+        (("roles", "values"), [1.0]),
         (("roles", "units"), []),
         (("roles", "is_complete"), "yes"),
         (("roles", "units", 0, "role"), "idle"),

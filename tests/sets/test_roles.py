@@ -94,6 +94,17 @@ def test_roles_of_another_function_are_refused():
             e.smallest_change(spare, roles=wrong)
 
 
+def test_what_roles_measured_is_not_rounded():
+    """0.3 + (0.1 - 0.3) is below 0.1: a set would seem to cross it."""
+
+    def f(masks):
+        return np.where(masks.all(axis=1), 0.3, np.where(masks.any(axis=1), 0.1, 0.0))
+
+    e = spex.explain(f, 3, 8)
+    found = e.smallest_change(f, to=0.1, roles=e.roles(f, by=0.15))
+    assert found.features == (0, 1, 2) and found.value == 0.0 and found.is_verified
+
+
 def test_a_threshold_is_told_as_a_distance():
     roles = spex.explain(spare, 5, 32).roles(spare)
     assert roles.threshold == 1.5

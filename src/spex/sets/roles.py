@@ -68,6 +68,8 @@ class Roles:
             more units is not looked for.
         is_complete: Whether every pair that the surrogate proposed was measured.
         nothing: The value with nothing; None in files of before it was kept.
+        values: The measured values without each unit, then without each pair, to the last digit;
+            empty in files of before they were kept.
     """
 
     units: tuple[Role, ...]
@@ -78,6 +80,7 @@ class Roles:
     pairs: tuple[tuple[int, int, float], ...]
     is_complete: bool
     nothing: float | None = None
+    values: tuple[float, ...] = ()
 
     def check_ends(self, whole: float, nothing: float) -> None:
         """Refuse roles that were measured on another function.
@@ -105,6 +108,8 @@ class Roles:
         masks[np.arange(n), np.arange(n)] = False
         for row, (a, b, _) in enumerate(self.pairs, n):
             masks[row, [a, b]] = False
+        if self.values:  # changes are rounded, and could move a value across a threshold
+            return masks, np.array(self.values)
         changes = [unit.change for unit in self.units] + [change for *_, change in self.pairs]
         return masks, self.start + np.array(changes)
 
@@ -151,6 +156,7 @@ class Roles:
             "origin": self.origin,
             "start": self.start,
             "nothing": self.nothing,
+            "values": list(self.values),
             "n_calls": self.n_calls,
             "pairs": [list(pair) for pair in self.pairs],
             "is_complete": self.is_complete,
@@ -205,6 +211,7 @@ class Roles:
             pairs=tuple(pairs),
             is_complete=complete.value,
             nothing=found.get("nothing").number_or_none(),
+            values=_values(found.get("values", []), n + len(pairs)),
         )
 
 
@@ -250,6 +257,7 @@ def find_roles(
     pairs = _proposed(spectrum, changes, np.flatnonzero(roles != NEEDED), side, threshold)
     pair_changes = _measured(asker, pairs)
     far = {pair: change for pair, change in pair_changes.items() if side * change <= -threshold}
+    removed: list[tuple[int, ...]] = [*((i,) for i in range(n)), *pair_changes]
     return Roles(
         units=_units(labels, roles.tolist(), changes.tolist(), far),
         threshold=threshold,
@@ -259,6 +267,7 @@ def find_roles(
         pairs=tuple((a, b, change) for (a, b), change in pair_changes.items()),
         is_complete=len(pair_changes) == len(pairs),
         nothing=asker.nothing,
+        values=tuple(asker.ask(_without(removed, n)).tolist()),
     )
 
 
@@ -331,9 +340,18 @@ def _measured(asker: Asker, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int,
     found: dict[tuple[int, int], float] = {}
     for at in range(0, len(pairs), _PAIRS_A_BATCH):
         batch = pairs[at : at + _PAIRS_A_BATCH]
-        masks = np.ones((len(batch), asker.n_features), dtype=np.bool_)
-        for row, pair in enumerate(batch):
-            masks[row, list(pair)] = False
-        values = asker.ask(masks) - asker.whole
+        values = asker.ask(_without(batch, asker.n_features)) - asker.whole
         found |= dict(zip(batch, values.tolist(), strict=True))
     return found
+
+
+def _without(removed: Sequence[tuple[int, ...]], n_features: int) -> BoolArray:
+    """(m, n) masks without each of the sets."""
+    masks = np.ones((len(removed), n_features), dtype=np.bool_)
+    for row, members in enumerate(removed):
+        masks[row, list(members)] = False
+    return masks
+
+
+def _values(found: Found, count: int) -> tuple[float, ...]:
+    return tuple(found.numbers(count).tolist()) if found.value != [] else ()
