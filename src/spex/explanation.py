@@ -98,6 +98,9 @@ class Explanation(Saved):
                 f"{counted(len(self.features), 'label')} for a spectrum of "
                 f"{counted(self.spectrum.n_features, 'feature')}"
             )
+        if not isinstance(self.sets, Sets):
+            raise ArgumentError(f"sets is of type {type(self.sets).__name__}; give a spex.Sets")
+        self.sets.check_features(self.n_features)
 
     @property
     def n_features(self) -> int:
@@ -209,6 +212,7 @@ class Explanation(Saved):
         by: float | None = None,
         max_calls: int = 100,
         roles: Roles | None = None,
+        time_limit: float = 60.0,
     ) -> Smallest:
         """The smallest set whose removal changes the answer: proposed here, verified by calls.
 
@@ -218,7 +222,10 @@ class Explanation(Saved):
                 log-odds, else half way between f(all) and f(none); `origin` of the result says so.
             by: Or how far the value has to move: -2.0 for a fall by 2 or more, 2.0 for a rise.
             max_calls: The most distinct masks that f is asked for.
-            roles: What `roles` found before; what it measured is not asked again, and helps.
+            roles: What `roles` found before, of the same f; what it measured is not asked again,
+                and helps.
+            time_limit: Seconds of computing, HiGHS and all proposals together; the time of f itself
+                does not count. After them the best set so far is returned.
 
         Returns:
             The set, its measured value, and how smaller sets are excluded.
@@ -227,38 +234,44 @@ class Explanation(Saved):
             ArgumentError: an argument is wrong, or there is no half way.
             ValueFunctionError: f does not return one finite real number for each mask.
         """
-        return self._smallest(CHANGE, f, max_calls, roles, to=to, by=by)
+        return self._smallest(CHANGE, f, max_calls, time_limit, roles, to=to, by=by)
 
     def smallest_sufficient(
         self,
         f: Callable[[BoolArray], Any],
         keep: float | None = None,
         max_calls: int = 100,
+        time_limit: float = 60.0,
     ) -> Smallest:
         """The smallest set that alone keeps the answer: proposed here, verified by calls.
 
         Args:
             f: See `smallest_change`.
-            keep: The value that the set alone has to reach, on the side where f(all) is; default:
-                the threshold of `smallest_change`.
+            keep: The value that the set alone has to have, or more; or less, where f(all) is below
+                f(none) (for log-odds: below 0). Default: the threshold of `smallest_change`, to be
+                on the side of f(all).
             max_calls: The most distinct masks that f is asked for.
+            time_limit: See `smallest_change`.
 
         Raises:
-            ArgumentError: see `smallest_change`.
+            ArgumentError: see `smallest_change`; or not even everything has the value `keep`.
             ValueFunctionError: see `smallest_change`.
         """
-        return self._smallest(SUFFICIENT, f, max_calls, None, keep=keep)
+        return self._smallest(SUFFICIENT, f, max_calls, time_limit, None, keep=keep)
 
     def _smallest(
         self,
         kind: str,
         f: Callable[[BoolArray], Any],
         max_calls: int,
+        time_limit: float,
         roles: Roles | None,
         **thresholds: float | None,
     ) -> Smallest:
         labels, score = distinct(self.features), self.context.score
-        return smallest_set(kind, f, self.spectrum, labels, score, max_calls, roles, **thresholds)
+        return smallest_set(
+            kind, f, self.spectrum, labels, score, max_calls, time_limit, roles, **thresholds
+        )
 
     def roles(
         self,

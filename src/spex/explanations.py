@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -71,6 +71,37 @@ class Explanations(Saved, Mapping[str, Explanation]):
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs, in their order."""
         return tuple(self._explanations)
+
+    def smallest_change(self, *_: object, **__: object) -> NoReturn:
+        """Refused: sets are about one output; see `spex.Explanation.smallest_change`.
+
+        Raises:
+            ArgumentError: always; it says how to choose an output.
+        """
+        self._choose("smallest_change")
+
+    def smallest_sufficient(self, *_: object, **__: object) -> NoReturn:
+        """Refused, as `smallest_change` is.
+
+        Raises:
+            ArgumentError: always.
+        """
+        self._choose("smallest_sufficient")
+
+    def roles(self, *_: object, **__: object) -> NoReturn:
+        """Refused, as `smallest_change` is.
+
+        Raises:
+            ArgumentError: always.
+        """
+        self._choose("roles")
+
+    def _choose(self, name: str) -> NoReturn:
+        first = self.outputs[0]
+        raise ArgumentError(
+            f"{name} is about one output, and there are {len(self):,}; choose one: "
+            f"es[{first!r}].{name}(f), with f of that output alone"
+        )
 
     def changed(self, change: Callable[[int, Explanation], Explanation]) -> "Explanations":
         """The same with each explanation replaced by `change(number, explanation)`."""

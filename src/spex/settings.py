@@ -4,7 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from spex.checks.arguments import MAX_EXACT_FEATURES, MAX_FEATURES, is_exhaustive, whole_number
+from spex.checks.arguments import (
+    MAX_EXACT_FEATURES,
+    MAX_FEATURES,
+    is_exhaustive,
+    real_number,
+    whole_number,
+)
 from spex.errors import ArgumentError
 from spex.f2.packing import n_words
 from spex.fitting.methods import METHODS, Method
@@ -66,11 +72,14 @@ class Settings:
             raise ArgumentError(
                 f"weighting={self.weighting!r} is unknown; choose one of {', '.join(WEIGHTINGS)}"
             )
-        target = self.target_r2
-        if target is not None and not (isinstance(target, int | float) and 0 < target <= 1):
-            raise ArgumentError(
-                f"target_r2={target!r}; it must be a number above 0 and at most 1, such as 0.9"
+        if self.target_r2 is not None:
+            target = real_number(
+                "target_r2",
+                self.target_r2,
+                "it must be a number above 0 and at most 1, such as 0.9",
+                lambda share: 0 < share <= 1,
             )
+            object.__setattr__(self, "target_r2", target)
         if self.method == "exact" and not self.is_exhaustive:
             limit = f"2^{n} = {1 << n}" if n <= 64 else f"2^{n}"
             raise ArgumentError(

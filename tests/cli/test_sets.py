@@ -108,23 +108,65 @@ def test_changed_inputs_are_refused(run, saved):
     assert status == 2 and "review.txt" in err
 
 
-def test_wrong_calls(run, saved):
+def test_wrong_calls(run, saved, loader):
     for arguments, told in (
         (["--change-to", 0, "--change-by", 1], "contradict"),
         (["--max-calls", 1], "--max-calls 1"),
         (["--html", "e.json"], "is the explanation itself"),
         (["--json", "x", "--html", "x"], "are the same file"),
         (["--model", "hf:other"], "the explanation is of smollm2"),
-        (["--change-by", 0], "by=0"),
+        (["--change-by", 0], "--change-by 0: is no change; give how far: -2"),
+        (["--change-by", "nan"], "--change-by nan: give a finite number"),
+        (["--change-to", "inf"], "--change-to inf: give a finite number"),
+        (["--keep", "-inf"], "--keep -inf: give a finite number"),
+        (["--keep", "x"], "--keep"),
     ):
+        loaded = loader.n_loaded
         status, _, err = run("sets", "e.json", *arguments)
-        assert status == 2 and told in err
+        assert status == 2 and told in err and loader.n_loaded == loaded
+
+
+def test_useless_thresholds_name_their_option(run, saved):
+    whole = spex.Explanation.load("e.json").observed[0]
+    for arguments, told in (
+        (["--change-by", 1e-30], "--change-by: by=1e-30 is lost in rounding"),
+        (["--change-to", whole], f"--change-to: to={whole} is the value with everything"),
+    ):
+        status, out, err = run("sets", "e.json", *arguments, "--json", "s.json")
+        assert status == 2 and told in err and out == "" and not Path("s.json").exists()
+
+
+def test_what_was_found_before_a_refusal_is_kept(run, saved):
+    status, out, err = run("sets", "e.json", "--keep", 5, "--json", "s.json", "--out", "f.json")
+    assert status == 2 and "--keep: keep=5.0 is above what everything has" in err
+    assert "Roles" in out and "keeps the answer" not in out
+    assert set(json.loads(Path("s.json").read_text())) == {"features", "change", "roles"}
+    assert spex.Explanation.load("f.json").sets.change.is_verified
+
+
+def test_a_change_beyond_everything_sets_nothing_to_keep(run, saved):
+    status, out, err = run("sets", "e.json", "--change-to", 5)
+    assert status == 0 and "no set that alone keeps the answer" in err and "give --keep" in err
+    assert "keeps the answer: value" not in out and "all were measured" in " ".join(out.split())
+
+
+def test_from_another_folder(run, saved, monkeypatch):
+    Path("other").mkdir()
+    monkeypatch.chdir("other")
+    status, _, err = run("sets", "../e.json")
+    assert status == 2 and "run this where 'spex explain' ran" in err
 
 
 def test_files_without_a_request_are_refused(run):
     spex.explain(lambda m: 1.0 * m[:, 0], 3, 8).save("python.json")
     status, _, err = run("sets", "python.json")
     assert status == 2 and "does not say how to ask its model again" in err
+    assert "made in Python" in err and "load('python.json').smallest_change(f)" in err
+    assert "make it again" not in err
+    Path("t.csv").write_text("a,b,value\n0,0,0\n0,1,1\n1,0,2\n1,1,3\n")
+    assert run("fit", "t.csv", "--out", "fit.json", "-q")[0] == 0
+    status, _, err = run("sets", "fit.json")
+    assert status == 2 and "a table of evaluations" in err and "make it again" not in err
     two = spex.explain(lambda m: np.stack([m[:, 0], m[:, 1]], 1) * 1.0, 3, 8)
     two.save("two.json")
     status, _, err = run("sets", "two.json")

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+import spex
 from spex.errors import ArgumentError
 from spex.fourier.spectrum import Spectrum
 from spex.sets.local_search import LocalSearch
@@ -147,9 +148,21 @@ def test_wrong_arguments():
     for arguments in ({"size": -1}, {"size": 1.5}, {"size": 1, "direction": "left"}):
         with pytest.raises(ArgumentError, match=r"size|direction"):
             most_changing(spectrum, **arguments)
-    for arguments in ({"time_limit": 0}, {"time_limit": math.nan}, {"gap": -1}):
-        with pytest.raises(ArgumentError, match="time_limit"):
-            most_changing(spectrum, 2, **arguments)
+    for name in ("time_limit", "gap"):
+        for value in (-1, math.nan, math.inf, "1", True, None, 10**400):
+            with pytest.raises(ArgumentError, match=name):
+                most_changing(spectrum, 2, **{name: value})
+    with pytest.raises(ArgumentError, match="direction"):
+        most_changing(spectrum, 2, ["up"])
+
+
+def test_an_explanation_is_no_spectrum():
+    e = spex.explain(lambda m: 1.0 * m[:, 0], 3, 8)
+    for search in (most_changing, removals):
+        with pytest.raises(ArgumentError, match=r"Explanation; give e\.spectrum"):
+            search(e, 2)
+        with pytest.raises(ArgumentError, match=r"dict; give a spex\.Spectrum"):
+            search({}, 2)
 
 
 def test_a_limit_of_time_is_told():

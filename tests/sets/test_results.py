@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import spex
@@ -27,6 +28,36 @@ def test_saved_and_read(tmp_path):
     assert "sets" not in plain.to_dict()
 
 
+def test_fields_of_another_kind_are_refused():
+    sets = kept().sets
+    for wrong in (
+        {"change": "x"},
+        {"change": sets.roles},
+        {"sufficient": {}},
+        {"roles": sets.change},
+        {"change": sets.sufficient},
+        {"sufficient": sets.change},
+    ):
+        with pytest.raises(spex.ArgumentError, match=f"^{next(iter(wrong))} is"):
+            Sets(**wrong)
+    with pytest.raises(spex.ArgumentError, match=r"give a spex\.Sets"):
+        replace(kept(), sets=sets.change)
+
+
+@pytest.mark.parametrize("name", ["change", "sufficient", "roles"])
+def test_sets_of_other_features_are_refused(name):
+    other = spex.explain(lambda m: 1.0 * m[:, 0], 7, 128)
+    with pytest.raises(spex.ArgumentError, match=rf"sets\.{name} is of 5 features.* has 7"):
+        replace(other, sets=Sets(**{name: getattr(kept().sets, name)}))
+
+
+def test_several_outputs_are_told_to_choose_one():
+    es = spex.explain(lambda m: np.stack([m[:, 0], m[:, 1]], 1) * 1.0, 3, 8)
+    for name in ("smallest_change", "smallest_sufficient", "roles"):
+        with pytest.raises(spex.ArgumentError, match=rf"choose one: es\['0'\]\.{name}"):
+            getattr(es, name)(spare, by=1.0)
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -36,6 +67,10 @@ def test_saved_and_read(tmp_path):
         (("change", "is_verified"), 1),
         (("change", "value"), None),
         (("sufficient", "n_calls_to_verified"), [1]),
+        (("change", "ended"), "x"),
+        (("change", "n_features"), 6),
+        (("roles", "nothing"), "x"),
+        (("roles", "values"), [1.0]),
         (("roles", "units"), []),
         (("roles", "is_complete"), "yes"),
         (("roles", "units", 0, "role"), "idle"),

@@ -76,6 +76,41 @@ def test_what_roles_measured_helps_the_search():
         spex.explain(lambda m: 1.0 * m[:, 0], 3, 8).smallest_change(spare, roles=roles)
 
 
+def test_roles_of_another_function_are_refused():
+    e = spex.explain(spare, 5, 32)
+    roles = e.roles(spare, by=1.0)
+    with pytest.raises(spex.ArgumentError, match="with everything was 3, and is 4 now"):
+        e.smallest_change(lambda m: spare(m) + 1.0, by=-1.0, roles=roles)
+
+    def else_at_nothing(masks):
+        return spare(masks) - 2.0 * ~masks.any(axis=1)
+
+    with pytest.raises(spex.ArgumentError, match="with nothing was 0, and is -2 now"):
+        e.smallest_change(else_at_nothing, roles=roles)
+    rounded = e.smallest_change(lambda m: spare(m).astype(np.float32) * (1 + 1e-7), roles=roles)
+    assert rounded.features == (2,)
+    for wrong in ("x", [], roles.units):
+        with pytest.raises(spex.ArgumentError, match=r"give what e\.roles"):
+            e.smallest_change(spare, roles=wrong)
+
+
+def test_what_roles_measured_is_not_rounded():
+    """0.3 + (0.1 - 0.3) is below 0.1: a set would seem to cross it."""
+
+    def f(masks):
+        return np.where(masks.all(axis=1), 0.3, np.where(masks.any(axis=1), 0.1, 0.0))
+
+    e = spex.explain(f, 3, 8)
+    found = e.smallest_change(f, to=0.1, roles=e.roles(f, by=0.15))
+    assert found.features == (0, 1, 2) and found.value == 0.0 and found.is_verified
+
+
+def test_a_threshold_is_told_as_a_distance():
+    roles = spex.explain(spare, 5, 32).roles(spare)
+    assert roles.threshold == 1.5
+    assert roles.origin == "half of what separates everything from nothing"
+
+
 def test_limits():
     e = spex.explain(spare, 5, 32)
     with pytest.raises(spex.ArgumentError, match="takes 7 calls"):

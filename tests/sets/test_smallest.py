@@ -1,11 +1,14 @@
 """Smallest sets against brute force, and what they claim when calls end."""
 
+import time
+
 import numpy as np
 import pytest
 
 import spex
 from sets.games import spare, table_game, true_smallest
 from spex.fourier.spectrum import Spectrum
+from spex.sets.goal import answer_side, keep_goal
 from spex.sets.refinement import correction
 
 
@@ -26,6 +29,10 @@ def explained(f, n, budget=None):
 def poor(f, n):
     """An explanation that knows main effects alone."""
     return spex.explain(f, n, 40, method="linear")
+
+
+def every_mask(n):
+    return np.arange(1 << n)[:, None] >> np.arange(n) & 1 == 1
 
 
 def check_truth(found, f, n):
@@ -116,10 +123,64 @@ def test_calls_end():
     assert "A smaller set may do" in two.says
 
 
+def test_where_no_set_exists_all_are_measured():
+    for n in (5, 7):
+        f = table_game(n, 3)
+        found = poor(f, n).smallest_change(f, by=-100.0, max_calls=1 << n)
+        assert not found.is_verified and found.smaller == "calls" and found.ended == "done"
+        assert found.n_calls == 1 << n and "No set has a value" in found.says
+        lower = np.array([f(mask[None])[0] for mask in every_mask(n)]).min()
+        assert found.value == lower
+
+
+def test_a_set_that_no_proposal_finds_is_found_by_calls():
+    """Time ends before any proposal; the calls that are left suffice for all sets."""
+
+    def f(masks):
+        return 1.0 - 1.0 * (masks == [True, False, True, False, True]).all(axis=1)
+
+    e = spex.Explanation(
+        tuple("abcde"), Spectrum.constant(1.0, 5), 0.0, (0.0, 0.0), 4, "linear", 4, 0
+    )
+    found = e.smallest_change(f, by=-1.0, time_limit=1e-9)
+    assert found.features == (1, 3) and found.smaller == "calls"
+    few = e.smallest_change(f, by=-1.0, time_limit=1e-9, max_calls=8)
+    assert (few.smaller, few.ended) == ("unknown", "time") and "time_limit" in few.says
+    few = e.smallest_change(f, by=-2.0, max_calls=8)
+    assert (few.smaller, few.ended) == ("unknown", "calls") and "max_calls" in few.says
+
+
+def test_a_limit_of_time_ends_an_unreachable_search():
+    n = 15
+    f = table_game(n, 3)
+    began = time.monotonic()
+    found = poor(f, n).smallest_change(f, by=-100.0, max_calls=5000, time_limit=0.5)
+    assert time.monotonic() - began < 4 and found.n_calls > 2
+    assert (found.is_verified, found.smaller, found.ended) == (False, "unknown", "time")
+
+
+def test_calls_without_end_list_no_sets_without_end():
+    blind = spex.Explanation(
+        tuple(map(str, range(30))), Spectrum.constant(1.0, 30), 0.0, (0.0, 0.0), 4, "linear", 4, 0
+    )
+    found = blind.smallest_change(lambda m: m[:, 0] * 1.0, to=2.0, max_calls=10**30, time_limit=0.3)
+    assert (found.is_verified, found.ended) == (False, "time")
+
+
+def test_the_time_of_the_function_does_not_count():
+    def slow(masks):
+        time.sleep(0.3)
+        return spare(masks)
+
+    found = explained(spare, 5).smallest_change(slow, to=2.0, time_limit=0.25)
+    assert found.features == (2,) and found.is_first
+
+
 def test_nothing_suffices_where_nothing_has_the_value():
     e = explained(spare, 5)
     found = e.smallest_sufficient(spare, keep=-1.0)
     assert found.features == () and found.smaller == "calls" and found.n_calls == 2
+    assert "No set is smaller" in found.says
 
 
 def test_larger_than_can_be_enumerated():
@@ -136,6 +197,39 @@ def test_larger_than_can_be_enumerated():
     check_truth(only, f, n)
 
 
+def test_a_change_that_rounding_swallows_is_refused():
+    """An empty set is never the smallest change."""
+    e = explained(spare, 5)
+    for by in (1e-300, -1e-17):
+        with pytest.raises(spex.ArgumentError, match="lost in rounding"):
+            e.smallest_change(spare, by=by)
+        with pytest.raises(spex.ArgumentError, match="lost in rounding"):
+            e.roles(spare, by=abs(by))
+    above = np.nextafter(3.0, 4.0)
+    with pytest.raises(spex.ArgumentError, match="no half way"):
+        e.smallest_change(lambda m: np.where(m.all(axis=1), 3.0, above))
+
+
+def test_what_everything_lacks_cannot_be_kept():
+    e = explained(spare, 5)  # 3 with everything, 0 with nothing
+    with pytest.raises(spex.ArgumentError, match=r"keep=3.5 is above .* 3.0 or less"):
+        e.smallest_sufficient(spare, keep=3.5)
+    with pytest.raises(spex.ArgumentError, match=r"keep=-4 is below .* -3.0 or more"):
+        e.smallest_sufficient(lambda m: -spare(m), keep=-4)
+    same = e.smallest_sufficient(spare, keep=3.0)  # just as much is enough
+    assert same.wanted == "3 or more" and len(same.features) == 2
+    down = e.smallest_sufficient(lambda m: -spare(m), keep=-3)
+    assert down.wanted == "-3 or less" and len(down.features) == 2
+
+
+def test_the_side_of_log_odds_is_that_of_zero():
+    assert answer_side("log P(a) - log P(b)", 3.0, 5.0) == 1.0
+    assert keep_goal("log P(a) - log P(b)", 3.0, 5.0, 1.0).wanted == "1 or more"
+    assert answer_side("log P(a)", 3.0, 5.0) == -1.0
+    with pytest.raises(spex.ArgumentError, match="below"):
+        keep_goal("log P(a)", 3.0, 5.0, 1.0)
+
+
 def test_wrong_arguments():
     e = explained(spare, 5)
     for arguments in (
@@ -145,8 +239,10 @@ def test_wrong_arguments():
         {"to": "low"},
         {"to": 3.0},
         {"max_calls": 1},
+        {"time_limit": 0},
+        {"time_limit": "1"},
     ):
-        with pytest.raises(spex.ArgumentError, match=r"to=|by=|max_calls"):
+        with pytest.raises(spex.ArgumentError, match=r"to=|by=|max_calls|time_limit"):
             e.smallest_change(spare, **arguments)
     with pytest.raises(spex.ArgumentError, match="keep='x'"):
         e.smallest_sufficient(spare, keep="x")
@@ -173,12 +269,19 @@ def test_left_out_errors_are_those_of_fits_without():
     rng = np.random.default_rng(0)
     inside, errors = rng.random((7, 5)) < 0.5, rng.normal(size=7)
     told = correction(inside, errors)
+    check_left_out(told, inside, errors)
+    inside, errors = rng.random((12, 5)) < 0.5, rng.normal(size=12)  # more values than features
+    check_left_out(correction(inside, errors), inside, errors)
+
+
+def check_left_out(told, inside, errors):
     # The same penalty: the mean size of a set is in the kernel.
     share = 1 / max(1.0, inside.sum(axis=1).mean())
     kernel = 1 + share * inside.astype(float) @ inside.T
     left_out = []
-    for i in range(7):
-        others = np.arange(7) != i
-        weights = np.linalg.solve(kernel[others][:, others] + 0.05 * np.eye(6), errors[others])
+    m = len(errors)
+    for i in range(m):
+        others = np.arange(m) != i
+        weights = np.linalg.solve(kernel[others][:, others] + 0.05 * np.eye(m - 1), errors[others])
         left_out.append(errors[i] - kernel[i, others] @ weights)
     assert told.error == pytest.approx(np.sqrt(np.mean(np.square(left_out))))

@@ -1,10 +1,14 @@
 """Checks of arguments that several public functions share, and the limits they enforce."""
 
+import math
 import operator
+from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 
 from spex.errors import ArgumentError
+from spex.wording import shorten
 
 MAX_FEATURES = 16_384
 # More masks than this are never evaluated exhaustively: 2^26 values are 0.5 GB.
@@ -22,8 +26,51 @@ def whole_number(name: str, value: object, least: int) -> int:
     except TypeError:
         number = None
     if number is None or isinstance(value, bool | np.bool_) or number < least:
-        raise ArgumentError(f"{name}={value!r}; it must be a whole number of at least {least}")
+        raise ArgumentError(
+            f"{name}={_shown(value)}; it must be a whole number of at least {least}"
+        )
     return number
+
+
+def real_number(
+    name: str, value: object, wanted: str, is_wanted: Callable[[float], bool] | None = None
+) -> float:
+    """A value as a float; numbers of NumPy are numbers, truth values are none.
+
+    Args:
+        name: Of the argument.
+        value: What was given.
+        wanted: What to give, for the message.
+        is_wanted: Whether a finite number will do; default: any.
+
+    Raises:
+        ArgumentError: it is no finite number, or not wanted.
+    """
+    number = math.nan
+    if isinstance(value, Real) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond all floats
+            number = math.inf
+    if not math.isfinite(number) or not (is_wanted is None or is_wanted(number)):
+        raise ArgumentError(f"{name}={_shown(value)}; {wanted}")
+    return number
+
+
+def seconds_of(name: str, value: object) -> float:
+    """A limit of time, in seconds.
+
+    Raises:
+        ArgumentError: it is no finite number above 0.
+    """
+    return real_number(name, value, "give seconds, a finite number above 0", lambda s: s > 0)
+
+
+def _shown(value: object) -> str:
+    try:
+        return shorten(repr(value))
+    except ValueError:  # Python does not write whole numbers of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def is_exhaustive(n_features: int, budget: int) -> bool:

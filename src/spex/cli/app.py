@@ -506,7 +506,7 @@ def sets(
         typer.Option(
             metavar="X",
             help="The value that a change has to cross; default: 0 for log-odds, else half way "
-            "between the values with everything and with nothing.",
+            "between the values with everything and with nothing. It may be below 0.",
         ),
     ] = None,
     change_by: Annotated[
@@ -518,7 +518,9 @@ def sets(
     keep: Annotated[
         float | None,
         typer.Option(
-            metavar="X", help="The value that a set has to keep alone; default: as --change-to."
+            metavar="X",
+            help="The value that a set has to keep alone; default: as --change-to. At most what "
+            "everything has (at least, where the answer lies low).",
         ),
     ] = None,
     max_calls: Annotated[

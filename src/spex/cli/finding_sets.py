@@ -1,6 +1,7 @@
 """`spex sets`: smallest sets and roles of a saved explanation, verified by calls of its model."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,11 +12,11 @@ import numpy as np
 from spex._typing import BoolArray, FloatArray
 from spex.cli.explaining import open_store, server_cost
 from spex.cli.functions import check_function, is_own, load_model, make_function, model_name
-from spex.cli.inputs import read_masker
+from spex.cli.inputs import read_masker, sources
 from spex.cli.request import Request
 from spex.cli.session import Session, check_distinct, check_output, console
 from spex.cli.showing import load, write_page
-from spex.errors import ArgumentError, StoreError
+from spex.errors import ArgumentError, SpexError, StoreError
 from spex.explanation import Explanation
 from spex.files import write_json
 from spex.inputs.image import Image
@@ -23,7 +24,8 @@ from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.models.servers.address import refuse_secret
 from spex.scores.parsing import parse_score
-from spex.sets.results import Sets
+from spex.sets.goal import answer_side, change_goal
+from spex.sets.results import Sets, Smallest
 from spex.sets.roles import Roles
 from spex.values.evaluator import values_of
 from spex.values.retrying import Retries, Retrying
@@ -61,19 +63,41 @@ def run(session: Session, path: Path, wanted: Wanted) -> None:
         Interrupted: Ctrl-C.
     """
     with session.interruptible():
+        _check_numbers(wanted)
         _check_outputs(path, wanted)
         explanation = _one(path)
         request = _request(path, explanation, wanted.model)
-        sets = _found(session, path, explanation, request, wanted)
-        explanation = dataclasses.replace(explanation, sets=sets)
-        _deliver(session, explanation, wanted)
+        sets, error = _found(session, path, explanation, request, wanted)
+        if sets != Sets():
+            explanation = dataclasses.replace(explanation, sets=sets)
+            _deliver(session, explanation, wanted)
+        if error is not None:
+            raise error
 
 
-def _check_outputs(path: Path, wanted: Wanted) -> None:
+def _check_numbers(wanted: Wanted) -> None:
+    numbers = {
+        "--change-to": wanted.change_to,
+        "--change-by": wanted.change_by,
+        "--keep": wanted.keep,
+    }
+    for option, number in numbers.items():
+        if number is not None and not math.isfinite(number):
+            raise ArgumentError(
+                f"{option} {number}: give a finite number, in the unit of the value; it may be "
+                "below 0"
+            )
+    if wanted.change_by == 0:
+        raise ArgumentError(
+            "--change-by 0: is no change; give how far: -2 for a fall by 2 or more, 2 for a rise"
+        )
     if wanted.change_to is not None and wanted.change_by is not None:
         raise ArgumentError("--change-to and --change-by contradict each other; give one of them")
     if wanted.max_calls is not None and wanted.max_calls < 2:
         raise ArgumentError(f"--max-calls {wanted.max_calls}: give 2 or more")
+
+
+def _check_outputs(path: Path, wanted: Wanted) -> None:
     outputs = {"--json": wanted.json, "--out": wanted.out, "--html": wanted.html}
     for option, output in outputs.items():
         if output is None:
@@ -104,10 +128,17 @@ def _request(path: Path, explanation: Explanation, model: str | None) -> Request
     """
     options = explanation.context.request
     if options is None:
+        command = explanation.context.command or ""
+        if command.startswith("spex explain"):
+            remedy = "an older 'spex explain' made it: make it again, or"
+        elif command.startswith("spex fit"):
+            remedy = "it was fitted to a table of evaluations, which names no model;"
+        else:
+            remedy = "it was made in Python, from a function that no file holds;"
         raise ArgumentError(
-            f"{path}: does not say how to ask its model again, for it was not made by this "
-            "version of 'spex explain'; make it again, or in Python: "
-            "spex.Explanation.load(...).smallest_change(f)"
+            f"{path}: does not say how to ask its model again; {remedy} in Python: "
+            f"spex.Explanation.load({str(path)!r}).smallest_change(f), with f the function that "
+            "was explained"
         )
     request = Request.from_json(options)
     refuse_secret(request.model)
@@ -124,7 +155,7 @@ def _request(path: Path, explanation: Explanation, model: str | None) -> Request
 
 def _found(
     session: Session, path: Path, explanation: Explanation, request: Request, wanted: Wanted
-) -> Sets:
+) -> tuple[Sets, SpexError | None]:
     retries = Retries(request.retries if is_own(request) else None, session.notice)
     with ExitStack() as stack:
 
@@ -138,12 +169,12 @@ def _found(
         if store is not None and source.identities is None:
             store = None
         asked = _Remembered(source, store)
-        sets = _searched(session, explanation, asked, wanted)
+        sets, error = _searched(session, explanation, asked, wanted)
     session.notice(f"asked for {counted(asked.n_calls, 'different mask')} in all")
     usage = getattr(getattr(function, "model", None), "usage", None)
     if usage is not None:
         session.notice(server_cost(usage))
-    return sets
+    return sets, error
 
 
 def _source(session: Session, request: Request, store: Store | None) -> Any:
@@ -153,6 +184,12 @@ def _source(session: Session, request: Request, store: Store | None) -> Any:
             "the input came from standard input and cannot be read again; save it as a file and "
             "explain that"
         )
+    for option, file in sources(request).items():
+        if not Path(file).is_absolute() and not Path(file).exists():
+            raise ArgumentError(
+                f"{option} {file}: is not in this folder, {Path.cwd()}; run this where "
+                "'spex explain' ran"
+            )
     score = parse_score(request.score, request.answer, request.max_new_tokens)
     masker = read_masker(request)
     check_function(request, masker)
@@ -205,15 +242,66 @@ def _searched(
     explanation: Explanation,
     f: Callable[[BoolArray], FloatArray],
     wanted: Wanted,
-) -> Sets:
+) -> tuple[Sets, SpexError | None]:
+    """What was found, and the error that ended it, if one did."""
     calls = _DEFAULT_CALLS if wanted.max_calls is None else wanted.max_calls
-    roles = _roles(session, explanation, f, wanted)
-    session.notice("looking for the smallest set whose removal changes the answer")
-    change = explanation.smallest_change(f, wanted.change_to, wanted.change_by, calls, roles)
-    session.notice("looking for the smallest set that alone keeps it")
+    roles: Roles | None = None
+    change: Smallest | None = None
+    sufficient: Smallest | None = None
+    try:
+        ends = f(np.repeat([[True], [False]], explanation.n_features, axis=1)).tolist()
+        _check_change(explanation, ends, wanted)
+        roles = _roles(session, explanation, f, wanted, ends[0])
+        session.notice("looking for the smallest set whose removal changes the answer")
+        change = explanation.smallest_change(f, wanted.change_to, wanted.change_by, calls, roles)
+        if not _is_beyond(explanation, ends, wanted):
+            session.notice("looking for the smallest set that alone keeps it")
+            sufficient = _sufficient(explanation, f, wanted, calls)
+        else:
+            session.notice(
+                f"no set that alone keeps the answer: not even everything, {ends[0]:g}, has the "
+                f"value of --change-to {wanted.change_to:g}; give --keep as well"
+            )
+    except SpexError as error:
+        return Sets(change, sufficient, roles), error
+    return Sets(change, sufficient, roles), None
+
+
+def _check_change(explanation: Explanation, ends: list[float], wanted: Wanted) -> None:
+    """Refuse a useless change before calls are spent on the roles.
+
+    Raises:
+        ArgumentError: it is; the message names the option.
+    """
+    option = "" if wanted.change_to is None else "--change-to: "
+    option = option if wanted.change_by is None else "--change-by: "
+    try:
+        whole, nothing = ends
+        change_goal(explanation.context.score, whole, nothing, wanted.change_to, wanted.change_by)
+    except ArgumentError as error:
+        raise ArgumentError(f"{option}{error}") from None
+
+
+def _is_beyond(explanation: Explanation, ends: list[float], wanted: Wanted) -> bool:
+    """Whether only --change-to could say what to keep, and not even everything has it."""
+    if wanted.keep is not None or wanted.change_to is None:
+        return False
+    whole, nothing = ends
+    return answer_side(explanation.context.score, whole, nothing) * (wanted.change_to - whole) > 0
+
+
+def _sufficient(
+    explanation: Explanation,
+    f: Callable[[BoolArray], FloatArray],
+    wanted: Wanted,
+    calls: int,
+) -> Smallest:
     keep = wanted.change_to if wanted.keep is None else wanted.keep
-    sufficient = explanation.smallest_sufficient(f, keep, calls)
-    return Sets(change, sufficient, roles)
+    try:
+        return explanation.smallest_sufficient(f, keep, calls)
+    except ArgumentError as error:
+        # Where the change was well said by its own option, this is about the other one.
+        raise ArgumentError(f"--keep: {error}") from None
 
 
 def _roles(
@@ -221,6 +309,7 @@ def _roles(
     explanation: Explanation,
     f: Callable[[BoolArray], FloatArray],
     wanted: Wanted,
+    whole: float,
 ) -> Roles | None:
     """Roles with the threshold of the change; None where the calls do not suffice."""
     n = explanation.n_features
@@ -230,9 +319,8 @@ def _roles(
     session.notice("removing each unit alone")
     by = None if wanted.change_by is None else abs(wanted.change_by)
     if wanted.change_to is not None:
-        whole = float(f(np.ones((1, n), dtype=np.bool_))[0])
         by = abs(whole - wanted.change_to)
-    return explanation.roles(f, by or None, wanted.max_calls)
+    return explanation.roles(f, by, wanted.max_calls)
 
 
 def _deliver(session: Session, explanation: Explanation, wanted: Wanted) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spex._typing import FloatArray, IntArray
-from spex.checks.arguments import MAX_FEATURES, is_exhaustive, whole_number
+from spex.checks.arguments import MAX_FEATURES, is_exhaustive, real_number, whole_number
 from spex.errors import ArgumentError
 from spex.fourier.design import Design, design_cost
 from spex.fourier.mask_design import DRAWN_OF_SPEX, coded_design, least_budget
@@ -137,11 +137,12 @@ def plan(
     budget = whole_number("budget", budget, 1)
     max_degree = min(whole_number("max_degree", max_degree, 1), n)
     seed = whole_number("seed", seed, 0)
-    if not 0 <= noise < 1:
-        raise ArgumentError(f"noise={noise}; it is a share of the variance, from 0 to below 1")
-    planner = _Planner(n, max_degree, float(noise), seed)
+    noise = real_number(
+        "noise", noise, "it is a share of the variance, from 0 to below 1", lambda x: 0 <= x < 1
+    )
+    planner = _Planner(n, max_degree, noise, seed)
     offers = tuple(planner.offer(multiple * budget) for multiple in _MULTIPLES)
-    return Plan(n, max_degree, float(noise), offers, tuple(planner.advice(offers)))
+    return Plan(n, max_degree, noise, offers, tuple(planner.advice(offers)))
 
 
 class _Planner:

@@ -98,7 +98,8 @@ def roles_say(roles: Roles) -> str:
     """What the roles mean here, in a few sentences."""
     n_unused = len(roles["unused"])
     told = (
-        f"A change counts from {roles.threshold:.4g} on ({one_line(roles.origin)}). "
+        f"A unit counts where it moves the value by {roles.threshold:.4g} or more "
+        f"({one_line(roles.origin)}). "
         f"Each unit was removed alone, and {counted(len(roles.pairs), 'pair')} that the surrogate "
         f"proposed; the model was asked {counted(roles.n_calls, 'time')}. "
         f"{counted(n_unused, 'unit')} did neither."

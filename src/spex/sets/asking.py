@@ -1,5 +1,6 @@
 """Values of a function at masks, each asked once, up to a limit of calls."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ class Asker:
         whole: The value with all features.
         nothing: The value with none.
         n_known: Masks that were known before.
+        seconds: Wall clock that the function itself has taken.
 
     Raises:
         ArgumentError: the function is none, has other features, or the limit is too small.
@@ -54,6 +56,7 @@ class Asker:
         self._function = function
         self._most = whole_number("max_calls", max_calls, _LEAST_CALLS)
         self.n_features = n_features
+        self.seconds = 0.0
         self._values: dict[bytes, float] = {}
         self._masks: list[BoolArray] = []
         if known is not None:
@@ -81,11 +84,16 @@ class Asker:
     def ask(self, masks: BoolArray) -> FloatArray:
         """Values of (m, n) masks: (m,) float64; NaN for masks beyond the limit."""
         keys = [mask.tobytes() for mask in masks]
-        new = [i for i, key in enumerate(keys) if key not in self._values and key not in keys[:i]]
-        new = new[: self.left]
+        places: dict[bytes, int] = {}
+        for i, key in enumerate(keys):
+            if key not in self._values:
+                places.setdefault(key, i)
+        new = list(places.values())[: self.left]
         if new:
+            began = time.monotonic()
             # The function gets its own copy, as in `spex.explain`.
             values = checked_values(self._function(masks[new].copy()), masks[new])
+            self.seconds += time.monotonic() - began
             if values.shape[1] != 1:
                 raise ArgumentError(
                     f"f gives {values.shape[1]} numbers for each mask; sets are about one: give a "

@@ -4,11 +4,12 @@ import math
 import re
 from dataclasses import dataclass
 
+from spex.checks.arguments import real_number
 from spex.errors import ArgumentError
 
 # `Context.score` of `spex.LogOdds`: at 0 the two answers are equally likely.
 _LOG_ODDS = re.compile(r"log P\(.*\) - log P\(.*\)", re.DOTALL)
-_FLIP = "where the log-odds flip"
+FLIP = "where the log-odds flip"
 _HALF_WAY = "half way between the value with everything and with nothing"
 GIVEN = "as given"
 
@@ -58,13 +59,25 @@ def default_threshold(score: str | None, whole: float, nothing: float) -> tuple[
         ArgumentError: with everything and with nothing the value is the same.
     """
     if score is not None and _LOG_ODDS.fullmatch(score) and whole != 0:
-        return 0.0, _FLIP
-    if whole == nothing:
+        return 0.0, FLIP
+    middle = (whole + nothing) / 2
+    if middle in (whole, nothing):  # they are equal, or all but equal
         raise ArgumentError(
             f"the value is {whole:g} with everything and with nothing, so that there is no half "
             "way; give a threshold: to=, by= or keep= (--change-to, --change-by, --keep)"
         )
-    return (whole + nothing) / 2, _HALF_WAY
+    return middle, _HALF_WAY
+
+
+def answer_side(score: str | None, whole: float, nothing: float) -> float:
+    """Which way the answer lies: 1.0 up, -1.0 down.
+
+    For log-odds the side of 0 on which f(all) is; else as f(all) is seen from f(none), up where
+    both are equal.
+    """
+    if score is not None and _LOG_ODDS.fullmatch(score) and whole != 0:
+        return math.copysign(1.0, whole)
+    return 1.0 if whole >= nothing else -1.0
 
 
 def change_goal(
@@ -81,6 +94,11 @@ def change_goal(
         moved = _number("by", by)
         if moved == 0:
             raise ArgumentError("by=0 is no change; give how far: -2.0 for a fall, 2.0 for a rise")
+        if whole + moved == whole:
+            raise ArgumentError(
+                f"by={by!r} is lost in rounding beside the value with everything, {whole:g}; give "
+                "a larger change"
+            )
         return Goal(whole + moved, math.copysign(1.0, moved), False, GIVEN)
     if to is None:
         threshold, origin = default_threshold(score, whole, nothing)
@@ -94,20 +112,24 @@ def change_goal(
 def keep_goal(score: str | None, whole: float, nothing: float, keep: float | None) -> Goal:
     """The goal of a set that alone keeps the answer: on the side of f(all).
 
+    `keep` itself is enough, f(all) included.
+
     Raises:
-        ArgumentError: the value with everything does not tell which side is meant.
+        ArgumentError: there is no half way, or not even everything has the value `keep`.
     """
     if keep is None:
         threshold, origin = default_threshold(score, whole, nothing)
         return Goal(threshold, math.copysign(1.0, whole - threshold), True, origin)
     threshold = _number("keep", keep)
-    if threshold == whole:  # the side away from nothing
-        return Goal(threshold, 1.0 if whole >= nothing else -1.0, False, GIVEN)
-    return Goal(threshold, math.copysign(1.0, whole - threshold), False, GIVEN)
+    side = answer_side(score, whole, nothing)
+    if side * (threshold - whole) > 0:
+        raise ArgumentError(
+            f"keep={keep!r} is {'above' if side > 0 else 'below'} what everything has: the value "
+            f"is {whole} with everything and {nothing:g} with nothing; give {whole} or "
+            f"{'less' if side > 0 else 'more'}"
+        )
+    return Goal(threshold, side, False, GIVEN)
 
 
 def _number(name: str, value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):  # type: ignore[arg-type]
-        raise ArgumentError(f"{name}={value!r}; give a finite number, in the unit of the value")
-    return float(value)  # type: ignore[arg-type]
+    return real_number(name, value, "give a finite number, in the unit of the value")

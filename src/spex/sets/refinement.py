@@ -1,5 +1,6 @@
 """A surrogate corrected by values that were measured around its proposals."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,10 +39,15 @@ def correction(inside: BoolArray, errors: FloatArray) -> Correction:
     """
     members = inside.astype(np.float64)
     share = 1.0 / max(1.0, float(members.sum(axis=1).mean()))
-    kernel = 1.0 + share * members @ members.T
-    inverse = np.linalg.inv(kernel + _NOISE * np.eye(len(kernel)))
-    weights = inverse @ errors
-    left_out = weights / np.diag(inverse)
+    wide = np.hstack([np.ones((len(members), 1)), math.sqrt(share) * members])
+    if len(wide) <= wide.shape[1]:
+        inverse = np.linalg.inv(wide @ wide.T + _NOISE * np.eye(len(wide)))
+        weights, diagonal = inverse @ errors, np.diag(inverse)
+    else:  # the same in n + 1 dimensions (Woodbury): there may be thousands of values
+        solved = np.linalg.solve(wide.T @ wide + _NOISE * np.eye(wide.shape[1]), wide.T)
+        weights = (errors - wide @ (solved @ errors)) / _NOISE
+        diagonal = (1.0 - np.einsum("ij,ji->i", wide, solved)) / _NOISE
+    left_out = weights / diagonal
     return Correction(
         offset=float(weights.sum()),
         linear=share * (members.T @ weights),

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from spex._typing import Interaction
-from spex.checks.arguments import whole_number
+from spex.checks.arguments import real_number, seconds_of, whole_number
 from spex.errors import ArgumentError
 from spex.fourier.spectrum import Spectrum
 from spex.sets.optimiser import Optimiser
@@ -67,6 +67,7 @@ def most_changing(
         ArgumentError: an argument is wrong, or the spectrum has too many interactions.
     """
     check_direction(direction)
+    _check_spectrum(spectrum)
     return _most_changing(Optimiser(spectrum), size, direction, time_limit, gap)
 
 
@@ -93,6 +94,7 @@ def removals(
         ArgumentError: see `most_changing`.
     """
     check_direction(direction)
+    _check_spectrum(spectrum)
     whole_number("largest", largest, 1)
     _check_size("largest", largest, spectrum.n_features)
     optimiser, found = Optimiser(spectrum), []
@@ -109,10 +111,17 @@ def check_direction(direction: str) -> None:
     Raises:
         ArgumentError: it is none of both, down and up.
     """
-    if direction not in _DIRECTIONS:
+    if not isinstance(direction, str) or direction not in _DIRECTIONS:
         raise ArgumentError(
             f"direction={direction!r} is unknown; choose one of {', '.join(_DIRECTIONS)}"
         )
+
+
+def _check_spectrum(spectrum: object) -> None:
+    if not isinstance(spectrum, Spectrum):
+        # An explanation, most likely.
+        remedy = "e.spectrum" if hasattr(spectrum, "spectrum") else "a spex.Spectrum"
+        raise ArgumentError(f"spectrum is of type {type(spectrum).__name__}; give {remedy}")
 
 
 def _check_size(name: str, size: int, n_features: int) -> None:
@@ -133,10 +142,8 @@ def _most_changing(
 ) -> Removal:
     size = whole_number("size", size, 0)
     _check_size("size", size, optimiser.spectrum.n_features)
-    if not time_limit > 0 or not 0 <= gap < math.inf:
-        raise ArgumentError(
-            f"time_limit={time_limit!r}, gap={gap!r}; give seconds above 0, and a gap of 0 or more"
-        )
+    time_limit = seconds_of("time_limit", time_limit)
+    gap = real_number("gap", gap, "give a relative gap of 0 or more", lambda g: g >= 0)
     began = time.monotonic()
     signs = _DIRECTIONS[direction]
     found = []

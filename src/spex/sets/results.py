@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, Interaction
+from spex.checks.arguments import seconds_of
 from spex.errors import ArgumentError
 from spex.fourier.spectrum import Spectrum
 from spex.saving import Found
@@ -14,10 +15,24 @@ from spex.sets.asking import Asker
 from spex.sets.goal import Goal, change_goal, keep_goal
 from spex.sets.optimiser import Optimiser
 from spex.sets.roles import Roles
-from spex.sets.smallest import CALLS, SURROGATE, UNKNOWN, find_smallest
+from spex.sets.smallest import (
+    CALLS,
+    DONE,
+    PROPOSALS,
+    SURROGATE,
+    TIME,
+    UNKNOWN,
+    find_smallest,
+)
 from spex.wording import counted
 
 CHANGE, SUFFICIENT = "change", "sufficient"
+_ENDS = {
+    DONE: "the search is done",
+    CALLS: "the calls ended first (max_calls)",
+    TIME: "the time ended first (time_limit)",
+    PROPOSALS: "the surrogate proposes no more",
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +51,12 @@ class Smallest:
         origin: Where its threshold comes from, in words.
         is_verified: Whether `value` reaches the goal.
         smaller: How smaller sets are excluded. "calls": all were measured and fail, so that there
-            is truly none. "surrogate": some were measured and failed, and by the surrogate,
-            corrected by what was measured, no other reaches the goal; the value function may know
-            one. "unknown": calls or time ended before that was clear.
+            is truly none; where `is_verified` is false, all sets were, so that none reaches the
+            goal. "surrogate": some were measured and failed, and by the surrogate, corrected by
+            what was measured, no other reaches the goal; the value function may know one.
+            "unknown": the search ended before that was clear.
+        ended: What ended a search whose `smaller` is "unknown": "calls" (`max_calls`), "time"
+            (`time_limit`) or "proposals" (the surrogate had no more); else "done".
         is_irreducible: Whether each set with one member less was measured and fails.
         n_calls: Distinct masks that the value function was asked for, everything and nothing
             included.
@@ -47,6 +65,7 @@ class Smallest:
             None where there is none.
         n_proposals: Sets that the surrogate proposed and that were measured.
         is_first: Whether the first proposal reached the goal.
+        n_features: n of the explanation.
     """
 
     kind: str
@@ -59,12 +78,14 @@ class Smallest:
     origin: str
     is_verified: bool
     smaller: str
+    ended: str
     is_irreducible: bool
     n_calls: int
     n_known: int
     n_calls_to_verified: tuple[int, int] | None
     n_proposals: int
     is_first: bool
+    n_features: int
 
     @property
     def says(self) -> str:
@@ -78,17 +99,19 @@ class Smallest:
         if self.n_known:
             asked += f" beside {self.n_known:,} values measured before"
         if not self.is_verified:
-            return (
-                f"No set was found with a value {self.wanted}; {asked}. {told}the closest that "
-                "was measured."
-            )
+            none = f"No set has a value {self.wanted}: all were measured"
+            if self.smaller != CALLS:
+                none = f"No set was found with a value {self.wanted}: {_ENDS[self.ended]}"
+            return f"{none}; {asked}. {told}the closest that was measured."
         told += f"{self.wanted} as wanted. "
-        if self.smaller == CALLS:
+        if not self.features:
+            why = "No set is smaller"
+        elif self.smaller == CALLS:
             why = "No smaller set does: all smaller ones were measured"
         elif self.smaller == SURROGATE:
             why = "By the surrogate no smaller set does, which is no proof"
         else:
-            why = "A smaller set may do: calls or time ended first"
+            why = f"A smaller set may do: {_ENDS[self.ended]}"
         less = ", and without any one of its members it fails" if self.is_irreducible else ""
         return f"{told}{why}{less if self.smaller != CALLS else ''}; {asked}."
 
@@ -125,18 +148,22 @@ class Smallest:
             origin=found["origin"].text(),
             is_verified=_flag(found["is_verified"]),
             smaller=_one_of(found["smaller"], (CALLS, SURROGATE, UNKNOWN)),
+            ended=_one_of(found["ended"], tuple(_ENDS)),
             is_irreducible=_flag(found["is_irreducible"]),
             n_calls=found["n_calls"].whole(),
             n_known=found["n_known"].whole(),
             n_calls_to_verified=None if calls.value is None else _two(calls),
             n_proposals=found["n_proposals"].whole(),
             is_first=_flag(found["is_first"]),
+            n_features=found["n_features"].whole(n, n),
         )
 
 
 @dataclass(frozen=True)
 class Sets:
     """The sets of an explanation; None for what was not asked.
+
+    Raises `ArgumentError` where a field is something else.
 
     Args:
         change: See `spex.Explanation.smallest_change`.
@@ -147,6 +174,40 @@ class Sets:
     change: Smallest | None = None
     sufficient: Smallest | None = None
     roles: Roles | None = None
+
+    def __post_init__(self) -> None:
+        kinds: tuple[tuple[str, type], ...] = (
+            ("change", Smallest),
+            ("sufficient", Smallest),
+            ("roles", Roles),
+        )
+        for name, kind in kinds:
+            each = getattr(self, name)
+            if each is not None and not isinstance(each, kind):
+                raise ArgumentError(
+                    f"{name} is of type {type(each).__name__}; give a spex.{kind.__name__}"
+                )
+        for name, one in ((CHANGE, self.change), (SUFFICIENT, self.sufficient)):
+            if one is not None and one.kind != name:
+                raise ArgumentError(f"{name} is a set of kind {one.kind!r}; give it as {one.kind}")
+
+    def check_features(self, n_features: int) -> None:
+        """Refuse sets of another number of features.
+
+        Raises:
+            ArgumentError: one of them is.
+        """
+        sizes = {
+            "change": None if self.change is None else self.change.n_features,
+            "sufficient": None if self.sufficient is None else self.sufficient.n_features,
+            "roles": None if self.roles is None else len(self.roles.units),
+        }
+        for name, size in sizes.items():
+            if size is not None and size != n_features:
+                raise ArgumentError(
+                    f"sets.{name} is of {counted(size, 'feature')}, and the explanation has "
+                    f"{n_features:,}; give what was found with this explanation"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """As JSON content."""
@@ -178,6 +239,7 @@ def smallest_set(
     labels: Sequence[str],
     score: str | None,
     max_calls: int,
+    time_limit: float,
     roles: Roles | None = None,
     **thresholds: float | None,
 ) -> Smallest:
@@ -190,6 +252,7 @@ def smallest_set(
         labels: The n labels.
         score: What the values measure; see `spex.sets.goal.default_threshold`.
         max_calls: The most distinct masks asked for.
+        time_limit: Seconds of computing.
         roles: What was measured before.
         **thresholds: `to` and `by` of a change, `keep` of a sufficient set.
 
@@ -198,15 +261,22 @@ def smallest_set(
         ValueFunctionError: a value is not one finite real number.
     """
     n = spectrum.n_features
+    seconds = seconds_of("time_limit", time_limit)
+    if roles is not None and not isinstance(roles, Roles):
+        raise ArgumentError(
+            f"roles is of type {type(roles).__name__}; give what e.roles(f) returned"
+        )
     if roles is not None and len(roles.units) != n:
         raise ArgumentError(
             f"roles are of {counted(len(roles.units), 'unit')}, and the explanation has "
             f"{counted(n, 'feature')}; give those of the same explanation"
         )
     asker = Asker(function, n, max_calls, None if roles is None else roles.measured())
+    if roles is not None:
+        roles.check_ends(asker.whole, asker.nothing)
     make: Callable[..., Goal] = change_goal if kind == CHANGE else keep_goal
     goal = make(score, asker.whole, asker.nothing, **thresholds)
-    found = find_smallest(asker, Optimiser(spectrum), goal, kind == SUFFICIENT)
+    found = find_smallest(asker, Optimiser(spectrum), goal, kind == SUFFICIENT, seconds)
     mask = np.full((1, n), kind == CHANGE)
     mask[0, list(found.features)] = kind == SUFFICIENT
     return Smallest(
@@ -214,6 +284,7 @@ def smallest_set(
         labels=tuple(labels[i] for i in found.features),
         predicted=float(spectrum.predict(mask)[0]),
         start=asker.whole,
+        n_features=n,
         wanted=goal.wanted,
         origin=goal.origin,
         **asdict(found),

@@ -1,18 +1,18 @@
 """What each unit does for an answer: needed, redundant, harmful or unused, by measured calls."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
+from spex.checks.arguments import real_number, whole_number
 from spex.errors import ArgumentError
 from spex.fourier.spectrum import Spectrum
 from spex.saving import Found
 from spex.sets.asking import Asker
-from spex.sets.goal import GIVEN, default_threshold
+from spex.sets.goal import FLIP, GIVEN, answer_side, default_threshold
 from spex.sets.local_search import LocalSearch
 from spex.wording import counted, short
 
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 NEEDED, REDUNDANT, HARMFUL, UNUSED = "needed", "redundant", "harmful", "unused"
 _ROLES = (NEEDED, REDUNDANT, HARMFUL, UNUSED)
+_HALF = "half of what separates everything from nothing"
 # Pairs that are looked at in one step, as many numbers as a feature has partners.
 _PAIRS_A_BATCH = 16
+_LARGEST = 1e300  # that a file can hold
+# Values of one mask agree to so much of the largest: models in float32 round by batch.
+_SAME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,17 @@ class Roles:
 
     Args:
         units: One for each feature, in order.
-        threshold: How far a value has to move to count, in its unit.
+        threshold: The distance that a value has to move to count, in its unit; moving just as far
+            is enough.
         origin: Where the threshold comes from, in words.
         start: The value with everything.
         n_calls: Distinct masks that the value function was asked for.
         pairs: Pairs that were measured, and what removing both changed. Redundancy of three and
             more units is not looked for.
         is_complete: Whether every pair that the surrogate proposed was measured.
+        nothing: The value with nothing; None in files of before it was kept.
+        values: The measured values without each unit, then without each pair, to the last digit;
+            empty in files of before they were kept.
     """
 
     units: tuple[Role, ...]
@@ -71,6 +79,27 @@ class Roles:
     n_calls: int
     pairs: tuple[tuple[int, int, float], ...]
     is_complete: bool
+    nothing: float | None = None
+    values: tuple[float, ...] = ()
+
+    def check_ends(self, whole: float, nothing: float) -> None:
+        """Refuse roles that were measured on another function.
+
+        Args:
+            whole: f(all), measured now.
+            nothing: f(none), measured now.
+
+        Raises:
+            ArgumentError: it is not what it was, by more than rounding.
+        """
+        size = max(abs(whole), abs(nothing), *(abs(unit.change) for unit in self.units))
+        pairs = (("everything", self.start, whole), ("nothing", self.nothing, nothing))
+        for what, before, now in pairs:
+            if before is not None and abs(before - now) > _SAME * size:
+                raise ArgumentError(
+                    f"roles are of another function: its value with {what} was {before:.6g}, and "
+                    f"is {now:.6g} now; give e.roles(f) of the same f"
+                )
 
     def measured(self) -> tuple[BoolArray, FloatArray]:
         """The masks (m, n) with one or two units removed that were asked for, and their values."""
@@ -79,6 +108,8 @@ class Roles:
         masks[np.arange(n), np.arange(n)] = False
         for row, (a, b, _) in enumerate(self.pairs, n):
             masks[row, [a, b]] = False
+        if self.values:  # changes are rounded, and could move a value across a threshold
+            return masks, np.array(self.values)
         changes = [unit.change for unit in self.units] + [change for *_, change in self.pairs]
         return masks, self.start + np.array(changes)
 
@@ -124,6 +155,8 @@ class Roles:
             "threshold": self.threshold,
             "origin": self.origin,
             "start": self.start,
+            "nothing": self.nothing,
+            "values": list(self.values),
             "n_calls": self.n_calls,
             "pairs": [list(pair) for pair in self.pairs],
             "is_complete": self.is_complete,
@@ -177,6 +210,8 @@ class Roles:
             n_calls=found["n_calls"].whole(),
             pairs=tuple(pairs),
             is_complete=complete.value,
+            nothing=found.get("nothing").number_or_none(),
+            values=_values(found.get("values", []), n + len(pairs)),
         )
 
 
@@ -204,63 +239,78 @@ def find_roles(
         ValueFunctionError: a value is not one finite real number.
     """
     n = spectrum.n_features
-    most = 4 * n + 2 if max_calls is None else max_calls
-    if isinstance(most, int) and 0 < most < n + 2:
+    most = whole_number("max_calls", 4 * n + 2 if max_calls is None else max_calls, 1)
+    if most < n + 2:
         raise ArgumentError(
             f"max_calls={most}: each of {counted(n, 'unit')} is removed alone, which takes "
             f"{n + 2:,} calls; give so many, or explain coarser units"
         )
-    if by is not None and not (
-        isinstance(by, int | float) and not isinstance(by, bool) and 0 < by < math.inf
-    ):
-        raise ArgumentError(
-            f"by={by!r}; give how far the value has to move, a finite number above 0"
-        )
+    if by is not None:
+        wanted = "give how far the value has to move, a number above 0, 1e300 at most"
+        by = real_number("by", by, wanted, lambda distance: 0 < distance <= _LARGEST)
     asker = Asker(function, n, most)
     threshold, side, origin = _threshold(asker, score, by)
-    alone = ~np.eye(n, dtype=np.bool_)
+    changes = asker.ask(~np.eye(n, dtype=np.bool_)) - asker.whole
     # Towards the answer is up, whichever side of the threshold that is.
-    changes = asker.ask(alone) - asker.whole
     moved = side * changes
     roles = np.where(moved <= -threshold, NEEDED, np.where(moved >= threshold, HARMFUL, UNUSED))
-    free = np.flatnonzero(roles != NEEDED)
-    pairs = _proposed(spectrum, changes, free, side, threshold)
+    pairs = _proposed(spectrum, changes, np.flatnonzero(roles != NEEDED), side, threshold)
     pair_changes = _measured(asker, pairs)
-    partners: dict[int, dict[int, float]] = {}
-    for (a, b), change in pair_changes.items():
-        if side * change <= -threshold:
-            partners.setdefault(a, {})[b] = partners.setdefault(b, {})[a] = change
-    units = []
-    for i, role in enumerate(roles.tolist()):
-        others = partners.get(i, {}) if role == UNUSED else {}
-        units.append(
-            Role(
-                feature=i,
-                label=labels[i],
-                role=REDUNDANT if others else role,
-                change=float(changes[i]),
-                partners=tuple(sorted(others)),
-                pair_change=max(others.values(), key=abs) if others else None,
-            )
-        )
+    far = {pair: change for pair, change in pair_changes.items() if side * change <= -threshold}
+    removed: list[tuple[int, ...]] = [*((i,) for i in range(n)), *pair_changes]
     return Roles(
-        units=tuple(units),
+        units=_units(labels, roles.tolist(), changes.tolist(), far),
         threshold=threshold,
         origin=origin,
         start=asker.whole,
         n_calls=asker.n_calls,
         pairs=tuple((a, b, change) for (a, b), change in pair_changes.items()),
         is_complete=len(pair_changes) == len(pairs),
+        nothing=asker.nothing,
+        values=tuple(asker.ask(_without(removed, n)).tolist()),
     )
+
+
+def _units(
+    labels: Sequence[str],
+    roles: Sequence[str],
+    changes: Sequence[float],
+    far: Mapping[tuple[int, int], float],
+) -> tuple[Role, ...]:
+    """The units with their partners, from pairs whose removal moves the value far enough."""
+    partners: dict[int, dict[int, float]] = {}
+    for (a, b), change in far.items():
+        partners.setdefault(a, {})[b] = partners.setdefault(b, {})[a] = change
+    units = []
+    for i, role in enumerate(roles):
+        others = partners.get(i, {}) if role == UNUSED else {}
+        units.append(
+            Role(
+                feature=i,
+                label=labels[i],
+                role=REDUNDANT if others else role,
+                change=changes[i],
+                partners=tuple(sorted(others)),
+                pair_change=max(others.values(), key=abs) if others else None,
+            )
+        )
+    return tuple(units)
 
 
 def _threshold(asker: Asker, score: str | None, by: float | None) -> tuple[float, float, str]:
     """How far a value has to move, which way the answer lies, and where that comes from."""
+    side = answer_side(score, asker.whole, asker.nothing)
     if by is not None:
-        return float(by), 1.0 if asker.whole >= asker.nothing else -1.0, GIVEN
+        if asker.whole + by == asker.whole:
+            raise ArgumentError(
+                f"by={by!r} is lost in rounding beside the value with everything, "
+                f"{asker.whole:g}; give a larger distance"
+            )
+        return by, side, GIVEN
     at, origin = default_threshold(score, asker.whole, asker.nothing)
-    side = 1.0 if asker.whole > at else -1.0
-    return abs(asker.whole - at), side, f"as far as {origin}"
+    # In words a distance, not a level.
+    told = f"the distance to {origin}" if origin == FLIP else _HALF
+    return abs(asker.whole - at), side, told
 
 
 def _proposed(
@@ -290,9 +340,18 @@ def _measured(asker: Asker, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int,
     found: dict[tuple[int, int], float] = {}
     for at in range(0, len(pairs), _PAIRS_A_BATCH):
         batch = pairs[at : at + _PAIRS_A_BATCH]
-        masks = np.ones((len(batch), asker.n_features), dtype=np.bool_)
-        for row, pair in enumerate(batch):
-            masks[row, list(pair)] = False
-        values = asker.ask(masks) - asker.whole
+        values = asker.ask(_without(batch, asker.n_features)) - asker.whole
         found |= dict(zip(batch, values.tolist(), strict=True))
     return found
+
+
+def _without(removed: Sequence[tuple[int, ...]], n_features: int) -> BoolArray:
+    """(m, n) masks without each of the sets."""
+    masks = np.ones((len(removed), n_features), dtype=np.bool_)
+    for row, members in enumerate(removed):
+        masks[row, list(members)] = False
+    return masks
+
+
+def _values(found: Found, count: int) -> tuple[float, ...]:
+    return tuple(found.numbers(count).tolist()) if found.value != [] else ()

@@ -6,6 +6,8 @@ failed. A set that reaches the goal is then made smaller as long as that succeed
 """
 
 import math
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, combinations
 
@@ -18,12 +20,15 @@ from spex.sets.optimiser import Optimiser
 from spex.sets.refinement import Correction, correction
 
 CALLS, SURROGATE, UNKNOWN = "calls", "surrogate", "unknown"
+DONE, TIME, PROPOSALS = "done", "time", "proposals"
 # Sets that are measured together after a first proposal failed; rounds of sets that the surrogate
-# sees just short of the goal; seconds of one program.
-_BATCH, _NEAR_MISSES, _SECONDS = 4, 6, 10.0
+# sees just short of the goal; share of the time that one program may take.
+_BATCH, _NEAR_MISSES, _SHARE = 4, 6, 1 / 6
 _SIZES = 3  # so many next smaller sizes are looked at for sets just short of the goal
 # Where all smaller sets are no more than this, or n, they are measured, to be certain.
 _FEW = 32
+_MOST_LISTED = 1 << 20  # a second or two of computing, beside the calls
+_CHUNK = 256  # sets of one size that are measured together where all are
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,10 @@ class Found:
         features: The set; the closest one measured where none reached the goal.
         value: Its measured value.
         is_verified: Whether it reaches the goal.
-        smaller: How smaller sets are excluded: "calls" (each was measured), "surrogate" (none
-            reaches the goal by the corrected surrogate) or "unknown" (calls or time ended).
+        smaller: How smaller sets (all sets, where none was found) are excluded: "calls" (each was
+            measured), "surrogate" (none reaches the goal by the corrected surrogate) or "unknown".
+        ended: What ended a search where `smaller` is unknown: "calls", "time" or "proposals" (the
+            surrogate had no more); else "done".
         is_irreducible: Whether each set with one member less was measured and failed.
         n_calls: Distinct masks asked for.
         n_known: Masks that were measured before.
@@ -49,6 +56,7 @@ class Found:
     value: float
     is_verified: bool
     smaller: str
+    ended: str
     is_irreducible: bool
     n_calls: int
     n_known: int
@@ -57,7 +65,9 @@ class Found:
     is_first: bool
 
 
-def find_smallest(asker: Asker, optimiser: Optimiser, goal: Goal, keeps: bool) -> Found:
+def find_smallest(
+    asker: Asker, optimiser: Optimiser, goal: Goal, keeps: bool, time_limit: float
+) -> Found:
     """Search for the smallest set whose removal, or which alone (`keeps`), reaches a goal.
 
     Args:
@@ -65,12 +75,15 @@ def find_smallest(asker: Asker, optimiser: Optimiser, goal: Goal, keeps: bool) -
         optimiser: Of its surrogate.
         goal: What is to be reached.
         keeps: Whether the set is what is kept.
+        time_limit: Seconds of computing, the function's own time not counted.
     """
-    return _Search(asker, optimiser, goal, keeps).run()
+    return _Search(asker, optimiser, goal, keeps, time_limit).run()
 
 
 class _Search:
-    def __init__(self, asker: Asker, optimiser: Optimiser, goal: Goal, keeps: bool) -> None:
+    def __init__(
+        self, asker: Asker, optimiser: Optimiser, goal: Goal, keeps: bool, time_limit: float
+    ) -> None:
         self._asker, self._optimiser, self._goal, self._keeps = asker, optimiser, goal, keeps
         self._n = asker.n_features
         self._best: Interaction | None = None
@@ -78,6 +91,8 @@ class _Search:
         self._best_call = 0
         self._n_proposals, self._is_first = 0, False
         self._start = asker.n_calls
+        self._time_limit = time_limit
+        self._began = time.monotonic() - asker.seconds
 
     def run(self) -> Found:
         everything = tuple(range(self._n))
@@ -92,6 +107,16 @@ class _Search:
         else:
             smaller = CALLS
         return self._found(smaller)
+
+    @property
+    def _seconds(self) -> float:
+        """Seconds of computing that are left."""
+        return self._time_limit - (time.monotonic() - self._began - self._asker.seconds)
+
+    @property
+    def _program_seconds(self) -> float:
+        """Seconds that one program may take."""
+        return max(min(self._time_limit * _SHARE, self._seconds), 0.01)
 
     # ---- sets and masks ----------------------------------------------------------------------
 
@@ -163,7 +188,7 @@ class _Search:
             linear=linear,
             excluded=[self._removed(each) for each in self._measured_sets()],
             keeps=self._keeps,
-            time_limit=_SECONDS,
+            time_limit=self._program_seconds,
         )
 
     def _removed(self, features: Interaction) -> Interaction:
@@ -184,12 +209,14 @@ class _Search:
         excluded = [self._removed(each) for each in self._measured_sets(size)]
         found: list[Interaction] = []
         for _ in range(count):
+            if self._seconds <= 0:
+                return found, False
             best = self._optimiser.best(
                 self._n - size if self._keeps else size,
                 self._goal.sign,
                 linear=linear,
                 excluded=excluded,
-                time_limit=_SECONDS,
+                time_limit=self._program_seconds,
             )
             if best is None:
                 return found, True
@@ -212,15 +239,13 @@ class _Search:
     def _reach(self) -> None:
         """Propose sets of the least size that the surrogate believes in, until one is true."""
         blind = 0
-        while self._asker.left > 0 and self._first_call is None:
+        while self._asker.left > 0 and self._first_call is None and self._seconds > 0:
             fix = self._corrected()
             size, _ = self._least(fix)
             if size is None or (self._best is not None and size >= len(self._best)):
                 # The surrogate knows no way: learn from the sets that go furthest.
                 sizes = sorted({min(1 << i, self._n) for i in range(self._n.bit_length() + 1)})
-                sets = list(
-                    chain.from_iterable(self._proposals(fix, k, 1, math.inf)[0] for k in sizes)
-                )
+                sets = self._furthest(fix, sizes) or self._furthest(fix, range(1, self._n))
                 # Where a larger set is known already, only so much is spent on this.
                 if not sets or (blind == _NEAR_MISSES and self._best is not None):
                     return
@@ -234,14 +259,19 @@ class _Search:
                 sets, _ = self._proposals(fix, size, 1, math.inf)
             self._propose(sets)
 
+    def _furthest(self, fix: Correction, sizes: Iterable[int]) -> list[Interaction]:
+        """The best set of each size by the surrogate, of those not measured yet."""
+        found = (self._proposals(fix, size, 1, math.inf)[0] for size in sizes)
+        return list(chain.from_iterable(found))
+
     def _shrink(self) -> str:
         """Make the set smaller; say how smaller ones are excluded in the end."""
-        if self._best is None:
-            return UNKNOWN
-        excluded = self._below()
-        while self._asker.left > 0 and self._drop():
+        excluded = UNKNOWN
+        if self._best is not None:
             excluded = self._below()
-        if self._list_smaller():
+            while self._asker.left > 0 and self._drop():
+                excluded = self._below()
+        if self._list_smaller(is_open=excluded == UNKNOWN):
             return CALLS
         return excluded if self._asker.left > 0 or excluded == SURROGATE else UNKNOWN
 
@@ -252,6 +282,8 @@ class _Search:
             assert self._best is not None
             if len(self._best) <= 1:
                 return CALLS  # the empty set was measured first
+            if self._seconds <= 0:
+                return UNKNOWN
             fix = self._corrected()
             size, is_proven = self._least(fix)
             if size is not None and size < len(self._best):
@@ -288,24 +320,34 @@ class _Search:
                 return True
         return False
 
-    def _list_smaller(self) -> bool:
-        """Measure all smaller sets where they are few; whether all are measured then."""
-        while True:
-            assert self._best is not None
-            sizes = range(len(self._best))
-            total = sum(math.comb(self._n, size) for size in sizes)
-            if total > self._asker.n_calls + max(_FEW, self._n):
-                return False
-            sets = [
-                each
-                for size in sizes
-                for each in combinations(range(self._n), size)
-                if not self._is_measured(each)
-            ]
-            if len(sets) > self._asker.left:
-                return False
-            if not self._ask(sets):
-                return True
+    def _list_smaller(self, is_open: bool) -> bool:
+        """Measure all smaller sets, the smallest first, where they are few; whether all are.
+
+        Args:
+            is_open: Whether nothing excludes them otherwise: all calls that are left may then be
+                spent on it. All sets are measured where none reached the goal.
+        """
+        sizes = range(self._n + 1 if self._best is None else len(self._best))
+        total = sum(math.comb(self._n, size) for size in sizes)
+        missing = total - sum(len(each) < len(sizes) for each in self._measured_sets())
+        is_few = total <= self._asker.n_calls + max(_FEW, self._n)
+        if missing > min(self._asker.left, _MOST_LISTED) or not (is_open or is_few):
+            return False
+        for size in sizes:
+            every = combinations(range(self._n), size)
+            sets = [each for each in every if not self._is_measured(each)]
+            for at in range(0, len(sets), _CHUNK):
+                if self._ask(sets[at : at + _CHUNK]):
+                    return True
+        return True
+
+    def _ended(self, smaller: str) -> str:
+        if smaller != UNKNOWN:
+            return DONE
+        if self._asker.left == 0:
+            return CALLS
+        # With a set at hand only time ends a search: its own, or that of one program.
+        return PROPOSALS if self._best is None and self._seconds > 0 else TIME
 
     def _found(self, smaller: str) -> Found:
         is_verified, best = self._best is not None, self._best
@@ -323,6 +365,7 @@ class _Search:
             value=self._value(best),
             is_verified=is_verified,
             smaller=smaller,
+            ended=self._ended(smaller),
             is_irreducible=is_verified and all(map(self._is_measured, dropped)),
             n_calls=self._asker.n_calls,
             n_known=self._asker.n_known,

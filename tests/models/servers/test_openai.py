@@ -658,7 +658,7 @@ def test_names_that_are_wrong(name):
     ("options", "says"),
     [
         ({"concurrency": 0}, "concurrency=0 is below 1"),
-        ({"timeout": 0}, "timeout=0 must be above 0"),
+        ({"timeout": 0}, "timeout=0; give seconds, a finite number above 0"),
     ],
 )
 def test_options_that_are_wrong(openai, options, says):

@@ -20,6 +20,7 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from spex.checks.arguments import seconds_of
 from spex.errors import ArgumentError, BackendError, SpexError
 from spex.extras import require
 from spex.models.servers.address import KEY_VARIABLE
@@ -178,8 +179,7 @@ class Endpoint:
         self._openai = require("openai", "openai")
         if concurrency < 1:
             raise ArgumentError(f"concurrency={concurrency} is below 1, the least")
-        if not timeout > 0:
-            raise ArgumentError(f"timeout={timeout} must be above 0 seconds")
+        timeout = seconds_of("timeout", timeout)
         if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
             # The client's error message would quote it.
             raise ArgumentError(
