@@ -1,5 +1,7 @@
 """Cells of an experiment: shared masks, counted calls, failures, resuming, processes."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ from spex.evaluate.items import Item, as_items, length_group
 from spex.evaluate.measures.faithfulness import Faithfulness
 from spex.evaluate.method import RefusedError
 from spex.evaluate.running import run
+from spex.evaluate.tables.lock import locked
 from spex.evaluate.tables.manifest import manifest_path
 from spex.evaluate.tables.results import Results, bootstrap_interval
 from spex.evaluate.tables.rows import Journal, Key, Row
@@ -161,6 +164,56 @@ def test_results_of_something_else_are_not_added_to(tmp_path):
     out.write_text("a,b\n1,2\n")
     with pytest.raises(spex.SpexError, match="no results"):
         Journal(out)
+
+
+def test_one_run_at_a_time_writes_to_a_file(tmp_path):
+    out = tmp_path / "r.csv"
+    run(experiment(Game()), out)
+    before = out.read_bytes()
+    for second in (out, tmp_path / "r.parquet"):  # both have r.manifest.json
+        with locked(out), pytest.raises(spex.ArgumentError, match="another run is writing to"):
+            run(experiment(Game(), "linear,lime"), second)
+    assert out.read_bytes() == before and {path.name for path in tmp_path.iterdir()} == {
+        "r.csv", "r.manifest.json",
+    }  # fmt: skip
+    assert len(run(experiment(Game(), "linear,lime"), out).rows) > 0
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from spex.evaluate.tables.lock import locked\n"
+    )
+    code += "with locked(Path(sys.argv[1])): os._exit(9)"
+    out = tmp_path / "r.csv"
+    assert subprocess.run([sys.executable, "-c", code, str(out)], check=False).returncode == 9
+    assert (tmp_path / "r.lock").exists()
+    with locked(out):
+        assert (tmp_path / "r.lock").exists()
+    assert not (tmp_path / "r.lock").exists()
+
+
+def test_a_file_that_cannot_be_locked(tmp_path):
+    (tmp_path / "r.lock").mkdir()
+    with pytest.raises(spex.ArgumentError, match="cannot be locked"):
+        run(experiment(Game()), tmp_path / "r.csv")
+
+
+def test_what_is_wrong_with_every_item_ends_the_run_before_it_writes(tmp_path):
+    def wrong(store):
+        raise spex.ArgumentError("no such output")
+
+    def right(store):
+        return as_source(Game())
+
+    def of(*makes):
+        items = [Item(str(number), N, make) for number, make in enumerate(makes)]
+        return Experiment(items, MEASURE, methods_named("linear"), (30,))
+
+    with pytest.raises(spex.ArgumentError, match="no such output"):
+        run(of(wrong, wrong), tmp_path / "r.csv", tries=True)
+    assert not list(tmp_path.iterdir())
+    found = run(of(wrong, right), tmp_path / "r.csv", tries=True)
+    assert {row.item: row.status for row in found.rows} == {"0": "failed", "1": "ok"}
 
 
 def test_parquet(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spex.checks.arguments import whole_number
-from spex.errors import ArgumentError, StoreError
+from spex.errors import ArgumentError, MissingExtraError, StoreError
 from spex.evaluate.asking import Values
 from spex.evaluate.counting import CountedFunction
 from spex.evaluate.gradients import GRADIENTS, OfModel
@@ -167,6 +167,37 @@ def measure_item(
             except Exception as error:  # whatever a method or a model raises is a result
                 rows = [_failed(item, method, key, error)]
             yield Finished(rows, identity, _model_identity(source))
+
+
+def check_sources(experiment: Experiment, done: set[Key]) -> None:
+    """Make value functions until one can be made.
+
+    What is wrong with every one of them lies in the call, such as the name of an output that the
+    function does not have.
+
+    Raises:
+        ArgumentError: none can be made; the reason is that of the first.
+    """
+    reasons: list[ArgumentError | MissingExtraError] = []
+    with ExitStack() as stack:
+        store = None
+        if experiment.store is not None:
+            store = stack.enter_context(Store(experiment.store))
+        for item in experiment.items:
+            if not set(experiment.cells(item)) - done:
+                continue
+            try:
+                item.make(store)
+            except (ArgumentError, MissingExtraError) as error:
+                reasons.append(error)
+            except StoreError:
+                raise
+            except Exception:  # of the model: its cells will tell
+                return
+            else:
+                return
+    if reasons:
+        raise reasons[0]
 
 
 class _Explainer:

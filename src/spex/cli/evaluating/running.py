@@ -31,6 +31,9 @@ from spex.models.function import import_function
 from spex.models.servers.address import refuse_secret
 from spex.wording import counted
 
+# Models that take no memory worth speaking of: they are made here too where other processes work.
+_LIGHT = (PREDICT, "reply:", "openai:")
+
 
 def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Do what a command of `spex evaluate` was asked for.
@@ -72,6 +75,7 @@ def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[st
                 "date": datetime.now(UTC).isoformat(timespec="seconds"),
             },
             progress=show,
+            tries=options["jobs"] == 1 or options["model"].startswith(_LIGHT),
         )
     with session.interruptible():
         _deliver(session, found, options)
@@ -118,7 +122,10 @@ def _deliver(session: Session, found: Results, options: Mapping[str, Any]) -> No
     if failed := statuses.count(FAILED):
         reasons = [row.reason for row in found.rows if row.status == FAILED]
         if OK not in statuses:
-            raise BackendError(f"no cell was measured; the first failed with: {reasons[0]}")
+            is_call = reasons[0].startswith(ArgumentError.__name__)
+            raise (ArgumentError if is_call else BackendError)(
+                f"no cell was measured; the first failed with: {reasons[0]}"
+            )
         session.notice(
             f"{counted(failed, 'cell')} failed, the first with: {reasons[0]}; the same command "
             "measures them again"
