@@ -137,6 +137,8 @@ def test_datasets_of_a_local_folder(tmp_path, monkeypatch):
         ("a.txt", "hello", "is no .jsonl, .json or .csv"),
         ("a.jsonl", '{"text": "a b", "documents": ["c"]}\n', "text and documents"),
         ("a.jsonl", '{"id": 3}\n', "none of the fields"),
+        ("a.jsonl", '{"text": ""}\n', "its field 'text' is empty; give"),
+        ("a.csv", "id,text\n1,\n", "its field 'text' is empty; give"),
         ("a.jsonl", '{"text": "a b", "annotated": [2]}\n', "0 to 1"),
         ("a.jsonl", '{"text": 3, "label": "x"}\n', "row 0 as reviews: its field 'text' is 3"),
         ("a.jsonl", '{"text": "one", "label": "x"}\n', "row 0 as reviews"),
@@ -164,6 +166,8 @@ def test_bad_choices(tmp_path):
     ]:
         with pytest.raises(spex.ArgumentError, match=message):
             read_items(path, MODEL, **change)
+    with pytest.raises(spex.ArgumentError, match=f"is a folder; .* datasets:{tmp_path}"):
+        read_items(tmp_path, MODEL)
     with pytest.raises(spex.ArgumentError, match="'gold'"):
         Reading(answer="gold")
     with pytest.raises(spex.ArgumentError, match="cannot be read"):
