@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 import spex
 from spex.cli import main
+from spex.evaluate.methods import methods_named
 from spex.models import TableModel
 from spex.values import source
 
@@ -120,10 +122,28 @@ def test_a_function_without_identity(capsys):
     assert "evaluations are not kept" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_output_that_is_not_there_is_refused_before_anything_is_written(jobs, capsys):
+    call = [*CALL, *QUICK, "--out", "r.csv", "--jobs", jobs]
+    assert main([*call, "--answer", "5"]) == 2
+    assert "leave output out" in capsys.readouterr().err
+    assert not Path("r.csv").exists() and not Path("r.manifest.json").exists()
+    assert len(log()) == len(REVIEWS)  # each whole text, to learn how many numbers come
+
+
+def test_a_score_that_the_model_cannot_give_is_refused_before_anything_is_written(capsys):
+    call = ["evaluate", "faithfulness", "--data", "reviews.jsonl", "--model", "reply:mine:reply"]
+    Path("mine.py").write_text("def reply(prompt):\n    return 'yes'\n")
+    assert main([*call, *QUICK, "--out", "r.csv"]) == 2
+    assert "log-probabilities" in capsys.readouterr().err
+    assert not Path("r.csv").exists() and not Path("r.manifest.json").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--methods", "magic"], "no method 'magic'"),
+        (["--methods", "magic"], "gradient-times-input"),
         (["--budgets", "10,x"], "whole numbers"),
         (["--budgets", "10,10"], "names a number twice"),
         (["--items", "9,"], "rows 0 to 2"),
@@ -164,6 +184,15 @@ def test_help_names_every_measure(capsys):
     for measure in ("faithfulness", "removal", "recovery", "pairs", "curves"):
         assert measure in shown
         assert main(["evaluate", measure, "--help"]) == 0
+
+
+def test_methods_in_the_help_and_the_docs_exist(capsys):
+    assert main(["evaluate", "--help"]) == 0
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text()
+    named = re.findall(r"--methods (\S+)", capsys.readouterr().out + page)
+    assert len(named) > 5
+    for names in named:
+        methods_named(names)
 
 
 def run_whole():

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 
 import spex
-from spex.evaluate.experiment import Experiment, methods_named
+from spex.evaluate.experiment import Experiment
 from spex.evaluate.items import Item, as_items, length_group
 from spex.evaluate.measures.faithfulness import Faithfulness
+from spex.evaluate.measures.pairs import Pairs
 from spex.evaluate.method import RefusedError
+from spex.evaluate.methods import methods_named
 from spex.evaluate.running import run
 from spex.evaluate.tables.lock import locked
 from spex.evaluate.tables.manifest import manifest_path
@@ -153,6 +155,9 @@ def test_results_of_something_else_are_not_added_to(tmp_path):
     other = Experiment(as_items(Game()), Faithfulness(60), methods_named("linear"), (40,))
     with pytest.raises(spex.ArgumentError, match="another test_masks: 50, not 60"):
         run(other, out, determines={"data": "a"})
+    pairs = Experiment(as_items(Game()), Pairs(), methods_named("linear"), (40,))
+    with pytest.raises(spex.ArgumentError, match="the measure faithfulness, not of pairs"):
+        run(pairs, out, determines={"data": "a"})
     changed = Game()
     changed.identity = "another game"
     with pytest.raises(spex.ArgumentError, match="another model or input"):
@@ -280,6 +285,34 @@ def test_functions_of_the_module_measure_ones_own_callable(tmp_path):
         found.plot("accuracy")
     with pytest.raises(spex.ArgumentError, match="identity"):
         spex.evaluate.faithfulness(lambda m: m[:, 0] * 1.0, 4, store=tmp_path / "s.sqlite")
+
+
+def test_one_number_is_a_number_of_budgets_and_seeds():
+    found = spex.evaluate.faithfulness(Game(), None, "linear", 30, 3, test_masks=20)
+    assert {(row.budget, row.seed) for row in found.rows} == {(30, 3)}
+    several = spex.evaluate.faithfulness(Game(), None, "linear", np.array([20, 30]), test_masks=20)
+    assert {row.budget for row in several.rows} == {20, 30}
+    for wrong, message in [
+        ({"budgets": [30, 30]}, "budgets names 30 twice"),
+        ({"seeds": (1, 0, 1)}, "seeds names 1 twice"),
+        ({"budgets": "300"}, "budgets='300' is a text"),
+        ({"budgets": 2.5}, "budget=2.5"),
+        ({"budgets": None}, "budget=None"),
+        ({"seeds": []}, "seeds is empty"),
+        ({"methods": "linear,linear"}, "'linear' is named twice"),
+        ({"methods": [5]}, "no method 5"),
+        ({"methods": 5}, "methods=5; give names"),
+    ]:
+        with pytest.raises(spex.ArgumentError, match=message):
+            spex.evaluate.faithfulness(Game(), **wrong)
+
+
+@pytest.mark.parametrize("name", ["faithfulness", "removal", "recovery", "pairs", "curves"])
+def test_a_misspelt_keyword_names_the_function(name):
+    with pytest.raises(TypeError, match=rf"{name}\(\) .*'budgest'"):
+        getattr(spex.evaluate, name)(Game(), budgest=3)
+    with pytest.raises(spex.ArgumentError, match="jobs=0"):
+        getattr(spex.evaluate, name)([Item("a", N, Made(), (0,))], jobs=0)
 
 
 @dataclass(frozen=True)

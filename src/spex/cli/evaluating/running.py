@@ -15,10 +15,11 @@ from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading
 from spex.evaluate.data.loading import is_file, read_items
 from spex.evaluate.data.subject import PREDICT, Model
-from spex.evaluate.experiment import Experiment, methods_named
+from spex.evaluate.experiment import Experiment
 from spex.evaluate.gradients import OfModel
 from spex.evaluate.measures import MEASURES
 from spex.evaluate.method import Method
+from spex.evaluate.methods import methods_named
 from spex.evaluate.running import State
 from spex.evaluate.running import run as run_experiment
 from spex.evaluate.tables.manifest import manifest_path, sha256_of
