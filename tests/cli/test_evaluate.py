@@ -173,6 +173,28 @@ def test_wrong_calls(options, message, capsys):
     assert not log()
 
 
+def test_items_that_cannot_be_used_do_not_end_the_command(capsys):
+    rows = [*REVIEWS, {"text": "one", "label": "positive"}, {"text": "", "label": "positive"}]
+    Path("reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main([*CALL, *QUICK, "--lengths", "2-8", "--out", "r.csv"]) == 0
+    error = capsys.readouterr().err
+    (line,) = [line for line in error.splitlines() if "left out" in line]
+    assert "4 of 5 rows left out: 2 not of 2 to 8 units, 2 cannot be used" in line
+    assert set(pd.read_csv("r.csv")["item"]) == {0}
+
+
+def test_recovery_leaves_out_what_nobody_marked(capsys):
+    rows = [
+        {"id": "a", "text": "one two three", "annotated": [1]},
+        {"id": "b", "text": "one two three four"},
+    ]
+    Path("marked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    call = ["evaluate", "recovery", "--data", "marked.jsonl", "--model", "predict:mine:score"]
+    assert main([*call, "--budgets", "8", "--r", "2", "--out", "r.csv"]) == 0
+    assert "1 of 2 rows left out" in capsys.readouterr().err
+    assert set(pd.read_csv("r.csv")["item"]) == {"a"}
+
+
 def test_recovery_needs_annotations(capsys):
     assert main(["evaluate", "recovery", *CALL[2:]]) == 2
     assert "no annotated features" in capsys.readouterr().err

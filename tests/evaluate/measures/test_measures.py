@@ -77,6 +77,17 @@ def test_an_interval_that_ends_at_the_measured_r2_holds_it():
     assert math.isnan(reported(truth.predict, off, 1.0, (math.nan, math.nan))["r2_covered", None])
 
 
+def test_an_interval_over_other_masks_is_not_judged():
+    truth = random_spectrum(6, 12, 0)
+    for distribution, is_judged in [("uniform", True), ("size", False), ("near-full", False)]:
+        explained = spex.explain(truth.predict, 6, budget=64)
+        asked = cell(truth.predict, 6, explained.spectrum)
+        says = replace(asked.attribution, r2=1.0, r2_interval=(1.0, 1.0), explanation=explained)
+        asked = replace(asked, explain=lambda seed, says=says: says)
+        found = by_name(Faithfulness(64, distribution).measure(asked))
+        assert math.isnan(found["r2_covered", None]) != is_judged, distribution
+
+
 def test_a_constant_has_no_r2_and_no_scores():
     found = reported(lambda masks: np.full(len(masks), 0.3), {(): 0.3}, 1.0, (1.0, 1.0))
     assert len(found) == 4 and all(map(math.isnan, found.values()))

@@ -100,6 +100,8 @@ def _planned(
         items=_items(options["items"]),
         lengths=_lengths(options["lengths"]),
         reading=reading,
+        check=measure.check,
+        notice=session.notice,
     )
     experiment = Experiment(
         items,

@@ -52,7 +52,8 @@ class Faithfulness:
     def measure(self, cell: Cell) -> list[Metric]:
         """R2, LDS, and where the method tells its R2 that too, with whether its interval holds.
 
-        NaN where the function does not vary: there is no R2 to tell.
+        NaN where the function does not vary: there is no R2 to tell. Whether the interval holds is
+        NaN too where the method tells R2 over masks of another distribution.
         """
         rng = np.random.default_rng([self.test_seed, _STREAM])
         masks = fresh_masks(cell.item.n_features, self.test_masks, self.distribution, rng)
@@ -64,7 +65,10 @@ class Faithfulness:
         if math.isfinite(attribution.r2):
             reported = attribution.r2 if math.isfinite(found) else math.nan
             metrics.append(Metric("r2_reported", reported))
-            metrics.append(Metric("r2_covered", _covered(found, attribution.r2_interval)))
+            explanation = attribution.explanation
+            of_these = explanation is None or explanation.r2_distribution == self.distribution
+            covered = _covered(found, attribution.r2_interval) if of_these else math.nan
+            metrics.append(Metric("r2_covered", covered))
         return metrics
 
 
