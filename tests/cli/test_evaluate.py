@@ -173,6 +173,17 @@ def test_wrong_calls(options, message, capsys):
     assert not log()
 
 
+@pytest.mark.parametrize("measure", ["faithfulness", "removal", "pairs", "curves"])
+def test_a_constant_function_is_said_to_be_one(measure, capsys):
+    Path("mine.py").write_text("def flat(texts):\n    return [0.0] * len(texts)\n")
+    call = ["evaluate", measure, *CALL[2:-1], "predict:mine:flat", *QUICK[:4], "--items", "2"]
+    assert main([*call, "--plot", "p.png", "--markdown", "m.md", "--out", "r.csv"]) == 0
+    printed = capsys.readouterr()
+    assert "p.png is not drawn" in printed.err and not Path("p.png").exists()
+    assert "wrote m.md" in printed.err and "0 of 2 items; undefined: " in Path("m.md").read_text()
+    assert "wrote p.png" not in printed.err
+
+
 def test_items_that_cannot_be_used_do_not_end_the_command(capsys):
     rows = [*REVIEWS, {"text": "one", "label": "positive"}, {"text": "", "label": "positive"}]
     Path("reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

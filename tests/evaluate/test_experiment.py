@@ -239,6 +239,54 @@ def test_summary_is_the_mean_over_items_of_means_over_seeds():
     assert found["low"][0] == 0.5 and found["high"][0] == 1.0
 
 
+def table(metric, cells):
+    """Results of items by methods at budget 5: {(item, method, at): value}."""
+    return [
+        Row(item, "8-15", N, method, "p", 5, 0, metric=metric, at=at, value=value)
+        for (item, method, at), value in cells.items()
+    ]
+
+
+def test_undefined_is_said():
+    nan = float("nan")
+    both = {(item, method, nan): nan for item in "xy" for method in "ab"}
+    found = Results(tuple(table("r2", both)), ("r2", "lds"))
+    text = "0 of 2 items; undefined: the function gives one value for all masks"
+    assert found.to_markdown() == f"**r2**: {text}\n"
+    with pytest.raises(spex.ArgumentError, match=f"cannot be drawn: {text}"):
+        found.plot()
+    some = Results(tuple(table("r2", both | {("x", "a", nan): 0.5})), ("r2",))
+    assert "| a | 0.500, 1 of 2 |\n| b | undefined |" in some.to_markdown()
+    assert some.plot().axes[0].get_ylabel() == "R2 on fresh masks, 1 of 2 items"
+    assert Results((), ("r2",)).to_markdown() == "\n"
+
+
+def test_what_methods_say_of_their_r2_is_shown():
+    nan = float("nan")
+    rows = table("r2", {("x", "a", nan): 0.9, ("y", "a", nan): 0.8})
+    rows += table("r2_reported", {("x", "a", nan): 0.96, ("y", "a", nan): 0.9})
+    held = table("r2_covered", {("x", "a", nan): 1.0, ("y", "a", nan): 0.0})
+    shown = Results((*rows, *held), ("r2",)).to_markdown()
+    assert "a, 5 evaluations: says R2 0.930, interval holds the measured one in 1 of 2" in shown
+    other = Results(tuple(rows), ("r2",)).to_markdown()
+    assert "says R2 0.930, over masks of another distribution" in other
+
+
+def test_figures_have_whole_ticks_and_tell_equal_methods():
+    for metric, is_line in (("recovery", True), ("pair_ndcg", False)):
+        cells = {("x", m, at): 0.5 for m in "ab" for at in (0.0, 1.0, 2.0)}
+        figure = Results(tuple(table(metric, cells)), (metric,)).plot()
+        (panel,) = figure.axes
+        figure.canvas.draw()
+        ticks = panel.get_xticks()
+        assert len(ticks) >= 3 and (ticks == np.round(ticks)).all()
+        markers = [line for line in panel.lines if line.get_marker() in ("o", "s")]
+        assert [line.get_markerfacecolor() for line in markers] == ["none"] * 2
+        assert markers[0].get_markersize() > markers[1].get_markersize()
+        assert {line.get_linestyle() == "-" for line in markers} == {is_line}
+        assert (markers[0].get_xdata() == markers[1].get_xdata()).all() == is_line
+
+
 def test_bootstrap_interval_is_that_of_scipy():
     from scipy.stats import bootstrap
 
@@ -281,7 +329,7 @@ def test_functions_of_the_module_measure_ones_own_callable(tmp_path):
     assert {row.item for row in found.rows} == {"one", "two"}
     found.save_plot(tmp_path / "r.svg")
     assert "<svg" in (tmp_path / "r.svg").read_text()
-    with pytest.raises(spex.ArgumentError, match="metrics: lds, r2"):
+    with pytest.raises(spex.ArgumentError, match="metrics that can: lds, r2"):
         found.plot("accuracy")
     with pytest.raises(spex.ArgumentError, match="identity"):
         spex.evaluate.faithfulness(lambda m: m[:, 0] * 1.0, 4, store=tmp_path / "s.sqlite")

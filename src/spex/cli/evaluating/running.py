@@ -136,9 +136,16 @@ def _deliver(session: Session, found: Results, options: Mapping[str, Any]) -> No
     tables = found.to_markdown()
     if options["markdown"] is not None:
         write_text(options["markdown"], tables)
-    if options["plot"] is not None:
+    written = ["out", "markdown"]
+    metric = found.main[0]
+    if reason := found.undefined(metric):
+        session.notice(f"{metric}: {reason}")
+        if options["plot"] is not None:
+            session.notice(f"{options['plot']} is not drawn: there is no number of {metric}")
+    elif options["plot"] is not None:
         found.save_plot(options["plot"])
-    for name in ("out", "markdown", "plot"):
+        written.append("plot")
+    for name in written:
         if options[name] is not None:
             session.notice(f"wrote {options[name]}")
     if not session.quiet:
