@@ -257,7 +257,7 @@ def test_undefined_is_said():
         found.plot()
     some = Results(tuple(table("r2", both | {("x", "a", nan): 0.5})), ("r2",))
     assert "| a | 0.500, 1 of 2 |\n| b | undefined |" in some.to_markdown()
-    assert some.plot().axes[0].get_ylabel() == "R2 on fresh masks, 1 of 2 items"
+    assert some.plot().axes[0].get_ylabel() == "R2 on fresh masks\n(1 of 2 items)"
     assert Results((), ("r2",)).to_markdown() == "\n"
 
 

@@ -132,4 +132,4 @@ def _label(summary: "pd.DataFrame", metric: str, items: int) -> str:
     if least == items:
         return text
     shown = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    return f"{text}, {shown} of {counted(items, 'item')}"
+    return f"{text}\n({shown} of {counted(items, 'item')})"
