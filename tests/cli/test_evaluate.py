@@ -113,8 +113,9 @@ def test_recovery_with_a_language_model(capsys):
 
 
 def test_a_function_that_fails(capsys):
-    assert main([*CALL[:-1], "predict:mine:broken", *QUICK]) == 1
+    assert main([*CALL[:-1], "predict:mine:broken", *QUICK, "--out", "r.csv"]) == 1
     assert "no cell was measured" in capsys.readouterr().err
+    assert not Path("r.csv").exists() and not Path("r.manifest.json").exists()
 
 
 def test_a_function_without_identity(capsys):

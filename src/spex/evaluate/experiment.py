@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spex.checks.arguments import whole_number
-from spex.errors import ArgumentError, MissingExtraError, StoreError
+from spex.errors import ArgumentError, BackendError, SpexError, StoreError
 from spex.evaluate.asking import Values
 from spex.evaluate.counting import CountedFunction
 from spex.evaluate.gradients import OfModel
@@ -160,8 +160,9 @@ def check_sources(experiment: Experiment, done: set[Key]) -> None:
 
     Raises:
         ArgumentError: none can be made; the reason is that of the first.
+        BackendError: the same, where the model or the function raised something else.
     """
-    reasons: list[ArgumentError | MissingExtraError] = []
+    reasons: list[Exception] = []
     with ExitStack() as stack:
         store = None
         if experiment.store is not None:
@@ -171,16 +172,20 @@ def check_sources(experiment: Experiment, done: set[Key]) -> None:
                 continue
             try:
                 item.make(store)
-            except (ArgumentError, MissingExtraError) as error:
-                reasons.append(error)
             except StoreError:
                 raise
-            except Exception:  # of the model: its cells will tell
+            except BackendError:  # such as of a server, after several tries: its cells will tell
                 return
+            except Exception as error:
+                reasons.append(error)
             else:
                 return
-    if reasons:
+    if not reasons:
+        return
+    if isinstance(reasons[0], SpexError):
         raise reasons[0]
+    told = shorten(one_line(f"{type(reasons[0]).__name__}: {reasons[0]}"), _LONGEST_REASON)
+    raise BackendError(f"no cell was measured; the first failed with: {told}") from reasons[0]
 
 
 class _Explainer:
