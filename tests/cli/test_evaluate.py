@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 import spex
 from spex.cli import main
+from spex.evaluate.methods import methods_named
 from spex.models import TableModel
 from spex.values import source
 
@@ -111,8 +113,9 @@ def test_recovery_with_a_language_model(capsys):
 
 
 def test_a_function_that_fails(capsys):
-    assert main([*CALL[:-1], "predict:mine:broken", *QUICK]) == 1
+    assert main([*CALL[:-1], "predict:mine:broken", *QUICK, "--out", "r.csv"]) == 1
     assert "no cell was measured" in capsys.readouterr().err
+    assert not Path("r.csv").exists() and not Path("r.manifest.json").exists()
 
 
 def test_a_function_without_identity(capsys):
@@ -120,10 +123,28 @@ def test_a_function_without_identity(capsys):
     assert "evaluations are not kept" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_output_that_is_not_there_is_refused_before_anything_is_written(jobs, capsys):
+    call = [*CALL, *QUICK, "--out", "r.csv", "--jobs", jobs]
+    assert main([*call, "--answer", "5"]) == 2
+    assert "leave output out" in capsys.readouterr().err
+    assert not Path("r.csv").exists() and not Path("r.manifest.json").exists()
+    assert len(log()) == len(REVIEWS)  # each whole text, to learn how many numbers come
+
+
+def test_a_score_that_the_model_cannot_give_is_refused_before_anything_is_written(capsys):
+    call = ["evaluate", "faithfulness", "--data", "reviews.jsonl", "--model", "reply:mine:reply"]
+    Path("mine.py").write_text("def reply(prompt):\n    return 'yes'\n")
+    assert main([*call, *QUICK, "--out", "r.csv"]) == 2
+    assert "log-probabilities" in capsys.readouterr().err
+    assert not Path("r.csv").exists() and not Path("r.manifest.json").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--methods", "magic"], "no method 'magic'"),
+        (["--methods", "magic"], "gradient-times-input"),
         (["--budgets", "10,x"], "whole numbers"),
         (["--budgets", "10,10"], "names a number twice"),
         (["--items", "9,"], "rows 0 to 2"),
@@ -153,6 +174,39 @@ def test_wrong_calls(options, message, capsys):
     assert not log()
 
 
+@pytest.mark.parametrize("measure", ["faithfulness", "removal", "pairs", "curves"])
+def test_a_constant_function_is_said_to_be_one(measure, capsys):
+    Path("mine.py").write_text("def flat(texts):\n    return [0.0] * len(texts)\n")
+    call = ["evaluate", measure, *CALL[2:-1], "predict:mine:flat", *QUICK[:4], "--items", "2"]
+    assert main([*call, "--plot", "p.png", "--markdown", "m.md", "--out", "r.csv"]) == 0
+    printed = capsys.readouterr()
+    assert "p.png is not drawn" in printed.err and not Path("p.png").exists()
+    assert "wrote m.md" in printed.err and "0 of 2 items; undefined: " in Path("m.md").read_text()
+    assert "wrote p.png" not in printed.err
+
+
+def test_items_that_cannot_be_used_do_not_end_the_command(capsys):
+    rows = [*REVIEWS, {"text": "one", "label": "positive"}, {"text": "", "label": "positive"}]
+    Path("reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main([*CALL, *QUICK, "--lengths", "2-8", "--out", "r.csv"]) == 0
+    error = capsys.readouterr().err
+    (line,) = [line for line in error.splitlines() if "left out" in line]
+    assert "4 of 5 rows left out: 2 not of 2 to 8 units, 2 cannot be used" in line
+    assert set(pd.read_csv("r.csv")["item"]) == {0}
+
+
+def test_recovery_leaves_out_what_nobody_marked(capsys):
+    rows = [
+        {"id": "a", "text": "one two three", "annotated": [1]},
+        {"id": "b", "text": "one two three four"},
+    ]
+    Path("marked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    call = ["evaluate", "recovery", "--data", "marked.jsonl", "--model", "predict:mine:score"]
+    assert main([*call, "--budgets", "8", "--r", "2", "--out", "r.csv"]) == 0
+    assert "1 of 2 rows left out" in capsys.readouterr().err
+    assert set(pd.read_csv("r.csv")["item"]) == {"a"}
+
+
 def test_recovery_needs_annotations(capsys):
     assert main(["evaluate", "recovery", *CALL[2:]]) == 2
     assert "no annotated features" in capsys.readouterr().err
@@ -164,6 +218,15 @@ def test_help_names_every_measure(capsys):
     for measure in ("faithfulness", "removal", "recovery", "pairs", "curves"):
         assert measure in shown
         assert main(["evaluate", measure, "--help"]) == 0
+
+
+def test_methods_in_the_help_and_the_docs_exist(capsys):
+    assert main(["evaluate", "--help"]) == 0
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text()
+    named = re.findall(r"--methods (\S+)", capsys.readouterr().out + page)
+    assert len(named) > 5
+    for names in named:
+        methods_named(names)
 
 
 def run_whole():

@@ -1,5 +1,7 @@
 """Cells of an experiment: shared masks, counted calls, failures, resuming, processes."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,11 +9,14 @@ import pandas as pd
 import pytest
 
 import spex
-from spex.evaluate.experiment import Experiment, methods_named
+from spex.evaluate.experiment import Experiment
 from spex.evaluate.items import Item, as_items, length_group
 from spex.evaluate.measures.faithfulness import Faithfulness
+from spex.evaluate.measures.pairs import Pairs
 from spex.evaluate.method import RefusedError
+from spex.evaluate.methods import methods_named
 from spex.evaluate.running import run
+from spex.evaluate.tables.lock import locked
 from spex.evaluate.tables.manifest import manifest_path
 from spex.evaluate.tables.results import Results, bootstrap_interval
 from spex.evaluate.tables.rows import Journal, Key, Row
@@ -150,6 +155,9 @@ def test_results_of_something_else_are_not_added_to(tmp_path):
     other = Experiment(as_items(Game()), Faithfulness(60), methods_named("linear"), (40,))
     with pytest.raises(spex.ArgumentError, match="another test_masks: 50, not 60"):
         run(other, out, determines={"data": "a"})
+    pairs = Experiment(as_items(Game()), Pairs(), methods_named("linear"), (40,))
+    with pytest.raises(spex.ArgumentError, match="the measure faithfulness, not of pairs"):
+        run(pairs, out, determines={"data": "a"})
     changed = Game()
     changed.identity = "another game"
     with pytest.raises(spex.ArgumentError, match="another model or input"):
@@ -161,6 +169,56 @@ def test_results_of_something_else_are_not_added_to(tmp_path):
     out.write_text("a,b\n1,2\n")
     with pytest.raises(spex.SpexError, match="no results"):
         Journal(out)
+
+
+def test_one_run_at_a_time_writes_to_a_file(tmp_path):
+    out = tmp_path / "r.csv"
+    run(experiment(Game()), out)
+    before = out.read_bytes()
+    for second in (out, tmp_path / "r.parquet"):  # both have r.manifest.json
+        with locked(out), pytest.raises(spex.ArgumentError, match="another run is writing to"):
+            run(experiment(Game(), "linear,lime"), second)
+    assert out.read_bytes() == before and {path.name for path in tmp_path.iterdir()} == {
+        "r.csv", "r.manifest.json",
+    }  # fmt: skip
+    assert len(run(experiment(Game(), "linear,lime"), out).rows) > 0
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from spex.evaluate.tables.lock import locked\n"
+    )
+    code += "with locked(Path(sys.argv[1])): os._exit(9)"
+    out = tmp_path / "r.csv"
+    assert subprocess.run([sys.executable, "-c", code, str(out)], check=False).returncode == 9
+    assert (tmp_path / "r.lock").exists()
+    with locked(out):
+        assert (tmp_path / "r.lock").exists()
+    assert not (tmp_path / "r.lock").exists()
+
+
+def test_a_file_that_cannot_be_locked(tmp_path):
+    (tmp_path / "r.lock").mkdir()
+    with pytest.raises(spex.ArgumentError, match="cannot be locked"):
+        run(experiment(Game()), tmp_path / "r.csv")
+
+
+def test_what_is_wrong_with_every_item_ends_the_run_before_it_writes(tmp_path):
+    def wrong(store):
+        raise spex.ArgumentError("no such output")
+
+    def right(store):
+        return as_source(Game())
+
+    def of(*makes):
+        items = [Item(str(number), N, make) for number, make in enumerate(makes)]
+        return Experiment(items, MEASURE, methods_named("linear"), (30,))
+
+    with pytest.raises(spex.ArgumentError, match="no such output"):
+        run(of(wrong, wrong), tmp_path / "r.csv", tries=True)
+    assert not list(tmp_path.iterdir())
+    found = run(of(wrong, right), tmp_path / "r.csv", tries=True)
+    assert {row.item: row.status for row in found.rows} == {"0": "failed", "1": "ok"}
 
 
 def test_parquet(tmp_path):
@@ -179,6 +237,54 @@ def test_summary_is_the_mean_over_items_of_means_over_seeds():
     found = Results(tuple(rows), ("r2",)).summary()
     assert found["mean"].tolist() == [0.75] and found["items"].tolist() == [2]
     assert found["low"][0] == 0.5 and found["high"][0] == 1.0
+
+
+def table(metric, cells):
+    """Results of items by methods at budget 5: {(item, method, at): value}."""
+    return [
+        Row(item, "8-15", N, method, "p", 5, 0, metric=metric, at=at, value=value)
+        for (item, method, at), value in cells.items()
+    ]
+
+
+def test_undefined_is_said():
+    nan = float("nan")
+    both = {(item, method, nan): nan for item in "xy" for method in "ab"}
+    found = Results(tuple(table("r2", both)), ("r2", "lds"))
+    text = "0 of 2 items; undefined: the function gives one value for all masks"
+    assert found.to_markdown() == f"**r2**: {text}\n"
+    with pytest.raises(spex.ArgumentError, match=f"cannot be drawn: {text}"):
+        found.plot()
+    some = Results(tuple(table("r2", both | {("x", "a", nan): 0.5})), ("r2",))
+    assert "| a | 0.500, 1 of 2 |\n| b | undefined |" in some.to_markdown()
+    assert some.plot().axes[0].get_ylabel() == "R2 on fresh masks\n(1 of 2 items)"
+    assert Results((), ("r2",)).to_markdown() == "\n"
+
+
+def test_what_methods_say_of_their_r2_is_shown():
+    nan = float("nan")
+    rows = table("r2", {("x", "a", nan): 0.9, ("y", "a", nan): 0.8})
+    rows += table("r2_reported", {("x", "a", nan): 0.96, ("y", "a", nan): 0.9})
+    held = table("r2_covered", {("x", "a", nan): 1.0, ("y", "a", nan): 0.0})
+    shown = Results((*rows, *held), ("r2",)).to_markdown()
+    assert "a, 5 evaluations: says R2 0.930, interval holds the measured one in 1 of 2" in shown
+    other = Results(tuple(rows), ("r2",)).to_markdown()
+    assert "says R2 0.930, over masks of another distribution" in other
+
+
+def test_figures_have_whole_ticks_and_tell_equal_methods():
+    for metric, is_line in (("recovery", True), ("pair_ndcg", False)):
+        cells = {("x", m, at): 0.5 for m in "ab" for at in (0.0, 1.0, 2.0)}
+        figure = Results(tuple(table(metric, cells)), (metric,)).plot()
+        (panel,) = figure.axes
+        figure.canvas.draw()
+        ticks = panel.get_xticks()
+        assert len(ticks) >= 3 and (ticks == np.round(ticks)).all()
+        markers = [line for line in panel.lines if line.get_marker() in ("o", "s")]
+        assert [line.get_markerfacecolor() for line in markers] == ["none"] * 2
+        assert markers[0].get_markersize() > markers[1].get_markersize()
+        assert {line.get_linestyle() == "-" for line in markers} == {is_line}
+        assert (markers[0].get_xdata() == markers[1].get_xdata()).all() == is_line
 
 
 def test_bootstrap_interval_is_that_of_scipy():
@@ -223,10 +329,38 @@ def test_functions_of_the_module_measure_ones_own_callable(tmp_path):
     assert {row.item for row in found.rows} == {"one", "two"}
     found.save_plot(tmp_path / "r.svg")
     assert "<svg" in (tmp_path / "r.svg").read_text()
-    with pytest.raises(spex.ArgumentError, match="metrics: lds, r2"):
+    with pytest.raises(spex.ArgumentError, match="metrics that can: lds, r2"):
         found.plot("accuracy")
     with pytest.raises(spex.ArgumentError, match="identity"):
         spex.evaluate.faithfulness(lambda m: m[:, 0] * 1.0, 4, store=tmp_path / "s.sqlite")
+
+
+def test_one_number_is_a_number_of_budgets_and_seeds():
+    found = spex.evaluate.faithfulness(Game(), None, "linear", 30, 3, test_masks=20)
+    assert {(row.budget, row.seed) for row in found.rows} == {(30, 3)}
+    several = spex.evaluate.faithfulness(Game(), None, "linear", np.array([20, 30]), test_masks=20)
+    assert {row.budget for row in several.rows} == {20, 30}
+    for wrong, message in [
+        ({"budgets": [30, 30]}, "budgets names 30 twice"),
+        ({"seeds": (1, 0, 1)}, "seeds names 1 twice"),
+        ({"budgets": "300"}, "budgets='300' is a text"),
+        ({"budgets": 2.5}, "budget=2.5"),
+        ({"budgets": None}, "budget=None"),
+        ({"seeds": []}, "seeds is empty"),
+        ({"methods": "linear,linear"}, "'linear' is named twice"),
+        ({"methods": [5]}, "no method 5"),
+        ({"methods": 5}, "methods=5; give names"),
+    ]:
+        with pytest.raises(spex.ArgumentError, match=message):
+            spex.evaluate.faithfulness(Game(), **wrong)
+
+
+@pytest.mark.parametrize("name", ["faithfulness", "removal", "recovery", "pairs", "curves"])
+def test_a_misspelt_keyword_names_the_function(name):
+    with pytest.raises(TypeError, match=rf"{name}\(\) .*'budgest'"):
+        getattr(spex.evaluate, name)(Game(), budgest=3)
+    with pytest.raises(spex.ArgumentError, match="jobs=0"):
+        getattr(spex.evaluate, name)([Item("a", N, Made(), (0,))], jobs=0)
 
 
 @dataclass(frozen=True)

@@ -8,40 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from spex.checks.arguments import whole_number
-from spex.errors import ArgumentError, StoreError
+from spex.errors import ArgumentError, BackendError, SpexError, StoreError
 from spex.evaluate.asking import Values
 from spex.evaluate.counting import CountedFunction
-from spex.evaluate.gradients import GRADIENTS, OfModel
+from spex.evaluate.gradients import OfModel
 from spex.evaluate.items import Item
 from spex.evaluate.measures.measure import Cell, Measure
 from spex.evaluate.method import Attribution, Method, RefusedError
-from spex.evaluate.methods import METHODS, methods
+from spex.evaluate.methods import METHODS
 from spex.evaluate.tables.rows import EVALUATIONS, FAILED, LAST, REFUSED, Key, Row, check_names
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import one_line, shorten
 
 _LONGEST_REASON = 300
-
-
-def methods_named(names: str | Sequence[str]) -> list[Method | OfModel]:
-    """Methods by their names: those that ask for masks, and those that need the model itself.
-
-    Args:
-        names: A sequence, or one string with commas.
-
-    Raises:
-        ArgumentError: a name is not known or comes twice, or there is none.
-    """
-    of_model = {one.name: one for one in GRADIENTS}
-    wanted = names.split(",") if isinstance(names, str) else list(names)
-    wanted = [name.strip().casefold() for name in wanted]
-    twice = [name for name in of_model if wanted.count(name) > 1]
-    if twice:
-        raise ArgumentError(f"method {twice[0]!r} is named twice")
-    on_masks = [name for name in wanted if name not in of_model]
-    known = iter(methods(on_masks) if on_masks else ())
-    return [of_model[name] if name in of_model else next(known) for name in wanted if name]
 
 
 @dataclass(frozen=True)
@@ -69,12 +49,15 @@ class Experiment:
 
     def __post_init__(self) -> None:
         for name in ("items", "methods", "budgets", "seeds"):
-            if not getattr(self, name):
+            if not len(getattr(self, name)):
                 raise ArgumentError(f"{name} is empty; give one at least")
-        for budget in self.budgets:
-            whole_number("budget", budget, 1)
-        for seed in self.seeds:
-            whole_number("seed", seed, 0)
+        for names, name, least in (("budgets", "budget", 1), ("seeds", "seed", 0)):
+            numbers = [whole_number(name, one, least) for one in getattr(self, names)]
+            if repeated := [one for one in numbers if numbers.count(one) > 1]:
+                raise ArgumentError(f"{names} names {repeated[0]} twice; give each once")
+        names_of = [method.name for method in self.methods]
+        if twice := [one for one in names_of if names_of.count(one) > 1]:
+            raise ArgumentError(f"method {twice[0]!r} is named twice")
         check_names(item.name for item in self.items)
         for item in self.items:
             self.measure.check(item)
@@ -167,6 +150,42 @@ def measure_item(
             except Exception as error:  # whatever a method or a model raises is a result
                 rows = [_failed(item, method, key, error)]
             yield Finished(rows, identity, _model_identity(source))
+
+
+def check_sources(experiment: Experiment, done: set[Key]) -> None:
+    """Make value functions until one can be made.
+
+    What is wrong with every one of them lies in the call, such as the name of an output that the
+    function does not have.
+
+    Raises:
+        ArgumentError: none can be made; the reason is that of the first.
+        BackendError: the same, where the model or the function raised something else.
+    """
+    reasons: list[Exception] = []
+    with ExitStack() as stack:
+        store = None
+        if experiment.store is not None:
+            store = stack.enter_context(Store(experiment.store))
+        for item in experiment.items:
+            if not set(experiment.cells(item)) - done:
+                continue
+            try:
+                item.make(store)
+            except StoreError:
+                raise
+            except BackendError:  # such as of a server, after several tries: its cells will tell
+                return
+            except Exception as error:
+                reasons.append(error)
+            else:
+                return
+    if not reasons:
+        return
+    if isinstance(reasons[0], SpexError):
+        raise reasons[0]
+    told = shorten(one_line(f"{type(reasons[0]).__name__}: {reasons[0]}"), _LONGEST_REASON)
+    raise BackendError(f"no cell was measured; the first failed with: {told}") from reasons[0]
 
 
 class _Explainer:

@@ -35,24 +35,42 @@ def methods(names: str | Sequence[str]) -> tuple[Method, ...]:
     Raises:
         ArgumentError: a name is not known or comes twice, or there is none.
     """
+    found = []
+    for method in methods_named(names):
+        if isinstance(method, OfModel):
+            raise ArgumentError(
+                f"{method.name} needs the model, not a function on masks: use "
+                f"spex.evaluate.gradients.{type(method).__name__}().attribute(value)"
+            )
+        found.append(method)
+    return tuple(found)
+
+
+def methods_named(names: str | Sequence[str]) -> list[Method | OfModel]:
+    """Methods by their names: those that ask for masks, and those that need the model itself.
+
+    Args:
+        names: A sequence, or one string with commas.
+
+    Raises:
+        ArgumentError: a name is not known or comes twice, or there is none.
+    """
+    if not isinstance(names, str | Sequence):
+        raise ArgumentError(f"methods={names!r}; give names, such as 'auto,lime'")
     parts = names.split(",") if isinstance(names, str) else list(names)
     wanted = [part.strip().casefold() if isinstance(part, str) else part for part in parts]
     wanted = [name for name in wanted if name != ""]
+    known: dict[str, Method | OfModel] = {**METHODS, **_OF_MODEL}
     if not wanted:
-        raise ArgumentError(f"no method is named; choose from {', '.join(METHODS)}")
+        raise ArgumentError(f"no method is named; choose from {', '.join(known)}")
     for name in wanted:
-        if name in _OF_MODEL:
-            raise ArgumentError(
-                f"{name} needs the model, not a function on masks: use "
-                f"spex.evaluate.gradients.{type(_OF_MODEL[name]).__name__}().attribute(value)"
-            )
-        if name not in METHODS:
-            close = difflib.get_close_matches(str(name), METHODS, n=1)
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ArgumentError(f"no method {name!r}; {hint}choose from {', '.join(METHODS)}")
+            raise ArgumentError(f"no method {name!r}; {hint}choose from {', '.join(known)}")
         if wanted.count(name) > 1:
             raise ArgumentError(f"method {name!r} is named twice")
-    return tuple(METHODS[name] for name in wanted)
+    return [known[name] for name in wanted]
 
 
 def installed_version(method: Method | OfModel) -> str | None:

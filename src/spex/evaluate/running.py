@@ -1,12 +1,14 @@
 """Run an experiment: resume from its file, measure, keep, sum up."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spex.checks.arguments import whole_number
-from spex.evaluate.experiment import Experiment
+from spex.evaluate.experiment import Experiment, check_sources
+from spex.evaluate.tables.lock import locked
 from spex.evaluate.tables.manifest import Manifest, manifest_path, versions
 from spex.evaluate.tables.results import Results, check_table
 from spex.evaluate.tables.rows import Journal
@@ -36,6 +38,7 @@ def run(
     determines: Mapping[str, Any] | None = None,
     about: Mapping[str, Any] | None = None,
     progress: Callable[[State], None] = lambda _: None,
+    tries: bool = False,
 ) -> Results:
     """Measure what is not measured yet.
 
@@ -49,45 +52,57 @@ def run(
             something else are not added to.
         about: What the manifest says of this run beside versions, such as the command and the date.
         progress: Called after every batch and cell.
+        tries: Whether a first value function is made here before anything is measured or written,
+            so that what is wrong with all of them, such as a model's options, ends the run.
 
     Raises:
-        ArgumentError: an argument is wrong, or the file holds results of something else.
+        ArgumentError: an argument is wrong, the file holds results of something else, or
+            another run is writing to it.
         FileFormatError: the file cannot be read as results.
         StoreError: the store failed.
     """
     whole_number("jobs", jobs, 1)
-    measure = experiment.measure
-    manifest = None
-    journal_path = None
-    if out is not None:
-        check_table(out, "out")
-        journal_path = out if out.suffix == ".csv" else out.with_name(f"{out.stem}.rows.csv")
-        what = {"measure": measure.name, **measure.describe(), **(determines or {})}
-        manifest = Manifest(manifest_path(out), journal_path, what)
-    journal = Journal(journal_path)
-    if manifest is not None:
-        manifest.begin({
-            **(about or {}),
-            "versions": versions(experiment.methods),
-            "methods": [method.name for method in experiment.methods],
-            "budgets": list(experiment.budgets),
-            "seeds": list(experiment.seeds),
-            "items": [item.name for item in experiment.items],
-            "jobs": jobs,
-        })  # fmt: skip
-    wanted = {key for item in experiment.items for key in experiment.cells(item)}
-    done = journal.done & wanted
-    count = _Count(len(done), len(wanted), progress)
-    for finished in measure_items(experiment, done, jobs, count.evaluated):
-        row = finished.rows[0]
+    with ExitStack() as stack:
+        manifest, journal_path = None, None
+        if out is not None:
+            check_table(out, "out")
+            journal_path = out if out.suffix == ".csv" else out.with_name(f"{out.stem}.rows.csv")
+            stack.enter_context(locked(out))
+            measure = experiment.measure
+            what = {"measure": measure.name, **measure.describe(), **(determines or {})}
+            manifest = Manifest(manifest_path(out), journal_path, what)
+        journal = Journal(journal_path)
+        wanted = {key for item in experiment.items for key in experiment.cells(item)}
+        done = journal.done & wanted
+        if tries:
+            check_sources(experiment, done)
         if manifest is not None:
-            manifest.meet(row.item, finished.identity, finished.model)
-        journal.add(finished.rows)
-        count.finished()
-    found = Results(tuple(row for row in journal.rows if row.key in wanted), measure.main)
-    if out is not None and out != journal_path:
-        found.save(out)
+            manifest.begin({**(about or {}), **_facts(experiment, jobs)})
+        count = _Count(len(done), len(wanted), progress)
+        for finished in measure_items(experiment, done, jobs, count.evaluated):
+            row = finished.rows[0]
+            if manifest is not None:
+                manifest.meet(row.item, finished.identity, finished.model)
+            journal.add(finished.rows)
+            count.finished()
+        found = Results(
+            tuple(row for row in journal.rows if row.key in wanted), experiment.measure.main
+        )
+        if out is not None and out != journal_path:
+            found.save(out)
     return found
+
+
+def _facts(experiment: Experiment, jobs: int) -> dict[str, Any]:
+    """What the manifest says of a run."""
+    return {
+        "versions": versions(experiment.methods),
+        "methods": [method.name for method in experiment.methods],
+        "budgets": list(experiment.budgets),
+        "seeds": list(experiment.seeds),
+        "items": [item.name for item in experiment.items],
+        "jobs": jobs,
+    }
 
 
 class _Count:

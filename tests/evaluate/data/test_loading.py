@@ -137,6 +137,8 @@ def test_datasets_of_a_local_folder(tmp_path, monkeypatch):
         ("a.txt", "hello", "is no .jsonl, .json or .csv"),
         ("a.jsonl", '{"text": "a b", "documents": ["c"]}\n', "text and documents"),
         ("a.jsonl", '{"id": 3}\n', "none of the fields"),
+        ("a.jsonl", '{"text": ""}\n', "its field 'text' is empty; give"),
+        ("a.csv", "id,text\n1,\n", "its field 'text' is empty; give"),
         ("a.jsonl", '{"text": "a b", "annotated": [2]}\n', "0 to 1"),
         ("a.jsonl", '{"text": 3, "label": "x"}\n', "row 0 as reviews: its field 'text' is 3"),
         ("a.jsonl", '{"text": "one", "label": "x"}\n', "row 0 as reviews"),
@@ -148,6 +150,31 @@ def test_bad_files(tmp_path, name, content, message):
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(spex.ArgumentError, match=message):
         read_items(tmp_path / name, "smollm2")
+
+
+def test_rows_that_cannot_be_used_are_left_out_and_counted(tmp_path):
+    texts = ["a b c", "one", "", "a b c d e f", "a b", "  ", "a b c d"]
+    path = written(tmp_path, "r.jsonl", [{"text": text, "label": ""} for text in texts])
+    told = []
+    found = read_items(path, MODEL, lengths=(3, 5), notice=told.append)
+    assert [item.name for item in found] == ["0", "6"]
+    (line,) = told
+    assert "5 of 7 rows left out: 2 not of 3 to 5 units, 3 cannot be used" in line
+    assert "row 1 as reviews: text 'one' has only one unit" in line and "\n" not in line
+    assert [item.name for item in read_items(path, MODEL, items=[4, 1], notice=told.append)] == [
+        "4"
+    ]
+    with pytest.warns(UserWarning, match="3 of 7 rows left out: 3 cannot"):
+        assert len(read_items(path, MODEL)) == 4
+
+    def check(item):
+        if item.n_features < 6:
+            raise spex.ArgumentError("it is short")
+
+    (item,) = read_items(path, MODEL, items=1, check=check, notice=told.append)
+    assert item.n_features == 6 and "6 of 7 rows" in told[-1]
+    with pytest.raises(spex.ArgumentError, match="nothing is left: 2 of 2 rows left out: 2 cannot"):
+        read_items(path, MODEL, items=[1, 2])
 
 
 def test_bad_choices(tmp_path):
@@ -164,6 +191,8 @@ def test_bad_choices(tmp_path):
     ]:
         with pytest.raises(spex.ArgumentError, match=message):
             read_items(path, MODEL, **change)
+    with pytest.raises(spex.ArgumentError, match=f"is a folder; .* datasets:{tmp_path}"):
+        read_items(tmp_path, MODEL)
     with pytest.raises(spex.ArgumentError, match="'gold'"):
         Reading(answer="gold")
     with pytest.raises(spex.ArgumentError, match="cannot be read"):

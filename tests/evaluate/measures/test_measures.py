@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from spex.evaluate.measures.faithfulness import Faithfulness, lds, r2
 from spex.evaluate.measures.measure import Cell
 from spex.evaluate.measures.pairs import Pairs, audit_masks, effect_errors, effects
 from spex.evaluate.measures.pictures import joint_part, localisation
+from spex.evaluate.measures.ranking import feature_scores, top_interactions
 from spex.evaluate.measures.recovery import Recovery, recovery_at
 from spex.evaluate.measures.removal import Removal
 from spex.evaluate.method import Attribution
@@ -57,6 +59,49 @@ def test_r2_and_lds_by_hand():
     assert lds(actual, np.full(4, 7.0)) == 0
     assert math.isnan(r2(np.full(4, 0.1 + 0.2), predicted))
     assert math.isnan(lds(np.full(4, 1.0), predicted))
+
+
+def reported(function, guess, r2, interval):
+    spectrum = spex.Spectrum.from_mapping(guess, 6)
+    asked = cell(function, 6, spectrum)
+    says = replace(asked.attribution, r2=r2, r2_interval=interval)
+    return by_name(Faithfulness(64).measure(replace(asked, explain=lambda seed: says)))
+
+
+def test_an_interval_that_ends_at_the_measured_r2_holds_it():
+    exact = {(): 1.0, (0,): 2.0, (1, 2): -1.0}
+    truth = spex.Spectrum.from_mapping(exact, 6)
+    off = {**exact, (0,): 2.0 + 1e-6}  # R2 is 1 - 2e-13
+    assert reported(truth.predict, off, 1.0, (1.0, 1.0))["r2_covered", None] == 1
+    assert reported(truth.predict, {**exact, (0,): 2.1}, 1.0, (1.0, 1.0))["r2_covered", None] == 0
+    assert math.isnan(reported(truth.predict, off, 1.0, (math.nan, math.nan))["r2_covered", None])
+
+
+def test_an_interval_over_other_masks_is_not_judged():
+    truth = random_spectrum(6, 12, 0)
+    for distribution, is_judged in [("uniform", True), ("size", False), ("near-full", False)]:
+        explained = spex.explain(truth.predict, 6, budget=64)
+        asked = cell(truth.predict, 6, explained.spectrum)
+        says = replace(asked.attribution, r2=1.0, r2_interval=(1.0, 1.0), explanation=explained)
+        asked = replace(asked, explain=lambda seed, says=says: says)
+        found = by_name(Faithfulness(64, distribution).measure(asked))
+        assert math.isnan(found["r2_covered", None]) != is_judged, distribution
+
+
+def test_a_constant_has_no_r2_and_no_scores():
+    found = reported(lambda masks: np.full(len(masks), 0.3), {(): 0.3}, 1.0, (1.0, 1.0))
+    assert len(found) == 4 and all(map(math.isnan, found.values()))
+    rounding = {(i,): 1e-17 * (i + 1) for i in range(6)} | {(): 0.3}
+    constant = cell(
+        lambda masks: np.full(len(masks), 0.3), 6, spex.Spectrum.from_mapping(rounding, 6)
+    )
+    found = by_name(Curves(sanity=True).measure(constant))
+    assert found["range", None] == 0
+    for name in ("deletion_area", "insertion_area", "unused", "asymmetry", "noise_similarity"):
+        assert math.isnan(found[name, None]), name
+    assert math.isnan(found["necessity", 0.5])
+    assert not feature_scores(constant.attribution.spectrum).any()
+    assert top_interactions(constant.attribution.spectrum, 3) == []
 
 
 def test_rounding_ranks_nothing():
@@ -230,7 +275,8 @@ def test_curves_of_an_additive_function_by_hand():
 def test_curves_of_a_score_that_does_not_move():
     spectrum = spex.Spectrum.from_mapping({(0, 1): 1.0}, 4)
     found = by_name(Curves().measure(cell(lambda m: (m[:, 0] ^ m[:, 1]) * 1.0, 4, spectrum)))
-    assert found == {("range", None): 0.0}
+    assert found.pop(("range", None)) == 0
+    assert len(found) == 8 and all(map(math.isnan, found.values()))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.9])

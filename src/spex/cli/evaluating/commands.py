@@ -20,7 +20,7 @@ evaluate = typer.Typer(
     Examples:
       spex evaluate faithfulness --data reviews.jsonl --methods auto,lime --budgets 100,300 \\
         --items 12 --lengths 8-127 --out reviews.csv --plot reviews.png
-      spex evaluate recovery --data hotpotqa.jsonl --methods auto,shap-kernel --budgets 300
+      spex evaluate recovery --data hotpotqa.jsonl --methods auto,kernelshap --budgets 300
       spex evaluate pairs --data reviews.jsonl --model predict:my_model:score --lengths 8-40
     """,
 )

@@ -15,10 +15,11 @@ from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading
 from spex.evaluate.data.loading import is_file, read_items
 from spex.evaluate.data.subject import PREDICT, Model
-from spex.evaluate.experiment import Experiment, methods_named
+from spex.evaluate.experiment import Experiment
 from spex.evaluate.gradients import OfModel
 from spex.evaluate.measures import MEASURES
 from spex.evaluate.method import Method
+from spex.evaluate.methods import methods_named
 from spex.evaluate.running import State
 from spex.evaluate.running import run as run_experiment
 from spex.evaluate.tables.manifest import manifest_path, sha256_of
@@ -30,6 +31,9 @@ from spex.models.environment import cache_folder
 from spex.models.function import import_function
 from spex.models.servers.address import refuse_secret
 from spex.wording import counted
+
+# Models that take no memory worth speaking of: they are made here too where other processes work.
+_LIGHT = (PREDICT, "reply:", "openai:")
 
 
 def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
@@ -72,6 +76,7 @@ def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[st
                 "date": datetime.now(UTC).isoformat(timespec="seconds"),
             },
             progress=show,
+            tries=options["jobs"] == 1 or options["model"].startswith(_LIGHT),
         )
     with session.interruptible():
         _deliver(session, found, options)
@@ -95,6 +100,8 @@ def _planned(
         items=_items(options["items"]),
         lengths=_lengths(options["lengths"]),
         reading=reading,
+        check=measure.check,
+        notice=session.notice,
     )
     experiment = Experiment(
         items,
@@ -118,7 +125,10 @@ def _deliver(session: Session, found: Results, options: Mapping[str, Any]) -> No
     if failed := statuses.count(FAILED):
         reasons = [row.reason for row in found.rows if row.status == FAILED]
         if OK not in statuses:
-            raise BackendError(f"no cell was measured; the first failed with: {reasons[0]}")
+            is_call = reasons[0].startswith(ArgumentError.__name__)
+            raise (ArgumentError if is_call else BackendError)(
+                f"no cell was measured; the first failed with: {reasons[0]}"
+            )
         session.notice(
             f"{counted(failed, 'cell')} failed, the first with: {reasons[0]}; the same command "
             "measures them again"
@@ -126,9 +136,16 @@ def _deliver(session: Session, found: Results, options: Mapping[str, Any]) -> No
     tables = found.to_markdown()
     if options["markdown"] is not None:
         write_text(options["markdown"], tables)
-    if options["plot"] is not None:
+    written = ["out", "markdown"]
+    metric = found.main[0]
+    if reason := found.undefined(metric):
+        session.notice(f"{metric}: {reason}")
+        if options["plot"] is not None:
+            session.notice(f"{options['plot']} is not drawn: there is no number of {metric}")
+    elif options["plot"] is not None:
         found.save_plot(options["plot"])
-    for name in ("out", "markdown", "plot"):
+        written.append("plot")
+    for name in written:
         if options[name] is not None:
             session.notice(f"wrote {options[name]}")
     if not session.quiet:

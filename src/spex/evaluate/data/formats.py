@@ -164,7 +164,12 @@ def record(row: Row, reading: Reading) -> Parsed:
         reading.answer,
         reading.predicts,
     )
-    given = [name for name in ("text", "documents", "messages") if row.get(name)]
+    fields = ("text", "documents", "messages")
+    given = [name for name in fields if row.get(name)]
+    if not given and (empty := [name for name in fields if name in row]):
+        raise ArgumentError(
+            f"its field {empty[0]!r} is empty; give a text, documents or messages there"
+        )
     if len(given) != 1:
         raise ArgumentError(
             f"has {' and '.join(given) or 'none'} of the fields text, documents and messages; give "

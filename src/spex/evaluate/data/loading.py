@@ -1,6 +1,7 @@
 """From a data file to items."""
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from spex.evaluate.data.formats import FORMATS, Reading, detect, name_of
 from spex.evaluate.data.rows import HUB, Row, read_rows
 from spex.evaluate.data.subject import Model, Subject
 from spex.evaluate.items import Item
+from spex.wording import counted
 
 
 def read_items(
@@ -20,8 +22,12 @@ def read_items(
     items: int | Sequence[int] | None = None,
     lengths: tuple[int, int] | None = None,
     reading: Reading | None = None,
+    check: Callable[[Item], None] = lambda _: None,
+    notice: Callable[[str], None] | None = None,
 ) -> list[Item]:
     """Read items from a file of data.
+
+    Rows that cannot be read as the format, such as those of a single unit, are left out.
 
     Args:
         data: A .jsonl, .json or .csv file, or "datasets:NAME:SPLIT"; see `read_rows`.
@@ -32,9 +38,13 @@ def read_items(
             all.
         lengths: Least and most number of features.
         reading: Unit, prompt, score and so on; default: those of the format.
+        check: Raises `ArgumentError` for an item that will not do either, such as the `check` of a
+            measure.
+        notice: Is told in a line how many rows are left out, if any are. Default: a warning, but
+            for what `lengths` leaves out.
 
     Raises:
-        ArgumentError: the data cannot be read as the format, or nothing is left.
+        ArgumentError: the data cannot be read, or nothing is left; the first reason is told.
         BackendError: a data set of the hub cannot be had.
         MissingExtraError: the package `datasets` is not installed.
     """
@@ -47,13 +57,47 @@ def read_items(
     if outside := [number for number in chosen if not 0 <= number < len(rows)]:
         raise ArgumentError(f"item {outside[0]} of {data}: it has rows 0 to {len(rows) - 1}")
     name = format or detect(rows[0])
-    found = list(_items(rows, chosen, str(data), name, reading, named))
-    if lengths is not None:
-        least, most = lengths
-        found = [item for item in found if least <= item.n_features <= most]
+    found: list[Item] = []
+    reasons: list[str] = []
+    too_long_or_short = 0
+    for number in chosen:
+        try:
+            item = _item(rows[number], number, str(data), name, reading, named)
+            if lengths is not None and not lengths[0] <= item.n_features <= lengths[1]:
+                too_long_or_short += 1
+                continue
+            check(item)
+        except ArgumentError as error:
+            reasons.append(str(error))
+        else:
+            found.append(item)
+    told = _left_out(len(chosen), reasons, too_long_or_short, lengths)
     if not found:
-        raise ArgumentError(f"{data}: no row has a length from {lengths}; widen --lengths")
+        if reasons and len(reasons) == len(chosen) == 1:
+            raise ArgumentError(reasons[0])
+        hint = "; widen --lengths" if too_long_or_short else ""
+        raise ArgumentError(f"{data}: nothing is left: {told}{hint}")
+    if notice is not None and told:
+        notice(told)
+    elif reasons:
+        warnings.warn(told, stacklevel=2)
     return spread(found, items) if isinstance(items, int) else found
+
+
+def _left_out(
+    total: int, reasons: Sequence[str], too_long_or_short: int, lengths: tuple[int, int] | None
+) -> str:
+    """How many rows are left out and why, in words; empty where none is."""
+    parts = []
+    if too_long_or_short:
+        assert lengths is not None
+        parts.append(f"{too_long_or_short:,} not of {lengths[0]} to {lengths[1]} units")
+    if reasons:
+        parts.append(f"{len(reasons):,} cannot be used (the first: {reasons[0]})")
+    if not parts:
+        return ""
+    count = len(reasons) + too_long_or_short
+    return f"{count:,} of {counted(total, 'row')} left out: {', '.join(parts)}"
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
@@ -72,24 +116,13 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     return [items[number] for number in sorted(by_length[place] for place in places)]
 
 
-def _items(
-    rows: Sequence[Row],
-    chosen: Sequence[int],
-    data: str,
-    format: str,
-    reading: Reading,
-    model: Model,
-) -> Iterator[Item]:
-    for number in chosen:
-        where = f"{data}, row {number}"
-        try:
-            parsed = FORMATS[format](rows[number], reading)
-        except ArgumentError as error:
-            raise ArgumentError(f"{where} as {format}: {error}") from error
-        subject = Subject(parsed.masker, parsed.score, model)
-        yield Item(
-            name_of(rows[number], number), parsed.masker.n_features, subject, parsed.annotated
-        )
+def _item(row: Row, number: int, data: str, format: str, reading: Reading, model: Model) -> Item:
+    try:
+        parsed = FORMATS[format](row, reading)
+    except ArgumentError as error:
+        raise ArgumentError(f"{data}, row {number} as {format}: {error}") from error
+    subject = Subject(parsed.masker, parsed.score, model)
+    return Item(name_of(row, number), parsed.masker.n_features, subject, parsed.annotated)
 
 
 def is_file(data: str) -> bool:

@@ -34,6 +34,8 @@ def read_rows(data: str) -> list[Row]:
     if data.startswith(HUB):
         return _of_hub(data.removeprefix(HUB))
     path = Path(data)
+    if path.is_dir():
+        raise ArgumentError(f"{data}: is a folder; give a file in it, or {HUB}{data}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -32,7 +32,8 @@ class Curves:
     """Deletion and insertion, soft sufficiency and necessity, stability between seeds.
 
     Values are v(x) = (f(x) - f(none)) / (f(N) - f(none)): 1 for the whole input, 0 for none of it.
-    `range` is f(N) - f(none): where it is small against what masks do, the rest says little.
+    `range` is f(N) - f(none): where it is small against what masks do, the rest says little; where
+    it is 0, areas, sufficiency and necessity are NaN.
     Features go and come by their score (Banzhaf value of the surrogate) times the sign of `range`,
     the highest first.
 
@@ -91,6 +92,13 @@ class Curves:
                 return (cell.values(masks) - none) / change
 
             metrics += _hard(towards, shares) + self._soft(towards, shares)
+        else:
+            metrics += [Metric(f"{name}_area", math.nan) for name in ("deletion", "insertion")]
+            metrics += [
+                Metric(name, math.nan, retained)
+                for retained in _RETAINED
+                for name in ("sufficiency", "necessity")
+            ]
         if cell.seed != cell.first_seed:
             other = cell.explain(cell.first_seed).spectrum
             same = rank_correlation(scores, feature_scores(other))

@@ -13,6 +13,8 @@ from spex.evaluate.masks import UNIFORM, check_distribution, fresh_masks
 from spex.evaluate.measures.measure import Cell, Metric
 from spex.evaluate.measures.ranking import rank_correlation
 
+# An interval that ends at the measured value but for rounding holds it.
+_ROUNDING = 1e-9
 _STREAM = 7919  # keeps test masks apart from those that a method draws with the same seed
 
 
@@ -48,7 +50,11 @@ class Faithfulness:
         """Every item will do."""
 
     def measure(self, cell: Cell) -> list[Metric]:
-        """R2, LDS, and where the method tells its R2 that too, with whether its interval holds."""
+        """R2, LDS, and where the method tells its R2 that too, with whether its interval holds.
+
+        NaN where the function does not vary: there is no R2 to tell. Whether the interval holds is
+        NaN too where the method tells R2 over masks of another distribution.
+        """
         rng = np.random.default_rng([self.test_seed, _STREAM])
         masks = fresh_masks(cell.item.n_features, self.test_masks, self.distribution, rng)
         actual = cell.values(masks)
@@ -57,10 +63,21 @@ class Faithfulness:
         found = r2(actual, predicted)
         metrics = [Metric("r2", found), Metric("lds", lds(actual, predicted))]
         if math.isfinite(attribution.r2):
-            low, high = attribution.r2_interval
-            metrics.append(Metric("r2_reported", attribution.r2))
-            metrics.append(Metric("r2_covered", float(low <= found <= high)))
+            reported = attribution.r2 if math.isfinite(found) else math.nan
+            metrics.append(Metric("r2_reported", reported))
+            explanation = attribution.explanation
+            of_these = explanation is None or explanation.r2_distribution == self.distribution
+            covered = _covered(found, attribution.r2_interval) if of_these else math.nan
+            metrics.append(Metric("r2_covered", covered))
         return metrics
+
+
+def _covered(value: float, interval: tuple[float, float]) -> float:
+    """1 where the interval holds the value, 0 where not; NaN where one of both is undefined."""
+    if not all(map(math.isfinite, (value, *interval))):
+        return math.nan
+    slack = _ROUNDING * max(1.0, abs(value))  # the scale of R2 is 1
+    return float(interval[0] - slack <= value <= interval[1] + slack)
 
 
 def r2(actual: FloatArray, predicted: FloatArray) -> float:

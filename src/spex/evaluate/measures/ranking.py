@@ -9,25 +9,34 @@ from spex.fourier.spectrum import Spectrum
 from spex.interactions.values import interactions
 
 _NEGLIGIBLE, _DIGITS = 1e-9, 9
+_ROUNDING = 1e-12
 
 
 def feature_scores(spectrum: Spectrum) -> FloatArray:
     """(n,) Banzhaf values: the best additive summary of the surrogate over uniform masks.
 
     For an additive surrogate, such as that of LIME or of Shapley values, its own coefficients.
+    What rounding leaves of a constant is 0, so that no rank is read from it.
     """
     scores = np.zeros(spectrum.n_features)
     for (feature,), value in interactions(spectrum, "BV").items():
-        scores[feature] = value
+        if abs(value) > _rounding(spectrum):
+            scores[feature] = value
     return scores
 
 
 def top_interactions(spectrum: Spectrum, count: int) -> list[Interaction]:
     """The interactions of largest absolute Faith-Banzhaf value (FBII), the largest first.
 
-    For an additive surrogate these are its features.
+    For an additive surrogate these are its features. What is no more than rounding is left out.
     """
-    return [interaction for interaction, _ in interactions(spectrum, "FBII").top(count)]
+    top = interactions(spectrum, "FBII").top(count)
+    return [interaction for interaction, value in top if abs(value) > _rounding(spectrum)]
+
+
+def _rounding(spectrum: Spectrum) -> float:
+    """What rounding may leave of values of this size."""
+    return _ROUNDING * float(np.abs(spectrum.coefficients).max(initial=0.0))
 
 
 def rank_correlation(a: FloatArray, b: FloatArray) -> float:

@@ -1,6 +1,7 @@
 """Sanity checks of a method: what must hold of any explanation that is about the function."""
 
 import hashlib
+import math
 
 import numpy as np
 
@@ -34,8 +35,9 @@ def sanity(
 
     Returns:
         `unused`, the score of the unused feature, and `asymmetry`, the difference of the twins'
-        scores, both as a share of the largest score; 0 is right. `noise_similarity`, Spearman's
-        correlation of the scores with those of noise: it should be near 0.
+        scores, both as a share of the largest score: 0 is right, NaN where all scores are 0.
+        `noise_similarity`, Spearman's correlation of the scores with those of noise: it should be
+        near 0; that of two random rankings has a standard deviation of 1/sqrt(n - 1).
     """
     twin = int(np.abs(scores).argmax())
 
@@ -46,7 +48,8 @@ def sanity(
 
     more = method.attribute(extended, n_features + 2, budget, seed)
     found = feature_scores(more.spectrum)
-    largest = max(float(np.abs(found).max()), 1e-300)
+    # Where nothing has a score, as of a constant, there is nothing to compare with.
+    largest = float(np.abs(found).max()) or math.nan
     of_noise = method.attribute(Noise(seed), n_features, budget, seed)
     return {
         "unused": abs(float(found[n_features + 1])) / largest,

@@ -1,13 +1,15 @@
 """Figures of results."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spex.extras import require
+from spex.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LABELS = {
@@ -16,6 +18,7 @@ _LABELS = {
     "relative": "relative change of the model's score",
     "recovery": "recovery@r",
 }
+_BASE = "base"
 # What a curve runs along; the others are by r.
 _ALONG = {
     "deletion": "share of features that are gone",
@@ -23,21 +26,25 @@ _ALONG = {
     "sufficiency": "share retained",
     "necessity": "share retained",
     **{
-        f"{kind}_{name}": "base"
+        f"{kind}_{name}": _BASE
         for kind in ("single", "pair")
         for name in ("ndcg", "signs", "error", "size", "covered")
     },
 }
 _WIDTH, _HEIGHT = 4.2, 3.4  # inches of a panel
 _MARKERS = "osD^vP*Xphd<>"
+_SPREAD = 0.5  # of the distance between bases, over which the points of methods are spread
+# So that a method whose numbers are those of another one is seen beneath it.
+_LARGEST, _LEAST = 9.0, 4.0  # points
 
 
-def draw(summary: "pd.DataFrame", metric: str) -> "Figure":
+def draw(summary: "pd.DataFrame", metric: str, items: int) -> "Figure":
     """Mean and 90 % interval of each method: against the budget, or along the curve.
 
     Args:
         summary: The rows of `Results.summary` for one metric.
         metric: Its name.
+        items: How many there are in all.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -55,28 +62,74 @@ def draw(summary: "pd.DataFrame", metric: str) -> "Figure":
             rows = summary[summary["method"] == method]
             if budget is not None:
                 rows = rows[rows["budget"] == budget]
-            x = "at" if is_curve else "budget"
-            rows = rows.sort_values(x)
-            if not len(rows):
-                continue
-            low = np.where(rows["low"].notna(), rows["low"], rows["mean"])
-            high = np.where(rows["high"].notna(), rows["high"], rows["mean"])
-            marker = _MARKERS[number % len(_MARKERS)]
-            colour = f"C{number % 10}"
-            panel.plot(rows[x], rows["mean"], marker=marker, ms=4, lw=1.2, c=colour, label=method)
-            panel.fill_between(rows[x], low, high, color=colour, alpha=0.12, lw=0)
+            if len(rows):
+                _draw_method(panel, rows.sort_values("at" if is_curve else "budget"), metric,
+                             number, len(methods))  # fmt: skip
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
         if is_curve:
             panel.set_title(f"{budget:,} evaluations", fontsize=10)
-            panel.set_xlabel(_ALONG.get(metric, "r"))
+            along = _ALONG.get(metric, "r")
+            panel.set_xlabel(along)
+            if along in ("r", _BASE):
+                _whole_ticks(panel)
         else:
             panel.set_xlabel("evaluations")
             panel.set_xscale("log")
             panel.set_xticks(ticks := sorted(summary["budget"].unique()))
             panel.set_xticklabels([f"{tick:,}" for tick in ticks])
             panel.minorticks_off()
-    axes[0].set_ylabel(_LABELS.get(metric, metric.replace("_", " ")))
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
+    axes[0].set_ylabel(_label(summary, metric, items))
+    # From all panels: a method may refuse the first budget.
+    shown = {
+        label: handle
+        for panel in axes
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    named = [method for method in methods if method in shown]
+    figure.legend(
+        [shown[method] for method in named], named, loc="outside right upper", frameon=False,
+        fontsize=9,
+    )  # fmt: skip
     return figure
+
+
+def _draw_method(
+    panel: "Axes", rows: "pd.DataFrame", metric: str, number: int, n_methods: int
+) -> None:
+    mean = rows["mean"].to_numpy(dtype=np.float64)
+    low = np.where(rows["low"].notna(), rows["low"], mean)
+    high = np.where(rows["high"].notna(), rows["high"], mean)
+    colour, label = f"C{number % 10}", rows["method"].iloc[0]
+    place = number / max(n_methods - 1, 1)
+    marker: dict[str, Any] = {
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "ms": _LARGEST - (_LARGEST - _LEAST) * place,
+        "mfc": "none",
+        "c": colour,
+        "label": label,
+    }
+    if _ALONG.get(metric) == _BASE:  # one is no further along than the other: no line
+        x = rows["at"].to_numpy(dtype=np.float64) + _SPREAD * (place - 0.5) * (n_methods > 1)
+        errors = np.array([mean - low, high - mean]).clip(min=0)
+        panel.errorbar(x, mean, errors, ls="none", elinewidth=1.2, capsize=2, **marker)
+        return
+    x = rows["at" if rows["at"].notna().any() else "budget"].to_numpy(dtype=np.float64)
+    panel.plot(x, mean, lw=1.2, **marker)
+    panel.fill_between(x, low, high, color=colour, alpha=0.12, lw=0)
+
+
+def _whole_ticks(panel: "Axes") -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _label(summary: "pd.DataFrame", metric: str, items: int) -> str:
+    """Of the vertical axis; with the number of items where some are undefined."""
+    text = _LABELS.get(metric, metric.replace("_", " "))
+    least, most = int(summary["items"].min()), int(summary["items"].max())
+    if least == items:
+        return text
+    shown = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return f"{text}\n({shown} of {counted(items, 'item')})"

@@ -54,6 +54,11 @@ class Manifest:
         if not isinstance(before, dict) or before.get("format") != _FORMAT:
             raise FileFormatError(f"{self.path} is no manifest of spex evaluate; give a new file")
         old, new = before["experiment"], self._content["experiment"]
+        if old.get("measure") != new.get("measure"):
+            raise ArgumentError(
+                f"{results} holds results of the measure {old.get('measure')}, not of "
+                f"{new.get('measure')}; give a new file"
+            )
         for name in sorted({*old, *new}):
             if old.get(name) != new.get(name):
                 raise ArgumentError(

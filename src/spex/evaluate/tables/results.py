@@ -22,6 +22,26 @@ _RESAMPLES, _LEVEL = 2000, 0.9
 EVERY = "all"
 _KINDS = {".csv": "CSV", ".parquet": "Parquet"}
 _PICTURES = (".png", ".svg", ".pdf")
+_CONSTANT, _NO_CHANGE = "the function gives one value for all masks", "f(N) = f(none)"
+# Why there may be no number of a metric.
+UNDEFINED = {
+    "r2": _CONSTANT,
+    "lds": _CONSTANT,
+    "relative": "f(N) is 0",
+    "deletion_area": _NO_CHANGE,
+    "insertion_area": _NO_CHANGE,
+    "sufficiency": _NO_CHANGE,
+    "necessity": _NO_CHANGE,
+    "stability": "all scores are alike",
+    "stability_top": "there is no interaction",
+    "unused": "all scores are 0",
+    "asymmetry": "all scores are 0",
+    "noise_similarity": "all scores are alike",
+    "single_ndcg": "all effects are 0",
+    "single_signs": "all effects are 0",
+    "pair_ndcg": "all effects are 0",
+    "pair_signs": "all effects are 0",
+}
 
 
 @dataclass(frozen=True)
@@ -83,41 +103,27 @@ class Results:
 
     def to_markdown(self) -> str:
         """Tables of the main metrics: methods down, budgets or points of a curve across."""
-        total = len({row.item for row in self.rows})
-        parts = [self._table(self.summary(), metric, total) for metric in self.main]
-        groups = sorted(
-            {row.group for row in self.rows}, key=lambda group: int(group.split("-")[0])
-        )
-        if len(groups) > 1:
-            by_group = self.summary(by_group=True)
-            for group in groups:
-                items = len({row.item for row in self.rows if row.group == group})
-                chosen = by_group[by_group["group"] == group]
-                parts.append(self._table(chosen, self.main[0], items, f", {group} features"))
-        if failures := self.failures():
-            lines = [f"- {count} x {reason}" for reason, count in failures.items()]
-            parts.append("\n".join(["Not measured:", "", *lines]))
-        return "\n\n".join(part for part in parts if part) + "\n"
+        from spex.evaluate.tables.markdown import markdown
 
-    def _table(self, summary: "pd.DataFrame", metric: str, items: int, where: str = "") -> str:
-        chosen = summary[summary["metric"] == metric]
-        if not len(chosen):
+        return markdown(
+            self.rows,
+            self.main,
+            self.summary(),
+            self.summary(by_group=True),
+            self.undefined,
+            self.failures(),
+        )
+
+    def undefined(self, metric: str) -> str:
+        """Why a metric has no number at all, in words; empty where it has one."""
+        of_metric = [row for row in self.rows if row.metric == metric and row.status == OK]
+        if any(math.isfinite(row.value) for row in of_metric):
             return ""
-        is_curve = bool(chosen["at"].notna().any())
-        across = "at" if is_curve else "budget"
-        columns = sorted(chosen[across].unique())
-        down = ["method", "budget"] if is_curve else ["method"]
-        head = [*down, *(f"{value:,.6g}" for value in columns)]
-        title = f"**{metric}**{where}: mean of {counted(items, 'item')}, 90 % interval"
-        lines = [title, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-        for key, rows in chosen.groupby(down, sort=False):
-            cells = {row[across]: _cell(row, items) for _, row in rows.iterrows()}
-            lines.append(
-                "| "
-                + " | ".join([*map(_number, key), *(cells.get(value, "") for value in columns)])
-                + " |"
-            )
-        return "\n".join(lines)
+        items = len({row.item for row in self.rows})
+        if not of_metric:
+            return f"nothing was measured of {metric!r}"
+        reason = UNDEFINED.get(metric)
+        return f"0 of {counted(items, 'item')}; undefined" + (f": {reason}" if reason else "")
 
     def plot(self, metric: str | None = None) -> "Figure":
         """A metric against the budget, or along its curve: mean and interval of each method.
@@ -126,20 +132,19 @@ class Results:
             metric: Default: the first of `main`. Of a curve, one panel for each budget.
 
         Raises:
-            ArgumentError: nothing was measured of it.
+            ArgumentError: it has no number; see `undefined`.
             MissingExtraError: matplotlib is not installed.
         """
         from spex.evaluate.tables.figures import draw
 
         name = self.main[0] if metric is None else metric
         summary = self.summary()
-        chosen = summary[summary["metric"] == name]
-        if not len(chosen):
+        if reason := self.undefined(name):
             known = sorted(set(summary["metric"]) - {EVALUATIONS, LAST})
             raise ArgumentError(
-                f"nothing was measured of {name!r}; metrics: {', '.join(known) or 'none'}"
+                f"{name} cannot be drawn: {reason}; metrics that can: {', '.join(known) or 'none'}"
             )
-        return draw(chosen, name)
+        return draw(summary[summary["metric"] == name], name, len({row.item for row in self.rows}))
 
     def save(self, path: str | Path) -> None:
         """Write the rows: CSV or, where the name ends with .parquet, Parquet.
@@ -209,19 +214,3 @@ def bootstrap_interval(values: FloatArray) -> tuple[float, float]:
     tail = (1 - _LEVEL) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def _cell(row: "pd.Series[float]", items: int) -> str:
-    text = _decimal(row["mean"])
-    if math.isfinite(row["low"]):
-        text += f" ({_decimal(row['low'])} to {_decimal(row['high'])})"
-    return text if row["items"] == items else f"{text}, {row['items']} of {items}"
-
-
-def _decimal(value: float) -> str:
-    """Three decimals; of small numbers, two digits."""
-    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
-
-
-def _number(cell: object) -> str:
-    return cell if isinstance(cell, str) else f"{cell:,}"
