@@ -28,6 +28,7 @@ FLOORS = [
     ["values"],
     ["explaining"],
     ["zooming", "interop", "evaluate"],
+    ["many"],
     ["cli"],
     ["__init__", "__main__"],
 ]

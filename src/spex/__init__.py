@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from spex.inputs.text import Text
     from spex.interactions.index import InteractionIndex
     from spex.interactions.values import InteractionValues
+    from spex.many.explaining import explain_many
+    from spex.many.results import ManyExplanations
     from spex.planning.plan import Plan, plan
     from spex.prior import Prior
     from spex.run import Run
@@ -62,6 +64,7 @@ _HOMES = {
     "InteractionIndex": "spex.interactions.index",
     "InteractionValues": "spex.interactions.values",
     "JsonField": "spex.scores.json_field",
+    "ManyExplanations": "spex.many.results",
     "LogOdds": "spex.scores.log_probabilities",
     "LogProb": "spex.scores.log_probabilities",
     "Matches": "spex.scores.replies",
@@ -90,6 +93,7 @@ _HOMES = {
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
     "explain": "spex.explaining",
+    "explain_many": "spex.many.explaining",
     "fit": "spex.given",
     "plan": "spex.planning.plan",
     "zoom": "spex.zooming",
@@ -110,6 +114,7 @@ __all__ = [
     "JsonField",
     "LogOdds",
     "LogProb",
+    "ManyExplanations",
     "Matches",
     "Messages",
     "MissingExtraError",
@@ -138,6 +143,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "explain",
+    "explain_many",
     "fit",
     "interop",
     "models",

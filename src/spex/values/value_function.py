@@ -26,7 +26,7 @@ from spex.scores.log_probabilities import (
     TokenLogProb,
 )
 from spex.scores.replies import ReplyScore
-from spex.scores.several import evaluate_several
+from spex.scores.several import Job, evaluate_jobs, evaluate_several, shared_call
 from spex.values.identity import Identified, distinct_names, output_identities
 from spex.values.store import Store
 
@@ -279,6 +279,14 @@ class ValueFunction(Identified):
         scored = evaluate_several(self.scores, self._replying, list(rows))
         return self._spread(list(rows.values()), scored)
 
+    @property
+    def shared_call(self) -> object | None:
+        """Equal for functions whose prompts may share the batches of one model; else None."""
+        kind = shared_call(self.scores)
+        if kind is None or self._full_prompt.has_images:  # pictures are not made all at once
+            return None
+        return id(self.model), kind
+
     def per_token(self) -> "ValueFunction":
         """The same with one output for each token of the answer that counts.
 
@@ -337,3 +345,30 @@ def _as_score(score: object) -> Score:
         f"score={score!r} is no score; use LogProb, LogOdds, Probability, Similarity, Matches, "
         "JsonField, or a function (prompt, reply) -> number"
     )
+
+
+def stream_together(
+    functions: Sequence[ValueFunction], masks: Sequence[BoolArray]
+) -> Iterator[tuple[int, IntArray, FloatArray]]:
+    """Values of several functions of one model, whose prompts share its batches.
+
+    Args:
+        functions: With one `shared_call` that is not None.
+        masks: For each function (m, n) bool.
+
+    Returns:
+        (number of the function, row numbers (k,), values (k,) or (k, q)), every row once.
+
+    Raises:
+        ArgumentError: the model refuses a prompt.
+        BackendError: the model failed.
+    """
+    rows = [one._rows_by_prompt(its) for one, its in zip(functions, masks, strict=True)]
+    jobs = [
+        Job(one.scores, list(its), one._replying.counted)
+        for one, its in zip(functions, rows, strict=True)
+    ]
+    numbers = [list(its.values()) for its in rows]
+    for job, prompt, values in evaluate_jobs(jobs, functions[0].model):
+        for of_rows in functions[job]._spread(numbers[job], iter([(prompt, values)])):
+            yield job, *of_rows
