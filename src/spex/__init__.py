@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from spex.sets.roles import Roles
     from spex.settings import Settings
     from spex.values.evaluator import Progress
+    from spex.values.limits import Limits
     from spex.values.predict_function import PredictFunction
     from spex.values.source import ValueSource
     from spex.values.store import Store
@@ -65,6 +66,7 @@ _HOMES = {
     "InteractionValues": "spex.interactions.values",
     "JsonField": "spex.scores.json_field",
     "ManyExplanations": "spex.many.results",
+    "Limits": "spex.values.limits",
     "LogOdds": "spex.scores.log_probabilities",
     "LogProb": "spex.scores.log_probabilities",
     "Matches": "spex.scores.replies",
@@ -112,6 +114,7 @@ __all__ = [
     "InteractionIndex",
     "InteractionValues",
     "JsonField",
+    "Limits",
     "LogOdds",
     "LogProb",
     "ManyExplanations",

@@ -249,7 +249,9 @@ def test_table_orders_and_recurring(tmp_path):
     for name in ("table.csv", "table.parquet"):
         many.save_table(tmp_path / name)
     csv, parquet = pd.read_csv(tmp_path / "table.csv"), pd.read_parquet(tmp_path / "table.parquet")
-    assert list(csv["strongest"]) == list(parquet["strongest"]) == list(many.to_frame()["strongest"])
+    assert (
+        list(csv["strongest"]) == list(parquet["strongest"]) == list(many.to_frame()["strongest"])
+    )
     with pytest.raises(spex.ArgumentError, match=r"\.csv or \.parquet"):
         many.save_table(tmp_path / "table.xlsx")
 

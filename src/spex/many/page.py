@@ -91,7 +91,9 @@ def index_data(many: "ManyExplanations") -> dict[str, Any]:
 
 def _rows(record: Record) -> list[dict[str, Any]]:
     if record.status != OK:
-        return [{"name": short(record.name, 60), "link": "", "failed": True, "reason": record.reason}]
+        return [
+            {"name": short(record.name, 60), "link": "", "failed": True, "reason": record.reason}
+        ]
     link = quote(page_of(record))
     rows = []
     for one in record.outputs:

@@ -55,6 +55,8 @@ class ValueFunction(Identified):
         masker: as given; over tokens, with those of the model.
         model: the model, loaded.
         scores: the scores, with their answers fixed on the unmasked prompt.
+        usage_before: what the model's server had counted before this function was made; None of
+            a model that counts nothing.
 
     Raises:
         ArgumentError: an argument is wrong, or the prompt exceeds the model's context.
@@ -82,7 +84,7 @@ class ValueFunction(Identified):
         self.model: LanguageModel = _as_model(model)
         # What the model's own answer costs belongs to what the explanation costs.
         usage: Usage | None = getattr(self.model, "usage", None)
-        self._usage_before = None if usage is None else replace(usage)
+        self.usage_before = None if usage is None else replace(usage)
         # A masker over tokens takes those of the model, which it could not know before.
         bind = getattr(masker, "with_tokenizer", None)
         self._replying = CountedReplies(self.model)
@@ -174,9 +176,9 @@ class ValueFunction(Identified):
     def contexts(self) -> tuple[Context, ...]:
         """What is explained, for reports; one for each score."""
         used = None
-        if self._usage_before is not None:
+        if self.usage_before is not None:
             usage: Usage = self.model.usage  # type: ignore[attr-defined]
-            used = usage.since(self._usage_before).to_json()
+            used = usage.since(self.usage_before).to_json()
         masker = self.masker
         common = Context(
             model=self.model.name,
