@@ -20,7 +20,7 @@ class Clock:
 
 
 class Server:
-    """A model on a server: each prompt takes `requests` requests of as many tokens as words + 20."""
+    """A model on a server: a prompt takes `requests` requests, each of its words and 20 tokens."""
 
     name, identity, may_vary = "server", "server 1", False
 

@@ -8,6 +8,7 @@ from spex._typing import BoolArray
 from spex.errors import StoreError
 from spex.run import Run
 from spex.values.evaluator import Filling, Progress
+from spex.values.limits import LimitReached
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.values.value_function import ValueFunction, stream_together
@@ -26,6 +27,7 @@ class OneOfMany:
 
     Attributes:
         error: Why it failed; None if it did not.
+        stopped: Which limit stopped it; None if none did.
         is_alone: Whether its prompts go without those of others.
     """
 
@@ -40,6 +42,7 @@ class OneOfMany:
     ) -> None:
         self.name, self.source, self.run, self.store, self.key = name, source, run, store, key
         self.error: Exception | None = None
+        self.stopped: str | None = None
         self.is_alone = False
         self._count, self._counted = count, 0
         self._began = time.monotonic()
@@ -89,7 +92,7 @@ def fill_together(items: Sequence[OneOfMany]) -> Iterator[OneOfMany]:
 
 def _wanted(item: OneOfMany) -> BoolArray | None:
     """The masks that an item wants; None where it wants no more, or has failed."""
-    if item.error is not None:
+    if item.error is not None or item.stopped is not None:
         return None
     try:
         masks = item.filling.wanted()
@@ -117,6 +120,8 @@ def _evaluate(call: Sequence[tuple[OneOfMany, BoolArray]]) -> None:
             item.filling.end()
     except StoreError:
         raise
+    except LimitReached as reached:  # by a source that goes alone
+        items[0].stopped = str(reached)
     except Exception as error:
         if len(call) == 1:
             items[0].error = error
