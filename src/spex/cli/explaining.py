@@ -11,12 +11,13 @@ from spex.cli.functions import (
     UNNAMED,
     Function,
     check_function,
-    check_price,
+    check_retries,
     is_own,
     load_model,
     make_function,
     model_name,
     predicts,
+    price_of,
 )
 from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
 from spex.cli.request import Request, parse_price
@@ -62,7 +63,7 @@ def run(session: Session, request: Request) -> None:
         score = parse_score(request.score, request.answer, request.max_new_tokens)
         masker = read_masker(request)
         check_function(request, masker)
-        check_price(request)
+        price_of(request.price, model_name(request))
         model = None
         if TOKEN in request.unit and not isinstance(masker, Image | Table):
             if predicts(request):
@@ -107,8 +108,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
 
 
 def _check_files(request: Request) -> None:
-    if request.retries < 0:
-        raise ArgumentError(f"--retries {request.retries} is negative; give 0 or more")
+    check_retries(request.retries)
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     files = {"--out": request.shown.out, "--html": request.shown.html, "--store": request.store}

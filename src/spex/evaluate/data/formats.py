@@ -9,6 +9,7 @@ from spex.errors import ArgumentError
 from spex.evaluate.data.rows import Row
 from spex.evaluate.data.subject import Masker
 from spex.inputs.documents import Documents
+from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.text import Text
 from spex.scores.log_probabilities import Score
@@ -164,21 +165,29 @@ def record(row: Row, reading: Reading) -> Parsed:
         reading.answer,
         reading.predicts,
     )
-    fields = ("text", "documents", "messages")
+    fields = ("text", "documents", "messages", "image")
     given = [name for name in fields if row.get(name)]
     if not given and (empty := [name for name in fields if name in row]):
         raise ArgumentError(
-            f"its field {empty[0]!r} is empty; give a text, documents or messages there"
+            f"its field {empty[0]!r} is empty; give a text, documents, messages or an image there"
         )
     if len(given) != 1:
         raise ArgumentError(
-            f"has {' and '.join(given) or 'none'} of the fields text, documents and messages; give "
-            "exactly one"
+            f"has {' and '.join(given) or 'none'} of the fields text, documents, messages and "
+            "image; give exactly one"
         )
-    operator = own.operator or "delete"
+    operator = own.operator or ("mean" if given == ["image"] else "delete")
     question = _optional(row, "question")
     masker: Masker
-    if given == ["text"]:
+    if given == ["image"]:
+        asked = own.prompt or question or ""
+        masker = Image(
+            row["image"],
+            own.unit or "grid:8x8",
+            operator,
+            asked.replace("{question}", question or ""),
+        )
+    elif given == ["text"]:
         prompt = own.prompt
         if prompt is None and question is not None:
             prompt = "{input}\n\nQuestion: {question}"
