@@ -24,7 +24,7 @@ from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
-from spex.explaining import result, run_of
+from spex.explaining import partial_result, result, run_of, until_limit
 from spex.files import is_stream
 from spex.inputs.composite import Composite
 from spex.inputs.image import Image
@@ -35,10 +35,12 @@ from spex.models.servers.address import refuse_secret
 from spex.report import facts
 from spex.scores.parsing import parse_score
 from spex.settings import LEAST_BUDGET
-from spex.values.evaluator import Progress, evaluate
+from spex.values.evaluator import Progress
+from spex.values.limits import Ledger, Limited
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, said_before
 from spex.values.retrying import Retries, Retrying
+from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
 from spex.zooming import coarse_units, zoom
@@ -90,6 +92,8 @@ def run(session: Session, request: Request) -> None:
 def _check(request: Request, masker: AnyMasker) -> int:
     """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
     _check_files(request)
+    if request.limits and request.zoom is not None:
+        raise ArgumentError("limits such as --max-calls do not go with --zoom; lower --budget")
     n = masker.n_features
     if request.zoom is None:
         request.shown.check(n)
@@ -238,7 +242,10 @@ def _explain(
                 waited = True
             show(state)
 
-        explanation = _computed(Retrying(source, retries), request, store, count_and_show)
+        asked: ValueSource = Retrying(source, retries) if is_own(request) else source
+        if request.limits:
+            asked = Limited(asked, Ledger(request.limits))
+        explanation = _computed(asked, request, store, count_and_show)
     if retries.count:
         session.notice(
             f"the function raised an error {counted(retries.count, 'time')} and was asked again"
@@ -269,7 +276,7 @@ def _computed(
         )
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
-        evaluate(run, source, store, progress)
+        stopped = until_limit(run, source, store, progress)
     except StoreError as error:
         # The store lacks the values that just came; the explanation of what there is has them.
         out = request.shown.out
@@ -277,6 +284,8 @@ def _computed(
             raise
         result(run, source, forecast=False).save(out)
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
+    if stopped is not None:
+        return partial_result(result(run, source, forecast=False), stopped, run)
     variance = noise(run, source, store)
     return result(run, source, forecast=True, variance=variance)
 

@@ -108,7 +108,8 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         """
         import pandas as pd
 
-        return pd.DataFrame([row for record in self.records.values() for row in record.rows()])
+        frame = pd.DataFrame([row for record in self.records.values() for row in record.rows()])
+        return frame.astype({"n_features": "Int64", "n_evaluations": "Int64"})
 
     def save_table(self, path: str | Path) -> None:
         """Write `to_frame` as .csv, or as .parquet (needs pyarrow).

@@ -38,6 +38,7 @@ class Reading:
         score: Name of a score, as `spex explain --score` takes it.
         answer: "data" for the data's answers, "own" for what the model itself answers.
         predicts: Whether a predict function is asked: it gets no prompt, and there is no score.
+        max_new_tokens: Where what the model writes is cut off; default: the score's own.
 
     Raises:
         ArgumentError: the answer is neither.
@@ -49,6 +50,7 @@ class Reading:
     score: str | None = None
     answer: str = OF_DATA
     predicts: bool = False
+    max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if self.answer not in (OF_DATA, OWN):
@@ -65,7 +67,8 @@ class Reading:
             return None
         name = self.score or default
         takes = name.partition(":")[0] in _WITH_ANSWER
-        return parse_score(name, answer if takes and self.answer == OF_DATA else None)
+        given = answer if takes and self.answer == OF_DATA else None
+        return parse_score(name, given, self.max_new_tokens)
 
     def prompt_of(self, default: str | None) -> str | None:
         """The prompt of a row."""
@@ -164,6 +167,7 @@ def record(row: Row, reading: Reading) -> Parsed:
         reading.score or _optional(row, "score"),
         reading.answer,
         reading.predicts,
+        reading.max_new_tokens,
     )
     fields = ("text", "documents", "messages", "image")
     given = [name for name in fields if row.get(name)]
