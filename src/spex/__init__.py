@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from spex.sets.roles import Roles
     from spex.settings import Settings
     from spex.values.evaluator import Progress
+    from spex.values.faults import Faults
     from spex.values.limits import Limits
     from spex.values.predict_function import PredictFunction
     from spex.values.source import ValueSource
@@ -60,6 +61,7 @@ _HOMES = {
     "Context": "spex.context",
     "Explanation": "spex.explanation",
     "Explanations": "spex.explanations",
+    "Faults": "spex.values.faults",
     "FileFormatError": "spex.errors",
     "Image": "spex.inputs.image",
     "InteractionIndex": "spex.interactions.index",
@@ -109,6 +111,7 @@ __all__ = [
     "Documents",
     "Explanation",
     "Explanations",
+    "Faults",
     "FileFormatError",
     "Image",
     "InteractionIndex",

@@ -358,9 +358,23 @@ def explain(
         typer.Option(
             metavar="N",
             help="Of reply: and predict: models: how many times in a row a function that raises an "
-            "error is asked again.",
+            "error is asked again; with --max-gaps or --timeout, any model.",
         ),
     ] = 2,
+    max_gaps: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="The share of the evaluations that may fail for good, such as 0.05; the "
+            "explanation is then made without them.",
+        ),
+    ] = 0.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", help="Seconds after which a batch of the model counts as failed."
+        ),
+    ] = None,
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Keep no evaluations and use none kept.")
     ] = False,

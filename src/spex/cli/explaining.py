@@ -24,7 +24,7 @@ from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
-from spex.explaining import partial_result, result, run_of, until_limit
+from spex.explaining import noted, result, run_of, until_limit
 from spex.files import is_stream
 from spex.inputs.composite import Composite
 from spex.inputs.image import Image
@@ -92,8 +92,10 @@ def run(session: Session, request: Request) -> None:
 def _check(request: Request, masker: AnyMasker) -> int:
     """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
     _check_files(request)
-    if request.limits and request.zoom is not None:
-        raise ArgumentError("limits such as --max-calls do not go with --zoom; lower --budget")
+    if (request.limits or request.faults) and request.zoom is not None:
+        raise ArgumentError(
+            "limits such as --max-calls, --max-gaps and --timeout do not go with --zoom"
+        )
     n = masker.n_features
     if request.zoom is None:
         request.shown.check(n)
@@ -242,7 +244,9 @@ def _explain(
                 waited = True
             show(state)
 
-        asked: ValueSource = Retrying(source, retries) if is_own(request) else source
+        # With faults to be borne, an error costs one batch, and is retried there.
+        retried = is_own(request) and request.faults is None
+        asked: ValueSource = Retrying(source, retries) if retried else source
         if request.limits:
             asked = Limited(asked, Ledger(request.limits))
         explanation = _computed(asked, request, store, count_and_show)
@@ -276,7 +280,7 @@ def _computed(
         )
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
-        stopped = until_limit(run, source, store, progress)
+        stopped, n_gaps = until_limit(run, source, store, progress, request.faults)
     except StoreError as error:
         # The store lacks the values that just came; the explanation of what there is has them.
         out = request.shown.out
@@ -284,10 +288,9 @@ def _computed(
             raise
         result(run, source, forecast=False).save(out)
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
-    if stopped is not None:
-        return partial_result(result(run, source, forecast=False), stopped, run)
-    variance = noise(run, source, store)
-    return result(run, source, forecast=True, variance=variance)
+    variance = noise(run, source, store) if stopped is None else None
+    found = result(run, source, forecast=stopped is None, variance=variance)
+    return noted(found, stopped, n_gaps, run)
 
 
 def server_cost(usage: "Usage") -> str:

@@ -72,6 +72,7 @@ def run(session: Session, request: Request) -> None:
                 store=store,
                 progress=progress,
                 limits=request.limits or None,
+                faults=request.faults,
             )
         many.save_table(out / "summary.csv")
         index = many.to_html()
@@ -106,7 +107,7 @@ def _check(request: Request) -> None:
         if len(getattr(request, name)) > 1:
             raise ArgumentError(f"--{name}: give it once")
     check_retries(request.retries)
-    bool(request.limits)  # raises where one is wrong
+    _ = request.limits, request.faults  # raise where one is wrong
     request.settings(2)
 
 

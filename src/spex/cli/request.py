@@ -11,11 +11,14 @@ from spex.cli.showing import Shown
 from spex.errors import ArgumentError, FileFormatError
 from spex.saving import REMEDY
 from spex.settings import Settings
+from spex.values.faults import Faults
 from spex.values.limits import Limits
 from spex.wording import shorten
 
-_LIMITS = ("max_calls", "max_tokens", "max_seconds", "max_cost")
-_OF_ONE_CALL = ("dry_run", "shown", *_LIMITS)
+_OF_ONE_CALL: dict[str, Any] = {
+    "dry_run": False, "shown": None, "max_calls": None, "max_tokens": None, "max_seconds": None,
+    "max_cost": None, "max_gaps": 0.0, "timeout": None,
+}  # fmt: skip
 # Of the fields, as they are annotated: the type in JSON, and whether it may be missing.
 _KINDS: dict[Any, tuple[type, bool]] = {
     str: (str, False),
@@ -74,6 +77,8 @@ class Request:
     max_tokens: int | None
     max_seconds: float | None
     max_cost: float | None
+    max_gaps: float
+    timeout: float | None
 
     @classmethod
     def of(cls, options: Mapping[str, Any], shown: Shown) -> "Request":
@@ -100,7 +105,7 @@ class Request:
         Raises:
             FileFormatError: it is something else.
         """
-        options: dict[str, Any] = {"dry_run": False, **dict.fromkeys(_LIMITS)}
+        options: dict[str, Any] = dict(_OF_ONE_CALL)
         for one in fields(cls):
             if one.name in _OF_ONE_CALL:
                 continue
@@ -136,6 +141,22 @@ class Request:
             return Limits(self.max_calls, self.max_tokens, self.max_seconds, self.max_cost)
         except ArgumentError as error:  # it begins with the name of the limit
             raise ArgumentError(f"--max-{error}") from None
+
+    @property
+    def faults(self) -> Faults | None:
+        """What is borne of a model that fails; None for nothing.
+
+        Raises:
+            ArgumentError: --max-gaps or --timeout is wrong.
+        """
+        if not self.max_gaps and self.timeout is None:
+            return None
+        try:
+            return Faults(self.retries, self.max_gaps, self.timeout)
+        except ArgumentError as error:  # it begins with the name
+            option = {"gaps": "--max-gaps", "timeout": "--timeout"}
+            name, _, rest = str(error).partition("=")
+            raise ArgumentError(f"{option.get(name, name)}={rest}") from None
 
     def settings(self, n_features: int) -> Settings:
         """The settings of a run over so many features, checked.

@@ -12,13 +12,14 @@ from typing import Any
 
 from spex.errors import ArgumentError, StoreError
 from spex.evaluate.tables.lock import locked
-from spex.explaining import partial_result, result, run_of
+from spex.explaining import noted, result, run_of
 from spex.many.filling import OneOfMany, fill_together
 from spex.many.items import Named, named
 from spex.many.records import FAILED, OK, PARTIAL, Journal, Record, file_of
 from spex.many.results import JOURNAL, ManyExplanations
 from spex.run import Run
 from spex.settings import LEAST_BUDGET, Settings
+from spex.values.faults import Faults
 from spex.values.identity import content_identity
 from spex.values.limits import Ledger, Limited, Limits
 from spex.values.repeatability import noise
@@ -63,6 +64,7 @@ def explain_many(
     store: str | Path | Store | None = None,
     progress: Callable[[ManyProgress], None] = lambda _: None,
     limits: Limits | None = None,
+    faults: Faults | None = None,
 ) -> ManyExplanations:
     """Explain many value functions in one run.
 
@@ -92,6 +94,7 @@ def explain_many(
         limits: Stop before one of these is exceeded by all items together (`spex.Limits`). The item
             at work is explained by the values that it has, and called partial; the same call with
             `out` goes on from there. With limits each item has its own batches.
+        faults: What is borne of each; see `explain`.
 
     Returns:
         What came of each; `stopped` says which limit ended the run.
@@ -121,7 +124,7 @@ def explain_many(
         journal = Journal(None if folder is None else folder / JOURNAL)
         many = ManyExplanations(folder, journal.records)
         ledger = Ledger(limits) if limits else None
-        work = _Work(settings, folder, store, journal, many, total, progress, ledger)
+        work = _Work(settings, folder, store, journal, many, total, progress, ledger, faults)
         fits = stack.enter_context(_Fits())
         items = named(sources)
         while work.stopped is None and (group := list(islice(items, _TOGETHER))):
@@ -186,8 +189,9 @@ class _Work:
         total: int | None,
         progress: Callable[[ManyProgress], None],
         ledger: Ledger | None,
+        faults: Faults | None,
     ) -> None:
-        self._ledger = ledger
+        self._ledger, self._faults = ledger, faults
         self.stopped: str | None = None
         self._settings = settings
         self._folder = folder
@@ -234,7 +238,7 @@ class _Work:
             if self._ledger is not None:
                 source = Limited(source, self._ledger)
             store = None if identities is None else self._store
-            return OneOfMany(item.name, source, run, store, key, self._count)
+            return OneOfMany(item.name, source, run, store, key, self._count, self._faults)
         except (StoreError, KeyboardInterrupt):
             raise
         except Exception as error:  # whatever is wrong with one item, the others go on
@@ -255,8 +259,7 @@ class _Work:
     def _fit(self, one: OneOfMany, variance: Any) -> None:
         try:
             found = result(one.run, one.source, forecast=False, variance=variance)
-            if one.stopped is not None:
-                found = partial_result(found, one.stopped, one.run)
+            found = noted(found, one.stopped, one.filling.n_gaps, one.run)
         except Exception as error:
             self._keep(Record.failure(one.name, error, one.seconds))
             return

@@ -1,6 +1,7 @@
 """Drive a run with a source of values: through the store, checked, with progress."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from spex.checks.values import checked_values
 from spex.errors import ArgumentError, BackendError, StoreError, ValueFunctionError
 from spex.f2.packing import pack
 from spex.run import Run
+from spex.values.faults import Faults, Timed, is_borne
 from spex.values.source import ValueSource
 from spex.values.store import Claim, Store
 
@@ -47,7 +49,8 @@ def evaluate(
     source: ValueSource,
     store: Store | None = None,
     report: Callable[[Progress], None] = lambda _: None,
-) -> None:
+    faults: Faults | None = None,
+) -> int:
     """Give a run the values that it asks for, until it asks for no more.
 
     What is finished is told and stored as it finishes, so that after an error or Ctrl-C the run
@@ -58,15 +61,21 @@ def evaluate(
         source: Where values come from.
         store: Where values are looked up and kept; needs a source with identities.
         report: Called after every batch.
+        faults: What is borne of a source that fails; None for nothing.
+
+    Returns:
+        How many masks have no value.
 
     Raises:
         ArgumentError: the source has no identity that a store could keep values under.
         ValueFunctionError: a value is not a finite real number.
         BackendError: the source gave fewer values than masks.
     """
-    fill(run, source, store, report)
+    filling = Filling(run, source, store, report, faults, run.skip)
+    _drive(filling, store)
     run.fits()
     report(Progress(run.n_told, run.total, run.r2))
+    return filling.n_gaps
 
 
 class Asker(Protocol):
@@ -103,12 +112,18 @@ def fill(
     report: Callable[[Progress], None] = lambda _: None,
 ) -> None:
     """Tell a run all that it asks for; see `evaluate`."""
-    filling = Filling(run, source, store, report)
+    _drive(Filling(run, source, store, report), store)
+
+
+def _drive(filling: "Filling", store: Store | None) -> None:
     try:
         while len(masks := filling.wanted()):
-            for rows, returned in source.stream(masks):
-                filling.take(rows, returned)
-            filling.end()
+            try:
+                for rows, returned in filling.source.stream(masks):
+                    filling.take(rows, returned)
+                filling.end()
+            except Exception as error:
+                filling.failed(error)
     finally:
         if store is not None:
             with suppress(StoreError):
@@ -180,6 +195,11 @@ class Filling:
         source: Of its values.
         store: See `evaluate`.
         report: See `evaluate`.
+        faults: See `evaluate`.
+        skip: Told of masks that get no value; needed with faults.
+
+    Attributes:
+        n_gaps: How many masks these are.
 
     Raises:
         ArgumentError: the source has no identity that a store could keep values under.
@@ -191,9 +211,17 @@ class Filling:
         source: ValueSource,
         store: Store | None,
         report: Callable[[Progress], None] = lambda _: None,
+        faults: Faults | None = None,
+        skip: Callable[[BoolArray], None] = lambda _: None,
     ) -> None:
         self.run = run
         self.source = source
+        if faults is not None and faults.timeout is not None:
+            self.source = Timed(source, faults.timeout)
+        self.n_gaps = 0
+        self._faults, self._skip = faults, skip
+        self._failures: Counter[bytes] = Counter()  # by mask
+        self._most: int | None = None  # masks at once, while a failing one is looked for
         self._kept = None if store is None else _Kept(store, source)
         self._report = report
         self._masks: BoolArray = np.zeros((0, 0), dtype=np.bool_)
@@ -222,10 +250,11 @@ class Filling:
                         pause = min(2 * pause, _LONGEST_PAUSE)
                     continue
                 masks = masks[claim.granted]
-            self._before, self._began = self.run.n_told, time.monotonic()
             break
-        self._masks = masks
-        return masks
+        self._masks = masks[: self._most]
+        self._is_missing = np.ones(len(self._masks), dtype=np.bool_)
+        self._before, self._began = self.run.n_told, time.monotonic()
+        return self._masks
 
     def take(self, rows: Any, returned: Any) -> None:
         """Keep and tell what the source returned for rows (k,) of the masks wanted.
@@ -234,16 +263,18 @@ class Filling:
             BackendError: they are not numbers of rows.
             ValueFunctionError: a value is not a finite real number; the others are kept.
         """
-        batch = self._masks[_checked_rows(rows, len(self._masks))]
+        numbers = _checked_rows(rows, len(self._masks))
+        batch = self._masks[numbers]
         values, error = _good_values(returned, batch)
         good = np.isfinite(values).all(axis=1)
+        self._is_missing[numbers[good]] = False
         if good.any():
             try:
                 if self._kept is not None:
                     self._kept.put(batch[good], values[good])
             finally:  # what the store could not keep, the run has
                 self._tell(batch[good], values[good], np.ndim(returned) == 2)
-        if error is not None:
+        if error is not None and self._faults is None:
             raise error
 
     def end(self) -> None:
@@ -254,9 +285,50 @@ class Filling:
         """
         count = self.run.n_told - self._before
         if count < len(self._masks):
-            raise BackendError(f"the source gave {count} values for {len(self._masks)} masks")
+            error = BackendError(f"the source gave {count} values for {len(self._masks)} masks")
+            if self._faults is None:
+                raise error
+            self._miss(self._masks[self._is_missing], error)
+        self._most = None
         if self._kept is not None:
             self._kept.rate = count / max(time.monotonic() - self._began, 1e-9)
+
+    def failed(self, error: Exception) -> None:
+        """Bear an error of the source, which is then asked again for what is missing.
+
+        Which mask is at fault is not known. Where nothing came at all, fewer are asked for next
+        time, down to one.
+
+        Raises:
+            Exception: the error, where it is not borne.
+        """
+        if self._faults is None or not is_borne(error):
+            raise error
+        missing = self._masks[self._is_missing]
+        if len(missing) < len(self._masks) and len(missing):
+            return  # it goes on
+        if len(missing) == 1:
+            self._miss(missing, error)
+            return
+        self._most = max(len(missing) // 2, 1)
+
+    def _miss(self, masks: BoolArray, error: Exception) -> None:
+        """Count a failure of each of (k, n) masks; those that fail too often are gaps.
+
+        Raises:
+            Exception: the error, where there are too many gaps.
+        """
+        assert self._faults is not None
+        for mask in masks:
+            self._failures[mask.tobytes()] += 1
+        often = [self._failures[mask.tobytes()] > self._faults.retries for mask in masks]
+        gaps = masks[often]
+        if not len(gaps):
+            return
+        self.n_gaps += len(gaps)
+        if self.n_gaps > self._faults.gaps * self.run.total:
+            raise error
+        self._skip(gaps)
 
     def tell_progress(self, *, is_waiting: bool = False) -> None:
         """Report how far the run is."""
