@@ -26,9 +26,10 @@ demo: .venv/.complete  ## explain a real LLM's answer, end to end
 	$(BIN)/spex demo
 
 # A file's tests share models, so they stay in one process. Two processes of one thread each keep
-# two cores busy; more threads wait for each other.
+# two cores busy; more threads wait for each other. tests/conftest.py puts long files first.
 test: .venv/.complete  ## the whole test suite
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		--no-loadscope-reorder
 
 lint: .venv/.complete  ## ruff and mypy
 	$(BIN)/ruff check .
