@@ -23,6 +23,7 @@ FLOORS = [
     ["fitting", "interactions", "sets"],
     ["settings", "explanation", "told"],
     ["explanations", "report"],
+    ["plots"],
     ["run"],
     ["given"],
     ["values"],
@@ -34,7 +35,9 @@ FLOORS = [
 # Imports that run back, each inside a function, with the reason why it may.
 BACK = {
     ("explanation", "report"): "an explanation shows itself: print, page, plot, shap and shapiq",
+    ("explanation", "plots"): "and so it draws itself",
     ("explanations", "report"): "so do several of them",
+    ("interactions", "report"): "and values in a notebook",
 }
 # Modules that import each other inside a room, with the reason why they may.
 CIRCLES = {

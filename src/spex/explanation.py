@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import shap
     import shapiq
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Limits of a file: its coefficients, and the bytes of their packed frequencies.
@@ -395,23 +396,41 @@ class Explanation(Saved):
         self,
         index: str | InteractionIndex | None = None,
         order: int | None = None,
-        k: int = 15,
+        k: int | None = None,
+        *,
+        kind: str = "bar",
+        ax: "Axes | None" = None,
     ) -> "Figure":
-        """A bar chart of the k largest interactions (needs the extra `plot`).
+        """A plot by matplotlib (needs the extra `plot`); the functions of `spex.plots` by name.
 
         Args:
-            index: See `to_html`.
+            index: See `to_html`. A learning curve takes neither index nor order nor k.
             order: See `to_html`.
-            k: At most this many bars.
-        """
-        from spex.report.plots import interaction_figure
+            k: At most so many bars, lines or combinations; default: what suits the kind.
+            kind: "bar", "heatmap", "image", "learning_curve", "network", "text" (with combinations
+                above the words), "upset" or "waterfall".
+            ax: The axis to draw into; None for one of a new figure, which pyplot does not know.
 
-        return interaction_figure(self, index=index, order=order, k=k)
+        Returns:
+            The figure of the axis: `e.plot(kind="text").savefig("why.svg")`.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+            ArgumentError: an argument is wrong.
+        """
+        from spex.plots import draw
+
+        return draw(self, kind, index=index, order=order, k=k, ax=ax)
 
     def __repr__(self) -> str:
         from spex.report.plain import as_text
 
         return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from spex.report.notebook import explanation_html
+
+        return explanation_html(self)
 
 
 def _entries(spectrum: Spectrum) -> list[list[Any]]:

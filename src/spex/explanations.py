@@ -225,5 +225,10 @@ class Explanations(Saved, Mapping[str, Explanation]):
         )
         write_text(Path(path), page)
 
+    def _repr_html_(self) -> str:
+        from spex.report.notebook import explanations_html
+
+        return explanations_html(self)
+
     def __repr__(self) -> str:
         return "\n\n".join(f"{name}: {one!r}" for name, one in self.items())

@@ -367,6 +367,9 @@ def explain(
         --model openai:gpt-4o-mini@https://api.openai.com/v1
     """  # noqa: D301 - typer wants the character \b
     options = dict(locals())
+    from spex.cli.early.names import check_explain
+
+    check_explain(options)  # before what is heavy loads
     from spex.cli.explaining import run
     from spex.cli.request import Request
     from spex.cli.showing import Shown
@@ -421,6 +424,9 @@ def fit(
       spex fit ablations.csv
       spex fit ablations.csv --value yes --value no --html answers.html
     """  # noqa: D301 - typer wants the character \b
+    from spex.cli.early.names import check_settings
+
+    check_settings(method, weighting, index)
     from spex.cli.fitting import run
     from spex.cli.showing import Shown
 
@@ -475,12 +481,29 @@ def report(
         Path, typer.Argument(metavar="EXPLANATION.json", help="What `spex explain --out` saved.")
     ],
     html: _Html = None,
-    png: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the largest interactions.")
+    png: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw a plot.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw it as vectors.")
     ] = None,
+    plot: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="What --png and --svg draw: bar (default), text (combinations above the words), "
+            "image, waterfall, network, heatmap (pairs), upset (sets of many), or learning_curve "
+            "(R2 against evaluations).",
+        ),
+    ] = "bar",
     index: _Index = None,
     order: _Order = None,
-    top: _Top = 15,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            metavar="N",
+            help="Rows of the printed table, default 15; or bars, lines or combinations of a plot.",
+        ),
+    ] = None,
 ) -> None:
     """Show a saved explanation: in the terminal, as a page, or as a picture.
 
@@ -489,10 +512,14 @@ def report(
       spex report review.json
       spex report review.json --index SV
       spex report review.json --order 2 --html review.html --png review.png
+      spex report review.json --plot text --svg review.svg
     """  # noqa: D301 - typer wants the character \b
-    from spex.cli.reporting import run
+    from spex.cli.early.names import check_index
 
-    run(context.obj, explanation, html, png, index, order, top)
+    check_index(index)
+    from spex.cli.reporting import Drawn, run
+
+    run(context.obj, explanation, html, Drawn(plot, png, svg), index, order, top)
 
 
 @app.command()

@@ -34,12 +34,16 @@ class Progress:
         total: Distinct masks that will be evaluated at most.
         r2: R2 of the last fit, where one has been made; the lowest of several outputs.
         is_waiting: Whether all that is left is being evaluated by other processes on one store.
+        stored: How many of those done had their value in the store.
+        is_fitting: Whether all values are there, and a surrogate is fitted to them.
     """
 
     done: int
     total: int
     r2: float | None = None
     is_waiting: bool = False
+    stored: int = 0
+    is_fitting: bool = False
 
 
 def evaluate(
@@ -65,8 +69,10 @@ def evaluate(
         BackendError: the source gave fewer values than masks.
     """
     fill(run, source, store, report)
+    report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     run.fits()
-    report(Progress(run.n_told, run.total, run.r2))
+    # The bar stays as it is: noise and forecasts, which may follow, are fits as well.
+    report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
 
 
 class Asker(Protocol):
@@ -170,23 +176,25 @@ def _fill(
     run: Asker, source: ValueSource, kept: "_Kept | None", report: Callable[[Progress], None]
 ) -> None:
     """Look up or evaluate what a run asks for, until it asks for no more."""
+    stored = 0
 
     def tell(masks: BoolArray, values: FloatArray, several: bool) -> None:
         run.tell(masks, values if several else values[:, 0])
-        report(Progress(run.n_told, run.total, run.r2))
+        report(Progress(run.n_told, run.total, run.r2, stored=stored))
 
     pause = _FIRST_PAUSE
     while len(masks := run.ask()):
-        report(Progress(run.n_told, run.total, run.r2))
+        report(Progress(run.n_told, run.total, run.r2, stored=stored))
         if kept is not None:
             claim = kept.claim(masks)
             found = np.isfinite(claim.values).all(axis=1)
             if found.any():
+                stored += int(found.sum())
                 tell(masks[found], claim.values[found], source.outputs is not None)
                 pause = _FIRST_PAUSE
             if not claim.granted.any():
                 if not found.any():
-                    report(Progress(run.n_told, run.total, run.r2, is_waiting=True))
+                    report(Progress(run.n_told, run.total, run.r2, True, stored))
                     time.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
