@@ -97,6 +97,7 @@ def test_whatever_changes_the_values_loads_it(call, change, tiny, tmp_path, caps
 
 def test_the_models_own_answer_is_remembered(call, monkeypatch):
     call[call.index("logodds:a,b")] = "logprob"
+    call += ["--max-new-tokens", "5"]
     assert main(call) == 0
     answer = spex.Explanation.load("e.json").context.answer
     assert answer

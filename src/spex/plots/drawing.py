@@ -204,7 +204,7 @@ def finish(
         title: Where no score is known.
         wide: Width that the caption may have, in widths of the axis.
     """
-    points = ax.get_window_extent().width * POINTS_PER_INCH / ax.get_figure(root=True).dpi
+    points, _ = size_of(ax)
     most = max(int(points * wide / (0.5 * _CAPTION)), 30)
     score = facts.score(explanation)
     shown_title = shorten_middle(score, max(most * 3 // 4, 20)) if score else title
@@ -221,9 +221,16 @@ def numbers_are(explanation: "Explanation", values: InteractionValues) -> str:
     return f"{facts.heading(values)}{f' ({unit})' if unit else ''}"
 
 
+def size_of(ax: "Axes") -> tuple[float, float]:
+    """Width and height of an axis as it is now, in points."""
+    figure: Any = ax.get_figure(root=True)
+    box, scale = ax.get_window_extent(), POINTS_PER_INCH / figure.dpi
+    return box.width * scale, box.height * scale
+
+
 def say(ax: "Axes", text: str) -> None:
     """Write a sentence where nothing can be drawn."""
-    middle = {"ha": "center", "va": "center", "transform": ax.transAxes}
+    middle: dict[str, Any] = {"ha": "center", "va": "center", "transform": ax.transAxes}
     ax.text(0.5, 0.5, text, wrap=True, **middle, **fonts(text))
     bare(ax)
 

@@ -152,7 +152,8 @@ class _Picture:
         place = self._free([start + share * (end - start) for share in _PLACES], taken)
         taken.append(place)
         self._ax.text(
-            *place,
+            place[0],
+            place[1],
             str(number),
             ha="center",
             va="center",
@@ -205,8 +206,8 @@ def _path(outline: str) -> "Path":
 
 def _middle(paths: "list[Path]") -> FloatArray:
     """A point inside of a region, near its middle: the mean of its corners may lie outside."""
-    largest = max(paths, key=lambda path: float(np.prod(np.ptp(path.vertices, axis=0))))
-    corners = largest.vertices
+    largest = max(paths, key=lambda path: float(np.prod(np.ptp(np.asarray(path.vertices), axis=0))))
+    corners = np.asarray(largest.vertices)
     low, high = corners.min(axis=0), corners.max(axis=0)
     steps = np.stack(
         np.meshgrid(*[np.linspace(a, b, 17)[1:-1] for a, b in zip(low, high, strict=True)]), -1

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spex._typing import Interaction
+from spex._typing import FloatArray, Interaction
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.plots import drawing
@@ -72,7 +72,7 @@ def network(
     ratio = max(box.width / box.height, 1.0)
     ax.set_xlim(-reach * ratio, reach * ratio)
     ax.set_ylim(-reach, reach)
-    ax.legend(
+    legend = ax.legend(
         loc="center left",
         bbox_to_anchor=(1.0, 0.5),
         frameon=False,
@@ -82,7 +82,7 @@ def network(
         title_fontsize=9,
         alignment="left",
     )
-    drawing.set_fonts(ax.get_legend().get_texts())
+    drawing.set_fonts(legend.get_texts())
     return ax
 
 
@@ -94,20 +94,22 @@ def _no_pair(explanation: "Explanation", values: InteractionValues) -> str:
     return facts.nothing_listed(explanation)
 
 
-def _draw_nodes(ax: "Axes", values: InteractionValues, at: dict[int, np.ndarray]) -> None:  # type: ignore[type-arg]
+def _draw_nodes(ax: "Axes", values: InteractionValues, at: dict[int, FloatArray]) -> None:
     own = {member: values.get((member,), 0.0) for member in at}
     largest = max((abs(value) for members, value in values.items() if members), default=0.0) or 1.0
     points = np.stack(list(at.values()))
     sizes = [_LEAST_NODE + _LARGEST_NODE * abs(value) / largest for value in own.values()]
     colours = [drawing.colour(value, values.index) if value else "0.7" for value in own.values()]
-    ax.scatter(*points.T, s=sizes, c=colours, edgecolors="white", linewidths=1, zorder=3)
+    x, y = points.T
+    ax.scatter(x, y, s=sizes, c=colours, edgecolors="white", linewidths=1, zorder=3)
     for member, value in own.items():
         if value:
             # Such as + and -: the sign is not by colour alone.
             sign = "+" if value > 0 else "\N{MINUS SIGN}"
             size = min(7 + 7 * abs(value) / largest, 12)
-            told = {"ha": "center", "va": "center_baseline", "color": "white", "zorder": 3.1}
-            ax.text(*at[member], sign, fontsize=size, fontweight="bold", **told)
+            told: dict[str, Any] = {"ha": "center", "va": "center_baseline", "color": "white"}
+            left, low = at[member]
+            ax.text(left, low, sign, fontsize=size, fontweight="bold", zorder=3.1, **told)
 
 
 def _name_node(ax: "Axes", name: str, angle: float, is_radial: bool) -> None:
@@ -135,7 +137,7 @@ def _draw_lines(
     names: Sequence[str],
     top: list[tuple[Interaction, float]],
     values: InteractionValues,
-    at: dict[int, np.ndarray],  # type: ignore[type-arg]
+    at: dict[int, FloatArray],
 ) -> None:
     largest = abs(top[0][1])
     for members, value in top:

@@ -73,8 +73,7 @@ def _fitting(
     explanation: "Explanation", values: InteractionValues, top: _Ranked, ax: "Axes"
 ) -> "_Page":
     """The page of the largest letters that fits an axis; it is as wide as the axis."""
-    box, dpi = ax.get_window_extent(), ax.get_figure(root=True).dpi
-    width, height = (side * drawing.POINTS_PER_INCH / dpi for side in (box.width, box.height))
+    width, height = drawing.size_of(ax)
     size = _SIZE
     while (page := _Page(explanation, values, top, width, size)).height > height and size > _LEAST:
         size *= 0.93
@@ -262,12 +261,12 @@ def _paragraphs(explanation: "Explanation") -> list[tuple[list[Piece], bool]]:
         if part.heading is not None:
             found.append(([(part.heading, None)], True))
         pieces = []
-        for string, number in part.pieces:
+        for string, feature in part.pieces:
             cut = string
             if len(string) > _LONGEST_UNIT:
                 cut = drawing.shorten_middle(string, _LONGEST_UNIT)
-            pieces.append((cut.replace("\t", " "), number))
-            shown |= set() if number is None else {number}
+            pieces.append((cut.replace("\t", " "), feature))
+            shown |= set() if feature is None else {feature}
         found.append((pieces, False))
     others = [number for number in range(explanation.n_features) if number not in shown]
     if others:  # such as the regions of a picture beside a text

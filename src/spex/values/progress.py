@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from spex.values.evaluator import Progress
@@ -173,14 +174,14 @@ def _in_notebook() -> bool:
 @contextmanager
 def _notebook_bar() -> Iterator[Callable[[Progress], None]]:
     """An element `progress` that is drawn anew: it needs no widget and no script."""
-    from IPython.display import HTML, display  # type: ignore[import-not-found, unused-ignore]
-
-    clock, handle, last = Clock(), [None], [-math.inf]
+    shown_by: Any = import_module("IPython.display")  # its functions have no types
+    handle: list[Any] = [None]
+    clock, last = Clock(), [-math.inf]
 
     def draw(content: str) -> None:
-        shown: Any = HTML(content)
+        shown = shown_by.HTML(content)
         if handle[0] is None:
-            handle[0] = display(shown, display_id=True)
+            handle[0] = shown_by.display(shown, display_id=True)
         else:
             handle[0].update(shown)
 
