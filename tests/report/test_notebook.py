@@ -46,7 +46,8 @@ def test_without_parts_and_without_interactions(numbers, make):
 
 NOTEBOOK = """
 import spex
-e = spex.explain(lambda m: m[:, 0] * m[:, 1] + 0.1 * m[:, 2], ["never", "fails", "<i>"], budget=8, progress=True)
+f = lambda m: m[:, 0] * m[:, 1] + 0.1 * m[:, 2]
+e = spex.explain(f, ["never", "fails", "<i>"], budget=8, progress=True)
 e
 ---
 e.interactions("SV")
