@@ -4,9 +4,11 @@ Positive values are red and solid, negative ones blue and dashed, as colour alon
 everybody. The two colours are those of shap and shapiq.
 """
 
+import sys
 import textwrap
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from spex._typing import Interaction
@@ -61,11 +63,21 @@ def axis(ax: "Axes | None", width: float, height: float) -> "Axes":
     """
     figure = require("matplotlib.figure", "plot")
     if ax is None:
+        _show_in_notebooks(figure.Figure)
         new: Axes = figure.Figure(figsize=(width, height), layout="constrained").add_subplot()
         return new
     if not hasattr(ax, "add_patch"):
         raise ArgumentError(f"ax is a {type(ax).__name__}; give an axis of matplotlib, or None")
     return ax
+
+
+def _show_in_notebooks(figure: Any) -> None:
+    """Let a notebook show figures that pyplot does not know, as it does those of pyplot."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is None or figure in shell.display_formatter.formatters["image/png"].type_printers:
+        return
+    import_module("IPython.core.pylabtools").select_figure_formats(shell, {"png"})
 
 
 def shown(
@@ -180,6 +192,7 @@ def set_fonts(texts: "Sequence[Text]") -> None:
         text.set(**fonts(text.get_text()))
 
 
+@lru_cache(maxsize=8192)
 def text_width(text: str, size: float) -> float:
     """Points that a text of a font size takes."""
     if not text:
