@@ -160,7 +160,7 @@ def test_parts_are_made_visible(make):
 
 def test_shown_interactions_fall_back_where_they_cannot_be_listed(make):
     wide = make({tuple(range(23)): 1.0}, [str(i) for i in range(23)])
-    assert facts.shown_interactions(wide, None, None).index == "Fourier"
+    assert wide.interactions().index == "Fourier"
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,14 @@ def test_shown_interactions_fall_back_where_they_cannot_be_listed(make):
 )  # 0, 2 and 11 % of the variance
 def test_shown_interactions_stop_where_nearly_all_variance_is(make, triple, order):
     explanation = make({(0,): 1.0, (0, 1): 1.0, (0, 1, 2): triple}, ["a", "b", "c"])
-    values = facts.shown_interactions(explanation, None, None)
+    values = explanation.interactions()
     assert (values.index, values.order) == ("FBII", order)
-    assert facts.shown_interactions(explanation, None, 3).order == 3
-    assert facts.shown_interactions(explanation, "SV", None).index == "SV"
+    assert explanation.interactions(None, 3).order == 3
+    assert explanation.interactions("SV").index == "SV"
 
 
 def test_shown_interactions_of_a_constant(make):
-    assert facts.shown_interactions(make({(): 1.0}, ["a", "b"]), None, None).order == 1
+    assert make({(): 1.0}, ["a", "b"]).interactions().order == 1
 
 
 def test_remainder_is_true(large):

@@ -52,7 +52,7 @@ def test_dense_spectrum_has_a_repr(make):
 def test_values_that_may_be_noise_are_marked_alike_everywhere():
     rng = np.random.default_rng(0)
     found = spex.explain(lambda masks: 1.0 * masks[:, 0] + rng.normal(size=len(masks)), 8, 120)
-    values = facts.shown_interactions(found, None, None)
+    values = found.interactions()
     top = [interaction for interaction, _ in values.top(10)]
     noise = [i for i in top if values.interval(i)[0] < 0 < values.interval(i)[1]]
     assert (0,) not in noise and noise

@@ -163,14 +163,14 @@ def page_data(
 
     Args:
         explanation: The explanation.
-        index: Index of the table; None for what suits (`facts.shown_interactions`).
+        index: Index of the table; None for what suits (`Explanation.interactions`).
         order: Highest order of the table; see `spex.interactions.values.interactions`.
         title: Heading; default: made from the score.
 
     Raises:
         ArgumentError: the index or the order is wrong.
     """
-    values = facts.shown_interactions(explanation, index, order)
+    values = explanation.interactions(index, order)
     unit = facts.unit_of_score(explanation)
     effects = facts.main_effects(explanation)
     largest = max(map(abs, effects), default=0.0)
@@ -212,7 +212,7 @@ def render_html(
 
     Args:
         explanations: At least one.
-        index: Index of the tables; None for what suits (`facts.shown_interactions`).
+        index: Index of the tables; None for what suits (`Explanation.interactions`).
         order: Highest order of the tables; see `spex.interactions.values.interactions`.
         titles: A heading for each; default: made from the scores.
 

@@ -29,7 +29,7 @@ def interaction_figure(
 
     Args:
         explanation: The explanation.
-        index: The index shown; None for what suits (`facts.shown_interactions`).
+        index: The index shown; None for what suits (`Explanation.interactions`).
         order: Highest order; see `spex.interactions.values.interactions`.
         k: At most this many bars, at least 1.
 
@@ -42,7 +42,7 @@ def interaction_figure(
     """
     if k < 1:
         raise ArgumentError(f"k={k}; a figure needs at least one bar")
-    values = facts.shown_interactions(explanation, index, order)
+    values = explanation.interactions(index, order)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
