@@ -22,7 +22,7 @@ FLOORS = [
     ["surrogates", "context", "planning"],
     ["fitting", "interactions", "sets"],
     ["settings", "explanation", "told"],
-    ["explanations", "report"],
+    ["explanations", "comparison", "report"],
     ["run"],
     ["given"],
     ["values"],
@@ -35,6 +35,8 @@ FLOORS = [
 BACK = {
     ("explanation", "report"): "an explanation shows itself: print, page, plot, shap and shapiq",
     ("explanations", "report"): "so do several of them",
+    ("comparison", "report"): "and a comparison of two",
+    ("report", "comparison"): "for types only",
 }
 # Modules that import each other inside a room, with the reason why they may.
 CIRCLES = {

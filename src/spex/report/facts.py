@@ -348,7 +348,7 @@ def _visible_part(part: Part) -> Part:
     heading = None if part.heading is None else one_line(part.heading)
     if isinstance(part, TextPart):
         pieces = tuple((visible(string), number) for string, number in part.pieces)
-        return TextPart(pieces, heading)
+        return replace(part, pieces=pieces, heading=heading)
     return replace(part, heading=heading)
 
 
@@ -363,7 +363,12 @@ def nothing_listed(explanation: "Explanation") -> str:
 
 def heading(values: InteractionValues) -> str:
     """Such as `FBII up to order 3`."""
-    return f"{values.index} up to order {values.order}" if values.order > 1 else f"{values.index}"
+    return named(values.index, values.order)
+
+
+def named(index: InteractionIndex, order: int) -> str:
+    """Such as `FBII up to order 3`."""
+    return f"{index} up to order {order}" if order > 1 else f"{index}"
 
 
 def remainder(values: InteractionValues, shown: int) -> str | None:
