@@ -184,9 +184,13 @@ function prepareInput(page) {
   page.canvas.addEventListener("focusout", (event) => {
     if (unitAt(event)) { darken(page); redraw(page); }
   });
+  // A finger cannot point without a tap: the first one on a unit shows, the next leaves it out.
+  let tapped = null;
   page.canvas.addEventListener("click", (event) => {
     const unit = unitAt(event);
-    if (unit) leaveOut(page, [Number(unit.dataset.f)]);
+    const isFirst = event.pointerType === "touch" && unit !== tapped;
+    tapped = unit;
+    if (unit && !isFirst) leaveOut(page, [Number(unit.dataset.f)]);
   });
   page.canvas.addEventListener("keydown", (event) => {
     const unit = unitAt(event);
