@@ -22,7 +22,7 @@ FLOORS = [
     ["surrogates", "context", "planning"],
     ["fitting", "interactions", "sets"],
     ["settings", "explanation", "told"],
-    ["explanations", "report"],
+    ["explanations", "comparison", "report"],
     ["plots"],
     ["run"],
     ["given"],
@@ -38,6 +38,8 @@ BACK = {
     ("explanation", "plots"): "and so it draws itself",
     ("explanations", "report"): "so do several of them",
     ("interactions", "report"): "and values in a notebook",
+    ("comparison", "report"): "and a comparison of two",
+    ("report", "comparison"): "for types only",
 }
 # Modules that import each other inside a room, with the reason why they may.
 CIRCLES = {

@@ -10,6 +10,8 @@ from spex._version import __version__
 
 if TYPE_CHECKING:
     from spex import evaluate, interop, models
+    from spex.comparison.comparing import compare
+    from spex.comparison.results import Comparison
     from spex.context import Context
     from spex.errors import (
         ArgumentError,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ArgumentError": "spex.errors",
     "BackendError": "spex.errors",
+    "Comparison": "spex.comparison.results",
     "Composite": "spex.inputs.composite",
     "Documents": "spex.inputs.documents",
     "Context": "spex.context",
@@ -89,6 +92,7 @@ _HOMES = {
     "ValueSource": "spex.values.source",
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
+    "compare": "spex.comparison.comparing",
     "explain": "spex.explaining",
     "fit": "spex.given",
     "plan": "spex.planning.plan",
@@ -98,6 +102,7 @@ _HOMES = {
 __all__ = [
     "ArgumentError",
     "BackendError",
+    "Comparison",
     "Composite",
     "Context",
     "Documents",
@@ -136,6 +141,7 @@ __all__ = [
     "ValueSource",
     "Zoom",
     "__version__",
+    "compare",
     "evaluate",
     "explain",
     "fit",

@@ -15,6 +15,7 @@ from spex.errors import ArgumentError, FileFormatError
 from spex.f2.packing import n_words
 from spex.fourier.mask_distribution import SHAPLEY
 from spex.fourier.spectrum import Spectrum
+from spex.interactions.default import LISTABLE, default_index, default_order, telling_order
 from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import spectrum_errors, widened
 from spex.interactions.values import InteractionValues, interactions
@@ -123,27 +124,53 @@ class Explanation(Saved):
         return self.spectrum.predict(check_masks(masks, self.n_features))
 
     def interactions(
-        self, index: str | InteractionIndex = "FBII", order: int | None = None
+        self, index: str | InteractionIndex | None = None, order: int | None = None
     ) -> InteractionValues:
         """Interaction values, ranked by size, in closed form from the spectrum.
 
+        The page, the terminal, the plots and the command line show these, with the same defaults.
+
         Args:
-            index: SV, BV, SII, k-SII, BII, STII, FSII, FBII, Moebius or Fourier.
-            order: Highest order; None for the spectrum's degree (1 for SV and BV).
+            index: SV, BV, SII, k-SII, BII, STII, FSII, FBII, Moebius or Fourier; None for FBII, or
+                FSII where masks were weighted as Shapley values weigh.
+            order: Highest order. None: of FBII, FSII, STII and k-SII, whose values depend on it,
+                the lowest order up to which the coefficients hold 95 % of the surrogate's variance;
+                of SV and BV 1; of others the spectrum's degree.
 
         Returns:
             A mapping from interaction to value, with `top(k)`, `to_frame()`, `interval(...)` for
-            each value and `stability(k)`.
+            each value and `stability(k)`. Where neither index nor order is given and there are too
+            many interactions to list, the Fourier coefficients.
+
+        Raises:
+            ArgumentError: the index or the order is wrong, or there are too many to list.
         """
+        if index is not None or order is not None:
+            return self._interactions(index, order)
+        # To find out that there are too many takes long at an order of thousands.
+        if telling_order(self.spectrum) > LISTABLE:
+            return self._interactions("Fourier", None)
+        try:
+            return self._interactions(None, None)
+        except ArgumentError:
+            return self._interactions("Fourier", None)
+
+    def _interactions(
+        self, index: str | InteractionIndex | None, order: int | None
+    ) -> InteractionValues:
         errors = None
         if self.standard_errors is not None and self.unexplained is not None:
             errors = spectrum_errors(self.spectrum, self.standard_errors, self.unexplained)
-        index = InteractionIndex.parse(index)
+        chosen = (
+            default_index(bool(self.correction)) if index is None else InteractionIndex.parse(index)
+        )
+        if order is None:
+            order = default_order(self.spectrum, chosen)
         if errors is not None and self.r2_distribution == SHAPLEY.name:
-            errors = widened(errors, index)
-        correction = self.correction.get(index.corrected_as)
+            errors = widened(errors, chosen)
+        correction = self.correction.get(chosen.corrected_as)
         return interactions(
-            self.spectrum, index, order, distinct(self.features), errors, correction
+            self.spectrum, chosen, order, distinct(self.features), errors, correction
         )
 
     def to_frame(self) -> "pd.DataFrame":
@@ -383,9 +410,8 @@ class Explanation(Saved):
 
         Args:
             path: The file.
-            index: Index of the table. Where neither index nor order is given: FBII up to the lowest
-                order that holds 95 % of the surrogate's variance.
-            order: Highest order of the table.
+            index: Index shown first; see `interactions`. The page has a switch.
+            order: Highest order shown first.
         """
         from spex.files import write_text
         from spex.report.html import render_html

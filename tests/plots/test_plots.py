@@ -115,7 +115,7 @@ def labels_of(ax):
 @pytest.mark.parametrize("kind", ["bar", "text", "network", "upset", "waterfall"])
 @pytest.mark.parametrize("index", [None, "STII", "Moebius"])
 def test_values_are_those_of_the_index(kind, index, review):
-    values = facts.shown_interactions(review, index, None)
+    values = review.interactions(index)
     ax = getattr(spex.plots, kind)(review, index)
     shown = " ".join(labels_of(ax))
     joint = [(members, value) for members, value in values.top(3) if len(members) > 1]
@@ -189,7 +189,7 @@ def test_long_labels_are_cut_in_their_middle(odd):
 
 def test_picture_lists_its_combinations(picture):
     ax = figure_of("image", picture)
-    values = facts.shown_interactions(picture, None, None)
+    values = picture.interactions()
     (pair, value), *_ = [each for each in values.top(9) if len(each[0]) > 1]
     assert f"1: {facts.signed(value)}" in ax.get_xlabel() and len(pair) == 2
     with pytest.raises(ArgumentError, match="not of a picture"):

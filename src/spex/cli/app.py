@@ -102,8 +102,8 @@ def explain(
         typer.Option(
             metavar="FILE",
             help="Or documents that the model answers from: a JSON list of texts or of objects "
-            'with "title" and "text", or an object with such a list under "documents" and a '
-            '"question", which goes where the prompt says {question}.',
+            'with "title", "text" and maybe "score", or an object with such a list under '
+            '"documents" and a "question", which goes where the prompt says {question}.',
         ),
     ] = None,
     question: Annotated[
@@ -520,6 +520,31 @@ def report(
     from spex.cli.reporting import Drawn, run
 
     run(context.obj, explanation, html, Drawn(plot, png, svg), index, order, top)
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    first: Annotated[Path, typer.Argument(metavar="A.json", help="What `--out` saved.")],
+    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
+    html: _Html = None,
+    index: _Index = None,
+    order: _Order = None,
+    top: _Top = 15,
+) -> None:
+    """Tell how two explanations differ: of two prompts, two models or two answers.
+
+    Features are matched by label; where all labels differ, by position. What only one of them has
+    is listed. Of files with several outputs, those of the same name are compared.
+
+    \b
+    Examples:
+      spex compare small.json large.json
+      spex compare before.json after.json --html difference.html
+    """  # noqa: D301 - typer wants the character \b
+    from spex.cli.reporting import compare_files
+
+    compare_files(context.obj, first, second, html, index, order, top)
 
 
 @app.command()

@@ -1,15 +1,18 @@
-"""`spex report`: show a saved explanation."""
+"""`spex report` and `spex compare`: show a saved explanation, or how two differ."""
 
 import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from spex.cli.session import Session, check_distinct, check_output
+from spex.cli.session import Session, check_distinct, check_output, console
 from spex.cli.showing import load, print_result, write_page
+from spex.comparison.comparing import compare
+from spex.comparison.results import Comparison
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
-from spex.files import write_bytes
+from spex.explanations import Explanations
+from spex.files import write_bytes, write_text
 from spex.plots import check_kind
 
 _DOTS_PER_INCH = 200
@@ -96,3 +99,65 @@ def _draw(
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(picture, format=file_format, dpi=_DOTS_PER_INCH)
     write_bytes(path, picture.getvalue())
+
+
+def compare_files(
+    session: Session,
+    first: Path,
+    second: Path,
+    html: Path | None,
+    index: str | None,
+    order: int | None,
+    top: int,
+) -> None:
+    """Do what `spex compare` was asked for.
+
+    Raises:
+        FileFormatError: a file cannot be read as an explanation.
+        ArgumentError: nothing matches, an option is wrong, or the page cannot be written.
+    """
+    from spex.report.compared import pages, view
+    from spex.report.html import render_pages
+
+    if top < 0:
+        raise ArgumentError(f"--top {top} is negative; give 0 or more rows")
+    with session.interruptible():
+        if html is not None:
+            check_output(html, "--html")
+            if html.resolve() in (first.resolve(), second.resolve()):
+                raise ArgumentError(f"--html {html}: is one of the explanations")
+        found = _compared(first, second, index, order)
+        if html is not None:
+            versions = sorted(
+                {each.first.version for each in found} | {each.second.version for each in found}
+            )
+            shown = [page for each in found for page in pages(each)]
+            write_text(html, render_pages(shown, versions, one_at_a_time=True))
+            session.notice(f"wrote {html}")
+        for each in found:
+            console().print(view(each, top))
+
+
+def _compared(first: Path, second: Path, index: str | None, order: int | None) -> list[Comparison]:
+    paths = (first, second)
+    names = [path.stem for path in paths]
+    if names[0] == names[1]:
+        names = [str(path) for path in paths]
+    a, b = (load(path) for path in paths)
+    if isinstance(a, Explanation) and isinstance(b, Explanation):
+        return [compare(a, b, index, order, names)]
+    if not isinstance(a, Explanations) or not isinstance(b, Explanations):
+        raise ArgumentError(
+            f"{first} and {second} are of different kinds (one explanation, several outputs, or a "
+            "zoom); compare two explanations, or two files of several outputs"
+        )
+    shared = [name for name in a.outputs if name in b.outputs]
+    if not shared:
+        raise ArgumentError(
+            f"{first} has the outputs {', '.join(a.outputs)} and {second} "
+            f"{', '.join(b.outputs)}: no name is in both"
+        )
+    return [
+        compare(a[name], b[name], index, order, [f"{names[0]}: {name}", f"{names[1]}: {name}"])
+        for name in shared
+    ]

@@ -90,7 +90,7 @@ def shown(
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise ArgumentError(f"k={k!r}; a plot shows at least one: give a whole number from 1 on")
-    return facts.shown_interactions(explanation, index, order)
+    return explanation.interactions(index, order)
 
 
 def joint(values: InteractionValues, k: int) -> list[tuple[Interaction, float]]:

@@ -108,7 +108,7 @@ def _template() -> Any:
 
 
 def _body(explanation: "Explanation") -> dict[str, Any]:
-    values = facts.shown_interactions(explanation, None, None)
+    values = explanation.interactions()
     joint = [members for members, _ in values.top(_ROWS) if len(members) > 1][:_MARKED]
     lines = [facts.fidelity(explanation)]
     if caution := facts.caution(explanation):
