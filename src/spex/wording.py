@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import SupportsFloat
 
+_SUBSCRIPTS = str.maketrans("0123456789", "".join(chr(0x2080 + digit) for digit in range(10)))
 _LONGEST_NAME = 100  # characters that are compared with names
 
 
@@ -71,6 +72,15 @@ def distinct(labels: Sequence[str]) -> tuple[str, ...]:
         taken.add(shown)
         found.append(shown)
     return tuple(found)
+
+
+def subscripted(labels: Sequence[str]) -> tuple[str, ...]:
+    """Labels numbered as by `distinct`, with the numbers under the line, as in print and pages."""
+    found = tuple(
+        label if label == name else label + name.rpartition("#")[2].translate(_SUBSCRIPTS)
+        for label, name in zip(labels, distinct(labels), strict=True)
+    )
+    return found if len(set(found)) == len(found) else distinct(labels)
 
 
 def did_you_mean(value: object, valid: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from spex.extras import require
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.report import facts
-from spex.wording import counted, distinct, one_line
+from spex.wording import counted, one_line, subscripted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,7 +146,7 @@ def shorten_middle(text: str, limit: int) -> str:
 
 def labels(explanation: "Explanation", limit: int) -> tuple[str, ...]:
     """The labels, shortened in the middle, and all different."""
-    return distinct([shorten_middle(label, limit) for label in explanation.features])
+    return subscripted([shorten_middle(label, limit) for label in explanation.features])
 
 
 def name_of(names: Sequence[str], members: Interaction, limit: int) -> str:
@@ -155,7 +155,7 @@ def name_of(names: Sequence[str], members: Interaction, limit: int) -> str:
     if len(whole) <= limit:
         return whole
     each = max((limit - 3 * len(members)) // max(len(members), 1), 6)
-    cut = distinct([shorten_middle(names[member], each) for member in members])
+    cut = subscripted([shorten_middle(names[member], each) for member in members])
     shown = facts.joined(cut, tuple(range(len(cut))))
     return shown if len(shown) <= limit + 12 else shorten_middle(shown, limit)
 

@@ -16,7 +16,7 @@ from spex._typing import Interaction
 from spex.inputs.parts import ImagePart, TextPart
 from spex.interactions.values import InteractionValues
 from spex.report import facts
-from spex.wording import counted, distinct
+from spex.wording import counted, short, subscripted
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -86,10 +86,14 @@ def values_html(values: InteractionValues) -> str:
     Args:
         values: The values.
     """
-    names = distinct([facts.short(label, 32) for label in values.features])
+    names = _names(values.features)
     told = f"{facts.heading(values)}, {counted(len(values.features), 'feature')}"
     body = {"lines": [told], "parts": [], "rows": _rows(values, names, marked=()), "notes": ()}
     return _page([(None, body | {"notes": _left_out(values)})])
+
+
+def _names(labels: Sequence[str]) -> tuple[str, ...]:
+    return subscripted([short(label, 32) for label in labels])
 
 
 def _page(bodies: Sequence[tuple[str | None, Mapping[str, Any]]]) -> str:
@@ -121,7 +125,7 @@ def _body(explanation: "Explanation") -> dict[str, Any]:
     return {
         "lines": lines,
         "parts": _parts(explanation, values, joint),
-        "rows": _rows(values, facts.labels(explanation, 32), joint),
+        "rows": _rows(values, _names(explanation.features), joint),
         "notes": [
             *([_OF_MARKS] if joint and explanation.context.parts else []),
             *_left_out(values),
@@ -194,7 +198,7 @@ def _parts(
                 {"heading": part.heading, "pieces": [piece(*each) for each in part.pieces]}
             )
         elif isinstance(part, ImagePart):
-            labels = facts.labels(explanation)
+            labels = _names(explanation.features)
             outlines = [(path, piece(labels[number], number)) for number, path in part.outlines]
             shown.append(
                 {

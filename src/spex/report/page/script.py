@@ -15,7 +15,7 @@ from spex.interactions.default import LISTABLE
 from spex.interactions.index import FIRST_ORDER, InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.report import facts
-from spex.wording import short
+from spex.wording import short, subscripted
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -34,9 +34,6 @@ _MOST_FOR_STABILITY = 5000
 # Stability says how likely a value is to be among so many largest.
 _STABLE = 10
 _LABEL = 60
-_SUBSCRIPTS = str.maketrans(
-    "0123456789", "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"
-)
 
 _I = InteractionIndex
 _BY_ORDER = (_I.FBII, _I.FSII, _I.STII)
@@ -45,12 +42,7 @@ _OTHERS = (_I.SV, _I.BV, _I.SII, _I.MOEBIUS, _I.FOURIER)
 
 def labels(explanation: "Explanation", limit: int = _LABEL) -> tuple[str, ...]:
     """The labels on one line each, those that repeat with a number under the line."""
-    plain = [short(label, limit) for label in explanation.features]
-    told = facts.labels(explanation, limit)
-    return tuple(
-        label if label == name else label + name.rpartition("#")[2].translate(_SUBSCRIPTS)
-        for label, name in zip(plain, told, strict=True)
-    )
+    return subscripted([short(label, limit) for label in explanation.features])
 
 
 def content(explanation: "Explanation", values: InteractionValues) -> dict[str, Any]:
