@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spex._version import __version__
 
 if TYPE_CHECKING:
-    from spex import evaluate, interop, models
+    from spex import evaluate, interop, models, plots
     from spex.comparison.comparing import compare
     from spex.comparison.results import Comparison
     from spex.context import Context
@@ -148,12 +148,13 @@ __all__ = [
     "interop",
     "models",
     "plan",
+    "plots",
     "zoom",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "interop", "models"):
+    if name in ("evaluate", "interop", "models", "plots"):
         return import_module(f"spex.{name}")
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)

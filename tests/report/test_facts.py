@@ -243,7 +243,7 @@ def test_labels_that_repeat_are_told_apart(tmp_path):
     found = run.fit()
     assert "a#12" in repr(found) and "a#12" in repr(found.interactions())
     assert found.to_frame()["features"][0] in {(), ("a#12",)}
-    assert found.plot().axes[0].get_yticklabels()[0].get_text() == "a#12"
+    assert found.plot().axes[0].get_yticklabels()[0].get_text() == "a₁₂"
     found.to_html(tmp_path / "page.html")
     assert "a\u2081\u2082: main effect" in (tmp_path / "page.html").read_text()
     console = Console(file=io.StringIO(), width=100)

@@ -369,12 +369,12 @@ def explain(
     options = dict(locals())
     from spex.cli.early.names import check_explain
 
-    check_explain(options)  # before what is heavy loads
+    session: Session = context.obj
+    check_explain(options, session.has_own_loader)  # before what is heavy loads
     from spex.cli.explaining import run
     from spex.cli.request import Request
     from spex.cli.showing import Shown
 
-    session: Session = context.obj
     session.quiet = quiet
     run(session, Request.of(options, Shown(index, order, top, out, html)))
 

@@ -126,8 +126,10 @@ def check_name(name: object) -> None:
     Raises:
         ArgumentError: the name is none of those of `load`.
     """
-    kind, _, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
-    if name == "smollm2" or (kind in ("hf", "gguf", "openai", "reply") and rest):
+    kind, colon, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if name == "smollm2" or (kind in ("hf", "gguf", "openai") and rest):
+        return
+    if kind == "reply" and colon:  # what comes after it is read by `import_function`
         return
     raise ArgumentError(
         f"model {name!r} is unknown{did_you_mean(name, _NAMES)}; use 'smollm2', "

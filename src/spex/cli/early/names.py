@@ -39,8 +39,12 @@ def check_index(index: str | None) -> None:
         InteractionIndex.parse(index)
 
 
-def check_explain(options: Mapping[str, Any]) -> None:
+def check_explain(options: Mapping[str, Any], has_own_loader: bool) -> None:
     """Refuse names in the options of `spex explain` that there are not.
+
+    Args:
+        options: By name.
+        has_own_loader: Whether a loader other than `spex.models.load` knows the models.
 
     Raises:
         ArgumentError: a name is not known.
@@ -49,7 +53,7 @@ def check_explain(options: Mapping[str, Any]) -> None:
     if options["table"] is None:  # which takes no units, and says so
         _check_units(options)
     model: str = options["model"] or "smollm2"
-    if not model.startswith(("predict:", "efficientnet-lite0")):
+    if not has_own_loader and not model.startswith(("predict:", "efficientnet-lite0")):
         from spex.models import check_name
         from spex.models.servers.address import refuse_secret
 
@@ -69,6 +73,8 @@ def _check_units(options: Mapping[str, Any]) -> None:
     is_text = any(options[name] is not None for name in ("text", "documents", "messages"))
     also = "document" if options["documents"] else "message" if options["messages"] else None
     units, operators = options["unit"] or (), options["mask"] or ()
+    if not (is_picture and is_text) and max(len(units), len(operators)) > 1:
+        return  # that they are too many is told later
 
     def is_of_picture(name: str) -> bool:
         return is_picture and (not is_text or name.startswith(_OF_PICTURES))
