@@ -92,7 +92,7 @@ def waterfall(
     """How the interactions add up, from nothing kept (below) to everything kept (on top).
 
     Begins at the index's baseline and ends at the baseline plus all values, which is what the
-    surrogate gives with everything kept (for FBII, FSII and their like: its part up to the order).
+    surrogate gives with everything kept (for FBII: its best fit of the order that is shown).
     What the k largest leave out is one bar. As in shap, red arrows go up, blue ones down.
 
     Args:

@@ -67,11 +67,7 @@ def network(
     for member, angle in zip(members, angles, strict=True):
         _name_node(ax, names[member], angle, is_radial)
     _draw_lines(ax, names, top, values, at)
-    # Room for the labels; one unit is as long across as up, as near as the layout lets it be.
-    box, reach = ax.get_window_extent(), 2.1 if is_radial else 1.3
-    ratio = max(box.width / box.height, 1.0)
-    ax.set_xlim(-reach * ratio, reach * ratio)
-    ax.set_ylim(-reach, reach)
+    _set_limits(ax, 2.1 if is_radial else 1.3)
     legend = ax.legend(
         loc="center left",
         bbox_to_anchor=(1.0, 0.5),
@@ -84,6 +80,14 @@ def network(
     )
     drawing.set_fonts(legend.get_texts())
     return ax
+
+
+def _set_limits(ax: "Axes", reach: float) -> None:
+    """Leave room for labels; a unit across is as long as one up, as near as the layout lets it."""
+    width, height = drawing.size_of(ax)
+    ratio = max(width / height, 1.0)
+    ax.set_xlim(-reach * ratio, reach * ratio)
+    ax.set_ylim(-reach, reach)
 
 
 def _no_pair(explanation: "Explanation", values: InteractionValues) -> str:
