@@ -22,7 +22,8 @@ FLOORS = [
     ["surrogates", "context", "planning"],
     ["fitting", "interactions", "sets"],
     ["settings", "explanation", "told"],
-    ["explanations", "report"],
+    ["explanations", "comparison", "report"],
+    ["plots"],
     ["run"],
     ["given"],
     ["values"],
@@ -35,7 +36,11 @@ FLOORS = [
 # Imports that run back, each inside a function, with the reason why it may.
 BACK = {
     ("explanation", "report"): "an explanation shows itself: print, page, plot, shap and shapiq",
+    ("explanation", "plots"): "and so it draws itself",
     ("explanations", "report"): "so do several of them",
+    ("interactions", "report"): "and values in a notebook",
+    ("comparison", "report"): "and a comparison of two",
+    ("report", "comparison"): "for types only",
 }
 # Modules that import each other inside a room, with the reason why they may.
 CIRCLES = {

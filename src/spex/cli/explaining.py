@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spex.cli.early.deferred import Deferred, function_of
 from spex.cli.functions import (
     UNNAMED,
     Function,
@@ -76,13 +77,17 @@ def run(session: Session, request: Request) -> None:
 
     retries = Retries(request.retries if is_own(request) else None, session.notice)
 
-    def function(store: Store | None) -> Function:
-        return retries.call(lambda: make_function(session, request, masker, score, model, store))
+    def function(store: Store | None) -> Function | Deferred:
+        return retries.call(lambda: function_of(session, request, masker, score, model, store))
 
     if request.dry_run:
         with session.interruptible():
             _print_plan(request, masker, calls)
-            _print_estimate(request, masker, score, function, calls, retries)
+
+            def made() -> Function:
+                return make_function(session, request, masker, score, model, None)
+
+            _print_estimate(request, masker, score, made, calls, retries)
         return
     explanation = _explain(session, request, function, retries)
     with session.interruptible():
@@ -177,7 +182,7 @@ def _print_estimate(
     request: Request,
     masker: AnyMasker,
     score: "Score",
-    function: Callable[[Store | None], Function],
+    function: Callable[[], Function],
     calls: int,
     retries: Retries,
 ) -> None:
@@ -187,7 +192,7 @@ def _print_estimate(
     reason = unavailable(model_name(request))
     if reason is None:
         try:
-            lines = retries.call(lambda: estimate(function(None), calls))
+            lines = retries.call(lambda: estimate(function(), calls))
         except (BackendError, MissingExtraError) as error:
             reason = str(error)
     if reason is not None:
@@ -201,7 +206,7 @@ def _print_estimate(
 def _explain(
     session: Session,
     request: Request,
-    function: Callable[[Store | None], Function],
+    function: Callable[[Store | None], Function | Deferred],
     retries: Retries,
 ) -> Result:
     done, waited = 0, False
@@ -232,7 +237,7 @@ def _explain(
             session.notice(f"evaluations are not kept: {UNNAMED}")
             store, place = None, ""
         visible = sys.stderr.isatty() and not session.quiet
-        show = stack.enter_context(reporter(visible))
+        show = stack.enter_context(reporter(not session.quiet, session.notice, visible))
 
         def count_and_show(state: Progress) -> None:
             nonlocal done, waited
@@ -246,6 +251,8 @@ def _explain(
         if request.limits:
             asked = Limited(asked, Ledger(request.limits))
         explanation = _computed(asked, request, store, count_and_show)
+    if isinstance(source, Deferred) and not source.is_loaded:
+        session.notice("all values were in the store; the model was not loaded")
     if retries.count:
         session.notice(
             f"the function raised an error {counted(retries.count, 'time')} and was asked again"

@@ -32,6 +32,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from spex.errors import ArgumentError
+from spex.wording import did_you_mean
 
 
 class InteractionIndex(enum.StrEnum):
@@ -67,8 +68,9 @@ class InteractionIndex(enum.StrEnum):
             found = _NAMES.get(name)
             if found is not None:
                 return found
+        close = did_you_mean(index, InteractionIndex)
         raise ArgumentError(
-            f"index={index!r} is not known; use one of {', '.join(InteractionIndex)}"
+            f"index={index!r} is not known{close}; use one of {', '.join(InteractionIndex)}"
         )
 
     @property

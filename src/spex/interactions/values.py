@@ -207,6 +207,11 @@ class InteractionValues(Mapping[Interaction, float]):
     def _labels(self, interaction: Interaction) -> tuple[str, ...]:
         return tuple(self._features[member] for member in interaction)
 
+    def _repr_html_(self) -> str:
+        from spex.report.notebook import values_html
+
+        return values_html(self)
+
     def __repr__(self) -> str:
         shown = self.top(10)
         head = f"{self._index} of order <= {self._order}, {len(self._features)} features"

@@ -34,12 +34,16 @@ class Progress:
         total: Distinct masks that will be evaluated at most.
         r2: R2 of the last fit, where one has been made; the lowest of several outputs.
         is_waiting: Whether all that is left is being evaluated by other processes on one store.
+        stored: How many of those done had their value in the store.
+        is_fitting: Whether all values are there, and a surrogate is fitted to them.
     """
 
     done: int
     total: int
     r2: float | None = None
     is_waiting: bool = False
+    stored: int = 0
+    is_fitting: bool = False
 
 
 def evaluate(
@@ -65,8 +69,10 @@ def evaluate(
         BackendError: the source gave fewer values than masks.
     """
     fill(run, source, store, report)
+    report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     run.fits()
-    report(Progress(run.n_told, run.total, run.r2))
+    # The bar stays as it is: noise and forecasts, which may follow, are fits as well.
+    report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
 
 
 class Asker(Protocol):
@@ -198,6 +204,7 @@ class Filling:
         self._report = report
         self._masks: BoolArray = np.zeros((0, 0), dtype=np.bool_)
         self._before, self._began = 0, 0.0
+        self._stored = 0
 
     def wanted(self) -> BoolArray:
         """(k, n) masks to evaluate next; k = 0 when the run asks for no more.
@@ -212,6 +219,7 @@ class Filling:
                 claim = self._kept.claim(masks)
                 found = np.isfinite(claim.values).all(axis=1)
                 if found.any():
+                    self._stored += int(found.sum())
                     several = self.source.outputs is not None
                     self._tell(masks[found], claim.values[found], several)
                     pause = _FIRST_PAUSE
@@ -261,7 +269,7 @@ class Filling:
     def tell_progress(self, *, is_waiting: bool = False) -> None:
         """Report how far the run is."""
         run = self.run
-        self._report(Progress(run.n_told, run.total, run.r2, is_waiting))
+        self._report(Progress(run.n_told, run.total, run.r2, is_waiting, self._stored))
 
     def _tell(self, masks: BoolArray, values: FloatArray, several: bool) -> None:
         self.run.tell(masks, values if several else values[:, 0])

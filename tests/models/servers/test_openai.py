@@ -621,6 +621,27 @@ def test_a_server_that_is_not_there():
     assert time.monotonic() - started < 15
 
 
+def test_a_server_that_is_not_there_is_told_while_it_is_tried_again():
+    told = []
+    with pytest.raises(BackendError, match="4 attempts failed"):
+        OpenAIModel("words", "http://127.0.0.1:9/v1", notice=told.append)
+    (message,) = told  # once, however often it fails
+    assert message.startswith("http://127.0.0.1:9/v1 cannot be reached")
+    assert message.endswith("; trying again")
+
+
+def test_failures_of_a_server_are_told_on_standard_error_once(openai, capfd):
+    openai.model(notice=None)
+    assert capfd.readouterr().err == ""
+    code = (
+        "from spex.models import load\n"
+        "try: load('openai:words@http://127.0.0.1:9/v1')\n"
+        "except Exception: pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.count("trying again") == 1
+
+
 def test_an_address_that_is_no_api(openai):
     # Not every server lists its models, so the first question about one finds out.
     model = OpenAIModel("words", openai.address)
