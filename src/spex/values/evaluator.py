@@ -34,6 +34,13 @@ class Progress:
         total: Distinct masks that will be evaluated at most.
         r2: R2 of the last fit, where one has been made; the lowest of several outputs.
         is_waiting: Whether all that is left is being evaluated by other processes on one store.
+
+    Example:
+        >>> import spex
+        >>> seen = []
+        >>> e = spex.explain(lambda masks: 1.0 * masks[:, 0], 3, budget=8, progress=seen.append)
+        >>> seen[-1].done, seen[-1].total
+        (8, 8)
     """
 
     done: int
