@@ -29,12 +29,14 @@ FLOORS = [
     ["explaining"],
     ["zooming", "interop", "evaluate"],
     ["cli"],
+    ["app"],
     ["__init__", "__main__"],
 ]
 # Imports that run back, each inside a function, with the reason why it may.
 BACK = {
     ("explanation", "report"): "an explanation shows itself: print, page, plot, shap and shapiq",
     ("explanations", "report"): "so do several of them",
+    ("cli", "app"): "a command starts the app, which reads its form as the command line does",
 }
 # Modules that import each other inside a room, with the reason why they may.
 CIRCLES = {
