@@ -18,9 +18,14 @@ def fill(page, text=None, **fields):
     if text is not None:
         page.locator("textarea").first.fill(text)
     for label, value in fields.items():
-        field = page.get_by_label(label.title(), exact=True)
+        field = labelled(page, label.title())
         field.fill(value)
         field.press("Enter" if label in ("model", "score", "unit") else "Tab")
+
+
+def labelled(page, name):
+    """A field by the beginning of its label; a hint follows."""
+    return page.get_by_label(re.compile(rf"^\s*{name}")).locator("visible=true").first
 
 
 def press(page, name):
@@ -42,7 +47,7 @@ def report(page):
 
 def reopened(page, number, picker="Explanation"):
     page.get_by_role("tab", name="Saved and compare").click()
-    page.get_by_label(picker, exact=True).click()
+    labelled(page, picker).click()
     page.get_by_role("option").nth(number).click()
 
 
@@ -50,7 +55,7 @@ def test_from_prompt_to_result(visit, tmp_path):
     page = visit()
     fill(page, TEXT, budget="200")
     press(page, "Check calls and time")
-    plan = page.get_by_label("Before you start")
+    plan = labelled(page, "Before you start")
     page.wait_for_function("e => e.value.includes('on this machine')", arg=plan.element_handle())
     assert "At most 200 calls of the model predict:quick:score" in plan.input_value()
     assert "10 words (mask: delete)" in plan.input_value()
@@ -87,7 +92,7 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(visit, server):
         press(page, "Explain")
         page.get_by_role("alert").filter(has_text=said).first.wait_for()
         press(page, "Check calls and time")
-        plan = page.get_by_label("Before you start").element_handle()
+        plan = labelled(page, "Before you start").element_handle()
         page.wait_for_function("e => e.value.startsWith('Cannot be explained')", arg=plan)
     assert len(list((server.folder / "data" / "explanations").iterdir())) == before
 

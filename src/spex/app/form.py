@@ -41,7 +41,7 @@ class Form:
     def title(self) -> str:
         """The beginning of the input, to know it again by."""
         source = Path(self.picture or "").name if self.kind == PICTURE else self.content
-        return " ".join(source.split())[:60] or self.kind
+        return " ".join(source.split())[:40] or self.kind
 
     def arguments(self, folder: Path) -> list[str]:
         """Arguments of the command line; the input is written into a folder.

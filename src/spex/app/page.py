@@ -98,7 +98,8 @@ def _form(gradio: Any, model: str) -> tuple[list[Any], Any]:
         target = gradio.Textbox("", label="Stop at R2", info="Such as 0.9")
         system = gradio.Textbox("", label="System message")
         seed = gradio.Textbox("0", label="Seed")
-    kind.change(_shown(gradio), kind, [content, picture, prompt, unit, score])
+    changed = [content, picture, prompt, unit, score, name]
+    kind.change(_shown(gradio), [kind, name], changed)
     more = [mask, method, target, system, seed]
     return [kind, content, picture, prompt, unit, score, answer, name, budget, *more], kind
 
@@ -106,8 +107,10 @@ def _form(gradio: Any, model: str) -> tuple[list[Any], Any]:
 def _shown(gradio: Any) -> Any:
     """What changes with the kind of input."""
 
-    def change(kind: str) -> list[Any]:
+    def change(kind: str, name: str) -> list[Any]:
         of_text = kind == TEXT
+        if name in _MODELS:  # the bundled ones: of texts, and of pictures
+            name = _MODELS[kind == PICTURE]
         units = {TEXT: "word", PICTURE: "grid:8x6", DOCUMENTS: "document", CHAT: "message"}
         return [
             gradio.update(
@@ -117,6 +120,7 @@ def _shown(gradio: Any) -> Any:
             gradio.update(value=_PROMPT * of_text, visible=kind != CHAT),
             gradio.update(value=units[kind]),
             gradio.update(value=_SCORES[0] if of_text else "logprob"),
+            gradio.update(value=name),
         ]
 
     return change
@@ -135,10 +139,10 @@ def _explain_tab(gradio: Any, desk: Desk, model: str) -> Any:
         with gradio.Column(scale=2, min_width=320):
             inputs, _ = _form(gradio, model)
             with gradio.Row():
-                check = gradio.Button("Check calls and time", min_width=90)
-                begin = gradio.Button("Explain", variant="primary", min_width=90)
+                check = gradio.Button("Check calls and time", size="md", min_width=90)
+                begin = gradio.Button("Explain", variant="primary", size="md", min_width=90)
                 stop = gradio.Button(
-                    "Stop and keep", variant="stop", interactive=False, min_width=90
+                    "Stop and keep", variant="stop", size="md", interactive=False, min_width=90
                 )
         with gradio.Column(scale=3, min_width=320):
             plan = gradio.Textbox(label="Before you start", lines=6, max_lines=14)

@@ -62,7 +62,7 @@ def run(session: Session, port: int, model: str) -> None:
     gradio = require("gradio", "app")
     from spex.app.page import Desk, build
 
-    desk = Desk(Shelf(data_folder()), SharedModels())
+    desk = Desk(Shelf(data_folder() / "explanations"), SharedModels())
     with session.interruptible(lambda: _ended(desk)):
         _serve(session, gradio, build(gradio, desk, model), desk, port)
 

@@ -15,7 +15,7 @@ from spex.files import write_text
 
 _VARIABLE = "SPEX_DATA_DIR"
 _JSON, _HTML, _TITLE = "explanation.json", "explanation.html", "title.txt"
-_NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+_NAME = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{6}")
 
 
 def data_folder() -> Path:
@@ -89,7 +89,7 @@ class Shelf:
 
     def new(self) -> Entry:
         """A place for one more."""
-        name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        name = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
         (self.folder / name).mkdir(mode=0o700)
         return Entry(self.folder / name)
 
