@@ -28,6 +28,7 @@ FLOORS = [
     ["values"],
     ["explaining"],
     ["zooming", "interop", "evaluate"],
+    ["many"],
     ["cli"],
     ["app"],
     ["__init__", "__main__"],

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from spex.inputs.text import Text
     from spex.interactions.index import InteractionIndex
     from spex.interactions.values import InteractionValues
+    from spex.many.explaining import explain_many
+    from spex.many.results import ManyExplanations
     from spex.planning.plan import Plan, plan
     from spex.prior import Prior
     from spex.run import Run
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from spex.sets.roles import Roles
     from spex.settings import Settings
     from spex.values.evaluator import Progress
+    from spex.values.limits import Limits
     from spex.values.predict_function import PredictFunction
     from spex.values.source import ValueSource
     from spex.values.store import Store
@@ -62,6 +65,8 @@ _HOMES = {
     "InteractionIndex": "spex.interactions.index",
     "InteractionValues": "spex.interactions.values",
     "JsonField": "spex.scores.json_field",
+    "ManyExplanations": "spex.many.results",
+    "Limits": "spex.values.limits",
     "LogOdds": "spex.scores.log_probabilities",
     "LogProb": "spex.scores.log_probabilities",
     "Matches": "spex.scores.replies",
@@ -90,6 +95,7 @@ _HOMES = {
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
     "explain": "spex.explaining",
+    "explain_many": "spex.many.explaining",
     "fit": "spex.given",
     "plan": "spex.planning.plan",
     "zoom": "spex.zooming",
@@ -108,8 +114,10 @@ __all__ = [
     "InteractionIndex",
     "InteractionValues",
     "JsonField",
+    "Limits",
     "LogOdds",
     "LogProb",
+    "ManyExplanations",
     "Matches",
     "Messages",
     "MissingExtraError",
@@ -138,6 +146,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "explain",
+    "explain_many",
     "fit",
     "interop",
     "models",

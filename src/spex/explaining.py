@@ -14,11 +14,14 @@ from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.run import Run
+from spex.settings import LEAST_BUDGET
 from spex.values.evaluator import Progress, evaluate
+from spex.values.limits import Ledger, Limited, LimitReached, Limits
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, told
 from spex.values.source import ValueSource, as_source
 from spex.values.store import Store
+from spex.wording import counted
 
 # Up to so many masks, and booleans in them, a forecast costs less than a second.
 _FORECAST_MASKS, _FORECAST_CELLS = 500, 1 << 16
@@ -36,6 +39,7 @@ def explain(
     weighting: str = "uniform",
     store: str | Path | Store | None = None,
     progress: bool | Callable[[Progress], None] = False,
+    limits: Limits | None = None,
 ) -> Any:
     """Explain a value function: which features drive it, and which of them only together.
 
@@ -65,6 +69,8 @@ def explain(
             new ones are kept there as they come. Needs an f with an `identity`.
         progress: True for a progress bar on standard error, or a function called with a
             `Progress` after every batch.
+        limits: Stop before one of these is exceeded (`spex.Limits`), and explain the values that
+            there are; a note says so.
 
     Returns:
         An `Explanation`; where f gives (m, q), `Explanations` by name of the output.
@@ -97,12 +103,52 @@ def explain(
     with ExitStack() as stack:
         if isinstance(store, str | Path):
             store = stack.enter_context(Store(store))
-        evaluate(run, source, store, stack.enter_context(reporter(progress)))
-        variance = noise(run, source, store)
+        limited = source if not limits else Limited(source, Ledger(limits))
+        stopped = until_limit(run, limited, store, stack.enter_context(reporter(progress)))
+        variance = noise(run, limited, store) if stopped is None else None
     small = run.n_told <= _FORECAST_MASKS
     cells = run.n_told * len(run.features)
     forecast = small and cells <= _FORECAST_CELLS
-    return result(run, source, forecast=forecast, variance=variance)
+    found = result(run, source, forecast=forecast, variance=variance)
+    return found if stopped is None else partial_result(found, stopped, run)
+
+
+def until_limit(
+    run: Run, source: ValueSource, store: Store | None, report: Callable[[Progress], None]
+) -> str | None:
+    """Evaluate what a run asks for; why it stopped before, or None where it did not.
+
+    Raises:
+        ArgumentError: the limit leaves too few values to explain.
+        SpexError: see `spex.values.evaluator.evaluate`.
+    """
+    try:
+        evaluate(run, source, store, report)
+    except LimitReached as reached:
+        if run.n_told < LEAST_BUDGET:
+            raise ArgumentError(
+                f"{reached} after {counted(run.n_told, 'value')}, and a fit needs {LEAST_BUDGET}; "
+                "raise it"
+            ) from reached
+        return str(reached)
+    return None
+
+
+def partial_result(
+    found: Explanation | Explanations, stopped: str, run: Run
+) -> Explanation | Explanations:
+    """An explanation of a run that a limit has stopped, with a note that says so."""
+    note = (
+        f"Partial: {stopped} after {run.n_told:,} of {counted(run.total, 'evaluation')}. The same "
+        "call with a store goes on from there."
+    )
+
+    def noted(one: Explanation) -> Explanation:
+        return replace(one, notes=(note, *one.notes))
+
+    return (
+        noted(found) if isinstance(found, Explanation) else found.changed(lambda _, one: noted(one))
+    )
 
 
 def run_of(source: ValueSource, budget: int, **settings: Any) -> Run:

@@ -276,9 +276,9 @@ class Explanation(Saved):
         roles: Roles | None,
         **thresholds: float | None,
     ) -> Smallest:
-        labels, score = distinct(self.features), self.context.score
+        labels, flip = distinct(self.features), self.context.score_threshold
         return smallest_set(
-            kind, f, self.spectrum, labels, score, max_calls, time_limit, roles, **thresholds
+            kind, f, self.spectrum, labels, flip, max_calls, time_limit, roles, **thresholds
         )
 
     def roles(
@@ -303,8 +303,8 @@ class Explanation(Saved):
             ArgumentError: see `smallest_change`; or max_calls is less than n + 2.
             ValueFunctionError: see `smallest_change`.
         """
-        labels, score = distinct(self.features), self.context.score
-        return find_roles(f, self.spectrum, labels, score, by, max_calls)
+        labels, flip = distinct(self.features), self.context.score_threshold
+        return find_roles(f, self.spectrum, labels, flip, by, max_calls)
 
     FORMAT = "spex-explanation"
     FORMAT_VERSION = 1

@@ -180,6 +180,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
                 first.context,
                 score=score,
                 score_unit=first.context.score_unit if same_unit else None,
+                score_threshold=0.0 if same_unit else None,  # where both are equal
                 answer=None,
             ),
         )

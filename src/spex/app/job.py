@@ -12,7 +12,7 @@ from spex.app.models import Serialised, SharedModels
 from spex.app.shelf import Entry, Shelf
 from spex.cli.explaining import Prepared, estimate_lines, open_store, plan_lines, prepare
 from spex.cli.explaining import usable_store as usable
-from spex.cli.functions import model_name
+from spex.cli.functions import is_own, model_name
 from spex.cli.request import Request
 from spex.cli.session import Session
 from spex.cli.showing import Result, with_command
@@ -99,7 +99,10 @@ class Call:
         """Where values come from; others ask the same model between two batches."""
         with self.lock:
             function = self.prepared.function(self.session, store)
-        return Serialised(Retrying(function, self.prepared.retries), self.lock)
+        asked: ValueSource = function
+        if is_own(self.request):
+            asked = Retrying(function, self.prepared.retries)
+        return Serialised(asked, self.lock)
 
 
 class Job:

@@ -137,6 +137,15 @@ def explain(
             "is explained, the rows under it stand in for the cells left out.",
         ),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or many of these, one a row: .jsonl, .json or .csv with text, documents, "
+            "messages or image, and perhaps id, question, prompt, unit, score and answer (see "
+            "docs/many.md); --out is then a folder.",
+        ),
+    ] = None,
     missing: Annotated[
         list[str] | None,
         typer.Option(
@@ -300,6 +309,28 @@ def explain(
             metavar="X", help="Stop once R2 is at least this, with confidence, such as 0.9."
         ),
     ] = None,
+    max_calls: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Stop before the model is called more often than this, and explain what is there; "
+            "what is kept from an earlier run costs nothing.",
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Stop before more tokens than this are read and written."),
+    ] = None,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Stop when the model has been asked for so many seconds."),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="Stop before more dollars than this are spent; see --price."
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -365,9 +396,13 @@ def explain(
       spex explain --table rows.csv --model predict:my_models:forest.predict_proba
       spex explain --text review.txt --score similarity --budget 300 \\
         --model openai:gpt-4o-mini@https://api.openai.com/v1
+      spex explain --data reviews.jsonl --budget 200 --out reviews
     """  # noqa: D301 - typer wants the character \b
     options = dict(locals())
-    from spex.cli.explaining import run
+    if data is None:
+        from spex.cli.explaining import run
+    else:
+        from spex.cli.explaining_many import run
     from spex.cli.request import Request
     from spex.cli.showing import Shown
 

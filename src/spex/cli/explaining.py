@@ -11,19 +11,20 @@ from spex.cli.functions import (
     UNNAMED,
     Function,
     check_function,
-    check_price,
+    check_retries,
     is_own,
     load_model,
     make_function,
     model_name,
     predicts,
+    price_of,
 )
 from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
 from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
-from spex.explaining import result, run_of
+from spex.explaining import partial_result, result, run_of, until_limit
 from spex.files import is_stream
 from spex.inputs.composite import Composite
 from spex.inputs.image import Image
@@ -34,7 +35,8 @@ from spex.models.servers.address import refuse_secret
 from spex.report import facts
 from spex.scores.parsing import parse_score
 from spex.settings import LEAST_BUDGET
-from spex.values.evaluator import Progress, evaluate
+from spex.values.evaluator import Progress
+from spex.values.limits import Ledger, Limited
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, said_before
 from spex.values.retrying import Retries, Retrying
@@ -89,7 +91,7 @@ def prepare(session: Session, request: Request) -> Prepared:
     score = parse_score(request.score, request.answer, request.max_new_tokens)
     masker = read_masker(request)
     check_function(request, masker)
-    check_price(request)
+    price_of(request.price, model_name(request))
     model = None
     if TOKEN in request.unit and not isinstance(masker, Image | Table):
         if predicts(request):
@@ -124,6 +126,8 @@ def run(session: Session, request: Request) -> None:
 def _check(request: Request, masker: AnyMasker) -> int:
     """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
     _check_files(request)
+    if request.limits and request.zoom is not None:
+        raise ArgumentError("limits such as --max-calls do not go with --zoom; lower --budget")
     n = masker.n_features
     if request.zoom is None:
         request.shown.check(n)
@@ -142,8 +146,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
 
 
 def _check_files(request: Request) -> None:
-    if request.retries < 0:
-        raise ArgumentError(f"--retries {request.retries} is negative; give 0 or more")
+    check_retries(request.retries)
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     files = {"--out": request.shown.out, "--html": request.shown.html, "--store": request.store}
@@ -262,7 +265,10 @@ def _explain(session: Session, prepared: Prepared) -> Result:
                 waited = True
             show(state)
 
-        explanation = _computed(Retrying(source, retries), request, store, count_and_show)
+        asked: ValueSource = Retrying(source, retries) if is_own(request) else source
+        if request.limits:
+            asked = Limited(asked, Ledger(request.limits))
+        explanation = _computed(asked, request, store, count_and_show)
     if retries.count:
         session.notice(
             f"the function raised an error {counted(retries.count, 'time')} and was asked again"
@@ -309,7 +315,7 @@ def _computed(
         )
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
-        evaluate(run, source, store, progress)
+        stopped = until_limit(run, source, store, progress)
     except StoreError as error:
         # The store lacks the values that just came; the explanation of what there is has them.
         out = request.shown.out
@@ -317,6 +323,8 @@ def _computed(
             raise
         result(run, source, forecast=False).save(out)
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
+    if stopped is not None:
+        return partial_result(result(run, source, forecast=False), stopped, run)
     variance = noise(run, source, store)
     return result(run, source, forecast=True, variance=variance)
 

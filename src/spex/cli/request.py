@@ -11,9 +11,11 @@ from spex.cli.showing import Shown
 from spex.errors import ArgumentError, FileFormatError
 from spex.saving import REMEDY
 from spex.settings import Settings
+from spex.values.limits import Limits
 from spex.wording import shorten
 
-_OF_ONE_CALL = ("dry_run", "shown")
+_LIMITS = ("max_calls", "max_tokens", "max_seconds", "max_cost")
+_OF_ONE_CALL = ("dry_run", "shown", *_LIMITS)
 # Of the fields, as they are annotated: the type in JSON, and whether it may be missing.
 _KINDS: dict[Any, tuple[type, bool]] = {
     str: (str, False),
@@ -37,6 +39,7 @@ class Request:
     messages: str | None
     image: str | None
     table: str | None
+    data: str | None
     missing: tuple[str, ...]
     group: tuple[str, ...]
     prompt: str | None
@@ -67,6 +70,10 @@ class Request:
     retries: int
     dry_run: bool
     shown: Shown
+    max_calls: int | None
+    max_tokens: int | None
+    max_seconds: float | None
+    max_cost: float | None
 
     @classmethod
     def of(cls, options: Mapping[str, Any], shown: Shown) -> "Request":
@@ -93,7 +100,7 @@ class Request:
         Raises:
             FileFormatError: it is something else.
         """
-        options: dict[str, Any] = {"dry_run": False}
+        options: dict[str, Any] = {"dry_run": False, **dict.fromkeys(_LIMITS)}
         for one in fields(cls):
             if one.name in _OF_ONE_CALL:
                 continue
@@ -117,6 +124,18 @@ class Request:
         if self.chat_template_kwargs is not None:
             given["chat_template_kwargs"] = parse_variables(self.chat_template_kwargs)
         return given if self.price is None else {**given, "price": parse_price(self.price)}
+
+    @property
+    def limits(self) -> Limits:
+        """What the call may cost.
+
+        Raises:
+            ArgumentError: a limit is no positive number.
+        """
+        try:
+            return Limits(self.max_calls, self.max_tokens, self.max_seconds, self.max_cost)
+        except ArgumentError as error:  # it begins with the name of the limit
+            raise ArgumentError(f"--max-{error}") from None
 
     def settings(self, n_features: int) -> Settings:
         """The settings of a run over so many features, checked.

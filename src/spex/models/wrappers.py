@@ -121,15 +121,16 @@ class CountedReplies(_Wrapper):
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
     ) -> Iterator[tuple[int, str]]:
         """See `LanguageModel.replies`."""
-        return map(self._counted, super().replies(prompts, max_new_tokens))
+        replies = super().replies(prompts, max_new_tokens)
+        return ((number, self.counted(reply)) for number, reply in replies)
 
-    def _counted(self, numbered: tuple[int, str]) -> tuple[int, str]:
-        reply = numbered[1]
+    def counted(self, reply: str) -> str:
+        """The reply, which is counted."""
         self.n_replies += 1
         if isinstance(reply, Reply):
             self.n_cut_off += reply.cut_off
             self.n_without_text += not reply.has_text and not reply.cut_off
-        return numbered
+        return reply
 
 
 def _without_texts(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class ResolvedScore(Protocol):
         """The unit of the values: "nats", "probability", "cosine"; "" for none."""
         ...
 
+    @property
+    def threshold(self) -> float | None:
+        """The value at which the answer flips, such as 0.0 of log-odds; None for none."""
+        ...
+
     def evaluate(
         self, model: LanguageModel, prompts: Sequence[Prompt]
     ) -> Iterator[tuple[int, float]]:
@@ -76,6 +81,7 @@ class ScoreOfAnswers(ABC):
     """Base of the scores that are computed from the log-probabilities of given answers."""
 
     unit = "nats"
+    threshold: float | None = None
 
     def resolve(self, model: LanguageModel, full_prompt: Prompt) -> Self:
         """Itself: its answers are fixed."""
@@ -354,6 +360,9 @@ class LogOdds(ScoreOfAnswers):
         >>> value([[True, True, False], [True, True, True]]).tolist()
         [2.0, 0.0]
     """
+
+    # Both answers are equally likely there.
+    threshold = 0.0
 
     a: str
     b: str

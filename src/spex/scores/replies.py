@@ -27,6 +27,7 @@ class ScoreOfReplies(ABC):
     """Base of the scores that measure the model's reply."""
 
     unit = ""
+    threshold: float | None = None
     max_new_tokens: int
 
     def resolve(self, model: LanguageModel, full_prompt: Prompt) -> Self:
@@ -204,6 +205,7 @@ class ReplyScore(ScoreOfReplies):
         name: the name that values are stored under. A function cannot be hashed, so give each
             function its own name. Default: values are not stored.
         max_new_tokens: the length at which a reply is cut off, in tokens.
+        threshold: the value at which the answer flips, if there is one; see docs/sets.md.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -219,6 +221,7 @@ class ReplyScore(ScoreOfReplies):
     function: Callable[[str, str], float]
     name: str | None = None
     max_new_tokens: int = 64
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         whole_number("max_new_tokens", self.max_new_tokens, 1)

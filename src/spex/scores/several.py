@@ -6,7 +6,8 @@ after the other.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from spex._typing import FloatArray
@@ -52,6 +53,93 @@ def evaluate_several(
     return begun[0][1] if len(begun) == 1 else _joined(begun, len(scores))
 
 
+@dataclass(frozen=True)
+class Job:
+    """Prompts of one value function, to be asked beside those of others.
+
+    Args:
+        scores: Of this function.
+        prompts: What the model is given.
+        counted: Passes a reply on, and counts it.
+    """
+
+    scores: Sequence[ResolvedScore]
+    prompts: Sequence[Prompt]
+    counted: Callable[[str], str]
+
+
+def shared_call(scores: Sequence[ResolvedScore]) -> object | None:
+    """Equal for scores whose prompts may go to a model in one call; None where they go alone."""
+    kinds = {_group(score, number) for number, score in enumerate(scores)}
+    if kinds == {"answers"}:
+        return "answers", _answers(scores)
+    (kind, *others) = kinds
+    return kind if not others and isinstance(kind, tuple) and kind[0] == "replies" else None
+
+
+def evaluate_jobs(
+    jobs: Sequence[Job], model: LanguageModel
+) -> Iterator[tuple[int, int, tuple[float, ...]]]:
+    """Evaluate jobs of one `shared_call` together, so that batches hold prompts of several.
+
+    What the model refuses is refused by the call itself, before any evaluation.
+
+    Args:
+        jobs: At least one; `shared_call` of their scores is the same, and not None.
+        model: The model that is explained.
+
+    Returns:
+        (job number, prompt number in the job, one value per score), in any order.
+
+    Raises:
+        ArgumentError: the model refuses a prompt or an answer.
+        BackendError: the model failed.
+    """
+    places = [(job, number) for job, one in enumerate(jobs) for number in range(len(one.prompts))]
+    prompts = [prompt for job in jobs for prompt in job.prompts]
+    first = jobs[0].scores[0]
+    if isinstance(first, ScoreOfReplies):
+        replies = model.replies(prompts, first.max_new_tokens)
+        return (
+            (*places[number], _measured(jobs[places[number][0]], prompts[number], reply))
+            for number, reply in replies
+        )
+    combine = [_combiner(job.scores) for job in jobs]
+    scored = model.log_probs(prompts, _answers(jobs[0].scores))
+    return (
+        (*places[number], combine[places[number][0]](log_probs)) for number, log_probs in scored
+    )
+
+
+def _measured(job: Job, prompt: Prompt, reply: str) -> tuple[float, ...]:
+    reply = job.counted(reply)
+    return tuple(
+        score.measure(prompt, reply) for score in job.scores if isinstance(score, ScoreOfReplies)
+    )
+
+
+def _answers(scores: Sequence[ResolvedScore]) -> tuple[str, ...]:
+    """All answers of several scores, each once."""
+    return tuple(dict.fromkeys(answer for score in scores for answer in score.answers))
+
+
+def _combiner(
+    scores: Sequence[ResolvedScore],
+) -> Callable[[list[FloatArray]], tuple[float, ...]]:
+    """From the log-probabilities of `_answers` to one value per score."""
+    answers = _answers(scores)
+    of_answers = [score for score in scores if isinstance(score, ScoreOfAnswers)]
+    places = [[answers.index(answer) for answer in score.answers] for score in of_answers]
+
+    def combined(log_probs: list[FloatArray]) -> tuple[float, ...]:
+        return tuple(
+            score.combine([log_probs[place] for place in own])
+            for score, own in zip(of_answers, places, strict=True)
+        )
+
+    return combined
+
+
 def _group(score: ResolvedScore, number: int) -> object:
     """Equal for scores that share a call."""
     if isinstance(score, ScoreOfAnswers):
@@ -65,16 +153,8 @@ def _begin(group: list[ResolvedScore], model: LanguageModel, prompts: Sequence[P
     of_answers = [score for score in group if isinstance(score, ScoreOfAnswers)]
     of_replies = [score for score in group if isinstance(score, ScoreOfReplies)]
     if of_answers:
-        answers = tuple(dict.fromkeys(answer for score in of_answers for answer in score.answers))
-        places = [[answers.index(answer) for answer in score.answers] for score in of_answers]
-
-        def combined(log_probs: list[FloatArray]) -> tuple[float, ...]:
-            return tuple(
-                score.combine([log_probs[place] for place in own])
-                for score, own in zip(of_answers, places, strict=True)
-            )
-
-        scored = model.log_probs(prompts, answers)
+        combined = _combiner(of_answers)
+        scored = model.log_probs(prompts, _answers(of_answers))
         return ((number, combined(log_probs)) for number, log_probs in scored)
     if of_replies:
         replies = model.replies(prompts, of_replies[0].max_new_tokens)

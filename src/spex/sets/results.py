@@ -255,7 +255,7 @@ def smallest_set(
     function: Callable[[BoolArray], Any],
     spectrum: Spectrum,
     labels: Sequence[str],
-    score: str | None,
+    flip: float | None,
     max_calls: int,
     time_limit: float,
     roles: Roles | None = None,
@@ -268,7 +268,7 @@ def smallest_set(
         function: The value function; see `Asker`.
         spectrum: Its surrogate.
         labels: The n labels.
-        score: What the values measure; see `spex.sets.goal.default_threshold`.
+        flip: The value at which the answer flips; see `spex.sets.goal.default_threshold`.
         max_calls: The most distinct masks asked for.
         time_limit: Seconds of computing.
         roles: What was measured before.
@@ -293,7 +293,7 @@ def smallest_set(
     if roles is not None:
         roles.check_ends(asker.whole, asker.nothing)
     make: Callable[..., Goal] = change_goal if kind == CHANGE else keep_goal
-    goal = make(score, asker.whole, asker.nothing, **thresholds)
+    goal = make(flip, asker.whole, asker.nothing, **thresholds)
     found = find_smallest(asker, Optimiser(spectrum), goal, kind == SUFFICIENT, seconds)
     mask = np.full((1, n), kind == CHANGE)
     mask[0, list(found.features)] = kind == SUFFICIENT

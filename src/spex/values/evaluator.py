@@ -110,9 +110,12 @@ def fill(
     report: Callable[[Progress], None] = lambda _: None,
 ) -> None:
     """Tell a run all that it asks for; see `evaluate`."""
-    kept = None if store is None else _Kept(store, source)
+    filling = Filling(run, source, store, report)
     try:
-        _fill(run, source, kept, report)
+        while len(masks := filling.wanted()):
+            for rows, returned in source.stream(masks):
+                filling.take(rows, returned)
+            filling.end()
     finally:
         if store is not None:
             with suppress(StoreError):
@@ -173,49 +176,103 @@ class _Asked:
         return np.array([self._told[key] for key in self._keys()])
 
 
-def _fill(
-    run: Asker, source: ValueSource, kept: "_Kept | None", report: Callable[[Progress], None]
-) -> None:
-    """Look up or evaluate what a run asks for, until it asks for no more."""
+class Filling:
+    """A run that is told what it asks for: looked up in a store, or evaluated and kept there.
 
-    def tell(masks: BoolArray, values: FloatArray, several: bool) -> None:
-        run.tell(masks, values if several else values[:, 0])
-        report(Progress(run.n_told, run.total, run.r2))
+    What is finished is told and kept as it finishes. `fill` drives one of them by its own source;
+    several may be driven together.
 
-    pause = _FIRST_PAUSE
-    while len(masks := run.ask()):
-        report(Progress(run.n_told, run.total, run.r2))
-        if kept is not None:
-            claim = kept.claim(masks)
-            found = np.isfinite(claim.values).all(axis=1)
-            if found.any():
-                tell(masks[found], claim.values[found], source.outputs is not None)
-                pause = _FIRST_PAUSE
-            if not claim.granted.any():
-                if not found.any():
-                    report(Progress(run.n_told, run.total, run.r2, is_waiting=True))
-                    time.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            masks = masks[claim.granted]
-        before, began = run.n_told, time.monotonic()
-        for rows, returned in source.stream(masks):
-            batch = masks[_checked_rows(rows, len(masks))]
-            values, error = _good_values(returned, batch)
-            good = np.isfinite(values).all(axis=1)
-            if good.any():
-                try:
-                    if kept is not None:
-                        kept.put(batch[good], values[good])
-                finally:  # what the store could not keep, the run has
-                    tell(batch[good], values[good], np.ndim(returned) == 2)
-            if error is not None:
-                raise error
-        count = run.n_told - before
-        if count < len(masks):
-            raise BackendError(f"the source gave {count} values for {len(masks)} masks")
-        if kept is not None:
-            kept.rate = count / max(time.monotonic() - began, 1e-9)
+    Args:
+        run: Asks for masks, and is told.
+        source: Of its values.
+        store: See `evaluate`.
+        report: See `evaluate`.
+
+    Raises:
+        ArgumentError: the source has no identity that a store could keep values under.
+    """
+
+    def __init__(
+        self,
+        run: Asker,
+        source: ValueSource,
+        store: Store | None,
+        report: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self.run = run
+        self.source = source
+        self._kept = None if store is None else _Kept(store, source)
+        self._report = report
+        self._masks: BoolArray = np.zeros((0, 0), dtype=np.bool_)
+        self._before, self._began = 0, 0.0
+
+    def wanted(self) -> BoolArray:
+        """(k, n) masks to evaluate next; k = 0 when the run asks for no more.
+
+        Tells the run what the store has. Waits where other processes are evaluating all that is
+        left.
+        """
+        pause = _FIRST_PAUSE
+        while len(masks := self.run.ask()):
+            self.tell_progress()
+            if self._kept is not None:
+                claim = self._kept.claim(masks)
+                found = np.isfinite(claim.values).all(axis=1)
+                if found.any():
+                    several = self.source.outputs is not None
+                    self._tell(masks[found], claim.values[found], several)
+                    pause = _FIRST_PAUSE
+                if not claim.granted.any():
+                    if not found.any():
+                        self.tell_progress(is_waiting=True)
+                        time.sleep(pause)
+                        pause = min(2 * pause, _LONGEST_PAUSE)
+                    continue
+                masks = masks[claim.granted]
+            self._before, self._began = self.run.n_told, time.monotonic()
+            break
+        self._masks = masks
+        return masks
+
+    def take(self, rows: Any, returned: Any) -> None:
+        """Keep and tell what the source returned for rows (k,) of the masks wanted.
+
+        Raises:
+            BackendError: they are not numbers of rows.
+            ValueFunctionError: a value is not a finite real number; the others are kept.
+        """
+        batch = self._masks[_checked_rows(rows, len(self._masks))]
+        values, error = _good_values(returned, batch)
+        good = np.isfinite(values).all(axis=1)
+        if good.any():
+            try:
+                if self._kept is not None:
+                    self._kept.put(batch[good], values[good])
+            finally:  # what the store could not keep, the run has
+                self._tell(batch[good], values[good], np.ndim(returned) == 2)
+        if error is not None:
+            raise error
+
+    def end(self) -> None:
+        """Say that the source has given all that was wanted.
+
+        Raises:
+            BackendError: it gave fewer values than masks.
+        """
+        count = self.run.n_told - self._before
+        if count < len(self._masks):
+            raise BackendError(f"the source gave {count} values for {len(self._masks)} masks")
+        if self._kept is not None:
+            self._kept.rate = count / max(time.monotonic() - self._began, 1e-9)
+
+    def tell_progress(self, *, is_waiting: bool = False) -> None:
+        """Report how far the run is."""
+        run = self.run
+        self._report(Progress(run.n_told, run.total, run.r2, is_waiting))
+
+    def _tell(self, masks: BoolArray, values: FloatArray, several: bool) -> None:
+        self.run.tell(masks, values if several else values[:, 0])
+        self.tell_progress()
 
 
 class _Kept:

@@ -15,6 +15,7 @@ from spex._typing import BoolArray, FloatArray
 from spex.explanation import Explanation
 from spex.run import Run
 from spex.values.evaluator import fill
+from spex.values.limits import LimitReached
 from spex.values.source import ValueSource, Wrapped
 from spex.values.store import Store
 from spex.wording import counted, percent
@@ -34,7 +35,7 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
 
     Returns:
         (q,) float64, for each output the mean of (first value - second value)^2 / 2; NaN where
-        asking again failed. None where nothing was to be asked again.
+        asking again failed. None where nothing was to be asked again, or a limit forbids it.
     """
     if not source.may_vary:
         return None
@@ -46,6 +47,8 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
                 again = _Again(part)
                 fill(again, _SecondTime(source), store)
                 second = np.concatenate([second, again.values])
+    except LimitReached:
+        return None
     except Exception:  # the explanation is paid for, and does not fail for this
         return np.full(first.shape[1], np.nan)
     variance: FloatArray = np.square(first[: len(second)] - second).mean(axis=0) / 2

@@ -229,6 +229,11 @@ class Wrapped:
         """Of a `spex.ValueFunction` and its like, which `spex.zoom` groups units by; else None."""
         return getattr(self._source, "masker", None)
 
+    @property
+    def model(self) -> Any:
+        """Of a `spex.ValueFunction`, the language model; else None."""
+        return getattr(self._source, "model", None)
+
     def contexts(self) -> tuple[Context, ...]:
         """See `ValueSource.contexts`."""
         return self._source.contexts()

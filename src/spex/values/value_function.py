@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.checks.arguments import real_number
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, BackendError
@@ -26,7 +27,7 @@ from spex.scores.log_probabilities import (
     TokenLogProb,
 )
 from spex.scores.replies import ReplyScore
-from spex.scores.several import evaluate_several
+from spex.scores.several import Job, evaluate_jobs, evaluate_several, shared_call
 from spex.values.identity import Identified, distinct_names, output_identities
 from spex.values.store import Store
 
@@ -55,6 +56,8 @@ class ValueFunction(Identified):
         masker: as given; over tokens, with those of the model.
         model: the model, loaded.
         scores: the scores, with their answers fixed on the unmasked prompt.
+        usage_before: what the model's server had counted before this function was made; None of
+            a model that counts nothing.
 
     Raises:
         ArgumentError: an argument is wrong, or the prompt exceeds the model's context.
@@ -89,7 +92,7 @@ class ValueFunction(Identified):
         self.model: LanguageModel = _as_model(model)
         # What the model's own answer costs belongs to what the explanation costs.
         usage: Usage | None = getattr(self.model, "usage", None)
-        self._usage_before = None if usage is None else replace(usage)
+        self.usage_before = None if usage is None else replace(usage)
         # A masker over tokens takes those of the model, which it could not know before.
         bind = getattr(masker, "with_tokenizer", None)
         self._replying = CountedReplies(self.model)
@@ -108,6 +111,7 @@ class ValueFunction(Identified):
         self._is_single = given is not score
         self.scores: tuple[ResolvedScore, ...] = self._resolve(list(map(_as_score, given)), store)
         for one in self.scores:
+            _threshold(one)
             self.model.check_prompts(extremes, one.answers)
 
     def _resolve(
@@ -181,9 +185,9 @@ class ValueFunction(Identified):
     def contexts(self) -> tuple[Context, ...]:
         """What is explained, for reports; one for each score."""
         used = None
-        if self._usage_before is not None:
+        if self.usage_before is not None:
             usage: Usage = self.model.usage  # type: ignore[attr-defined]
-            used = usage.since(self._usage_before).to_json()
+            used = usage.since(self.usage_before).to_json()
         masker = self.masker
         common = Context(
             model=self.model.name,
@@ -197,7 +201,13 @@ class ValueFunction(Identified):
             notes=self._notes(),
         )
         return tuple(
-            replace(common, answer=one.answer, score=one.summary, score_unit=one.unit)
+            replace(
+                common,
+                answer=one.answer,
+                score=one.summary,
+                score_unit=one.unit,
+                score_threshold=_threshold(one),
+            )
             for one in self.scores
         )
 
@@ -286,6 +296,14 @@ class ValueFunction(Identified):
         scored = evaluate_several(self.scores, self._replying, list(rows))
         return self._spread(list(rows.values()), scored)
 
+    @property
+    def shared_call(self) -> object | None:
+        """Equal for functions whose prompts may share the batches of one model; else None."""
+        kind = shared_call(self.scores)
+        if kind is None or self._full_prompt.has_images:  # pictures are not made all at once
+            return None
+        return id(self.model), kind
+
     def per_token(self) -> "ValueFunction":
         """The same with one output for each token of the answer that counts.
 
@@ -333,6 +351,17 @@ def _as_model(model: object) -> LanguageModel:
     )
 
 
+def _threshold(score: ResolvedScore) -> float | None:
+    """Where the answer flips; None where the score does not say, as one of the user's may not.
+
+    Raises:
+        ArgumentError: it is no finite number.
+    """
+    given = getattr(score, "threshold", None)
+    what = "give the value at which the answer flips, a finite number, or None"
+    return None if given is None else real_number("threshold", given, what)
+
+
 def _as_score(score: object) -> Score:
     if score is None:
         return LogProb()
@@ -344,3 +373,30 @@ def _as_score(score: object) -> Score:
         f"score={score!r} is no score; use LogProb, LogOdds, Probability, Similarity, Matches, "
         "JsonField, or a function (prompt, reply) -> number"
     )
+
+
+def stream_together(
+    functions: Sequence[ValueFunction], masks: Sequence[BoolArray]
+) -> Iterator[tuple[int, IntArray, FloatArray]]:
+    """Values of several functions of one model, whose prompts share its batches.
+
+    Args:
+        functions: With one `shared_call` that is not None.
+        masks: For each function (m, n) bool.
+
+    Returns:
+        (number of the function, row numbers (k,), values (k,) or (k, q)), every row once.
+
+    Raises:
+        ArgumentError: the model refuses a prompt.
+        BackendError: the model failed.
+    """
+    rows = [one._rows_by_prompt(its) for one, its in zip(functions, masks, strict=True)]
+    jobs = [
+        Job(one.scores, list(its), one._replying.counted)
+        for one, its in zip(functions, rows, strict=True)
+    ]
+    numbers = [list(its.values()) for its in rows]
+    for job, prompt, values in evaluate_jobs(jobs, functions[0].model):
+        for of_rows in functions[job]._spread(numbers[job], iter([(prompt, values)])):
+            yield job, *of_rows

@@ -53,11 +53,24 @@ def backend_errors(torch: Any, name: str) -> Iterator[None]:
 
 
 def parse_device(torch: Any, device: str | None) -> Any:
-    """The device of a name; default: CUDA if there is any, else the CPU."""
+    """The device of a name; default: CUDA if there is any, else the CPU.
+
+    Raises:
+        ArgumentError: there is no such device here.
+    """
     try:
-        return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:
         raise ArgumentError(f"device={device!r} is unknown: {first_line(error)}") from None
+    if found.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (found.index or 0) >= count:
+            has = f"has cuda:0 to cuda:{count - 1}" if count else "finds no CUDA device here"
+            raise ArgumentError(
+                f"device={device!r}: torch {torch.__version__} {has}; use "
+                f"{'one of these' if count else 'cpu'}"
+            )
+    return found
 
 
 def parse_dtype(torch: Any, dtype: str) -> Any:

@@ -1,0 +1,129 @@
+"""Several runs that are filled together, so that their prompts share the batches of one model."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+from spex._typing import BoolArray
+from spex.errors import StoreError
+from spex.run import Run
+from spex.values.evaluator import Filling, Progress
+from spex.values.limits import LimitReached
+from spex.values.source import ValueSource
+from spex.values.store import Store
+from spex.values.value_function import ValueFunction, stream_together
+
+
+class OneOfMany:
+    """An item at work.
+
+    Args:
+        name: Of the item.
+        source: Of its values.
+        run: Asks for them.
+        store: Where they are kept; None for nowhere.
+        key: See `Record.key`.
+        count: Told how many values have come.
+
+    Attributes:
+        error: Why it failed; None if it did not.
+        stopped: Which limit stopped it; None if none did.
+        is_alone: Whether its prompts go without those of others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: ValueSource,
+        run: Run,
+        store: Store | None,
+        key: str | None,
+        count: Callable[[int], None],
+    ) -> None:
+        self.name, self.source, self.run, self.store, self.key = name, source, run, store, key
+        self.error: Exception | None = None
+        self.stopped: str | None = None
+        self.is_alone = False
+        self._count, self._counted = count, 0
+        self._began = time.monotonic()
+        self.filling = Filling(run, source, store, self._progress)
+
+    @property
+    def seconds(self) -> float:
+        """Since it was begun."""
+        return time.monotonic() - self._began
+
+    @property
+    def shared_call(self) -> object | None:
+        """Equal for items whose prompts may share batches; None where none may."""
+        if self.is_alone or not isinstance(self.source, ValueFunction):
+            return None
+        return self.source.shared_call
+
+    def _progress(self, state: Progress) -> None:
+        if state.done > self._counted:
+            self._count(state.done - self._counted)
+            self._counted = state.done
+
+
+def fill_together(items: Sequence[OneOfMany]) -> Iterator[OneOfMany]:
+    """Evaluate what the runs ask for, until none asks for more.
+
+    Returns:
+        Each item as soon as it has all its values, or has failed.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    active = list(items)
+    while active:
+        calls: dict[object, list[tuple[OneOfMany, BoolArray]]] = defaultdict(list)
+        for item in list(active):
+            masks = _wanted(item)
+            if masks is None:
+                active.remove(item)
+                yield item
+            else:
+                key = item.shared_call
+                calls[id(item) if key is None else key].append((item, masks))
+        for call in calls.values():
+            _evaluate(call)
+
+
+def _wanted(item: OneOfMany) -> BoolArray | None:
+    """The masks that an item wants; None where it wants no more, or has failed."""
+    if item.error is not None or item.stopped is not None:
+        return None
+    try:
+        masks = item.filling.wanted()
+    except StoreError:
+        raise
+    except Exception as error:
+        item.error = error
+        return None
+    return masks if len(masks) else None
+
+
+def _evaluate(call: Sequence[tuple[OneOfMany, BoolArray]]) -> None:
+    """Evaluate masks of items that share a call, and tell their runs."""
+    items = [item for item, _ in call]
+    try:
+        if len(call) == 1:
+            ((item, masks),) = call
+            for rows, values in item.source.stream(masks):
+                item.filling.take(rows, values)
+        else:
+            functions = [item.source for item in items if isinstance(item.source, ValueFunction)]
+            for number, rows, values in stream_together(functions, [masks for _, masks in call]):
+                items[number].filling.take(rows, values)
+        for item in items:
+            item.filling.end()
+    except StoreError:
+        raise
+    except LimitReached as reached:  # by a source that goes alone
+        items[0].stopped = str(reached)
+    except Exception as error:
+        if len(call) == 1:
+            items[0].error = error
+        for item in items:  # which one it is about shows when each goes alone
+            item.is_alone = True

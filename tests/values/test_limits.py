@@ -1,0 +1,169 @@
+"""Limits of cost hold to the call, and what there is then is explained."""
+
+import numpy as np
+import pytest
+
+import spex
+from spex.models.servers.endpoint import Usage
+from spex.values.limits import Ledger, Limited, LimitReached
+from spex.values.source import as_source
+
+TEXT = "never dull often funny and not too long at all"
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Server:
+    """A model on a server: a prompt takes `requests` requests, each of its words and 20 tokens."""
+
+    name, identity, may_vary = "server", "server 1", False
+
+    def __init__(self, requests=1, price=(1.0, 2.0)):
+        self.usage, self.requests = Usage(price=price), requests
+
+    def check_prompts(self, prompts, answers):
+        pass
+
+    def log_probs(self, prompts, answers):
+        for number, prompt in enumerate(prompts):
+            self.usage.requests += self.requests
+            self.usage.prompt_tokens += self.requests * (len(prompt.text.split()) + 20)
+            self.usage.completion_tokens += self.requests
+            yield number, [np.array([-0.1 * len(prompt.text)]) for _ in answers]
+
+    def generate(self, prompts, max_new_tokens=64):
+        self.usage.prompt_tokens += 50
+        return ["yes" for _ in prompts]
+
+    def answer_tokens(self, answer):
+        return [(0, len(answer))]
+
+
+class Local:
+    name, identity = "local", "local 1"
+
+    def __init__(self):
+        self.read = 0
+
+    def check_prompts(self, prompts, answers):
+        pass
+
+    def count_tokens(self, prompts):
+        return [len(prompt.text.split()) + 5 for prompt in prompts]
+
+    def log_probs(self, prompts, answers):
+        for number, prompt in enumerate(prompts):
+            self.read += sum(self.count_tokens([prompt])) + len(answers)
+            yield number, [np.array([-0.1 * len(prompt.text)]) for _ in answers]
+
+    def generate(self, prompts, max_new_tokens=64):
+        return ["yes" for _ in prompts]
+
+    def answer_tokens(self, answer):
+        return [(0, len(answer))]
+
+
+def counted(n=12):
+    def f(masks):
+        f.asked += len(masks)
+        return masks[:, 0] * 2.0 - masks[:, 1] * masks[:, 2]
+
+    f.asked, f.features, f.identity = 0, [f"x{i}" for i in range(n)], "f"
+    return f
+
+
+@pytest.mark.parametrize("calls", [4, 37, 100, 300, 5000])
+def test_calls(calls):
+    f = counted()
+    e = spex.explain(f, budget=300, limits=spex.Limits(calls=calls))
+    assert f.asked == e.n_evaluations == min(calls, 300)
+    partial = [note for note in e.notes if note.startswith("Partial: ")]
+    assert len(partial) == (calls < 300)
+    if calls == 100:
+        assert "the limit of 100 calls is reached after 100 of 300 evaluations" in partial[0]
+        assert e.r2 > 0.9 and e.interactions().top(1)
+
+
+def test_too_few_values_are_an_error():
+    f = counted()
+    with pytest.raises(spex.ArgumentError, match="after 2 values, and a fit needs 4; raise it"):
+        spex.explain(f, budget=300, limits=spex.Limits(calls=2))
+    for wrong in ({"calls": 0}, {"tokens": -1}, {"seconds": 0.0}, {"cost": float("nan")}):
+        with pytest.raises(spex.ArgumentError):
+            spex.Limits(**wrong)
+
+
+def test_stored_values_are_free(tmp_path):
+    f = counted()
+    store = tmp_path / "store.sqlite"
+    spex.explain(f, budget=100, store=store, limits=spex.Limits(calls=60))
+    whole = spex.explain(f, budget=100, store=store, limits=spex.Limits(calls=60))
+    assert f.asked == 100 and not any(note.startswith("Partial") for note in whole.notes)
+    plain = spex.explain(counted(), budget=100)
+    assert list(whole.spectrum.items()) == list(plain.spectrum.items())
+
+
+def test_seconds():
+    clock = Clock()
+    f = counted()
+
+    def slow(masks):
+        clock.now += 0.5 * len(masks)
+        return f(masks)
+
+    source = Limited(as_source(slow, 12), Ledger(spex.Limits(seconds=10.0), clock))
+    masks = np.random.default_rng(0).random((200, 12)) < 0.5
+    rows = []
+    with pytest.raises(LimitReached, match="the limit of 10 seconds"):
+        for numbers, _ in source.stream(masks):
+            rows += numbers.tolist()
+    assert clock.now <= 10.0 and len(rows) == f.asked >= 19
+    assert sorted(rows) != list(range(len(rows))) and {0, 1} <= set(rows)  # a sample of all
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+@pytest.mark.parametrize("limit", [2_000, 10_000, 30_000])
+def test_tokens_and_cost_of_a_server(requests, limit):
+    for limits in (spex.Limits(tokens=limit), spex.Limits(cost=limit * 1e-6)):
+        model = Server(requests)
+        f = spex.ValueFunction(spex.Text(TEXT), model, spex.LogProb())
+        e = spex.explain(f, budget=400, limits=limits)
+        spent = {
+            "tokens": model.usage.prompt_tokens + model.usage.completion_tokens,
+            "cost": model.usage.cost * 1e6,
+        }["tokens" if limits.tokens else "cost"]
+        assert spent <= limit
+        # What is left would hardly have paid for another call, which is bounded by its bytes.
+        assert e.n_evaluations == 400 or limit - spent < requests * 2 * 300
+        assert e.n_evaluations == 400 or "Partial: the limit of" in e.notes[0]
+
+
+def test_tokens_of_a_local_model():
+    model = Local()
+    f = spex.ValueFunction(spex.Text(TEXT), model, spex.LogOdds("good", "bad"))
+    e = spex.explain(f, budget=400, limits=spex.Limits(tokens=3_000))
+    assert 2_000 < model.read <= 3_000 and e.n_evaluations < 400
+
+
+def test_what_tells_no_tokens_or_cost_is_refused():
+    for f, limits, what in (
+        (counted(), spex.Limits(tokens=100), "needs a language model"),
+        (
+            spex.ValueFunction(spex.Text(TEXT), Local(), spex.LogProb("yes")),
+            spex.Limits(cost=1.0),
+            "needs the price",
+        ),
+        (
+            spex.ValueFunction(spex.Text(TEXT), Server(price=None), spex.LogProb("yes")),
+            spex.Limits(cost=1.0),
+            "needs the price",
+        ),
+    ):
+        with pytest.raises(spex.ArgumentError, match=what):
+            spex.explain(f, budget=50, limits=limits)
