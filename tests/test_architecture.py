@@ -31,6 +31,7 @@ FLOORS = [
     ["zooming", "interop", "evaluate"],
     ["many"],
     ["cli"],
+    ["app"],
     ["__init__", "__main__"],
 ]
 # Imports that run back, each inside a function, with the reason why it may.
@@ -41,6 +42,7 @@ BACK = {
     ("interactions", "report"): "and values in a notebook",
     ("comparison", "report"): "and a comparison of two",
     ("report", "comparison"): "for types only",
+    ("cli", "app"): "a command starts the app, which reads its form as the command line does",
 }
 # Modules that import each other inside a room, with the reason why they may.
 CIRCLES = {

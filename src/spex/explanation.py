@@ -72,6 +72,14 @@ class Explanation(Saved):
         version: Version of spex that made it.
         sets: Smallest sets and roles, where they were kept with it: `dataclasses.replace(e,
             sets=spex.Sets(change=e.smallest_change(f)))`, or `spex sets FILE --out FILE`.
+
+    Example:
+        >>> import spex
+        >>> e = spex.explain(lambda m: 3.0 * m[:, 0] * m[:, 1], ["a", "b", "c"], budget=8)
+        >>> e.r2, e.predict([[True, True, False], [True, False, False]]).tolist()
+        (1.0, [3.0, 0.0])
+        >>> e.interactions("SV").top(2)
+        [((0,), 1.5), ((1,), 1.5)]
     """
 
     features: tuple[str, ...]

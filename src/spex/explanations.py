@@ -46,6 +46,15 @@ class Explanations(Saved, Mapping[str, Explanation]):
     Args:
         explanations: By name of the output; at least one, over the same features.
         moments: For R2 of contrasts; None where all masks were evaluated, or it is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> import spex
+        >>> def two(masks):
+        ...     return np.stack([1.0 * masks[:, 0], 1.0 * masks[:, 0] * masks[:, 1]], axis=1)
+        >>> both = spex.explain(two, 2, budget=4)
+        >>> list(both), both["1"].interactions("Moebius").top(1)
+        (['0', '1'], [((0, 1), 1.0)])
     """
 
     def __init__(

@@ -40,6 +40,11 @@ class Settings:
 
     Raises:
         ArgumentError: a setting is wrong, or the budget is too small for the method.
+
+    Example:
+        >>> import spex
+        >>> spex.Settings(6, budget=1000).total  # all masks of 6 features
+        64
     """
 
     n_features: int

@@ -85,7 +85,7 @@ def test_limits_go_on(data, tmp_path, capsys):
     letters = importlib.import_module("letters")
     out = ("--out", str(tmp_path / "o"), "--store", str(tmp_path / "s"), "--budget", "64")
     call(data, *out, "--max-calls", "70")
-    printed, said = capsys.readouterr()
+    _, said = capsys.readouterr()
     assert letters.asked.total() <= 70 + 5  # one more for each to learn how many numbers it gives
     assert "the limit of 70 calls is reached; the same command goes on from there" in said
     call(data, *out)

@@ -656,6 +656,31 @@ def sets(
     run(session, explanation, wanted)
 
 
+@app.command("app")
+def browser(
+    context: typer.Context,
+    port: Annotated[
+        int, typer.Option(metavar="N", help="Port on 127.0.0.1; 0 takes any that is free.")
+    ] = 7860,
+    model: Annotated[
+        str, typer.Option(metavar="M", help="The model that the form begins with.")
+    ] = "smollm2",
+) -> None:
+    """Explain in the browser: paste a text, watch R2 rise, stop, explore, compare.
+
+    Only this machine can open the page. Explanations are kept in the user's data folder, or in
+    SPEX_DATA_DIR.
+
+    \b
+    Examples:
+      spex app
+      spex app --port 8000 --model openai:my-model@http://127.0.0.1:8000/v1
+    """  # noqa: D301 - typer wants the character \b
+    from spex.app.serving import run
+
+    run(context.obj, port, model)
+
+
 @app.command()
 def demo(
     context: typer.Context,

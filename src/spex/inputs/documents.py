@@ -76,6 +76,14 @@ class Documents(TemplateMasker):
     Raises:
         ArgumentError: an argument is wrong, or there are fewer than two units.
         MissingExtraError: a library that the unit needs is not installed.
+
+    Example:
+        >>> import spex
+        >>> documents = spex.Documents([("Harbour", "1642."), ("School", "Old.")])
+        >>> documents.n_features
+        2
+        >>> "Harbour" in documents.render([False, True]).text
+        False
     """
 
     whole_unit = _DOCUMENT

@@ -80,6 +80,13 @@ class Image:
         ArgumentError: an argument is wrong, the file is no picture, or there are fewer than two
             regions.
         MissingExtraError: Pillow or scikit-image is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> import spex
+        >>> picture = spex.Image(np.zeros((40, 60, 3), dtype=np.uint8), unit="grid:3x2")
+        >>> picture.n_features, picture.features[0]
+        (6, 'row 1, column 1')
     """
 
     image: Any

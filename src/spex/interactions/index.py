@@ -42,6 +42,12 @@ class InteractionIndex(enum.StrEnum):
     (Grabisch & Roubens 1999). K_SII: k-Shapley values (Bordt & von Luxburg 2023). STII:
     Shapley-Taylor (Sundararajan et al. 2020). FSII, FBII: Faith-Shap and Faith-Banzhaf
     (Tsai et al. 2023). MOEBIUS and FOURIER: the coefficients of the two transforms.
+
+    Example:
+        >>> import spex
+        >>> e = spex.explain(lambda masks: 1.0 * masks[:, 0], 2, budget=4)
+        >>> e.interactions(spex.InteractionIndex.SV).top(1)  # or e.interactions("SV")
+        [((0,), 1.0)]
     """
 
     SV = "SV"

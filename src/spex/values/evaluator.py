@@ -36,6 +36,13 @@ class Progress:
         is_waiting: Whether all that is left is being evaluated by other processes on one store.
         stored: How many of those done had their value in the store.
         is_fitting: Whether all values are there, and a surrogate is fitted to them.
+
+    Example:
+        >>> import spex
+        >>> seen = []
+        >>> e = spex.explain(lambda masks: 1.0 * masks[:, 0], 3, budget=8, progress=seen.append)
+        >>> seen[-1].done, seen[-1].total
+        (8, 8)
     """
 
     done: int
