@@ -26,13 +26,13 @@ function drawnRows(page) {
     .filter((row) => Math.abs(valueOf(row)) >= (page.least / 100) * largest);
 }
 
-// What is drawn by default: what is at least a quarter of the largest, and no noise if it can be.
+// What is drawn by default: what is at least a third of the largest, and no noise if it can be.
 function defaultCount(view) {
   const joint = view.rows.filter(isJoint);
   if (!joint.length) return 0;
-  const strong = joint.filter((row) => Math.abs(valueOf(row)) >= Math.abs(valueOf(joint[0])) / 4);
+  const strong = joint.filter((row) => Math.abs(valueOf(row)) >= Math.abs(valueOf(joint[0])) / 3);
   const sure = strong.findIndex((row) => isUncertain(row));
-  return Math.min(Math.max(sure < 0 ? strong.length : sure, 1), 6);
+  return Math.min(Math.max(sure < 0 ? strong.length : sure, 1), 5);
 }
 
 function liftLine(element, pixels) {
