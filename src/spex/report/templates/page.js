@@ -113,7 +113,7 @@ function explore(section) {
   const data = JSON.parse(q(".data").textContent);
   const page = {
     section, data, view: data.views[0], units: unitsOf(section), out: new Set(), count: null, least: 0, whole: false,
-    marked: [], light: null, ...DEFAULTS, lines: new Map(), lineOf: new Map(), rowOf: new Map(),
+    marked: [], light: null, lifted: new Map(), margin: 0, ...DEFAULTS, lines: new Map(), lineOf: new Map(), rowOf: new Map(),
     canvas: q(".canvas"), overlay: q(".overlay"), stage: q(".stage"), detail: q(".detail"), table: q("table.interactions"),
     slider: q(".count"), stageSlider: q(".least"), resting: q(".detail").textContent,
   };
