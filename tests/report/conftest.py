@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,12 @@ def context_of():
     return text_context
 
 
+@cache
+def rendered(explanation):
+    """Its page; the large one is asked for by many tests."""
+    return render_html([explanation])
+
+
 @pytest.fixture
 def open_page(browser, tmp_path):
     """Open a page of explanations; returns the browser's page and what it complained about."""
@@ -175,7 +182,10 @@ def open_page(browser, tmp_path):
 
     def open_it(explanations, width=1280, scheme="light", fragment="", html=None, **settings):
         path = tmp_path / f"page{len(contexts)}.html"
-        path.write_text(html or render_html(explanations, **settings), encoding="utf-8")
+        if html is None:
+            alone = len(explanations) == 1 and not settings
+            html = rendered(*explanations) if alone else render_html(explanations, **settings)
+        path.write_text(html, encoding="utf-8")
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en"
         )
@@ -212,8 +222,8 @@ def chat(make):
     return make({(1, 4): 0.5, (0, 5): -0.3, (3,): 0.2}, labels, context={"parts": parts})
 
 
-@pytest.fixture
-def thousand(make, context_of):
+@pytest.fixture(scope="session")
+def thousand():
     """1,000 words and more than 1,000 interactions."""
     rng = np.random.default_rng(0)
     coefficients = {(i,): float(rng.normal()) for i in range(1000)}
@@ -221,10 +231,10 @@ def thousand(make, context_of):
         i, j = sorted(rng.choice(1000, 2, replace=False).tolist())
         coefficients[i, j] = float(rng.normal())
     words = [f"word{i % 300}" for i in range(1000)]
-    return make(
+    return make_explanation(
         coefficients,
         words,
-        context=context_of(" ".join(words)),
+        context=text_context(" ".join(words)),
         standard_errors=np.full(1500, 0.1),
         unexplained=1.0,
     )

@@ -6,6 +6,7 @@ import time
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from report.conftest import rendered
 from report.seen import drawn
 from report.test_html import HOSTILE, hostile
 from spex.comparison.comparing import compare
@@ -37,7 +38,7 @@ def test_a_thousand_words_stay_fluid(open_page, thousand):
           };
         }"""
     )
-    assert max(times.values()) < 500, times
+    assert max(times.values()) < 300, times
 
 
 # --- several, and compared -----------------------------------------------------------------------
@@ -213,6 +214,6 @@ def test_policy_stops_what_escaping_would_miss(open_page, review):
 
 
 def test_page_stays_small(thousand):
-    html = render_html([thousand])
+    html = rendered(thousand)
     assert len(html.encode()) < 1_000_000
     assert not re.search(r"\bsrc=(?!\")", html)

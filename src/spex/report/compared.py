@@ -120,7 +120,7 @@ def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
     ]
     doubt = ", which holds 0" if largest.low < 0 < largest.high else ""
     interval = ""
-    if not math.isnan(largest.low):
+    if largest.low < largest.high:
         bounds = [facts.typeset(facts.signed(x)) for x in (largest.low, largest.high)]
         interval = f"; 90 % interval of the difference {bounds[0]} to {bounds[1]}{doubt}"
     return Headline(tuple(words), (f"By {_heading(found)}: {', '.join(told)}{interval}.",))

@@ -187,10 +187,6 @@ def _question(explanation: "Explanation") -> str | None:
             if shown and shown in prompt:
                 prompt = prompt.replace(shown, "[...]", 1)
                 break
-    lines: list[str] = []
-    for line in prompt.split("\n"):
-        bare = line.strip()
-        if bare and not (bare == "[...]" and lines and lines[-1] == "[...]"):
-            lines.append(bare)
-    left = "\n".join(lines)
+    lines = [line.strip() for line in prompt.split("\n")]
+    left = "\n".join(line for line in lines if line and line != "[...]")
     return left if left.replace("[...]", "").strip() else None

@@ -90,7 +90,8 @@ def view(explanation: "Explanation", values: InteractionValues, n_rows: int) -> 
     """
     top = values.top(n_rows)
     stable = {}
-    if n_rows == MAX_ROWS and _STABLE < len(values) <= _MOST_FOR_STABILITY:
+    in_doubt = any(facts.margin(values, interaction) for interaction, _ in top[:_STABLE])
+    if n_rows == MAX_ROWS and in_doubt and _STABLE < len(values) <= _MOST_FOR_STABILITY:
         stable = values.stability(_STABLE)
     rows: list[list[Any]] = []
     n_members = 0

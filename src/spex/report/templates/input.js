@@ -139,9 +139,9 @@ function relight(page) {
   return redraw(page);
 }
 
-function sayUnits(page) {
-  for (const [feature, elements] of page.units) {
-    for (const element of elements) {
+function sayUnits(page, features = page.units.keys()) {
+  for (const feature of features) {
+    for (const element of page.units.get(feature) ?? []) {
       element.setAttribute("aria-label", saysOfUnit(page, feature));
       element.setAttribute("aria-pressed", String(page.out.has(feature)));
       element.classList.toggle("out", page.out.has(feature));

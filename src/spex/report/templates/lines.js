@@ -37,8 +37,8 @@ function elsewhere(one, line) {
 
 // Give each combination a lane on each of its lines, and a place in the margin where there are
 // several. A combination has `boxes` (of its members, with lines) and a `label`.
-function planLanes(combinations, right) {
-  const lanesOf = new Map();
+// `lanesOf` is what is taken already, by line.
+function planLanes(combinations, right, lanesOf = new Map()) {
   const margin = [];
   const span = (one) => Math.max(...one.boxes.map((box) => box.x)) - Math.min(...one.boxes.map((box) => box.x));
   const lineCount = (one) => new Set(one.boxes.map((box) => box.line)).size;
@@ -57,11 +57,22 @@ function planLanes(combinations, right) {
       const half = Math.max(end - start, labelWidth(label)) / 2;
       const middle = Math.min(Math.max((start + end) / 2, half), Math.max(right - half, half));
       if (!lanesOf.has(line)) lanesOf.set(line, []);
-      const lane = takeLane(lanesOf.get(line), Math.min(start, middle - half), Math.max(end, middle + half));
-      return { line, lane, start, end, middle, label };
+      const [from, to] = [Math.min(start, middle - half), Math.max(end, middle + half)];
+      const lane = takeLane(lanesOf.get(line), from, to);
+      return { line, lane, start, end, middle, label, from, to };
     });
   }
   return new Map([...lanesOf].map(([line, lanes]) => [line, lanes.length]));
+}
+
+// The lanes that combinations take, by line.
+function takenBy(combinations) {
+  const lanesOf = new Map();
+  for (const part of combinations.flatMap((one) => one.parts)) {
+    if (!lanesOf.has(part.line)) lanesOf.set(part.line, []);
+    (lanesOf.get(part.line)[part.lane] ??= []).push([part.from, part.to]);
+  }
+  return lanesOf;
 }
 
 // The path of one combination whose lanes are planned, and where its label goes.

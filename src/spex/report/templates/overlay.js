@@ -26,26 +26,31 @@ function drawnRows(page) {
     .filter((row) => Math.abs(valueOf(row)) >= (page.least / 100) * largest);
 }
 
-// What is drawn by default: what is at least a quarter of the largest, and no noise if it can be.
+// What is drawn by default: what is at least a third of the largest, and no noise if it can be.
 function defaultCount(view) {
   const joint = view.rows.filter(isJoint);
   if (!joint.length) return 0;
-  const strong = joint.filter((row) => Math.abs(valueOf(row)) >= Math.abs(valueOf(joint[0])) / 4);
+  const strong = joint.filter((row) => Math.abs(valueOf(row)) >= Math.abs(valueOf(joint[0])) / 3);
   const sure = strong.findIndex((row) => isUncertain(row));
-  return Math.min(Math.max(sure < 0 ? strong.length : sure, 1), 6);
+  return Math.min(Math.max(sure < 0 ? strong.length : sure, 1), 5);
 }
 
-function liftLine(element, pixels) {
-  element.classList.add("lift");
-  element.style.setProperty("--lift", `${Math.round(pixels)}px`);
+// Lifts change no line break, so that lines can be told with those of before still there; only
+// what differs makes the browser lay the text out again.
+function lift(page, wanted) {
+  for (const element of page.lifted.keys()) if (!wanted.has(element)) element.classList.remove("lift");
+  for (const [element, pixels] of wanted) {
+    if (page.lifted.get(element) === pixels) continue;
+    element.classList.add("lift");
+    element.style.setProperty("--lift", `${pixels}px`);
+  }
+  page.lifted = wanted;
 }
 
 function redraw(page) {
   const { canvas, overlay } = page;
   if (!page.section.offsetParent && page.section.offsetHeight === 0) return; // not shown
-  for (const element of canvas.querySelectorAll(".lift")) element.classList.remove("lift");
   for (const element of canvas.querySelectorAll(".joined")) element.classList.remove("joined", "pos", "neg", "flat");
-  canvas.style.setProperty("--margin", "0px");
   const rows = drawnRows(page);
   const extra = page.light?.rows.filter((row) => !rows.includes(row)) ?? [];
   const joint = page.view.rows.filter(isJoint);
@@ -79,7 +84,6 @@ const labelOf = (row) => signed(valueOf(row)) + (isUncertain(row) ? " ?" : "");
 
 // Lines of text make room for the lanes above them, then the arcs are drawn.
 function overWords(page, combinations) {
-  if (!combinations.length) return [];
   const { canvas } = page;
   const right = canvas.clientWidth;
   numberLines(combinations.flatMap((one) => one.boxes));
@@ -89,15 +93,20 @@ function overWords(page, combinations) {
   for (const box of fixed.flatMap((one) => one.boxes)) {
     if (!firsts.has(box.line) || box.left < firsts.get(box.line).left) firsts.set(box.line, box);
   }
-  for (const [line, box] of firsts) {
-    const height = box.element.getClientRects()[0].height;
-    liftLine(box.element, (canvas.dataset.chips ? 0 : 0.8 * height) + FIRST_LANE + LANE * counts.get(line));
-  }
+  lift(page, new Map([...firsts].map(([line, box]) => {
+    const letters = canvas.dataset.chips ? 0 : 0.8 * (box.bottom - box.top);
+    return [box.element, Math.round(letters + FIRST_LANE + LANE * counts.get(line))];
+  })));
   for (const one of combinations) {
     one.boxes = one.boxes.map((box) => ({ ...box, ...boxOf(box.element, canvas) }));
   }
-  // What a pointer brings up goes above the lanes that are there, without moving the text.
-  planLanes(combinations.filter((one) => one.isExtra), right);
+  // What a pointer brings up goes into the lanes that are there, without moving the text; what
+  // finds no room is not drawn: its units are outlined, and its row is marked.
+  const lit = new Set(page.light?.rows);
+  const extras = combinations.filter((one) => one.isExtra);
+  planLanes(extras, right, takenBy(fixed.filter((one) => lit.has(one.row))));
+  const hasRoom = (one) => one.parts.every((part) => part.lane < (counts.get(part.line) ?? 1));
+  combinations = [...fixed, ...extras.filter(hasRoom)];
   const tops = new Map();
   for (const box of combinations.flatMap((one) => one.boxes)) {
     tops.set(box.line, Math.min(tops.get(box.line) ?? Infinity, box.top));
@@ -120,11 +129,15 @@ function spreadFeet(combinations) {
 }
 
 function besideRows(page, combinations) {
-  if (!combinations.length) return [];
   const { canvas } = page;
+  if (!combinations.length) {
+    if (page.margin) canvas.style.setProperty("--margin", `${(page.margin = 0)}px`);
+    return [];
+  }
   const step = canvas.clientWidth < 560 ? 20 : 34;
   const lanes = planRows(combinations);
-  canvas.style.setProperty("--margin", `${step * lanes + 30}px`);
+  page.margin = step * lanes + 30;
+  canvas.style.setProperty("--margin", `${page.margin}px`);
   for (const one of combinations) one.boxes = one.elements.map((element) => boxOf(element, canvas));
   planRows(combinations);
   const edge = Math.max(...combinations.flatMap((one) => one.boxes.map((box) => box.right))) + 2;

@@ -7,11 +7,11 @@ function refresh(page, isNewView = true) {
   if (isNewView) {
     page.byMember = rowsByMember(page.view);
     const joint = page.view.rows.filter(isJoint).length;
-    page.slider.max = Math.min(joint, MOST_DRAWN);
-    page.slider.disabled = joint === 0;
-    page.count = Math.min(page.count ?? defaultCount(page.view), Number(page.slider.max));
-    page.slider.value = page.count;
-    page.stageSlider.disabled = joint === 0;
+    page.countSlider.max = Math.min(joint, MOST_DRAWN);
+    page.countSlider.disabled = joint === 0;
+    page.count = Math.min(page.count ?? defaultCount(page.view), Number(page.countSlider.max));
+    page.countSlider.value = page.count;
+    page.leastSlider.disabled = joint === 0;
     sayUnits(page);
   }
   darken(page);
@@ -27,8 +27,8 @@ function tellDrawn(page) {
   const least = joint.length ? (page.least / 100) * Math.abs(valueOf(joint[0])) : 0;
   page.section.querySelector(".count-told").textContent = `${drawnRows(page).length} of ${byThousands(joint.length)}`;
   page.section.querySelector(".least-told").textContent = least ? withUnit(unsigned(least), page.data.unit) : "0";
-  page.slider.setAttribute("aria-valuetext", `${drawnRows(page).length} combinations drawn`);
-  page.stageSlider.setAttribute("aria-valuetext", `at least ${page.section.querySelector(".least-told").textContent}`);
+  page.countSlider.setAttribute("aria-valuetext", `${drawnRows(page).length} combinations drawn`);
+  page.leastSlider.setAttribute("aria-valuetext", `at least ${page.section.querySelector(".least-told").textContent}`);
 }
 
 // The switch of index and order offers what the file holds.
@@ -51,8 +51,8 @@ function prepareViews(page) {
     choose(of.find((view) => view.order === page.view.order) ?? of.at(-1));
   });
   order.addEventListener("change", () => choose(views.find((view) => view.index === index.value && view.order === Number(order.value))));
-  page.slider.addEventListener("input", () => { page.count = Number(page.slider.value); drawn(page); });
-  page.stageSlider.addEventListener("input", () => { page.least = Number(page.stageSlider.value); drawn(page); });
+  page.countSlider.addEventListener("input", () => { page.count = Number(page.countSlider.value); drawn(page); });
+  page.leastSlider.addEventListener("input", () => { page.least = Number(page.leastSlider.value); drawn(page); });
 }
 
 function drawn(page) {
@@ -96,7 +96,7 @@ function readState(page) {
   page.show(view ?? page.data.views[0]);
   page.count = state.has("drawn") ? Number(state.get("drawn")) || 0 : null;
   page.least = Math.min(Math.max(Number(state.get("least")) || 0, 0), 100);
-  page.stageSlider.value = page.least;
+  page.leastSlider.value = page.least;
   const n = page.data.labels.length;
   page.out = new Set((state.get("out") ?? "").split(".").filter(Boolean).map(Number).filter((member) => Number.isInteger(member) && member >= 0 && member < n));
   for (const name of ["find", "kinds", "sort"]) {
@@ -113,9 +113,9 @@ function explore(section) {
   const data = JSON.parse(q(".data").textContent);
   const page = {
     section, data, view: data.views[0], units: unitsOf(section), out: new Set(), count: null, least: 0, whole: false,
-    marked: [], light: null, ...DEFAULTS, lines: new Map(), lineOf: new Map(), rowOf: new Map(),
+    marked: [], light: null, lifted: new Map(), margin: 0, ...DEFAULTS, lines: new Map(), lineOf: new Map(), rowOf: new Map(),
     canvas: q(".canvas"), overlay: q(".overlay"), stage: q(".stage"), detail: q(".detail"), table: q("table.interactions"),
-    slider: q(".count"), stageSlider: q(".least"), resting: q(".detail").textContent,
+    countSlider: q(".count"), leastSlider: q(".least"), resting: q(".detail").textContent,
   };
   if (q(".chips")) page.canvas.dataset.chips = "yes";
   pages.push(page);

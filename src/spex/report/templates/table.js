@@ -94,6 +94,8 @@ function list(page) {
   const last = page.hasStability ? [head("number stable", "Among the 10 largest")] : [];
   page.table.tHead.replaceChildren(make("tr", {}, head("rank", "#"), head("words", "Units"), ...compared, head("number value", page.isComparison ? "Difference" : "Value"), head("bar", "Interval"), ...last));
   page.table.hidden = false;
+  page.table.classList.toggle("compared", page.isComparison);
+  page.table.classList.toggle("exact", !page.table.querySelector(".between"));
   const q = (selector) => page.section.querySelector(selector);
   q(".listing .heading").textContent = withUnit(view.heading + (data.unit ? ", in" : ""), data.unit);
   q(".told").textContent = view.hint + (view.rows.some(isUncertain) ? " ?: not told from 0 (90 % interval)." : "");

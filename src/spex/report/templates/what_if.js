@@ -25,16 +25,17 @@ function leaveOut(page, members) {
   if (!page.data.whatIf) return;
   const isOut = members.every((member) => page.out.has(member));
   for (const member of members) if (isOut) page.out.delete(member); else page.out.add(member);
-  changed(page);
+  changed(page, members);
 }
 
 function setOut(page, members) {
+  const before = page.out;
   page.out = new Set(members);
-  changed(page);
+  changed(page, [...new Set([...before, ...members])]);
 }
 
-function changed(page) {
-  sayUnits(page);
+function changed(page, members) {
+  sayUnits(page, members);
   tellPrediction(page);
   if (page.light && document.activeElement?.dataset?.f !== undefined && page.section.contains(document.activeElement)) {
     page.detail.textContent = saysOfUnit(page, Number(document.activeElement.dataset.f));
