@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from spex._version import __version__
 
 if TYPE_CHECKING:
-    from spex import evaluate, interop, models
+    from spex import evaluate, interop, models, plots
+    from spex.comparison.comparing import compare
+    from spex.comparison.results import Comparison
     from spex.context import Context
     from spex.errors import (
         ArgumentError,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ArgumentError": "spex.errors",
     "BackendError": "spex.errors",
+    "Comparison": "spex.comparison.results",
     "Composite": "spex.inputs.composite",
     "Documents": "spex.inputs.documents",
     "Context": "spex.context",
@@ -96,6 +99,7 @@ _HOMES = {
     "ValueSource": "spex.values.source",
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
+    "compare": "spex.comparison.comparing",
     "explain": "spex.explaining",
     "explain_many": "spex.many.explaining",
     "fit": "spex.given",
@@ -106,6 +110,7 @@ _HOMES = {
 __all__ = [
     "ArgumentError",
     "BackendError",
+    "Comparison",
     "Composite",
     "Context",
     "Documents",
@@ -147,6 +152,7 @@ __all__ = [
     "ValueSource",
     "Zoom",
     "__version__",
+    "compare",
     "evaluate",
     "explain",
     "explain_many",
@@ -154,12 +160,13 @@ __all__ = [
     "interop",
     "models",
     "plan",
+    "plots",
     "zoom",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "interop", "models"):
+    if name in ("evaluate", "interop", "models", "plots"):
         return import_module(f"spex.{name}")
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)

@@ -46,6 +46,12 @@ class Context(Mapping[str, Any]):
             Texts, numbers, truth values and lists of texts; the model's name holds no secret.
         notes: What a user should know about the values, a sentence each. They become notes of the
             explanation, and are no part of the mapping.
+
+    Example:
+        >>> import spex
+        >>> value = spex.PredictFunction(spex.Text("so so"), lambda texts: [len(t) for t in texts])
+        >>> spex.explain(value, budget=4).context["unit"]
+        'word'
     """
 
     model: str | None = None

@@ -83,6 +83,12 @@ def explain(
         ArgumentError: an argument is wrong.
         ValueFunctionError: f did not return finite real numbers, as many for each mask.
         StoreError: the store cannot be used.
+
+    Example:
+        >>> import spex
+        >>> e = spex.explain(lambda masks: 1.0 * masks[:, 0] * masks[:, 1], 40, budget=300)
+        >>> e.interactions("Moebius").top(1)[0][0]
+        (0, 1)
     """
     if store is not None and not isinstance(store, str | Path | Store):
         raise ArgumentError(f"store={store!r}; give the path of a file, or a spex.Store")

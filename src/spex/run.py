@@ -82,6 +82,14 @@ class Run:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> run = spex.Run(4, budget=16)
+        >>> while len(masks := run.ask()):
+        ...     run.tell(masks, 1.0 * masks[:, 0] * masks[:, 3])
+        >>> run.fit().interactions("Moebius").top(1)
+        [((0, 3), 1.0)]
     """
 
     def __init__(

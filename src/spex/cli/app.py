@@ -102,8 +102,8 @@ def explain(
         typer.Option(
             metavar="FILE",
             help="Or documents that the model answers from: a JSON list of texts or of objects "
-            'with "title" and "text", or an object with such a list under "documents" and a '
-            '"question", which goes where the prompt says {question}.',
+            'with "title", "text" and maybe "score", or an object with such a list under '
+            '"documents" and a "question", which goes where the prompt says {question}.',
         ),
     ] = None,
     question: Annotated[
@@ -413,6 +413,10 @@ def explain(
       spex explain --data reviews.jsonl --budget 200 --out reviews
     """  # noqa: D301 - typer wants the character \b
     options = dict(locals())
+    from spex.cli.early.names import check_explain
+
+    session: Session = context.obj
+    check_explain(options, session.has_own_loader)  # before what is heavy loads
     if data is None:
         from spex.cli.explaining import run
     else:
@@ -420,7 +424,6 @@ def explain(
     from spex.cli.request import Request
     from spex.cli.showing import Shown
 
-    session: Session = context.obj
     session.quiet = quiet
     run(session, Request.of(options, Shown(index, order, top, out, html)))
 
@@ -470,6 +473,9 @@ def fit(
       spex fit ablations.csv
       spex fit ablations.csv --value yes --value no --html answers.html
     """  # noqa: D301 - typer wants the character \b
+    from spex.cli.early.names import check_settings
+
+    check_settings(method, weighting, index)
     from spex.cli.fitting import run
     from spex.cli.showing import Shown
 
@@ -524,12 +530,29 @@ def report(
         Path, typer.Argument(metavar="EXPLANATION.json", help="What `spex explain --out` saved.")
     ],
     html: _Html = None,
-    png: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the largest interactions.")
+    png: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw a plot.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw it as vectors.")
     ] = None,
+    plot: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="What --png and --svg draw: bar (default), text (combinations above the words), "
+            "image, waterfall, network, heatmap (pairs), upset (sets of many), or learning_curve "
+            "(R2 against evaluations).",
+        ),
+    ] = "bar",
     index: _Index = None,
     order: _Order = None,
-    top: _Top = 15,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            metavar="N",
+            help="Rows of the printed table, default 15; or bars, lines or combinations of a plot.",
+        ),
+    ] = None,
 ) -> None:
     """Show a saved explanation: in the terminal, as a page, or as a picture.
 
@@ -538,10 +561,39 @@ def report(
       spex report review.json
       spex report review.json --index SV
       spex report review.json --order 2 --html review.html --png review.png
+      spex report review.json --plot text --svg review.svg
     """  # noqa: D301 - typer wants the character \b
-    from spex.cli.reporting import run
+    from spex.cli.early.names import check_index
 
-    run(context.obj, explanation, html, png, index, order, top)
+    check_index(index)
+    from spex.cli.reporting import Drawn, run
+
+    run(context.obj, explanation, html, Drawn(plot, png, svg), index, order, top)
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    first: Annotated[Path, typer.Argument(metavar="A.json", help="What `--out` saved.")],
+    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
+    html: _Html = None,
+    index: _Index = None,
+    order: _Order = None,
+    top: _Top = 15,
+) -> None:
+    """Tell how two explanations differ: of two prompts, two models or two answers.
+
+    Features are matched by label; where all labels differ, by position. What only one of them has
+    is listed. Of files with several outputs, those of the same name are compared.
+
+    \b
+    Examples:
+      spex compare small.json large.json
+      spex compare before.json after.json --html difference.html
+    """  # noqa: D301 - typer wants the character \b
+    from spex.cli.reporting import compare_files
+
+    compare_files(context.obj, first, second, html, index, order, top)
 
 
 @app.command()
@@ -616,6 +668,31 @@ def sets(
     session.quiet = quiet
     wanted = Wanted(model, change_to, change_by, keep, max_calls, json, out, html)
     run(session, explanation, wanted)
+
+
+@app.command("app")
+def browser(
+    context: typer.Context,
+    port: Annotated[
+        int, typer.Option(metavar="N", help="Port on 127.0.0.1; 0 takes any that is free.")
+    ] = 7860,
+    model: Annotated[
+        str, typer.Option(metavar="M", help="The model that the form begins with.")
+    ] = "smollm2",
+) -> None:
+    """Explain in the browser: paste a text, watch R2 rise, stop, explore, compare.
+
+    Only this machine can open the page. Explanations are kept in the user's data folder, or in
+    SPEX_DATA_DIR.
+
+    \b
+    Examples:
+      spex app
+      spex app --port 8000 --model openai:my-model@http://127.0.0.1:8000/v1
+    """  # noqa: D301 - typer wants the character \b
+    from spex.app.serving import run
+
+    run(context.obj, port, model)
 
 
 @app.command()

@@ -103,6 +103,16 @@ def explain_many(
         ArgumentError: an argument is wrong, another run writes to the folder, or it cannot be
             written to.
         StoreError: the store failed.
+
+    Example:
+        >>> import spex
+        >>> texts = {"first": "not bad", "second": "not good"}
+        >>> def score(texts):
+        ...     return [1.0 * ("bad" in text) for text in texts]
+        >>> items = {name: spex.PredictFunction(spex.Text(t), score) for name, t in texts.items()}
+        >>> many = spex.explain_many(items, budget=4)
+        >>> many["first"].interactions("SV").top(1)
+        [((1,), 1.0)]
     """
     settings: dict[str, Any] = {
         "budget": budget, "method": method, "max_degree": max_degree, "seed": seed,

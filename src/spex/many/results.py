@@ -37,6 +37,13 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         folder: As given.
         records: As given.
         stopped: As given.
+
+    Example:
+        >>> import spex
+        >>> f = spex.PredictFunction(spex.Text("not bad"), lambda texts: list(map(len, texts)))
+        >>> many = spex.explain_many({"first": f}, budget=4)
+        >>> list(many), many["first"].r2, dict(many.failures)
+        (['first'], 1.0, {})
     """
 
     def __init__(

@@ -120,6 +120,13 @@ class LogProb:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> model = spex.models.TableModel(lambda prompt, answer: -1.0 - 2.0 * ("bad" in prompt))
+        >>> value = spex.ValueFunction(spex.Text("not bad"), model, spex.LogProb("yes"))
+        >>> value([[True, True], [True, False]]).tolist()
+        [-3.0, -1.0]
     """
 
     answer: str | None = None
@@ -277,6 +284,14 @@ class Probability:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import math
+        >>> import spex
+        >>> model = spex.models.TableModel(lambda prompt, answer: math.log(0.5))
+        >>> value = spex.ValueFunction(spex.Text("so so"), model, spex.Probability("yes"))
+        >>> value([[True, True]]).round(6).tolist()
+        [0.5]
     """
 
     answer: str | None = None
@@ -337,6 +352,13 @@ class LogOdds(ScoreOfAnswers):
 
     Raises:
         ArgumentError: an answer is empty, or both are equal.
+
+    Example:
+        >>> import spex
+        >>> model = spex.models.TableModel(lambda prompt, a: -1.0 if a in prompt else -3.0)
+        >>> value = spex.ValueFunction(spex.Text("good or bad"), model, spex.LogOdds("good", "bad"))
+        >>> value([[True, True, False], [True, True, True]]).tolist()
+        [2.0, 0.0]
     """
 
     # Both answers are equally likely there.

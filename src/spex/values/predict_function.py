@@ -80,6 +80,12 @@ class PredictFunction(Identified):
         ArgumentError: an argument is wrong.
         ValueFunctionError: the function returned something else than numbers.
         StoreError: the store failed, or what it has is no prediction.
+
+    Example:
+        >>> import spex
+        >>> f = spex.PredictFunction(spex.Text("not bad"), lambda texts: list(map(len, texts)))
+        >>> f([[True, True], [False, False]]).tolist()
+        [7.0, 0.0]
     """
 
     def __init__(

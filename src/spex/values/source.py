@@ -26,6 +26,13 @@ class ValueSource(Protocol):
 
     Laws: the values of a mask do not depend on the other masks of a call. Reading an attribute
     calls no model; `identities` may take long, and is read only where values are stored.
+
+    Example:
+        >>> import spex
+        >>> f = spex.PredictFunction(spex.Text("not bad"), lambda texts: list(map(len, texts)))
+        >>> source: spex.ValueSource = f
+        >>> source.features, source.outputs
+        (('not', 'bad'), None)
     """
 
     @property

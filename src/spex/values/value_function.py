@@ -64,6 +64,13 @@ class ValueFunction(Identified):
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be loaded, or failed.
         StoreError: the store cannot be used.
+
+    Example:
+        >>> import spex
+        >>> model = spex.models.TableModel(lambda prompt, answer: -2.0 * ("bad" in prompt))
+        >>> value = spex.ValueFunction(spex.Text("not bad"), model, spex.LogProb("yes"))
+        >>> spex.explain(value, budget=4).interactions("SV").top(1)
+        [((1,), -2.0)]
     """
 
     def __init__(

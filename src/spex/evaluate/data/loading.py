@@ -11,7 +11,7 @@ from spex.evaluate.data.formats import FORMATS, Reading, detect, name_of
 from spex.evaluate.data.rows import HUB, Row, located_rows
 from spex.evaluate.data.subject import Model, Subject
 from spex.evaluate.items import Item
-from spex.wording import counted
+from spex.wording import counted, did_you_mean
 
 
 def read_items(
@@ -50,7 +50,8 @@ def read_items(
         MissingExtraError: the package `datasets` is not installed.
     """
     if format is not None and format not in FORMATS:
-        raise ArgumentError(f"format {format!r} is unknown; use {', '.join(FORMATS)}")
+        close = did_you_mean(format, FORMATS)
+        raise ArgumentError(f"format {format!r} is unknown{close}; use {', '.join(FORMATS)}")
     located = located_rows(str(data))
     rows = [row for _, row in located]
     named = model if isinstance(model, Model) else Model(model)

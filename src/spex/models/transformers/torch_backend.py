@@ -9,6 +9,7 @@ import numpy as np
 from spex._typing import FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
 from spex.models.transformers.hub import first_line
+from spex.wording import did_you_mean
 
 # Logits in float32 take 200 kB per position for a vocabulary of 50,000.
 LOGIT_POSITIONS = 2048
@@ -79,5 +80,8 @@ def parse_dtype(torch: Any, dtype: str) -> Any:
         return dtype
     value = getattr(torch, dtype, None)
     if not isinstance(value, torch.dtype) or not value.is_floating_point:
-        raise ArgumentError(f"dtype={dtype!r} is unknown; use 'float32', 'bfloat16' or 'float16'")
+        close = did_you_mean(dtype, ("float32", "bfloat16", "float16"))
+        raise ArgumentError(
+            f"dtype={dtype!r} is unknown{close}; use 'float32', 'bfloat16' or 'float16'"
+        )
     return value
