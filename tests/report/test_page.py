@@ -158,6 +158,7 @@ def test_slider_threshold_and_switch(open_page, review):
     assert drawn(page) == ["2 3"]
     page.locator(".order").select_option("1")
     assert drawn(page) == [] and page.locator(".count").is_disabled()
+    assert page.locator(".count-told").inner_text() == "none to order 1"
     page.locator(".index").select_option("SV")
     assert "SV" in page.locator(".listing .heading").inner_text()
     assert page.locator("tbody tr").count() == len(review.interactions("SV"))

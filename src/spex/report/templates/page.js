@@ -25,7 +25,9 @@ function refresh(page, isNewView = true) {
 function tellDrawn(page) {
   const joint = page.view.rows.filter(isJoint);
   const least = joint.length ? (page.least / 100) * Math.abs(valueOf(joint[0])) : 0;
-  page.section.querySelector(".count-told").textContent = `${drawnRows(page).length} of ${byThousands(joint.length)}`;
+  page.section.querySelector(".count-told").textContent = joint.length
+    ? `${drawnRows(page).length} of ${byThousands(joint.length)}`
+    : `none to order ${page.view.order}`;
   page.section.querySelector(".least-told").textContent = least ? withUnit(unsigned(least), page.data.unit) : "0";
   page.countSlider.setAttribute("aria-valuetext", `${drawnRows(page).length} combinations drawn`);
   page.leastSlider.setAttribute("aria-valuetext", `at least ${page.section.querySelector(".least-told").textContent}`);
