@@ -189,7 +189,7 @@ def test_python_that_does_not_run_has_a_reason(page):
     for code in blocks(text_of(page), NOT_RUN):
         assert code.startswith(REASON)
         compile(code, page.name, "exec")
-    known = {"python", NOT_RUN, "sh"}
+    known = {"python", NOT_RUN, "sh", "text"}
     infos = {block["info"] for block in BLOCK.finditer(text_of(page))}
     assert {info for info in infos if not info.startswith("{")} <= known  # {toctree} of the site
 

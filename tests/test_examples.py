@@ -7,7 +7,7 @@ import pytest
 import spex
 
 # Modules and a text: their pages have examples, which tests/test_docs.py runs.
-_OTHERS = {"__version__", "evaluate", "interop", "models"}
+_OTHERS = {"__version__", "evaluate", "interop", "models", "plots"}
 NAMES = [name for name in spex.__all__ if name not in _OTHERS]
 FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 

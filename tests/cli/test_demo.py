@@ -3,7 +3,13 @@ import io
 import pytest
 from rich.console import Console
 
-from spex.cli.demo import REVIEW, SIX_WORDS, demonstrate, largest_coefficient, together
+from spex.cli.demonstration.demo import (
+    REVIEW,
+    SIX_WORDS,
+    demonstrate,
+    largest_coefficient,
+    together,
+)
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.fourier.spectrum import Spectrum

@@ -715,7 +715,7 @@ def demo(
 
     Takes a minute or two; the model (SmolLM2, 135M parameters) really runs, on this machine.
     """
-    from spex.cli.demonstrating import run
+    from spex.cli.demonstration.running import run
 
     session: Session = context.obj
     session.quiet = quiet

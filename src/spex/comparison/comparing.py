@@ -38,6 +38,13 @@ def compare(
     Raises:
         ArgumentError: nothing matches, the scores have different units, or the index or the order
             is wrong.
+
+    Example:
+        >>> import spex
+        >>> a = spex.explain(lambda m: 1.0 * m[:, 0] * m[:, 1], ["not", "bad", "at"], budget=8)
+        >>> b = spex.explain(lambda m: 1.0 * m[:, 0], ["not", "bad", "at"], budget=8)
+        >>> [(d.labels, round(float(d.value), 6)) for d in spex.compare(a, b).differences[:2]]
+        [(('not',), -1.0), (('not', 'bad'), 1.0)]
     """
     for name, one in zip(("a", "b"), (a, b), strict=True):
         if not isinstance(one, Explanation):

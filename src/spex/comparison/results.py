@@ -52,6 +52,13 @@ class Comparison:
         index: The index that is compared.
         order: Its highest order, the same for both.
         differences: The interactions of matched features, the largest difference first.
+
+    Example:
+        >>> import spex
+        >>> a = spex.explain(lambda m: 1.0 * m[:, 0], ["good", "film"], budget=4)
+        >>> b = spex.explain(lambda m: 1.0 * m[:, 0], ["good", "book"], budget=4)
+        >>> spex.compare(a, b).unmatched
+        (('film',), ('book',))
     """
 
     first: Explanation

@@ -28,6 +28,15 @@ class Faults:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import numpy as np
+        >>> import spex
+        >>> def f(masks):
+        ...     return np.where(masks[:, :3].any(axis=1), masks[:, 3] * 1.0, np.nan)
+        >>> e = spex.explain(f, 6, budget=64, faults=spex.Faults(gaps=0.2))
+        >>> e.notes[0]
+        '8 masks of 64 failed each time and have no value; the explanation is made without.'
     """
 
     retries: int = 2

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from spex.cli.demo import demonstrate
+from spex.cli.demonstration.demo import demonstrate
 from spex.cli.session import Session, check_output, console
 from spex.values.progress import reporter
 
@@ -12,7 +12,7 @@ def run(session: Session, html: Path, budget: int) -> None:
     """Run the demonstration.
 
     Raises:
-        SpexError: see `spex.cli.demo.demonstrate`.
+        SpexError: see `spex.cli.demonstration.demo.demonstrate`.
         Interrupted: Ctrl-C.
     """
     check_output(html, "--html")
