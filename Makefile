@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 UV := $(BIN)/uv
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs peers bench clean lock env
+.PHONY: help demo test lint format docs peers bench clean lock env audit
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -49,6 +49,9 @@ peers: .venv/.complete  ## install what the benchmarks compare with
 bench: peers  ## the benchmark tables (half an hour; each script takes options for more)
 	$(BIN)/python benchmarks/decoding.py --preset quick
 	$(BIN)/python benchmarks/surrogates.py --preset quick
+
+audit: .venv/.complete  ## look the locked packages up in a data base of vulnerabilities, if one can be reached
+	$(UV) tool run --quiet pip-audit --requirement requirements.lock --no-deps --disable-pip
 
 lock: .venv/.complete  ## resolve the newest versions into requirements.lock
 	$(UV) pip compile pyproject.toml --quiet --all-extras --group dev --group docs --python-version 3.11 --upgrade \
