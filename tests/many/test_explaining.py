@@ -276,6 +276,7 @@ def test_index_page(tmp_path):
     links = [part.split('"')[0] for part in page.split('<a href="')[1:]]
     assert len(links) == 2 and all((tmp_path / "pages" / link).is_file() for link in links)
     assert "2 explanations, 1 failed" in page
+    assert "built-in" not in page and "<td>2</td>" in page
 
 
 def test_limits_hold_for_all_items_together(tmp_path):
