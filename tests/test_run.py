@@ -393,7 +393,7 @@ def test_names_contrast_and_file(tmp_path):
     assert again.contrast("a", "b").r2 == difference.r2
     found.to_html(tmp_path / "two.html")
     page = (tmp_path / "two.html").read_text()
-    assert page.count('<section class="explanation"') == 2
+    assert page.count('<section class="explanation"') == 3  # both and their difference
     assert "a: Explanation of 30 features" in repr(found)
     for wrong, message in [(("a", "a"), "itself"), (("a", "c"), "'c' is unknown")]:
         with pytest.raises(spex.ArgumentError, match=message):

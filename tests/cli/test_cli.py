@@ -721,7 +721,10 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--price", "cheap"), "--price 'cheap': write dollars per million tokens"),
         (explain("--price", "1,-1"), "--price '1,-1': write dollars per million tokens"),
         (explain("--price", "1,2"), "--price: smollm2 is on no server; only openai:MODEL@BASE_URL"),
-        (["explain"], "give exactly one of --text, --documents, --messages, --image, --table and --data"),
+        (
+            ["explain"],
+            "give exactly one of --text, --documents, --messages, --image, --table and --data",
+        ),
         (explain("--question", "Why?"), "--question: is about --documents"),
         (
             ["explain", "--documents", "asking.json", "--question", "Why?"],

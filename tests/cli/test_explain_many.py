@@ -14,11 +14,11 @@ asked = Counter()
 
 
 def length(texts):
-    """How many letters, and 5 more with both "never" and "fails"."""
+    """How many letters, and 30 more with both "never" and "fails"."""
     asked.update(texts)
     if any("unreadable" in text for text in texts):
         raise RuntimeError("cannot read it")
-    return [len(t.replace(" ", "")) + 5.0 * ("never" in t and "fails" in t) for t in texts]
+    return [len(t.replace(" ", "")) + 30.0 * ("never" in t and "fails" in t) for t in texts]
 
 
 length.identity = "length 1"

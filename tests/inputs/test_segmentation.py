@@ -213,7 +213,7 @@ def test_one_word_without_spaces_gets_advice():
     "unit", ["word:de", "word:", "sentence:", "sentence:DE", "line:3", "tokens"]
 )
 def test_unknown_units(unit):
-    with pytest.raises(ArgumentError, match=r"is unknown; use 'word'.*'line', 'token'"):
+    with pytest.raises(ArgumentError, match=r"is unknown.*; use 'word'.*'line', 'token'"):
         Text("a b", unit=unit)
 
 

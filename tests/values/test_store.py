@@ -251,7 +251,8 @@ def replaced(store):
 
 def locked(store):
     store._connection.execute("pragma busy_timeout = 10")
-    other = sqlite3.connect(store.path, isolation_level=None)
+    # Whichever thread collects the store closes it.
+    other = sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
     other.execute("begin immediate")
     weakref.finalize(store, other.close)
 
