@@ -256,7 +256,7 @@ def test_equal_arguments_make_equal_maskers():
         ({"text": "a b", "unit": re.compile(b"a")}, "bytes"),
         (
             {"text": "a b", "unit": "words"},
-            r"unit='words' is unknown \(did you mean 'word'\?\); use 'word', 'sentence', 'paragraph'",
+            r"unit='words' is unknown \(did you mean 'word'\?\); use 'word', 'sentence'",
         ),
         ({"text": "a b", "unit": 3}, "unit=3 is unknown"),
         (
