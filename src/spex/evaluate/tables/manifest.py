@@ -61,6 +61,11 @@ class Manifest:
             )
         for name in sorted({*old, *new}):
             if old.get(name) != new.get(name):
+                if name == "data":
+                    raise ArgumentError(
+                        f"{results} was measured on other data, or the data has changed since; "
+                        "give a new file"
+                    )
                 raise ArgumentError(
                     f"{results} holds results of another {name}: {shorten(str(old.get(name)))}, "
                     f"not {shorten(str(new.get(name)))}; give a new file"
