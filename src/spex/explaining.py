@@ -142,6 +142,14 @@ def until_limit(
                 f"{reached} after {counted(run.n_told, 'value')}, and a fit needs {LEAST_BUDGET}; "
                 "raise it"
             ) from reached
+        try:
+            run.fits()
+        except ArgumentError:  # method spex, which decodes whole designs
+            raise ArgumentError(
+                f"{reached} after {run.n_told:,} of {counted(run.total, 'evaluation')}, too few "
+                f"for method {run.settings.method!r}: raise the limit, with which the same call "
+                "with a store goes on, or use method 'auto'"
+            ) from reached
         return str(reached), 0
 
 

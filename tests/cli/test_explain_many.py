@@ -126,6 +126,14 @@ def test_wrong_calls_end_before_anything(data, tmp_path, capsys, more, said):
     assert not (tmp_path / "o").exists()
 
 
+def test_a_misspelt_field_is_named(data, tmp_path, capsys):
+    data.write_text('{"text": "a fine text", "promt": "{input}?", "label": 1}\n')
+    assert call(data, "--budget", "8", "--out", str(tmp_path / "o")) == 0
+    said = capsys.readouterr().err
+    assert "the field 'promt' of the data is not used (did you mean 'prompt'?)" in said
+    assert "label" not in said
+
+
 def test_dry_run(data, capsys):
     assert call(data, "--dry-run", "--budget", "100") == 0
     printed = capsys.readouterr().out

@@ -167,3 +167,13 @@ def test_what_tells_no_tokens_or_cost_is_refused():
     ):
         with pytest.raises(spex.ArgumentError, match=what):
             spex.explain(f, budget=50, limits=limits)
+
+
+def test_a_limit_that_leaves_no_whole_design(tmp_path):
+    f = counted(14)
+    with pytest.raises(spex.ArgumentError, match=r"limit of 50 calls is reached after 50 of 300"):
+        spex.explain(
+            f, budget=300, method="spex", store=tmp_path / "s", limits=spex.Limits(calls=50)
+        )
+    assert spex.explain(f, budget=300, method="spex", store=tmp_path / "s").n_evaluations == 300
+    assert f.asked == 300

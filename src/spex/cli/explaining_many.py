@@ -13,13 +13,13 @@ from spex.cli.functions import check_retries, model_name, naming_answer, price_o
 from spex.cli.request import Request
 from spex.cli.session import Session, console
 from spex.errors import ArgumentError, BackendError, StoreError
-from spex.evaluate.data.formats import FORMATS, OWN, Reading, detect, name_of
+from spex.evaluate.data.formats import FIELDS, FORMATS, OWN, Reading, detect, name_of
 from spex.evaluate.data.rows import Row, read_rows
 from spex.evaluate.data.subject import Model, Subject
 from spex.many.explaining import ManyProgress, explain_many
 from spex.many.items import Named
 from spex.models.servers.address import refuse_secret
-from spex.wording import counted, short
+from spex.wording import counted, did_you_mean, short
 
 if TYPE_CHECKING:
     from spex.many.results import ManyExplanations
@@ -133,9 +133,22 @@ def _items(session: Session, request: Request, rows: Sequence[Row]) -> list[Name
     )
     if request.answer is not None and not predicts_output:
         rows = [{**row, "answer": request.answer} for row in rows]
-    format = detect(rows[0])
+    # A text with a label is a text here, whatever it is about.
+    format = (
+        "jsonl" if {"text", "documents", "messages", "image"} & set(rows[0]) else detect(rows[0])
+    )
+    if format == "jsonl":
+        _tell_slips(session, rows)
     names: set[str] = set()
     return [_item(row, number, format, reading, model, names) for number, row in enumerate(rows)]
+
+
+def _tell_slips(session: Session, rows: Sequence[Row]) -> None:
+    """Name fields that are not used and look like misspelt ones."""
+    used = set(FIELDS)
+    for name in dict.fromkeys(name for row in rows for name in row):
+        if name not in used and (close := did_you_mean(name, FIELDS)):
+            session.notice(f"the field {name!r} of the data is not used{close}")
 
 
 def _item(
@@ -226,7 +239,8 @@ def _print(many: "ManyExplanations") -> None:
         found = many.recurring(order).head(5).to_dict("records")
         if found:
             listed = "; ".join(
-                f"{short(one['units'])} ({one['items']:,} items, {one['value']:+.3g})"
+                f"{short(one['units'])} ({one['items']:,} items, {one['value']:+.3g}"
+                f"{'' if one['same_sign'] == 1 else ', of both signs'})"
                 for one in found
             )
             show.print(f"Most frequent {what}: {listed}", soft_wrap=True)

@@ -176,14 +176,16 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._is_torn = False  # whether the last line lacks its end
         self.records: dict[str, Record] = {}
         if path is None or not path.exists():
             return
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ArgumentError(f"cannot read {path}: {error}; give another folder") from error
-        for line in lines:
+        self._is_torn = bool(text) and not text.endswith("\n")
+        for line in text.splitlines():
             with suppress(ValueError, TypeError, KeyError):  # one that a killed process left torn
                 record = Record.from_json(json.loads(line))
                 self.records[record.name] = record
@@ -195,5 +197,5 @@ class Journal:
         if self._path is not None:
             line = json.dumps(asdict(record), ensure_ascii=True)
             with self._path.open("a", encoding="utf-8") as file:
-                # A torn line before it ends here.
-                file.write(f"\n{line}\n")
+                file.write(("\n" if self._is_torn else "") + line + "\n")
+            self._is_torn = False

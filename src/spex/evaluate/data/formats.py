@@ -23,6 +23,11 @@ ANSWER_PROMPT = "{input}\n\nQuestion: {question}\nAnswer in a few words."
 PUZZLE_PROMPT = "{input}\n{question}\nAnswer with True or False."
 OF_DATA, OWN = "data", "own"
 _NAMES = ("name", "id", "_id", "query_id")
+# Of a row of any data; see `record`.
+FIELDS = (
+    "text", "documents", "messages", "image", "id", "name", "question", "prompt", "unit", "mask",
+    "score", "answer", "annotated",
+)  # fmt: skip
 _WITH_ANSWER = ("logprob", "probability", "similarity")
 
 
