@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from spex.inputs.documents import Documents
     from spex.inputs.image import Image
     from spex.inputs.messages import Messages
+    from spex.inputs.prompt_template import PromptTemplate
     from spex.inputs.table import Table
     from spex.inputs.text import Text
     from spex.interactions.index import InteractionIndex
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from spex.sets.results import Sets, Smallest
     from spex.sets.roles import Roles
     from spex.settings import Settings
+    from spex.values.dataset_value import DatasetValue
     from spex.values.evaluator import Progress
     from spex.values.limits import Limits
     from spex.values.predict_function import PredictFunction
@@ -56,6 +58,7 @@ _HOMES = {
     "ArgumentError": "spex.errors",
     "BackendError": "spex.errors",
     "Composite": "spex.inputs.composite",
+    "DatasetValue": "spex.values.dataset_value",
     "Documents": "spex.inputs.documents",
     "Context": "spex.context",
     "Explanation": "spex.explanation",
@@ -77,6 +80,7 @@ _HOMES = {
     "Prior": "spex.prior",
     "Probability": "spex.scores.log_probabilities",
     "Progress": "spex.values.evaluator",
+    "PromptTemplate": "spex.inputs.prompt_template",
     "ReplyScore": "spex.scores.replies",
     "Roles": "spex.sets.roles",
     "Run": "spex.run",
@@ -106,6 +110,7 @@ __all__ = [
     "BackendError",
     "Composite",
     "Context",
+    "DatasetValue",
     "Documents",
     "Explanation",
     "Explanations",
@@ -126,6 +131,7 @@ __all__ = [
     "Prior",
     "Probability",
     "Progress",
+    "PromptTemplate",
     "ReplyScore",
     "Roles",
     "Run",

@@ -222,6 +222,11 @@ class Wrapped:
         """Of a `spex.ValueFunction` and its like, which `spex.zoom` groups units by; else None."""
         return getattr(self._source, "masker", None)
 
+    @property
+    def begin(self) -> Any:
+        """Of a `spex.DatasetValue`, what makes a run of its own kind; else None."""
+        return getattr(self._source, "begin", None)
+
     def contexts(self) -> tuple[Context, ...]:
         """See `ValueSource.contexts`."""
         return self._source.contexts()
