@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 UV := $(BIN)/uv
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format peers bench clean lock env
+.PHONY: help demo test lint format docs peers bench clean lock env
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,9 +26,10 @@ demo: .venv/.complete  ## explain a real LLM's answer, end to end
 	$(BIN)/spex demo
 
 # A file's tests share models, so they stay in one process. Two processes of one thread each keep
-# two cores busy; more threads wait for each other.
+# two cores busy; more threads wait for each other. tests/conftest.py puts long files first.
 test: .venv/.complete  ## the whole test suite
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		--no-loadscope-reorder
 
 lint: .venv/.complete  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -39,6 +40,9 @@ format: .venv/.complete  ## let ruff rewrite the files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: .venv/.complete  ## the site, in docs/_build/html; warnings are errors
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
+
 peers: .venv/.complete  ## install what the benchmarks compare with
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --requirement benchmarks/requirements.txt
 
@@ -47,9 +51,9 @@ bench: peers  ## the benchmark tables (half an hour; each script takes options f
 	$(BIN)/python benchmarks/surrogates.py --preset quick
 
 lock: .venv/.complete  ## resolve the newest versions into requirements.lock
-	$(UV) pip compile pyproject.toml --quiet --all-extras --group dev --python-version 3.11 --upgrade \
+	$(UV) pip compile pyproject.toml --quiet --all-extras --group dev --group docs --python-version 3.11 --upgrade \
 		--no-header --output-file requirements.lock
 
 clean:  ## remove everything that make and python made
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build spex-demo.html
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build docs/_build spex-demo.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -42,7 +42,7 @@ import numpy as np
 
 from functions import BoolArray, FloatArray, Function, Interaction, Noise, Synthetic, evaluate
 from spex.evaluate.baselines import BASELINES as METHODS_OF_EVALUATE
-from spex.evaluate.counting import uniform_masks
+from spex.evaluate.drawing import uniform_masks
 from spex.evaluate.method import RefusedError
 from spex.fitting.methods import METHODS as EXPLAIN_METHODS
 

@@ -1,6 +1,7 @@
 """For all tests."""
 
 import signal
+from collections import Counter
 
 from hypothesis import settings
 
@@ -11,3 +12,14 @@ settings.load_profile("spex")
 # What a shell starts in the background ignores Ctrl-C, as do all its children: tests of it would
 # wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first: where processes take whole files, one that begins late ends alone.
+
+    A slow test counts as ten, which is about what it takes.
+    """
+    length = Counter()
+    for item in items:
+        length[item.path] += 10 if item.get_closest_marker("slow") else 1
+    items.sort(key=lambda item: -length[item.path])

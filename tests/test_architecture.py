@@ -22,7 +22,8 @@ FLOORS = [
     ["surrogates", "context", "planning"],
     ["fitting", "interactions", "sets"],
     ["settings", "explanation", "told"],
-    ["explanations", "report"],
+    ["explanations", "comparison", "report"],
+    ["plots"],
     ["run"],
     ["given"],
     ["values"],
@@ -30,12 +31,18 @@ FLOORS = [
     ["zooming", "interop", "evaluate"],
     ["many"],
     ["cli"],
+    ["app"],
     ["__init__", "__main__"],
 ]
 # Imports that run back, each inside a function, with the reason why it may.
 BACK = {
     ("explanation", "report"): "an explanation shows itself: print, page, plot, shap and shapiq",
+    ("explanation", "plots"): "and so it draws itself",
     ("explanations", "report"): "so do several of them",
+    ("interactions", "report"): "and values in a notebook",
+    ("comparison", "report"): "and a comparison of two",
+    ("report", "comparison"): "for types only",
+    ("cli", "app"): "a command starts the app, which reads its form as the command line does",
 }
 # Modules that import each other inside a room, with the reason why they may.
 CIRCLES = {

@@ -5,11 +5,13 @@ one, a tiny random classifier a name on a hub, a photograph somebody's picture.
 """
 
 import functools
+import importlib.util
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,14 +26,16 @@ from spex.cli import app
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-RECIPES = ROOT / "docs" / "recipes.md"
-PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+HOW_TO = ROOT / "docs" / "howto"
+PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BENCHMARKS = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
 
 ADDRESS = "http://127.0.0.1:8080"
 CLASSIFIER = "hf:distilbert/distilbert-base-uncased-finetuned-sst-2-english"
 # An info string `python no-run` marks what no test can run; its first line gives the reason.
 NOT_RUN, REASON = "python no-run", "# Reason: "
+# How-to pages whose blocks go on from one another; sections of the others stand alone.
+CONTINUED = ("choosing", "reading")
 
 BLOCK = re.compile(
     r"^(?P<fence>`{3,})(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=fence)$", re.DOTALL | re.MULTILINE
@@ -50,11 +54,11 @@ def blocks(text, info):
 
 
 def programs():
-    """(name, code): the blocks of a page in order, or of one recipe, for these stand alone."""
+    """(name, code): the blocks of a page in order; of some how-to pages those of each section."""
     found = []
     for page in PAGES:
         text = text_of(page)
-        if page == RECIPES:
+        if page.parent == HOW_TO and page.stem not in CONTINUED:
             sections = [(part.partition("\n")[0], part) for part in text.split("\n## ")[1:]]
         else:
             sections = [(page.name, text)]
@@ -177,7 +181,7 @@ def test_results_are_checked_for_programs_that_exist():
     names = [name for name, _ in programs()]
     assert len(names) == len(set(names))
     assert set(FINDS) <= set(names)
-    assert len([n for n in names if not n.endswith(".md")]) == text_of(RECIPES).count("\n## ")
+    assert {page.name for page in HOW_TO.glob("*.md")} >= {f"{name}.md" for name in CONTINUED}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -186,7 +190,36 @@ def test_python_that_does_not_run_has_a_reason(page):
         assert code.startswith(REASON)
         compile(code, page.name, "exec")
     known = {"python", NOT_RUN, "sh"}
-    assert {block["info"] for block in BLOCK.finditer(text_of(page))} <= known
+    infos = {block["info"] for block in BLOCK.finditer(text_of(page))}
+    assert {info for info in infos if not info.startswith("{")} <= known  # {toctree} of the site
+
+
+# ---- the site and its pictures -------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--nitpicky", "--quiet"]
+    done = subprocess.run(
+        [*command, ROOT / "docs", tmp_path / "site"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    names = (tmp_path / "site" / "objects.inv").read_bytes()  # zlib after four lines
+    inventory = zlib.decompress(names.split(b"\n", 4)[4]).decode()
+    listed = {line.split()[0] for line in inventory.splitlines()}
+    assert {f"spex.{name}" for name in spex.__all__} <= listed
+
+
+def test_pictures_are_drawn_by_the_package(tmp_path):
+    spec = importlib.util.spec_from_file_location("draw", ROOT / "docs" / "pictures" / "draw.py")
+    draw = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draw)
+    draw.main(tmp_path)
+    for name in draw.DRAWINGS:
+        kept = (ROOT / "docs" / "pictures" / f"{name}.svg").read_text()
+        # Glyphs are shapes; comments of the file say what they spell.
+        spelled = re.findall("<!-- (.*) -->", (tmp_path / f"{name}.svg").read_text())
+        assert spelled == re.findall("<!-- (.*) -->", kept) and len(spelled) > 10, name
 
 
 # ---- commands ------------------------------------------------------------------------------------

@@ -1,11 +1,15 @@
 """Golden files: what spex has written it goes on reading, and writes alike."""
 
 import json
+import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 import spex
+from spex.context import _NAMES
+from spex.evaluate.tables.rows import COLUMNS
 
 GOLDEN = Path(__file__).parent / "golden"
 READERS = {
@@ -39,3 +43,33 @@ def test_a_file_of_before_the_unit_had_a_field_of_its_own():
     del content["context"]["score_unit"], content["r2_distribution"]
     old = spex.Explanation.from_dict(content)
     assert 'score: log P("yes"), nats' in repr(old)
+
+
+def fields(heading):
+    """The first column of the table under a heading of docs/formats.md."""
+    page = (GOLDEN.parents[1] / "docs" / "formats.md").read_text()
+    table = page.partition(f"\n{heading}\n")[2].partition("\n|")[2].partition("\n\n")[0]
+    return set(re.findall(r"^\|? `(\w+)` \|", table, re.MULTILINE))
+
+
+def test_the_page_of_formats_names_every_field():
+    optional = {"observed", "correction", "sets"}
+    (one, several, zoom) = (json.loads((GOLDEN / name).read_text()) for name in READERS)
+    assert fields("## An explanation") == set(one) | optional
+    assert fields("Fields of `context`, each of which may be missing:") == set(_NAMES)
+    assert set(one["context"]) <= set(_NAMES)
+    assert fields("## Explanations of several outputs") == set(several)
+    assert fields("## An explanation on two levels") == set(zoom)
+    assert fields("## Results of an evaluation") == set(COLUMNS)
+
+
+def test_the_page_of_formats_names_every_column_of_the_store(tmp_path):
+    page = (GOLDEN.parents[1] / "docs" / "formats.md").read_text()
+    table = page.partition("\n## The store\n")[2].partition("\n## ")[0]
+    with spex.Store(tmp_path / "store.sqlite"):
+        database = sqlite3.connect(tmp_path / "store.sqlite")
+        for (name,) in database.execute("select name from sqlite_master where type = 'table'"):
+            assert f"| `{name}` |" in table
+            for column in database.execute(f"select name from pragma_table_info('{name}')"):
+                assert f"`{column[0]}`" in table, (name, column)
+        database.close()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spex.wording import distinct, in_full, shorten
+from spex.wording import did_you_mean, distinct, in_full, shorten, subscripted
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,32 @@ def test_the_default_limit():
 )
 def test_labels_that_repeat_are_numbered(labels, shown):
     assert distinct(labels) == shown
+
+
+@given(st.lists(st.sampled_from(["a", "a#1", "a₁", "b", "a₁₂"]), max_size=12))
+def test_numbers_under_the_line_tell_apart_too(labels):
+    found = subscripted(labels)
+    assert len(set(found)) == len(found)
+
+
+def test_numbers_under_the_line():
+    assert subscripted(["never", "fails", "never"]) == ("never₁", "fails", "never₂")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("wrod", " (did you mean 'word'?)"),
+        ("Sentense:de", " (did you mean 'sentence:de'?)"),
+        ("word", ""),
+        ("nothing like it", ""),
+        (3, ""),
+        ("", ""),
+        ("w" * 10**6, ""),
+    ],
+)
+def test_what_may_have_been_meant(value, told):
+    assert did_you_mean(value, ["word", "sentence", "paragraph"]) == told
 
 
 @given(st.lists(st.sampled_from(["a", "a#1", "a#1#1", "b", ""]), max_size=12))

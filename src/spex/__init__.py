@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from spex._version import __version__
 
 if TYPE_CHECKING:
-    from spex import evaluate, interop, models
+    from spex import evaluate, interop, models, plots
+    from spex.comparison.comparing import compare
+    from spex.comparison.results import Comparison
     from spex.context import Context
     from spex.errors import (
         ArgumentError,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from spex.settings import Settings
     from spex.values.dataset_value import DatasetValue
     from spex.values.evaluator import Progress
+    from spex.values.faults import Faults
     from spex.values.limits import Limits
     from spex.values.predict_function import PredictFunction
     from spex.values.source import ValueSource
@@ -57,12 +60,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "ArgumentError": "spex.errors",
     "BackendError": "spex.errors",
+    "Comparison": "spex.comparison.results",
     "Composite": "spex.inputs.composite",
     "DatasetValue": "spex.values.dataset_value",
     "Documents": "spex.inputs.documents",
     "Context": "spex.context",
     "Explanation": "spex.explanation",
     "Explanations": "spex.explanations",
+    "Faults": "spex.values.faults",
     "FileFormatError": "spex.errors",
     "Image": "spex.inputs.image",
     "InteractionIndex": "spex.interactions.index",
@@ -98,6 +103,7 @@ _HOMES = {
     "ValueSource": "spex.values.source",
     "ValueFunctionError": "spex.errors",
     "Zoom": "spex.zooming",
+    "compare": "spex.comparison.comparing",
     "explain": "spex.explaining",
     "explain_many": "spex.many.explaining",
     "fit": "spex.given",
@@ -108,12 +114,14 @@ _HOMES = {
 __all__ = [
     "ArgumentError",
     "BackendError",
+    "Comparison",
     "Composite",
     "Context",
     "DatasetValue",
     "Documents",
     "Explanation",
     "Explanations",
+    "Faults",
     "FileFormatError",
     "Image",
     "InteractionIndex",
@@ -150,6 +158,7 @@ __all__ = [
     "ValueSource",
     "Zoom",
     "__version__",
+    "compare",
     "evaluate",
     "explain",
     "explain_many",
@@ -157,12 +166,13 @@ __all__ = [
     "interop",
     "models",
     "plan",
+    "plots",
     "zoom",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("evaluate", "interop", "models"):
+    if name in ("evaluate", "interop", "models", "plots"):
         return import_module(f"spex.{name}")
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)

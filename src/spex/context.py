@@ -34,6 +34,7 @@ class Context(Mapping[str, Any]):
         answer: The answer that is explained.
         score: What is measured, on one line.
         score_unit: Unit of the values, such as "nats"; empty where they have none.
+        score_threshold: The value at which the answer flips, such as 0.0 of log-odds.
         text: The text that is masked.
         unit: Kind of the units, such as "word".
         operator: What becomes of a unit left out, such as "delete".
@@ -45,6 +46,12 @@ class Context(Mapping[str, Any]):
             Texts, numbers, truth values and lists of texts; the model's name holds no secret.
         notes: What a user should know about the values, a sentence each. They become notes of the
             explanation, and are no part of the mapping.
+
+    Example:
+        >>> import spex
+        >>> value = spex.PredictFunction(spex.Text("so so"), lambda texts: [len(t) for t in texts])
+        >>> spex.explain(value, budget=4).context["unit"]
+        'word'
     """
 
     model: str | None = None
@@ -53,6 +60,7 @@ class Context(Mapping[str, Any]):
     answer: str | None = None
     score: str | None = None
     score_unit: str | None = None
+    score_threshold: float | None = None
     text: str | None = None
     unit: str | None = None
     operator: str | None = None
@@ -97,6 +105,8 @@ class Context(Mapping[str, Any]):
         texts: dict[str, Any] = {
             name: text.text() for name in _TEXTS if (text := found.get(name)).value is not None
         }
+        # Files that were written before there was one lack it.
+        threshold = found.get("score_threshold").number_or_none()
         usage = found.get("usage")
         counts = None
         if usage.value is not None:
@@ -106,7 +116,7 @@ class Context(Mapping[str, Any]):
         options = None
         if request.value is not None:
             options = {name: _option(option) for name, option in request.items()}
-        return cls(**texts, parts=parts, usage=counts, request=options)
+        return cls(**texts, score_threshold=threshold, parts=parts, usage=counts, request=options)
 
 
 def _option(found: Found) -> Any:

@@ -16,6 +16,7 @@ from spex.explanations import Explanations
 from spex.run import Run
 from spex.settings import LEAST_BUDGET
 from spex.values.evaluator import Progress, evaluate
+from spex.values.faults import Faults
 from spex.values.limits import Ledger, Limited, LimitReached, Limits
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, told
@@ -40,6 +41,7 @@ def explain(
     store: str | Path | Store | None = None,
     progress: bool | Callable[[Progress], None] = False,
     limits: Limits | None = None,
+    faults: Faults | None = None,
 ) -> Any:
     """Explain a value function: which features drive it, and which of them only together.
 
@@ -71,6 +73,8 @@ def explain(
             `Progress` after every batch.
         limits: Stop before one of these is exceeded (`spex.Limits`), and explain the values that
             there are; a note says so.
+        faults: What is borne of an f that fails now and then (`spex.Faults`); default: nothing, its
+            first error or value that is not finite is raised.
 
     Returns:
         An `Explanation`; where f gives (m, q), `Explanations` by name of the output.
@@ -79,6 +83,12 @@ def explain(
         ArgumentError: an argument is wrong.
         ValueFunctionError: f did not return finite real numbers, as many for each mask.
         StoreError: the store cannot be used.
+
+    Example:
+        >>> import spex
+        >>> e = spex.explain(lambda masks: 1.0 * masks[:, 0] * masks[:, 1], 40, budget=300)
+        >>> e.interactions("Moebius").top(1)[0][0]
+        (0, 1)
     """
     if store is not None and not isinstance(store, str | Path | Store):
         raise ArgumentError(f"store={store!r}; give the path of a file, or a spex.Store")
@@ -98,51 +108,67 @@ def explain(
         if isinstance(store, str | Path):
             store = stack.enter_context(Store(store))
         limited = source if not limits else Limited(source, Ledger(limits))
-        stopped = until_limit(run, limited, store, stack.enter_context(reporter(progress)))
+        report = stack.enter_context(reporter(progress))
+        stopped, n_gaps = until_limit(run, limited, store, report, faults)
         variance = noise(run, limited, store) if stopped is None else None
     small = run.n_told <= _FORECAST_MASKS
     cells = run.n_told * len(run.features)
     forecast = small and cells <= _FORECAST_CELLS
     found = result(run, source, forecast=forecast, variance=variance)
-    return found if stopped is None else partial_result(found, stopped, run)
+    return noted(found, stopped, n_gaps, run)
 
 
 def until_limit(
-    run: Run, source: ValueSource, store: Store | None, report: Callable[[Progress], None]
-) -> str | None:
-    """Evaluate what a run asks for; why it stopped before, or None where it did not.
+    run: Run,
+    source: ValueSource,
+    store: Store | None,
+    report: Callable[[Progress], None],
+    faults: Faults | None = None,
+) -> tuple[str | None, int]:
+    """Evaluate what a run asks for.
+
+    Returns:
+        Which limit stopped it, None if none did; and how many masks have no value.
 
     Raises:
         ArgumentError: the limit leaves too few values to explain.
         SpexError: see `spex.values.evaluator.evaluate`.
     """
     try:
-        evaluate(run, source, store, report)
+        return None, evaluate(run, source, store, report, faults)
     except LimitReached as reached:
         if run.n_told < LEAST_BUDGET:
             raise ArgumentError(
                 f"{reached} after {counted(run.n_told, 'value')}, and a fit needs {LEAST_BUDGET}; "
                 "raise it"
             ) from reached
-        return str(reached)
-    return None
+        return str(reached), 0
 
 
-def partial_result(
-    found: Explanation | Explanations, stopped: str, run: Run
+def noted(
+    found: Explanation | Explanations, stopped: str | None, n_gaps: int, run: Run
 ) -> Explanation | Explanations:
-    """An explanation of a run that a limit has stopped, with a note that says so."""
-    note = (
-        f"Partial: {stopped} after {run.n_told:,} of {counted(run.total, 'evaluation')}. The same "
-        "call with a store goes on from there."
-    )
+    """An explanation with notes on the limit that stopped it, and on masks without a value."""
+    notes: tuple[str, ...] = ()
+    if stopped is not None:
+        notes += (
+            f"Partial: {stopped} after {run.n_told:,} of {counted(run.total, 'evaluation')}. The "
+            "same call with a store goes on from there.",
+        )
+    if n_gaps:
+        notes += (
+            f"{counted(n_gaps, 'mask')} of {run.total:,} failed each time and have no value; the "
+            "explanation is made without.",
+        )
+    if not notes:
+        return found
 
-    def noted(one: Explanation) -> Explanation:
-        return replace(one, notes=(note, *one.notes))
+    def with_notes(one: Explanation) -> Explanation:
+        return replace(one, notes=(*notes, *one.notes))
 
-    return (
-        noted(found) if isinstance(found, Explanation) else found.changed(lambda _, one: noted(one))
-    )
+    if isinstance(found, Explanation):
+        return with_notes(found)
+    return found.changed(lambda _, one: with_notes(one))
 
 
 def run_of(source: ValueSource, budget: int, **settings: Any) -> Run:

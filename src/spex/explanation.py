@@ -15,6 +15,7 @@ from spex.errors import ArgumentError, FileFormatError
 from spex.f2.packing import n_words
 from spex.fourier.mask_distribution import SHAPLEY
 from spex.fourier.spectrum import Spectrum
+from spex.interactions.default import LISTABLE, default_index, default_order, telling_order
 from spex.interactions.index import InteractionIndex
 from spex.interactions.uncertainty import spectrum_errors, widened
 from spex.interactions.values import InteractionValues, interactions
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import shap
     import shapiq
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Limits of a file: its coefficients, and the bytes of their packed frequencies.
@@ -70,6 +72,14 @@ class Explanation(Saved):
         version: Version of spex that made it.
         sets: Smallest sets and roles, where they were kept with it: `dataclasses.replace(e,
             sets=spex.Sets(change=e.smallest_change(f)))`, or `spex sets FILE --out FILE`.
+
+    Example:
+        >>> import spex
+        >>> e = spex.explain(lambda m: 3.0 * m[:, 0] * m[:, 1], ["a", "b", "c"], budget=8)
+        >>> e.r2, e.predict([[True, True, False], [True, False, False]]).tolist()
+        (1.0, [3.0, 0.0])
+        >>> e.interactions("SV").top(2)
+        [((0,), 1.5), ((1,), 1.5)]
     """
 
     features: tuple[str, ...]
@@ -122,27 +132,53 @@ class Explanation(Saved):
         return self.spectrum.predict(check_masks(masks, self.n_features))
 
     def interactions(
-        self, index: str | InteractionIndex = "FBII", order: int | None = None
+        self, index: str | InteractionIndex | None = None, order: int | None = None
     ) -> InteractionValues:
         """Interaction values, ranked by size, in closed form from the spectrum.
 
+        The page, the terminal, the plots and the command line show these, with the same defaults.
+
         Args:
-            index: SV, BV, SII, k-SII, BII, STII, FSII, FBII, Moebius or Fourier.
-            order: Highest order; None for the spectrum's degree (1 for SV and BV).
+            index: SV, BV, SII, k-SII, BII, STII, FSII, FBII, Moebius or Fourier; None for FBII, or
+                FSII where masks were weighted as Shapley values weigh.
+            order: Highest order. None: of FBII, FSII, STII and k-SII, whose values depend on it,
+                the lowest order up to which the coefficients hold 95 % of the surrogate's variance;
+                of SV and BV 1; of others the spectrum's degree.
 
         Returns:
             A mapping from interaction to value, with `top(k)`, `to_frame()`, `interval(...)` for
-            each value and `stability(k)`.
+            each value and `stability(k)`. Where neither index nor order is given and there are too
+            many interactions to list, the Fourier coefficients.
+
+        Raises:
+            ArgumentError: the index or the order is wrong, or there are too many to list.
         """
+        if index is not None or order is not None:
+            return self._interactions(index, order)
+        # To find out that there are too many takes long at an order of thousands.
+        if telling_order(self.spectrum) > LISTABLE:
+            return self._interactions("Fourier", None)
+        try:
+            return self._interactions(None, None)
+        except ArgumentError:
+            return self._interactions("Fourier", None)
+
+    def _interactions(
+        self, index: str | InteractionIndex | None, order: int | None
+    ) -> InteractionValues:
         errors = None
         if self.standard_errors is not None and self.unexplained is not None:
             errors = spectrum_errors(self.spectrum, self.standard_errors, self.unexplained)
-        index = InteractionIndex.parse(index)
+        chosen = (
+            default_index(bool(self.correction)) if index is None else InteractionIndex.parse(index)
+        )
+        if order is None:
+            order = default_order(self.spectrum, chosen)
         if errors is not None and self.r2_distribution == SHAPLEY.name:
-            errors = widened(errors, index)
-        correction = self.correction.get(index.corrected_as)
+            errors = widened(errors, chosen)
+        correction = self.correction.get(chosen.corrected_as)
         return interactions(
-            self.spectrum, index, order, distinct(self.features), errors, correction
+            self.spectrum, chosen, order, distinct(self.features), errors, correction
         )
 
     def to_frame(self) -> "pd.DataFrame":
@@ -268,9 +304,9 @@ class Explanation(Saved):
         roles: Roles | None,
         **thresholds: float | None,
     ) -> Smallest:
-        labels, score = distinct(self.features), self.context.score
+        labels, flip = distinct(self.features), self.context.score_threshold
         return smallest_set(
-            kind, f, self.spectrum, labels, score, max_calls, time_limit, roles, **thresholds
+            kind, f, self.spectrum, labels, flip, max_calls, time_limit, roles, **thresholds
         )
 
     def roles(
@@ -295,8 +331,8 @@ class Explanation(Saved):
             ArgumentError: see `smallest_change`; or max_calls is less than n + 2.
             ValueFunctionError: see `smallest_change`.
         """
-        labels, score = distinct(self.features), self.context.score
-        return find_roles(f, self.spectrum, labels, score, by, max_calls)
+        labels, flip = distinct(self.features), self.context.score_threshold
+        return find_roles(f, self.spectrum, labels, flip, by, max_calls)
 
     FORMAT = "spex-explanation"
     FORMAT_VERSION = 1
@@ -382,9 +418,8 @@ class Explanation(Saved):
 
         Args:
             path: The file.
-            index: Index of the table. Where neither index nor order is given: FBII up to the lowest
-                order that holds 95 % of the surrogate's variance.
-            order: Highest order of the table.
+            index: Index shown first; see `interactions`. The page has a switch.
+            order: Highest order shown first.
         """
         from spex.files import write_text
         from spex.report.html import render_html
@@ -395,23 +430,41 @@ class Explanation(Saved):
         self,
         index: str | InteractionIndex | None = None,
         order: int | None = None,
-        k: int = 15,
+        k: int | None = None,
+        *,
+        kind: str = "bar",
+        ax: "Axes | None" = None,
     ) -> "Figure":
-        """A bar chart of the k largest interactions (needs the extra `plot`).
+        """A plot by matplotlib (needs the extra `plot`); the functions of `spex.plots` by name.
 
         Args:
-            index: See `to_html`.
+            index: See `to_html`. A learning curve takes neither index nor order nor k.
             order: See `to_html`.
-            k: At most this many bars.
-        """
-        from spex.report.plots import interaction_figure
+            k: At most so many bars, lines or combinations; default: what suits the kind.
+            kind: "bar", "heatmap", "image", "learning_curve", "network", "text" (with combinations
+                above the words), "upset" or "waterfall".
+            ax: The axis to draw into; None for one of a new figure, which pyplot does not know.
 
-        return interaction_figure(self, index=index, order=order, k=k)
+        Returns:
+            The figure of the axis: `e.plot(kind="text").savefig("why.svg")`.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+            ArgumentError: an argument is wrong.
+        """
+        from spex.plots import draw
+
+        return draw(self, kind, index=index, order=order, k=k, ax=ax)
 
     def __repr__(self) -> str:
         from spex.report.plain import as_text
 
         return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from spex.report.notebook import explanation_html
+
+        return explanation_html(self)
 
 
 def _entries(spectrum: Spectrum) -> list[list[Any]]:

@@ -46,6 +46,15 @@ class Explanations(Saved, Mapping[str, Explanation]):
     Args:
         explanations: By name of the output; at least one, over the same features.
         moments: For R2 of contrasts; None where all masks were evaluated, or it is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> import spex
+        >>> def two(masks):
+        ...     return np.stack([1.0 * masks[:, 0], 1.0 * masks[:, 0] * masks[:, 1]], axis=1)
+        >>> both = spex.explain(two, 2, budget=4)
+        >>> list(both), both["1"].interactions("Moebius").top(1)
+        (['0', '1'], [((0, 1), 1.0)])
     """
 
     def __init__(
@@ -171,6 +180,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
                 first.context,
                 score=score,
                 score_unit=first.context.score_unit if same_unit else None,
+                score_threshold=0.0 if same_unit else None,  # where both are equal
                 answer=None,
             ),
         )
@@ -210,7 +220,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
         index: str | InteractionIndex | None = None,
         order: int | None = None,
     ) -> None:
-        """Write one self-contained page with a switch between the outputs.
+        """Write one self-contained page with a switch: the outputs and, of two, their contrast.
 
         Args:
             path: The file.
@@ -220,10 +230,17 @@ class Explanations(Saved, Mapping[str, Explanation]):
         from spex.files import write_text
         from spex.report.html import render_html
 
-        page = render_html(
-            list(self.values()), index, order, titles=self.outputs, one_at_a_time=True
-        )
+        shown, titles = list(self.values()), list(self.outputs)
+        if len(shown) == 2:
+            shown.append(self.contrast(*titles))
+            titles.append(f"{titles[0]} less {titles[1]}")
+        page = render_html(shown, index, order, titles=titles, one_at_a_time=True)
         write_text(Path(path), page)
+
+    def _repr_html_(self) -> str:
+        from spex.report.notebook import explanations_html
+
+        return explanations_html(self)
 
     def __repr__(self) -> str:
         return "\n\n".join(f"{name}: {one!r}" for name, one in self.items())

@@ -62,6 +62,14 @@ def fit(
     Raises:
         ArgumentError: an argument is wrong, or there are fewer than 4 distinct masks.
         ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
+
+    Example:
+        >>> import itertools
+        >>> import spex
+        >>> masks = list(itertools.product([False, True], repeat=3))
+        >>> e = spex.fit(masks, [2.0 * a - 1.0 * b * c for a, b, c in masks])
+        >>> {units: round(value, 6) for units, value in e.interactions("Moebius").top(2)}
+        {(0,): 2.0, (1, 2): -1.0}
     """
     if features is None and hasattr(masks, "columns"):
         features = masks.columns

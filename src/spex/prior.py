@@ -21,6 +21,12 @@ class Prior:
 
     Raises:
         ArgumentError: a relevance is not positive and finite, or a feature is named twice.
+
+    Example:
+        >>> import spex
+        >>> prior = spex.Prior(close=((0, 1),), sequence=(0, 1, 2))
+        >>> spex.Run(3, budget=8, prior=prior).total
+        8
     """
 
     relevance: tuple[float, ...] | None = None

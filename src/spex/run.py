@@ -84,6 +84,14 @@ class Run:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> run = spex.Run(4, budget=16)
+        >>> while len(masks := run.ask()):
+        ...     run.tell(masks, 1.0 * masks[:, 0] * masks[:, 3])
+        >>> run.fit().interactions("Moebius").top(1)
+        [((0, 3), 1.0)]
     """
 
     def __init__(
@@ -125,6 +133,7 @@ class Run:
         self._earlier: list[_OutputFit] = []  # the fits of the stage before
         self._latest: tuple[tuple[int, int], list[_OutputFit]] | None = None
         self._is_done = False
+        self._skipped: IntArray = np.zeros(0, dtype=np.int64)
         self._weights: FloatArray | None = None  # by number of the mask, where they are given
 
     # ---- asking ----------------------------------------------------------------------------------
@@ -144,7 +153,8 @@ class Run:
             assert self._stage is not None
             order = self._stage.order
             left = max(self.settings.total - self._told.count, 0)
-            missing = order[~self._told.is_told(order)][:left]
+            missing = order[~self._told.is_told(order)]
+            missing = missing[~np.isin(missing, self._skipped)][:left]
             if len(missing):
                 missing = missing[: max(1, _CELLS_ASKED // len(self.features))]
                 return unpack(self._told.words(missing), len(self.features))
@@ -185,6 +195,10 @@ class Run:
             )
         self._is_single = is_single
         self._told.tell(self._told.numbers(pack(checked)), found)
+
+    def skip(self, masks: BoolArray) -> None:
+        """Ask for (k, n) masks no more: they cannot have a value. The fit goes on without them."""
+        self._skipped = np.union1d(self._skipped, self._told.numbers(pack(masks)))
 
     @property
     def n_told(self) -> int:

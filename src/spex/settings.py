@@ -16,6 +16,7 @@ from spex.f2.packing import n_words
 from spex.fitting.methods import METHODS, Method
 from spex.fourier.mask_design import DrawnShare, least_budget
 from spex.fourier.mask_distribution import UNIFORM, WEIGHTINGS, MaskDistribution
+from spex.wording import did_you_mean
 
 # Memory that the masks of a run may take, and what each takes at most (measured): in all, and for
 # each packed word.
@@ -39,6 +40,11 @@ class Settings:
 
     Raises:
         ArgumentError: a setting is wrong, or the budget is too small for the method.
+
+    Example:
+        >>> import spex
+        >>> spex.Settings(6, budget=1000).total  # all masks of 6 features
+        64
     """
 
     n_features: int
@@ -65,12 +71,12 @@ class Settings:
         whole_number("max_degree", self.max_degree, 1)
         whole_number("seed", self.seed, 0)
         if self.method not in METHODS:
-            raise ArgumentError(
-                f"method={self.method!r} is unknown; choose one of {', '.join(METHODS)}"
-            )
+            close, valid = did_you_mean(self.method, METHODS), ", ".join(METHODS)
+            raise ArgumentError(f"method={self.method!r} is unknown{close}; choose one of {valid}")
         if self.weighting not in WEIGHTINGS:
+            close, valid = did_you_mean(self.weighting, WEIGHTINGS), ", ".join(WEIGHTINGS)
             raise ArgumentError(
-                f"weighting={self.weighting!r} is unknown; choose one of {', '.join(WEIGHTINGS)}"
+                f"weighting={self.weighting!r} is unknown{close}; choose one of {valid}"
             )
         if self.target_r2 is not None:
             target = real_number(

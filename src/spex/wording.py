@@ -1,10 +1,14 @@
 """Numbers and labels as text, alike in every message and report."""
 
+import difflib
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import SupportsFloat
+
+_SUBSCRIPTS = str.maketrans("0123456789", "".join(chr(0x2080 + digit) for digit in range(10)))
+_LONGEST_NAME = 100  # characters that are compared with names
 
 
 def percent(share: float) -> str:
@@ -68,6 +72,32 @@ def distinct(labels: Sequence[str]) -> tuple[str, ...]:
         taken.add(shown)
         found.append(shown)
     return tuple(found)
+
+
+def subscripted(labels: Sequence[str]) -> tuple[str, ...]:
+    """Labels numbered as by `distinct`, with the numbers under the line, as in print and pages."""
+    found = tuple(
+        label if label == name else label + name.rpartition("#")[2].translate(_SUBSCRIPTS)
+        for label, name in zip(labels, distinct(labels), strict=True)
+    )
+    return found if len(set(found)) == len(found) else distinct(labels)
+
+
+def did_you_mean(value: object, valid: Iterable[str]) -> str:
+    """Such as ` (did you mean 'word'?)`; empty where no name is like the value.
+
+    Args:
+        value: What was given; of `kind:more` only the kind is compared.
+        valid: The names that there are, without what comes after a colon.
+    """
+    if not isinstance(value, str):
+        return ""
+    kind, colon, more = value.strip().partition(":")
+    names = {name.casefold(): name for name in valid}
+    close = difflib.get_close_matches(kind[:_LONGEST_NAME].casefold(), names, n=1)
+    if not close or names[close[0]] == kind:
+        return ""
+    return f" (did you mean {shorten(repr(names[close[0]] + colon + more))}?)"
 
 
 def in_full(value: SupportsFloat) -> str:

@@ -33,12 +33,19 @@ _HELD = 0.9
 
 @dataclass(frozen=True)
 class Zoom(Saved):
-    """An explanation on two levels.
+    r"""An explanation on two levels.
 
     Attributes:
         coarse: over the coarse units.
         fine: over the fine units inside the chosen ones, the others held fixed.
         chosen: the numbers of the chosen coarse units, in order.
+
+    Example:
+        >>> import spex
+        >>> text = spex.Text("It rusts. It is old.\n\nNice.", unit="sentence")
+        >>> f = spex.PredictFunction(text, lambda texts: [float("rusts" in t) for t in texts])
+        >>> spex.zoom(f, "paragraph", budget=40, top=1).chosen
+        (0,)
     """
 
     coarse: Explanation
@@ -91,7 +98,7 @@ def zoom(
     store: str | Path | Store | None = None,
     progress: bool | Callable[[Progress], None] = False,
 ) -> Zoom:
-    """Explain coarse units, then the finer ones inside those that matter.
+    r"""Explain coarse units, then the finer ones inside those that matter.
 
     Args:
         f: a `spex.ValueFunction` or another function with `features`, over the fine units.
@@ -114,6 +121,14 @@ def zoom(
         ArgumentError: an argument is wrong, or a level has nothing to attribute.
         ValueFunctionError: f did not return one finite real number per mask.
         StoreError: the store cannot be used.
+
+    Example:
+        >>> import spex
+        >>> text = spex.Text("It is old. It rusts.\n\nNice weather.", unit="sentence")
+        >>> f = spex.PredictFunction(text, lambda texts: [float("rusts" in t) for t in texts])
+        >>> zoom = spex.zoom(f, "paragraph", budget=40, top=1)
+        >>> zoom.fine.interactions("SV").top(1)[0][0], zoom.fine.features
+        ((1,), ('It is old.', 'It rusts.'))
     """
     if getattr(f, "features", None) is None:
         raise ArgumentError("f has no features; zoom needs a spex.ValueFunction, or one like it")

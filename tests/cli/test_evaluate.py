@@ -11,14 +11,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import spex
 from spex.cli import main
 from spex.evaluate.methods import methods_named
 from spex.models import TableModel
-from spex.values import source
+from spex.models.servers.endpoint import Usage
+from spex.values import retrying, source
 
 REVIEWS = [
     {"text": "not a bad film at all and fun", "label": "positive"},
@@ -45,6 +48,17 @@ def broken(texts):
     raise ValueError("no weights")
 
 broken.identity = "broken"
+"""
+FAILS_ONCE = """
+failed = []
+
+def shaky(texts):
+    if len(texts) > 1 and not failed:
+        failed.append(True)
+        raise OSError("too busy")
+    return [float(len(text)) for text in texts]
+
+shaky.identity = "shaky"
 """
 CALL = ["evaluate", "faithfulness", "--data", "reviews.jsonl", "--model", "predict:mine:score"]
 QUICK = ["--methods", "ridge,contextcite", "--budgets", "30", "--test-masks", "60"]
@@ -113,9 +127,73 @@ def test_recovery_with_a_language_model(capsys):
 
 
 def test_a_function_that_fails(capsys):
-    assert main([*CALL[:-1], "predict:mine:broken", *QUICK, "--out", "r.csv"]) == 1
-    assert "no cell was measured" in capsys.readouterr().err
+    call = [*CALL[:-1], "predict:mine:broken", *QUICK, "--retries", "0", "--out", "r.csv"]
+    assert main(call) == 1
+    assert "the function raised ValueError: no weights (mine.py:17)" in capsys.readouterr().err
     assert not Path("r.csv").exists() and not Path("r.manifest.json").exists()
+
+
+def test_a_function_that_fails_once_is_asked_again(capsys, monkeypatch):
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE", 0.01)
+    Path("mine.py").write_text(MODULE + FAILS_ONCE)
+    call = [*CALL[:-1], "predict:mine:shaky", *QUICK, "--items", "0,"]
+    assert main([*call, "--out", "r.csv"]) == 0
+    assert "the function raised OSError: too busy (mine.py:" in capsys.readouterr().err
+    assert set(pd.read_csv("r.csv")["status"]) == {"ok"}
+
+
+def test_pictures_of_a_file_by_a_function(capsys):
+    Path("pictures").mkdir()
+    pixels = np.zeros((8, 8, 3), dtype=np.uint8)
+    pixels[:4, :4] = 255
+    Image.fromarray(pixels).save("pictures/corner.png")
+    Path("mine.py").write_text(
+        "import numpy as np\n"
+        "def light(images):\n"
+        "    return [float(np.asarray(image)[:4, :4].mean()) for image in images]\n"
+        "light.identity = 'light'\n"
+    )
+    rows = [
+        {"image": "corner.png", "unit": "grid:2x2", "mask": "grey", "annotated": [0], "id": "a"},
+        {"image": "none.png", "annotated": [0]},
+    ]
+    Path("pictures/p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    call = ["evaluate", "recovery", "--data", "pictures/p.jsonl", "--model", "predict:mine:light"]
+    files = ["--out", "r.csv", "--markdown", "r.md", "--plot", "r.svg"]
+    assert main([*call, "--budgets", "16", "--r", "1", "--methods", "auto,spex", *files]) == 0
+    frame = pd.read_csv("r.csv")
+    of_auto = frame[frame["method"] == "auto"].set_index("metric")["value"]
+    assert of_auto["recovery"] == 1 and set(frame["item"]) == {"a"}
+    # What is not there is said beside what is.
+    assert "1 of 2 rows left out: 1 cannot be used" in Path("r.md").read_text()
+    assert "none.png" in Path("r.md").read_text()
+    figure = "".join(re.findall(r"<!-- (.*?) -->", Path("r.svg").read_text()))
+    assert "1 of 2 rows left out" in figure
+    assert "p.jsonl" in capsys.readouterr().err
+
+
+def test_what_a_server_costs_is_told(capsys):
+    class Priced(TableModel):
+        def __init__(self, price):
+            super().__init__(lambda prompt, answer: float(len(prompt)), name="served")
+            self.usage = Usage(price=price)
+
+        def log_probs(self, prompts, answers):
+            self.usage.requests += len(prompts)
+            self.usage.prompt_tokens += 1_000_000
+            return super().log_probs(prompts, answers)
+
+    given = []
+
+    def load(name, notice=None, **options):
+        given.append((name, options))
+        return Priced(options["price"])
+
+    call = ["evaluate", "removal", "--data", "reviews.jsonl", "--model", "openai:m@http://x/v1"]
+    options = ["--price", "2,10", "--items", "0,", "--budgets", "20", "--no-store"]
+    assert main([*call, *options], load=load) == 0
+    assert given == [("openai:m@http://x/v1", {"price": (2.0, 10.0)})]
+    assert re.search(r"read and 0 written, \$[0-9.]+ at the price given", capsys.readouterr().err)
 
 
 def test_a_function_without_identity(capsys):
@@ -127,7 +205,7 @@ def test_a_function_without_identity(capsys):
 def test_an_output_that_is_not_there_is_refused_before_anything_is_written(jobs, capsys):
     call = [*CALL, *QUICK, "--out", "r.csv", "--jobs", jobs]
     assert main([*call, "--answer", "5"]) == 2
-    assert "leave output out" in capsys.readouterr().err
+    assert "--answer 5, but the function returns one number" in capsys.readouterr().err
     assert not Path("r.csv").exists() and not Path("r.manifest.json").exists()
     assert len(log()) == len(REVIEWS)  # each whole text, to learn how many numbers come
 
@@ -160,6 +238,9 @@ def test_a_score_that_the_model_cannot_give_is_refused_before_anything_is_writte
         (["--score", "logprob"], "predicts numbers"),
         (["--device", "cpu"], "predicts numbers"),
         (["--jobs", "0"], "jobs=0"),
+        (["--retries", "-1"], "--retries -1 is negative"),
+        (["--price", "1,2"], "is on no server"),
+        (["--price", "1,2", "--model", "openai:m@http://x/v1", "--jobs", "2"], "leave --jobs out"),
         (["--format", "squad"], "'squad' is unknown"),
         (["--data", "none.jsonl"], "cannot be read"),
         (["--store", "s", "--no-store"], "contradict"),

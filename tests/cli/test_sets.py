@@ -64,7 +64,7 @@ def test_three_tables(run, saved):
         "sets", "e.json", "--json", "s.json", "--html", "p.html", "--out", "e.json"
     )
     assert status == 0, err
-    assert "removal changes the answer: value below 0 (where the log-odds flip)" in out
+    assert "removal changes the answer: value below 0 (where the answer flips)" in out
     assert "Smallest set that keeps the answer" in out and "Roles" in out
     content = json.loads(Path("s.json").read_text())
     assert content["change"]["features"] in ([2], [3]) and content["change"]["is_verified"]

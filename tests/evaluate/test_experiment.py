@@ -319,7 +319,7 @@ def test_bad_arguments():
     with pytest.raises(spex.ArgumentError, match="two items are called '0'"):
         Experiment(twice, MEASURE, methods_named("linear"), (5,))
     found = spex.evaluate.faithfulness(lambda m: 1.0 * m[:, :2], 5, "linear")
-    assert "measure one output" in found.rows[0].reason
+    assert "one output" in found.rows[0].reason
 
 
 def test_functions_of_the_module_measure_ones_own_callable(tmp_path):

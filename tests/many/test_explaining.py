@@ -278,6 +278,19 @@ def test_index_page(tmp_path):
     assert "2 explanations, 1 failed" in page
 
 
+def test_limits_hold_for_all_items_together(tmp_path):
+    functions = {str(i): table(i) for i in range(6)}
+    limits = spex.Limits(calls=100)
+    many = spex.explain_many(functions, budget=40, out=tmp_path, limits=limits)
+    assert sum(f.asked for f in functions.values()) == 100
+    assert [record.status for record in many.records.values()] == ["ok", "ok", "partial"]
+    assert many.stopped == "the limit of 100 calls is reached" and not many.failures
+    assert many["2"].notes[0].startswith("Partial: the limit of 100 calls is reached after 20 of")
+    again = spex.explain_many(functions, budget=40, out=tmp_path)
+    assert [f.asked for f in functions.values()] == [40] * 6 and again.stopped is None
+    same(again["2"], spex.explain(table(2), budget=40))
+
+
 SCRIPT = """
 import sys, time
 import numpy as np
@@ -292,7 +305,7 @@ def table(seed, n=7):
     f.identity, f.features = f"table {seed}", [f"x{i}" for i in range(n)]
     return f
 
-many = spex.explain_many(((str(i), table(i)) for i in range(60)), budget=30, out=sys.argv[1])
+many = spex.explain_many(((str(i), table(i)) for i in range(24)), budget=30, out=sys.argv[1])
 print(len(many))
 """
 
@@ -313,10 +326,10 @@ def test_a_killed_run_repeats_no_finished_call(tmp_path):
     done = set(Journal(journal).records)
     before = log.read_text().splitlines()
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "60"
+    assert found.stdout.strip() == "24"
     asked = log.read_text().splitlines()
     # One batch may have been under way when the process died.
-    assert len(asked) - len(set(asked)) <= 30 and len(set(asked)) == 60 * 30
+    assert len(asked) - len(set(asked)) <= 30 and len(set(asked)) == 24 * 30
     assert not {line.split()[0] for line in asked[len(before) :]} & done
     lines = [json.loads(line) for line in journal.read_text().splitlines() if line]
-    assert {one["name"] for one in lines} == {str(i) for i in range(60)}
+    assert {one["name"] for one in lines} == {str(i) for i in range(24)}

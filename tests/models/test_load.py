@@ -2,19 +2,22 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.models import Message, Prompt, load
+from spex.models.transformers.torch_backend import parse_device
 
 
 @pytest.mark.parametrize("name", ["", "gpt", "hf:", "gguf:", "SmolLM2", None, 3])
 def test_unknown_names_list_the_known_ones(name):
     known = "'smollm2', 'hf:FOLDER_OR_HUB_NAME', 'gguf:FILE', "
     known += "'openai:MODEL@BASE_URL' or 'reply:MODULE:FUNCTION'"
-    with pytest.raises(ArgumentError, match=f"is unknown; use {known}"):
+    with pytest.raises(ArgumentError, match=f"is unknown.*; use {known}"):
         load(name)
 
 
@@ -84,3 +87,16 @@ def test_importing_loads_no_heavy_package():
         "sys.exit(str(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("count", "device", "remedy"),
+    [(0, "cuda:7", "no CUDA device here; use cpu"), (2, "cuda:7", "cuda:0 to cuda:1; use one")],
+)
+def test_a_device_that_is_not_there_is_refused_by_name(count, device, remedy):
+    cuda = SimpleNamespace(is_available=lambda: count > 0, device_count=lambda: count)
+    here = SimpleNamespace(device=torch.device, cuda=cuda, __version__=torch.__version__)
+    with pytest.raises(ArgumentError, match=f"device='{device}': .* {remedy}"):
+        parse_device(here, device)
+    assert parse_device(here, "cpu").type == "cpu"
+    assert parse_device(here, None).type == ("cuda" if count else "cpu")

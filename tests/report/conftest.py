@@ -1,6 +1,8 @@
 """Explanations to report on, and a real browser."""
 
 import os
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from spex.context import Context
 from spex.explanation import Explanation
 from spex.fourier.spectrum import Spectrum
+from spex.report.html import render_html
 from spex.saving import Found
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -164,3 +167,89 @@ def make():
 def context_of():
     """`text_context`."""
     return text_context
+
+
+@cache
+def rendered(explanation):
+    """Its page; the large one is asked for by many tests."""
+    return render_html([explanation])
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Open a page of explanations; returns the browser's page and what it complained about."""
+    contexts = []
+
+    def open_it(explanations, width=1280, scheme="light", fragment="", html=None, **settings):
+        path = tmp_path / f"page{len(contexts)}.html"
+        if html is None:
+            alone = len(explanations) == 1 and not settings
+            html = rendered(*explanations) if alone else render_html(explanations, **settings)
+        path.write_text(html, encoding="utf-8")
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        complaints = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url))
+        page.goto(path.as_uri() + fragment)
+        assert complaints.pop(0) == path.as_uri()
+        return page, complaints
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def chat(make):
+    turns = [
+        ("user", ["My order is late.", "Its number is 77."]),
+        ("assistant", ["Sorry!", "Which order?"]),
+        ("user", ["As I said: 77.", "Please refund it."]),
+    ]
+    parts, labels = [], []
+    for role, sentences in turns:
+        segments = []
+        for sentence in sentences:
+            segments += [[" ", None]] if segments else []
+            segments.append([sentence, len(labels)])
+            labels.append(sentence)
+        parts.append({"heading": role, "segments": segments})
+    return make({(1, 4): 0.5, (0, 5): -0.3, (3,): 0.2}, labels, context={"parts": parts})
+
+
+@pytest.fixture(scope="session")
+def thousand():
+    """1,000 words and more than 1,000 interactions."""
+    rng = np.random.default_rng(0)
+    coefficients = {(i,): float(rng.normal()) for i in range(1000)}
+    while len(coefficients) < 1500:
+        i, j = sorted(rng.choice(1000, 2, replace=False).tolist())
+        coefficients[i, j] = float(rng.normal())
+    words = [f"word{i % 300}" for i in range(1000)]
+    return make_explanation(
+        coefficients,
+        words,
+        context=text_context(" ".join(words)),
+        standard_errors=np.full(1500, 0.1),
+        unexplained=1.0,
+    )
+
+
+@pytest.fixture
+def measured(review):
+    """The review with errors, the model's own values, and a smallest set."""
+    e = replace(
+        review,
+        standard_errors=np.full(len(review.spectrum), 0.05),
+        unexplained=0.04,
+        observed=(1.4, 0.5),
+    )
+    # The value function is the surrogate itself: the set without which it falls below 0.9.
+    found = e.smallest_change(e.predict, to=0.9)
+    assert found.is_verified and found.features
+    return replace(e, sets=replace(e.sets, change=found))

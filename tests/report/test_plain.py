@@ -4,7 +4,6 @@ import numpy as np
 from rich.console import Console
 
 import spex
-from spex.report import facts
 from spex.report.html import page_data
 from spex.report.terminal import view
 
@@ -52,7 +51,7 @@ def test_dense_spectrum_has_a_repr(make):
 def test_values_that_may_be_noise_are_marked_alike_everywhere():
     rng = np.random.default_rng(0)
     found = spex.explain(lambda masks: 1.0 * masks[:, 0] + rng.normal(size=len(masks)), 8, 120)
-    values = facts.shown_interactions(found, None, None)
+    values = found.interactions()
     top = [interaction for interaction, _ in values.top(10)]
     noise = [i for i in top if values.interval(i)[0] < 0 < values.interval(i)[1]]
     assert (0,) not in noise and noise
@@ -63,7 +62,7 @@ def test_values_that_may_be_noise_are_marked_alike_everywhere():
     console.print(view(found, k=10))
     shown = console.export_text()
     assert said in shown and shown.count(" ? ") == len(noise)
-    page = page_data(found)
-    assert "?: " in page.hint and [r.value.endswith("?") for r in page.rows[: len(top)]] == [
+    rows = page_data(found).script["views"][0]["rows"]
+    assert [low < 0 < high for _, _, low, high, _ in rows[: len(top)]] == [
         interaction in noise for interaction in top
     ]

@@ -1,5 +1,6 @@
 """Smallest sets against brute force, and what they claim when calls end."""
 
+import json
 import time
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import spex
 from sets.games import spare, table_game, true_smallest
 from spex.fourier.spectrum import Spectrum
-from spex.sets.goal import answer_side, keep_goal
+from spex.sets.goal import answer_side, change_goal, keep_goal
 from spex.sets.refinement import correction
 
 
@@ -222,12 +223,61 @@ def test_what_everything_lacks_cannot_be_kept():
     assert down.wanted == "-3 or less" and len(down.features) == 2
 
 
-def test_the_side_of_log_odds_is_that_of_zero():
-    assert answer_side("log P(a) - log P(b)", 3.0, 5.0) == 1.0
-    assert keep_goal("log P(a) - log P(b)", 3.0, 5.0, 1.0).wanted == "1 or more"
-    assert answer_side("log P(a)", 3.0, 5.0) == -1.0
+def test_the_side_is_that_of_the_value_at_which_the_answer_flips():
+    assert answer_side(0.0, 3.0, 5.0) == 1.0
+    assert answer_side(4.0, 3.0, 2.0) == -1.0
+    assert keep_goal(0.0, 3.0, 5.0, 1.0).wanted == "1 or more"
+    assert answer_side(None, 3.0, 5.0) == -1.0
     with pytest.raises(spex.ArgumentError, match="below"):
-        keep_goal("log P(a)", 3.0, 5.0, 1.0)
+        keep_goal(None, 3.0, 5.0, 1.0)
+    assert change_goal(0.5, 0.5, 1.0, None, None).threshold == 0.75  # no side: half way
+
+
+class Margin(spex.LogOdds):
+    """Log-odds that count from 1 nat on; its words are not those of `LogOdds`."""
+
+    threshold = 1.0
+    summary = "margin"
+
+
+def test_a_score_of_ones_own_says_where_its_answer_flips(tmp_path):
+    def log_prob(prompt, answer):
+        return (answer == "good") * (0.6 * ("fine" in prompt) + 0.6 * ("long" in prompt))
+
+    model, text = spex.models.TableModel(log_prob), spex.Text("a fine and long day")
+    value = spex.ValueFunction(text, model, Margin("good", "bad"))
+    spex.explain(value, budget=32).save(tmp_path / "e.json")
+    e = spex.Explanation.load(tmp_path / "e.json")
+    assert e.context.score_threshold == 1.0
+    found = e.smallest_change(value)
+    assert found.wanted == "below 1" and len(found.labels) == 1 and "flips" in found.origin
+
+    content = json.loads((tmp_path / "e.json").read_text())
+    del content["context"]["score_threshold"]  # a file of before: half way
+    old = spex.Explanation.from_dict(content)
+    assert old.smallest_change(value).wanted == "below 0.6"
+    content["context"]["score_threshold"] = "0"
+    with pytest.raises(spex.FileFormatError, match=r"context\.score_threshold"):
+        spex.Explanation.from_dict(content)
+
+    replies = spex.ReplyScore(lambda prompt, reply: len(reply), threshold=2.5)
+    asked = spex.ValueFunction(text, spex.models.FunctionModel(lambda prompt: "abc"), replies)
+    assert asked.contexts()[0].score_threshold == 2.5
+    with pytest.raises(spex.ArgumentError, match="threshold=nan"):
+        spex.ValueFunction(
+            text, asked.model, spex.ReplyScore(replies.function, threshold=float("nan"))
+        )
+
+
+def test_a_contrast_flips_where_both_are_equal():
+    def log_prob(prompt, answer):
+        return float(("fine" in prompt) - 0.5 if answer == "good" else 0)
+
+    scores = [spex.LogProb("good"), spex.LogProb("bad")]
+    text, model = spex.Text("a fine and long day"), spex.models.TableModel(log_prob)
+    e = spex.explain(spex.ValueFunction(text, model, scores), budget=32)
+    assert all(one.context.score_threshold is None for one in e.values())
+    assert e.contrast(*e).context.score_threshold == 0.0
 
 
 def test_wrong_arguments():

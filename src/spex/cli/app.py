@@ -102,8 +102,8 @@ def explain(
         typer.Option(
             metavar="FILE",
             help="Or documents that the model answers from: a JSON list of texts or of objects "
-            'with "title" and "text", or an object with such a list under "documents" and a '
-            '"question", which goes where the prompt says {question}.',
+            'with "title", "text" and maybe "score", or an object with such a list under '
+            '"documents" and a "question", which goes where the prompt says {question}.',
         ),
     ] = None,
     question: Annotated[
@@ -135,6 +135,15 @@ def explain(
             metavar="FILE.csv",
             help="Or a row of a table, for --model predict:...: CSV with a header; the first row "
             "is explained, the rows under it stand in for the cells left out.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or many of these, one a row: .jsonl, .json or .csv with text, documents, "
+            "messages or image, and perhaps id, question, prompt, unit, score and answer (see "
+            "docs/many.md); --out is then a folder.",
         ),
     ] = None,
     missing: Annotated[
@@ -300,6 +309,28 @@ def explain(
             metavar="X", help="Stop once R2 is at least this, with confidence, such as 0.9."
         ),
     ] = None,
+    max_calls: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Stop before the model is called more often than this, and explain what is there; "
+            "what is kept from an earlier run costs nothing.",
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Stop before more tokens than this are read and written."),
+    ] = None,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Stop when the model has been asked for so many seconds."),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="Stop before more dollars than this are spent; see --price."
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -327,9 +358,23 @@ def explain(
         typer.Option(
             metavar="N",
             help="Of reply: and predict: models: how many times in a row a function that raises an "
-            "error is asked again.",
+            "error is asked again; with --max-gaps or --timeout, any model.",
         ),
     ] = 2,
+    max_gaps: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="The share of the evaluations that may fail for good, such as 0.05; the "
+            "explanation is then made without them.",
+        ),
+    ] = 0.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", help="Seconds after which a batch of the model counts as failed."
+        ),
+    ] = None,
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Keep no evaluations and use none kept.")
     ] = False,
@@ -365,13 +410,20 @@ def explain(
       spex explain --table rows.csv --model predict:my_models:forest.predict_proba
       spex explain --text review.txt --score similarity --budget 300 \\
         --model openai:gpt-4o-mini@https://api.openai.com/v1
+      spex explain --data reviews.jsonl --budget 200 --out reviews
     """  # noqa: D301 - typer wants the character \b
     options = dict(locals())
-    from spex.cli.explaining import run
+    from spex.cli.early.names import check_explain
+
+    session: Session = context.obj
+    check_explain(options, session.has_own_loader)  # before what is heavy loads
+    if data is None:
+        from spex.cli.explaining import run
+    else:
+        from spex.cli.explaining_many import run
     from spex.cli.request import Request
     from spex.cli.showing import Shown
 
-    session: Session = context.obj
     session.quiet = quiet
     run(session, Request.of(options, Shown(index, order, top, out, html)))
 
@@ -421,6 +473,9 @@ def fit(
       spex fit ablations.csv
       spex fit ablations.csv --value yes --value no --html answers.html
     """  # noqa: D301 - typer wants the character \b
+    from spex.cli.early.names import check_settings
+
+    check_settings(method, weighting, index)
     from spex.cli.fitting import run
     from spex.cli.showing import Shown
 
@@ -475,12 +530,29 @@ def report(
         Path, typer.Argument(metavar="EXPLANATION.json", help="What `spex explain --out` saved.")
     ],
     html: _Html = None,
-    png: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the largest interactions.")
+    png: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw a plot.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw it as vectors.")
     ] = None,
+    plot: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="What --png and --svg draw: bar (default), text (combinations above the words), "
+            "image, waterfall, network, heatmap (pairs), upset (sets of many), or learning_curve "
+            "(R2 against evaluations).",
+        ),
+    ] = "bar",
     index: _Index = None,
     order: _Order = None,
-    top: _Top = 15,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            metavar="N",
+            help="Rows of the printed table, default 15; or bars, lines or combinations of a plot.",
+        ),
+    ] = None,
 ) -> None:
     """Show a saved explanation: in the terminal, as a page, or as a picture.
 
@@ -489,10 +561,39 @@ def report(
       spex report review.json
       spex report review.json --index SV
       spex report review.json --order 2 --html review.html --png review.png
+      spex report review.json --plot text --svg review.svg
     """  # noqa: D301 - typer wants the character \b
-    from spex.cli.reporting import run
+    from spex.cli.early.names import check_index
 
-    run(context.obj, explanation, html, png, index, order, top)
+    check_index(index)
+    from spex.cli.reporting import Drawn, run
+
+    run(context.obj, explanation, html, Drawn(plot, png, svg), index, order, top)
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    first: Annotated[Path, typer.Argument(metavar="A.json", help="What `--out` saved.")],
+    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
+    html: _Html = None,
+    index: _Index = None,
+    order: _Order = None,
+    top: _Top = 15,
+) -> None:
+    """Tell how two explanations differ: of two prompts, two models or two answers.
+
+    Features are matched by label; where all labels differ, by position. What only one of them has
+    is listed. Of files with several outputs, those of the same name are compared.
+
+    \b
+    Examples:
+      spex compare small.json large.json
+      spex compare before.json after.json --html difference.html
+    """  # noqa: D301 - typer wants the character \b
+    from spex.cli.reporting import compare_files
+
+    compare_files(context.obj, first, second, html, index, order, top)
 
 
 @app.command()
@@ -567,6 +668,31 @@ def sets(
     session.quiet = quiet
     wanted = Wanted(model, change_to, change_by, keep, max_calls, json, out, html)
     run(session, explanation, wanted)
+
+
+@app.command("app")
+def browser(
+    context: typer.Context,
+    port: Annotated[
+        int, typer.Option(metavar="N", help="Port on 127.0.0.1; 0 takes any that is free.")
+    ] = 7860,
+    model: Annotated[
+        str, typer.Option(metavar="M", help="The model that the form begins with.")
+    ] = "smollm2",
+) -> None:
+    """Explain in the browser: paste a text, watch R2 rise, stop, explore, compare.
+
+    Only this machine can open the page. Explanations are kept in the user's data folder, or in
+    SPEX_DATA_DIR.
+
+    \b
+    Examples:
+      spex app
+      spex app --port 8000 --model openai:my-model@http://127.0.0.1:8000/v1
+    """  # noqa: D301 - typer wants the character \b
+    from spex.app.serving import run
+
+    run(context.obj, port, model)
 
 
 @app.command()

@@ -7,23 +7,25 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spex.cli.early.deferred import Deferred, function_of
 from spex.cli.functions import (
     UNNAMED,
     Function,
     check_function,
-    check_price,
+    check_retries,
     is_own,
     load_model,
     make_function,
     model_name,
     predicts,
+    price_of,
 )
 from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
 from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
-from spex.explaining import result, run_of
+from spex.explaining import noted, result, run_of, until_limit
 from spex.files import is_stream
 from spex.inputs.composite import Composite
 from spex.inputs.image import Image
@@ -34,20 +36,77 @@ from spex.models.servers.address import refuse_secret
 from spex.report import facts
 from spex.scores.parsing import parse_score
 from spex.settings import LEAST_BUDGET
-from spex.values.evaluator import Progress, evaluate
+from spex.values.evaluator import Progress
+from spex.values.limits import Ledger, Limited
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, said_before
 from spex.values.retrying import Retries, Retrying
+from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
 from spex.zooming import coarse_units, zoom
 
 if TYPE_CHECKING:
-    from spex.models.protocol import Message
+    from spex.models.protocol import LanguageModel, Message
     from spex.models.servers.endpoint import Usage
     from spex.scores.log_probabilities import Score
 
 _SHOWN_UNITS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A call that was checked, before its model is loaded.
+
+    Args:
+        request: The call.
+        masker: The input and its units.
+        score: What is measured.
+        model: Loaded only where its tokens are the units.
+        calls: The most distinct masks that are evaluated.
+        retries: How often a function of the user's is asked again.
+    """
+
+    request: Request
+    masker: AnyMasker
+    score: "Score"
+    model: "LanguageModel | None"
+    calls: int
+    retries: Retries
+
+    def function(self, session: Session, store: Store | None) -> Function | Deferred:
+        """The value function; its model is loaded unless the store may have all values."""
+        request, masker, score = self.request, self.masker, self.score
+        return self.retries.call(
+            lambda: function_of(session, request, masker, score, self.model, store)
+        )
+
+    def loaded(self, session: Session) -> Function:
+        """The value function, with its model."""
+        request, masker, score = self.request, self.masker, self.score
+        return make_function(session, request, masker, score, self.model, None)
+
+
+def prepare(session: Session, request: Request) -> Prepared:
+    """Read the input and find what is wrong with a call.
+
+    Raises:
+        SpexError: the call is wrong.
+    """
+    refuse_secret(request.model)  # first: messages and the plan show the model's name
+    score = parse_score(request.score, request.answer, request.max_new_tokens)
+    masker = read_masker(request)
+    check_function(request, masker)
+    price_of(request.price, model_name(request))
+    model = None
+    if TOKEN in request.unit and not isinstance(masker, Image | Table):
+        if predicts(request):
+            raise ArgumentError("--unit token: the model predicts numbers and has no tokens")
+        model = load_model(session, request)
+        masker = masker.with_tokenizer(model)
+    calls = _check(request, masker)
+    retries = Retries(request.retries if is_own(request) else None, session.notice)
+    return Prepared(request, masker, score, model, calls, retries)
 
 
 def run(session: Session, request: Request) -> None:
@@ -58,30 +117,14 @@ def run(session: Session, request: Request) -> None:
         Interrupted: Ctrl-C.
     """
     with session.interruptible():
-        refuse_secret(request.model)  # first: messages and the plan show the model's name
-        score = parse_score(request.score, request.answer, request.max_new_tokens)
-        masker = read_masker(request)
-        check_function(request, masker)
-        check_price(request)
-        model = None
-        if TOKEN in request.unit and not isinstance(masker, Image | Table):
-            if predicts(request):
-                raise ArgumentError("--unit token: the model predicts numbers and has no tokens")
-            model = load_model(session, request)
-            masker = masker.with_tokenizer(model)
-        calls = _check(request, masker)
-
-    retries = Retries(request.retries if is_own(request) else None, session.notice)
-
-    def function(store: Store | None) -> Function:
-        return retries.call(lambda: make_function(session, request, masker, score, model, store))
-
+        prepared = prepare(session, request)
     if request.dry_run:
         with session.interruptible():
-            _print_plan(request, masker, calls)
-            _print_estimate(request, masker, score, function, calls, retries)
+            console().print("\n".join(plan_lines(prepared)), soft_wrap=True)
+            lines = ["", *estimate_lines(prepared, lambda: prepared.loaded(session))]
+            console().print("\n".join(lines), soft_wrap=True)
         return
-    explanation = _explain(session, request, function, retries)
+    explanation = _explain(session, prepared)
     with session.interruptible():
         deliver(session, explanation, request.shown)
 
@@ -89,6 +132,10 @@ def run(session: Session, request: Request) -> None:
 def _check(request: Request, masker: AnyMasker) -> int:
     """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
     _check_files(request)
+    if (request.limits or request.faults) and request.zoom is not None:
+        raise ArgumentError(
+            "limits such as --max-calls, --max-gaps and --timeout do not go with --zoom"
+        )
     n = masker.n_features
     if request.zoom is None:
         request.shown.check(n)
@@ -107,8 +154,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
 
 
 def _check_files(request: Request) -> None:
-    if request.retries < 0:
-        raise ArgumentError(f"--retries {request.retries} is negative; give 0 or more")
+    check_retries(request.retries)
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     files = {"--out": request.shown.out, "--html": request.shown.html, "--store": request.store}
@@ -125,8 +171,9 @@ def _check_files(request: Request) -> None:
             raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
 
 
-def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
-    show = console()
+def plan_lines(prepared: Prepared) -> list[str]:
+    """What a call will do: its units, its calls and its prompt."""
+    request, masker, calls = prepared.request, prepared.masker, prepared.calls
     operator = masker.operator_name
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
@@ -158,7 +205,7 @@ def _print_plan(request: Request, masker: AnyMasker, calls: int) -> None:
     for message in messages:
         if message.as_text:
             lines += [f"[{message.role}]", facts.visible(message.as_text)]
-    show.print("\n".join(lines), soft_wrap=True)
+    return lines
 
 
 def _counted_units(masker: AnyMasker) -> str:
@@ -169,37 +216,28 @@ def _counted_units(masker: AnyMasker) -> str:
     return counted(masker.n_features, noun)
 
 
-def _print_estimate(
-    request: Request,
-    masker: AnyMasker,
-    score: "Score",
-    function: Callable[[Store | None], Function],
-    calls: int,
-    retries: Retries,
-) -> None:
+def estimate_lines(prepared: Prepared, function: Callable[[], Function]) -> list[str]:
+    """What a call will cost, from a few calls where the model is on this machine."""
+    request, masker, calls = prepared.request, prepared.masker, prepared.calls
     from spex.cli.estimating import estimate, guess, unavailable
 
     lines = []
     reason = unavailable(model_name(request))
     if reason is None:
         try:
-            lines = retries.call(lambda: estimate(function(None), calls))
+            lines = prepared.retries.call(lambda: estimate(function(), calls))
         except (BackendError, MissingExtraError) as error:
             reason = str(error)
     if reason is not None:
         lines = [f"Tokens and time are unknown: {reason}"]
     if model_name(request).startswith("openai:") and not isinstance(masker, Table):
         price = None if request.price is None else parse_price(request.price)
-        lines += guess(masker, score, calls, price)
-    console().print("\n".join(["", *lines]), soft_wrap=True)
+        lines += guess(masker, prepared.score, calls, price)
+    return lines
 
 
-def _explain(
-    session: Session,
-    request: Request,
-    function: Callable[[Store | None], Function],
-    retries: Retries,
-) -> Result:
+def _explain(session: Session, prepared: Prepared) -> Result:
+    request, retries = prepared.request, prepared.retries
     done, waited = 0, False
     with ExitStack() as stack:
         place = ""
@@ -221,14 +259,11 @@ def _explain(
         store = stack.enter_context(open_store(session, request, give_up))
         if store is not None:
             place = str(store.path)
-        source = function(store)
-        if store is not None and source.identities is None:
-            if request.store is not None:
-                raise ArgumentError(f"--store: {UNNAMED}; set it, or leave --store out")
-            session.notice(f"evaluations are not kept: {UNNAMED}")
-            store, place = None, ""
+        source = prepared.function(session, store)
+        store = usable_store(session, request, source, store)
+        place = place if store is not None else ""
         visible = sys.stderr.isatty() and not session.quiet
-        show = stack.enter_context(reporter(visible))
+        show = stack.enter_context(reporter(not session.quiet, session.notice, visible))
 
         def count_and_show(state: Progress) -> None:
             nonlocal done, waited
@@ -238,7 +273,14 @@ def _explain(
                 waited = True
             show(state)
 
-        explanation = _computed(Retrying(source, retries), request, store, count_and_show)
+        # With faults to be borne, an error costs one batch, and is retried there.
+        retried = is_own(request) and request.faults is None
+        asked: ValueSource = Retrying(source, retries) if retried else source
+        if request.limits:
+            asked = Limited(asked, Ledger(request.limits))
+        explanation = _computed(asked, request, store, count_and_show)
+    if isinstance(source, Deferred) and not source.is_loaded:
+        session.notice("all values were in the store; the model was not loaded")
     if retries.count:
         session.notice(
             f"the function raised an error {counted(retries.count, 'time')} and was asked again"
@@ -249,6 +291,22 @@ def _explain(
     # `spex sets` asks again for one explanation; one on two levels has two sources.
     options = request.to_json() if request.zoom is None else None
     return with_command(explanation, session.command, options)
+
+
+def usable_store(
+    session: Session, request: Request, source: ValueSource, store: Store | None
+) -> Store | None:
+    """The store, or None where values of this function cannot be kept.
+
+    Raises:
+        ArgumentError: they cannot, and the request names a store.
+    """
+    if store is None or source.identities is not None:
+        return store
+    if request.store is not None:
+        raise ArgumentError(f"--store: {UNNAMED}; set it, or leave --store out")
+    session.notice(f"evaluations are not kept: {UNNAMED}")
+    return None
 
 
 def _computed(
@@ -269,7 +327,7 @@ def _computed(
         )
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
-        evaluate(run, source, store, progress)
+        stopped, n_gaps = until_limit(run, source, store, progress, request.faults)
     except StoreError as error:
         # The store lacks the values that just came; the explanation of what there is has them.
         out = request.shown.out
@@ -277,8 +335,9 @@ def _computed(
             raise
         result(run, source, forecast=False).save(out)
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
-    variance = noise(run, source, store)
-    return result(run, source, forecast=True, variance=variance)
+    variance = noise(run, source, store) if stopped is None else None
+    found = result(run, source, forecast=stopped is None, variance=variance)
+    return noted(found, stopped, n_gaps, run)
 
 
 def server_cost(usage: "Usage") -> str:

@@ -277,7 +277,8 @@ def _check_change(explanation: Explanation, ends: list[float], wanted: Wanted) -
     option = option if wanted.change_by is None else "--change-by: "
     try:
         whole, nothing = ends
-        change_goal(explanation.context.score, whole, nothing, wanted.change_to, wanted.change_by)
+        flip = explanation.context.score_threshold
+        change_goal(flip, whole, nothing, wanted.change_to, wanted.change_by)
     except ArgumentError as error:
         raise ArgumentError(f"{option}{error}") from None
 
@@ -287,7 +288,8 @@ def _is_beyond(explanation: Explanation, ends: list[float], wanted: Wanted) -> b
     if wanted.keep is not None or wanted.change_to is None:
         return False
     whole, nothing = ends
-    return answer_side(explanation.context.score, whole, nothing) * (wanted.change_to - whole) > 0
+    side = answer_side(explanation.context.score_threshold, whole, nothing)
+    return side * (wanted.change_to - whole) > 0
 
 
 def _sufficient(

@@ -1,14 +1,17 @@
 """The value function of a call of `spex explain`: its input, its model and its score together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from spex.cli.inputs import AnyMasker
+from spex.cli.request import parse_price
 from spex.errors import ArgumentError
 from spex.inputs.image import Image
 from spex.inputs.table import Table
 from spex.models import efficientnet
 from spex.models.function import import_function
-from spex.values.predict_function import LARGEST, PredictFunction
+from spex.values.predict_function import LARGEST, OutputError, PredictFunction
 from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
@@ -84,16 +87,41 @@ def _class_number(answer: str | None) -> int | None:
     return int(answer)
 
 
-def check_price(request: "Request") -> None:
-    """Refuse a price that cannot be read, or of a model that is on no server.
+def price_of(price: str | None, model: str) -> tuple[float, float] | None:
+    """What `--price` says of a model: dollars per million tokens read and written.
 
     Raises:
-        ArgumentError: it is wrong.
+        ArgumentError: it cannot be read, or the model is on no server.
     """
-    if "price" in request.model_options and not model_name(request).startswith("openai:"):
-        raise ArgumentError(
-            f"--price: {model_name(request)} is on no server; only openai:MODEL@BASE_URL has one"
-        )
+    if price is None:
+        return None
+    read = parse_price(price)
+    if not model.startswith("openai:"):
+        raise ArgumentError(f"--price: {model} is on no server; only openai:MODEL@BASE_URL has one")
+    return read
+
+
+def check_retries(retries: int) -> None:
+    """Refuse a number of `--retries` below 0.
+
+    Raises:
+        ArgumentError: it is.
+    """
+    if retries < 0:
+        raise ArgumentError(f"--retries {retries} is negative; give 0 or more")
+
+
+@contextmanager
+def naming_answer() -> Iterator[None]:
+    """Name `--answer`, which was typed, where an output of a function is refused.
+
+    Raises:
+        ArgumentError: it was.
+    """
+    try:
+        yield
+    except OutputError as error:
+        raise ArgumentError(f"--answer {error.reason}") from None
 
 
 def load_model(session: "Session", request: "Request") -> "LanguageModel":
@@ -119,12 +147,10 @@ def make_function(
     name, answer = model_name(request), request.answer
     if name == efficientnet.NAME:
         session.notice(f"loading the model {name}")
-        names = [f"log P(class {number})" for number in range(efficientnet.N_CLASSES)]
         number = _class_number(answer)
         chosen = LARGEST if number is None else number
-        return PredictFunction(
-            masker, efficientnet.EfficientNetLite0(), chosen, names=names, store=store
-        )
+        classify, names = efficientnet.EfficientNetLite0(), efficientnet.CLASS_NAMES
+        return PredictFunction(masker, classify, chosen, names=names, store=store)
     if name.startswith(_PREDICT):
         predict = import_function(name.removeprefix(_PREDICT))
         if request.store is not None and not isinstance(getattr(predict, "identity", None), str):
@@ -132,7 +158,8 @@ def make_function(
                 f"--store: {UNNAMED}; set it, or leave --store out"
             )
         output = LARGEST if answer is None else answer
-        return PredictFunction(masker, predict, output, store=store)
+        with naming_answer():
+            return PredictFunction(masker, predict, output, store=store)
     if isinstance(masker, Table):
         raise AssertionError("check_function refuses it")
     return ValueFunction(masker, model or load_model(session, request), score, store=store)

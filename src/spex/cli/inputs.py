@@ -50,8 +50,8 @@ def sources(request: "Request") -> dict[str, str]:
     given = {option: file for option, file in files.items() if file is not None}
     if len(given) != 1 and set(given) != {"--text", "--image"}:
         raise ArgumentError(
-            "give exactly one of --text, --documents, --messages, --image and --table, or --image "
-            "with --text"
+            "give exactly one of --text, --documents, --messages, --image, --table and --data, or "
+            "--image with --text"
         )
     if request.question is not None and "--documents" not in given:
         raise ArgumentError("--question: is about --documents; write it into --prompt")

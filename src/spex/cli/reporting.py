@@ -1,26 +1,53 @@
-"""`spex report`: show a saved explanation."""
+"""`spex report` and `spex compare`: show a saved explanation, or how two differ."""
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
-from spex.cli.session import Session, check_distinct, check_output
+from spex.cli.session import Session, check_distinct, check_output, console
 from spex.cli.showing import load, print_result, write_page
+from spex.comparison.comparing import compare
+from spex.comparison.results import Comparison
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
-from spex.files import write_bytes
+from spex.explanations import Explanations
+from spex.files import write_bytes, write_text
+from spex.plots import check_kind
 
 _DOTS_PER_INCH = 200
+_ROWS = 15
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is drawn, and where it goes.
+
+    Args:
+        kind: The plot, as in `spex.Explanation.plot`.
+        png: A file of pixels.
+        svg: A file of vectors.
+    """
+
+    kind: str
+    png: Path | None
+    svg: Path | None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that are wanted, by format."""
+        both = {"png": self.png, "svg": self.svg}
+        return {name: path for name, path in both.items() if path is not None}
 
 
 def run(
     session: Session,
     path: Path,
     html: Path | None,
-    png: Path | None,
+    drawn: Drawn,
     index: str | None,
     order: int | None,
-    top: int,
+    top: int | None,
 ) -> None:
     """Do what `spex report` was asked for.
 
@@ -30,32 +57,107 @@ def run(
         MissingExtraError: a picture is wanted and matplotlib is not installed.
     """
     with session.interruptible():
-        for output, option in ((html, "--html"), (png, "--png")):
+        check_kind(drawn.kind)
+        pictures = drawn.files
+        if drawn.kind != "bar" and not pictures:
+            raise ArgumentError(f"--plot {drawn.kind}: name a file with --png or --svg")
+        for output, option in ((html, "--html"), (drawn.png, "--png"), (drawn.svg, "--svg")):
             if output is None:
                 continue
             check_output(output, option)
             if output.resolve() == path.resolve():
                 raise ArgumentError(f"{option} {output}: is the explanation itself")
-        check_distinct("--html", html, "--png", png)
+        check_distinct("--html", html, "--png", drawn.png)
+        check_distinct("--html", html, "--svg", drawn.svg)
+        check_distinct("--png", drawn.png, "--svg", drawn.svg)
         explanation = load(path)
-        if png is not None and not isinstance(explanation, Explanation):
-            raise ArgumentError(f"--png: {path} holds several explanations; use --html")
+        if pictures and not isinstance(explanation, Explanation):
+            raise ArgumentError(f"--{min(pictures)}: {path} holds several explanations; use --html")
         if html is not None:
             write_page(session, explanation, html, index, order)
-        if png is not None and isinstance(explanation, Explanation):
-            _draw(explanation, png, index, order, top)
-            session.notice(f"wrote {png}")
-        if html is None and png is None:
-            print_result(explanation, index, order, top)
+        if isinstance(explanation, Explanation):
+            for kind, picture in pictures.items():
+                _draw(explanation, drawn.kind, kind, picture, index, order, top)
+                session.notice(f"wrote {picture}")
+        if html is None and not pictures:
+            print_result(explanation, index, order, _ROWS if top is None else top)
 
 
 def _draw(
-    explanation: Explanation, path: Path, index: str | None, order: int | None, top: int
+    explanation: Explanation,
+    kind: str,
+    file_format: str,
+    path: Path,
+    index: str | None,
+    order: int | None,
+    top: int | None,
 ) -> None:
-    figure = explanation.plot(index, order, top)
+    figure = explanation.plot(index, order, top, kind=kind)
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        # The font has no glyph for some scripts and emoji: boxes, not a page of warnings.
+        # Where no font has a glyph: boxes, not a page of warnings.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(picture, format="png", dpi=_DOTS_PER_INCH)
+        figure.savefig(picture, format=file_format, dpi=_DOTS_PER_INCH)
     write_bytes(path, picture.getvalue())
+
+
+def compare_files(
+    session: Session,
+    first: Path,
+    second: Path,
+    html: Path | None,
+    index: str | None,
+    order: int | None,
+    top: int,
+) -> None:
+    """Do what `spex compare` was asked for.
+
+    Raises:
+        FileFormatError: a file cannot be read as an explanation.
+        ArgumentError: nothing matches, an option is wrong, or the page cannot be written.
+    """
+    from spex.report.compared import pages, view
+    from spex.report.html import render_pages
+
+    if top < 0:
+        raise ArgumentError(f"--top {top} is negative; give 0 or more rows")
+    with session.interruptible():
+        if html is not None:
+            check_output(html, "--html")
+            if html.resolve() in (first.resolve(), second.resolve()):
+                raise ArgumentError(f"--html {html}: is one of the explanations")
+        found = _compared(first, second, index, order)
+        if html is not None:
+            versions = sorted(
+                {each.first.version for each in found} | {each.second.version for each in found}
+            )
+            shown = [page for each in found for page in pages(each)]
+            write_text(html, render_pages(shown, versions, one_at_a_time=True))
+            session.notice(f"wrote {html}")
+        for each in found:
+            console().print(view(each, top))
+
+
+def _compared(first: Path, second: Path, index: str | None, order: int | None) -> list[Comparison]:
+    paths = (first, second)
+    names = [path.stem for path in paths]
+    if names[0] == names[1]:
+        names = [str(path) for path in paths]
+    a, b = (load(path) for path in paths)
+    if isinstance(a, Explanation) and isinstance(b, Explanation):
+        return [compare(a, b, index, order, names)]
+    if not isinstance(a, Explanations) or not isinstance(b, Explanations):
+        raise ArgumentError(
+            f"{first} and {second} are of different kinds (one explanation, several outputs, or a "
+            "zoom); compare two explanations, or two files of several outputs"
+        )
+    shared = [name for name in a.outputs if name in b.outputs]
+    if not shared:
+        raise ArgumentError(
+            f"{first} has the outputs {', '.join(a.outputs)} and {second} "
+            f"{', '.join(b.outputs)}: no name is in both"
+        )
+    return [
+        compare(a[name], b[name], index, order, [f"{names[0]}: {name}", f"{names[1]}: {name}"])
+        for name in shared
+    ]

@@ -11,9 +11,14 @@ from spex.cli.showing import Shown
 from spex.errors import ArgumentError, FileFormatError
 from spex.saving import REMEDY
 from spex.settings import Settings
+from spex.values.faults import Faults
+from spex.values.limits import Limits
 from spex.wording import shorten
 
-_OF_ONE_CALL = ("dry_run", "shown")
+_OF_ONE_CALL: dict[str, Any] = {
+    "dry_run": False, "shown": None, "max_calls": None, "max_tokens": None, "max_seconds": None,
+    "max_cost": None, "max_gaps": 0.0, "timeout": None,
+}  # fmt: skip
 # Of the fields, as they are annotated: the type in JSON, and whether it may be missing.
 _KINDS: dict[Any, tuple[type, bool]] = {
     str: (str, False),
@@ -37,6 +42,7 @@ class Request:
     messages: str | None
     image: str | None
     table: str | None
+    data: str | None
     missing: tuple[str, ...]
     group: tuple[str, ...]
     prompt: str | None
@@ -67,6 +73,12 @@ class Request:
     retries: int
     dry_run: bool
     shown: Shown
+    max_calls: int | None
+    max_tokens: int | None
+    max_seconds: float | None
+    max_cost: float | None
+    max_gaps: float
+    timeout: float | None
 
     @classmethod
     def of(cls, options: Mapping[str, Any], shown: Shown) -> "Request":
@@ -93,7 +105,7 @@ class Request:
         Raises:
             FileFormatError: it is something else.
         """
-        options: dict[str, Any] = {"dry_run": False}
+        options: dict[str, Any] = dict(_OF_ONE_CALL)
         for one in fields(cls):
             if one.name in _OF_ONE_CALL:
                 continue
@@ -117,6 +129,34 @@ class Request:
         if self.chat_template_kwargs is not None:
             given["chat_template_kwargs"] = parse_variables(self.chat_template_kwargs)
         return given if self.price is None else {**given, "price": parse_price(self.price)}
+
+    @property
+    def limits(self) -> Limits:
+        """What the call may cost.
+
+        Raises:
+            ArgumentError: a limit is no positive number.
+        """
+        try:
+            return Limits(self.max_calls, self.max_tokens, self.max_seconds, self.max_cost)
+        except ArgumentError as error:  # it begins with the name of the limit
+            raise ArgumentError(f"--max-{error}") from None
+
+    @property
+    def faults(self) -> Faults | None:
+        """What is borne of a model that fails; None for nothing.
+
+        Raises:
+            ArgumentError: --max-gaps or --timeout is wrong.
+        """
+        if not self.max_gaps and self.timeout is None:
+            return None
+        try:
+            return Faults(self.retries, self.max_gaps, self.timeout)
+        except ArgumentError as error:  # it begins with the name
+            option = {"gaps": "--max-gaps", "timeout": "--timeout"}
+            name, _, rest = str(error).partition("=")
+            raise ArgumentError(f"{option.get(name, name)}={rest}") from None
 
     def settings(self, n_features: int) -> Settings:
         """The settings of a run over so many features, checked.

@@ -50,6 +50,11 @@ class Session:
         self.quiet = False
 
     @property
+    def has_own_loader(self) -> bool:
+        """Whether models are loaded by another function than `spex.models.load`."""
+        return self._load is not None
+
+    @property
     def command(self) -> str:
         """The command line of this call, quoted for a shell."""
         return shlex.join(["spex", *self._arguments])

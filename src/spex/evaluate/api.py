@@ -1,6 +1,8 @@
 """The measures as functions, for value functions of one's own."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -85,90 +87,62 @@ def _several(name: str, value: Numbers) -> tuple[int, ...]:
         return (value,)  # type: ignore[return-value]
 
 
-def faithfulness(
-    f: Any,
-    features: int | Sequence[str] | None = None,
-    methods: Names = "auto",
-    budgets: Numbers = 1000,
-    seeds: Numbers = 0,
-    *,
-    test_masks: int = 1000,
-    distribution: str = "uniform",
-    store: str | Path | None = None,
-    out: str | Path | None = None,
-    jobs: int = 1,
-) -> Results:
-    """R2 and LDS on fresh masks; see `measured` for what is not in `Faithfulness`."""
-    measure = Faithfulness(test_masks, distribution)
-    return measured(measure, f, features, methods, budgets, seeds, store=store, out=out, jobs=jobs)
+def _measures(make: Callable[..., Measure]) -> Callable[..., Results]:
+    """From the options of a measure to the function that takes those of `measured` as well."""
+    _, *shared = inspect.signature(measured).parameters.values()
+    own = [
+        one.replace(kind=one.KEYWORD_ONLY) for one in inspect.signature(make).parameters.values()
+    ]
+    positional = [one for one in shared if one.kind is one.POSITIONAL_OR_KEYWORD]
+    signature = inspect.Signature(
+        [*positional, *own, *shared[len(positional) :]], return_annotation=Results
+    )
+
+    @wraps(make)
+    def function(*args: Any, **options: Any) -> Results:
+        try:
+            given = signature.bind(*args, **options).arguments
+        except TypeError as error:
+            raise TypeError(f"{make.__name__}() {error}") from None
+        of_measure = {one.name: given.pop(one.name) for one in own if one.name in given}
+        return measured(make(**of_measure), **given)
+
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__annotations__ = {
+        **{one.name: one.annotation for one in signature.parameters.values()},
+        "return": Results,
+    }
+    return function
 
 
-def removal(
-    f: Any,
-    features: int | Sequence[str] | None = None,
-    methods: Names = "auto",
-    budgets: Numbers = 1000,
-    seeds: Numbers = 0,
-    *,
-    r: int = 10,
-    store: str | Path | None = None,
-    out: str | Path | None = None,
-    jobs: int = 1,
-) -> Results:
+@_measures
+def faithfulness(test_masks: int = 1000, distribution: str = "uniform") -> Measure:
+    """R2 and LDS on fresh masks; see `Faithfulness` and `measured`."""
+    return Faithfulness(test_masks, distribution)
+
+
+@_measures
+def removal(r: int = 10) -> Measure:
     """What removing the r features does that matter most; see `Removal` and `measured`."""
-    return measured(
-        Removal(r), f, features, methods, budgets, seeds, store=store, out=out, jobs=jobs
-    )
+    return Removal(r)
 
 
-def recovery(
-    items: Sequence[Item],
-    methods: Names = "auto",
-    budgets: Numbers = 1000,
-    seeds: Numbers = 0,
-    *,
-    r: int = 10,
-    store: str | Path | None = None,
-    out: str | Path | None = None,
-    jobs: int = 1,
-) -> Results:
-    """Whether interactions consist of annotated features; see `Recovery` and `measured`."""
-    return measured(
-        Recovery(r), items, None, methods, budgets, seeds, store=store, out=out, jobs=jobs
-    )
+@_measures
+def recovery(r: int = 10) -> Measure:
+    """Whether interactions consist of annotated features; see `Recovery` and `measured`.
+
+    Annotations come with items of `spex.evaluate.read_items`.
+    """
+    return Recovery(r)
 
 
-def pairs(
-    f: Any,
-    features: int | Sequence[str] | None = None,
-    methods: Names = "auto",
-    budgets: Numbers = 1000,
-    seeds: Numbers = 0,
-    *,
-    random_bases: int = 0,
-    store: str | Path | None = None,
-    out: str | Path | None = None,
-    jobs: int = 1,
-) -> Results:
+@_measures
+def pairs(random_bases: int = 0) -> Measure:
     """Every single and pair effect, measured; see `Pairs` and `measured`."""
-    return measured(
-        Pairs(random_bases), f, features, methods, budgets, seeds, store=store, out=out, jobs=jobs
-    )
+    return Pairs(random_bases)
 
 
-def curves(
-    f: Any,
-    features: int | Sequence[str] | None = None,
-    methods: Names = "auto",
-    budgets: Numbers = 1000,
-    seeds: Numbers = 0,
-    *,
-    sanity: bool = False,
-    store: str | Path | None = None,
-    out: str | Path | None = None,
-    jobs: int = 1,
-) -> Results:
+@_measures
+def curves(sanity: bool = False) -> Measure:
     """Deletion, insertion, soft measures, stability and sanity; see `Curves` and `measured`."""
-    return measured(
-        Curves(sanity), f, features, methods, budgets, seeds, store=store, out=out, jobs=jobs
-    )
+    return Curves(sanity)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from spex.checks.arguments import whole_number
+from spex.checks.counting import CountedFunction
 from spex.errors import ArgumentError, BackendError, SpexError, StoreError
 from spex.evaluate.asking import Values
-from spex.evaluate.counting import CountedFunction
 from spex.evaluate.gradients import OfModel
 from spex.evaluate.items import Item
 from spex.evaluate.measures.measure import Cell, Measure
@@ -174,8 +174,6 @@ def check_sources(experiment: Experiment, done: set[Key]) -> None:
                 item.make(store)
             except StoreError:
                 raise
-            except BackendError:  # such as of a server, after several tries: its cells will tell
-                return
             except Exception as error:
                 reasons.append(error)
             else:

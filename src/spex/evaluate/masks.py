@@ -4,6 +4,7 @@ import numpy as np
 
 from spex._typing import BoolArray
 from spex.errors import ArgumentError
+from spex.wording import did_you_mean
 
 UNIFORM, BY_SIZE, NEAR_FULL = "uniform", "size", "near-full"
 DISTRIBUTIONS = (UNIFORM, BY_SIZE, NEAR_FULL)
@@ -18,7 +19,10 @@ def check_distribution(name: str) -> None:
         ArgumentError: it is none.
     """
     if name not in DISTRIBUTIONS:
-        raise ArgumentError(f"distribution {name!r} is unknown; use {', '.join(DISTRIBUTIONS)}")
+        close = did_you_mean(name, DISTRIBUTIONS)
+        raise ArgumentError(
+            f"distribution {name!r} is unknown{close}; use {', '.join(DISTRIBUTIONS)}"
+        )
 
 
 def fresh_masks(

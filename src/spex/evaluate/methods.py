@@ -1,6 +1,5 @@
 """The methods of attribution by name, those of spex and those of other packages."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from spex.evaluate.baselines.baseline import Baseline
 from spex.evaluate.gradients import GRADIENTS, OfModel
 from spex.evaluate.method import Method
 from spex.evaluate.ours import OURS, Explained
+from spex.wording import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,9 +65,8 @@ def methods_named(names: str | Sequence[str]) -> list[Method | OfModel]:
         raise ArgumentError(f"no method is named; choose from {', '.join(known)}")
     for name in wanted:
         if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ArgumentError(f"no method {name!r}; {hint}choose from {', '.join(known)}")
+            close = did_you_mean(name, known)
+            raise ArgumentError(f"no method {name!r}{close}; choose from {', '.join(known)}")
         if wanted.count(name) > 1:
             raise ArgumentError(f"method {name!r} is named twice")
     return [known[name] for name in wanted]

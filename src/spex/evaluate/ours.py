@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from spex._typing import BoolArray, FloatArray
+from spex.checks.counting import CountedFunction
 from spex.errors import ArgumentError
-from spex.evaluate.counting import CountedFunction, own_randomness
+from spex.evaluate.drawing import own_randomness
 from spex.evaluate.method import Attribution, RefusedError, ValueFunctionOnMasks
 from spex.explaining import explain
 from spex.prior import NO_PRIOR, Prior
@@ -70,29 +70,14 @@ class Explained:
         )
 
 
-class _WithPrior:
+class _WithPrior(CountedFunction):
     """A counted function from which `spex.explain` reads a prior."""
 
     def __init__(
         self, function: ValueFunctionOnMasks, n_features: int, budget: int, prior: Prior
     ) -> None:
-        self._counted = CountedFunction(function, n_features, budget)
+        super().__init__(function, n_features, budget)
         self.prior = prior
-
-    def __call__(self, masks: BoolArray) -> FloatArray:
-        return self._counted(masks)
-
-    @property
-    def n_evaluations(self) -> int:
-        return self._counted.n_evaluations
-
-    @property
-    def n_asked(self) -> int:
-        return self._counted.n_asked
-
-    @property
-    def seconds_outside(self) -> float:
-        return self._counted.seconds_outside
 
 
 OURS: tuple[Explained, ...] = (

@@ -31,6 +31,13 @@ class Spectrum:
         n_features: n, the number of features.
         support: (k, n_words) uint64, the frequencies, packed and pairwise different.
         coefficients: (k,) float64, F at each of them, in the unit of the value function.
+
+    Example:
+        >>> import numpy as np
+        >>> import spex
+        >>> spectrum = spex.Spectrum.from_mapping({(): 1.0, (0, 2): 0.5}, n_features=3)
+        >>> spectrum.predict(np.array([[True, True, True], [True, True, False]])).tolist()
+        [1.5, 0.5]
     """
 
     n_features: int

@@ -30,6 +30,12 @@ class Composite:
 
     Raises:
         ArgumentError: there are fewer than two maskers, or they cannot be combined.
+
+    Example:
+        >>> import spex
+        >>> both = spex.Composite(spex.Text("Is it old?"), spex.Text("It was built in 1642."))
+        >>> both.n_features
+        8
     """
 
     def __init__(self, *maskers: Any) -> None:

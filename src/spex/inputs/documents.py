@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from spex.checks.arguments import real_number
 from spex.errors import ArgumentError
 from spex.inputs.parts import TextPart
 from spex.inputs.segmentation import Span, Tokenizer
@@ -35,11 +36,13 @@ class Document:
         text: its text.
         title: its title, a single line; None for none.
         sentences: its sentences, if known; joined, they are the text.
+        score: what retrieval gave it, for reports; None where it is not known.
     """
 
     text: str
     title: str | None = None
     sentences: tuple[str, ...] | None = None
+    score: float | None = None
 
     @property
     def whole(self) -> str:
@@ -53,8 +56,9 @@ class Documents(TemplateMasker):
 
     Args:
         documents: each a text, a pair (title, text), or a mapping with the key "text" and
-            optionally "title". A text may be a list of sentences, which are joined without a
-            separator; unit "sentence" then takes these.
+            optionally "title" and "score", what retrieval gave it, which reports show. A text may
+            be a list of sentences, which are joined without a separator; unit "sentence" then takes
+            these.
         question: put where the prompt says "{question}".
         unit: "document", or a unit inside each text: "sentence", "word" and the other units of
             `Text`.
@@ -72,6 +76,14 @@ class Documents(TemplateMasker):
     Raises:
         ArgumentError: an argument is wrong, or there are fewer than two units.
         MissingExtraError: a library that the unit needs is not installed.
+
+    Example:
+        >>> import spex
+        >>> documents = spex.Documents([("Harbour", "1642."), ("School", "Old.")])
+        >>> documents.n_features
+        2
+        >>> "Harbour" in documents.render([False, True]).text
+        False
     """
 
     whole_unit = _DOCUMENT
@@ -126,7 +138,7 @@ class Documents(TemplateMasker):
             # A title that belongs to the unit is the heading; the text shows the unit.
             unit = ((document.text, number),)
             pieces = unit if self._units_have_titles else masked.pieces
-            parts.append(TextPart(pieces, document.title))
+            parts.append(TextPart(pieces, document.title, document.score))
         return tuple(parts)
 
     def _join(self, masked: list[str]) -> str:
@@ -192,18 +204,20 @@ def _parse(documents: object) -> tuple[Document, ...]:
 def _parse_one(document: object, number: int) -> Document:
     name = f"document {number}"
     title: object = None
+    score: object = None
     text = document
     if isinstance(document, Document):
-        title = document.title
+        title, score = document.title, document.score
         text = document.text if document.sentences is None else document.sentences
     elif isinstance(document, Mapping):
-        if unknown := set(document) - {"title", "text"}:
+        if unknown := set(document) - {"title", "text", "score"}:
             raise ArgumentError(
-                f"{name} has the unknown key {min(map(repr, unknown))}; use 'title' and 'text'"
+                f"{name} has the unknown key {min(map(repr, unknown))}; use 'title' and 'text', "
+                "and 'score' if retrieval gave one"
             )
         if "text" not in document:
             raise ArgumentError(f"{name} has no key 'text'")
-        title, text = document.get("title"), document["text"]
+        title, text, score = document.get("title"), document["text"], document.get("score")
     elif isinstance(document, Sequence) and not isinstance(document, str | bytes):
         if len(document) != 2:
             raise ArgumentError(f"{name} is a sequence of {len(document)}; give (title, text)")
@@ -223,7 +237,8 @@ def _parse_one(document: object, number: int) -> Document:
     if not text.strip():
         raise ArgumentError(f"{name} is empty; leave it out")
     check_encodable(text, name)
-    return Document(text, title, sentences)
+    known = None if score is None else real_number(f"the score of {name}", score, "a number")
+    return Document(text, title, sentences, known)
 
 
 def _sentence_spans(sentences: Sequence[str]) -> list[Span]:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,8 +33,9 @@ from spex.inputs.pixels import (
 from spex.inputs.templates import check_encodable, check_system
 from spex.models.protocol import Message, Prompt
 from spex.prior import NO_PRIOR
-from spex.wording import shorten
+from spex.wording import did_you_mean, shorten
 
+_OPERATORS = ("mean", "grey", "blur", "inpaint")
 _GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")
 _SUPERPIXELS = re.compile(r"superpixels:([0-9]+)")
 _BLUR = re.compile(r"blur:([0-9]+(?:\.[0-9]+)?)")
@@ -79,6 +80,13 @@ class Image:
         ArgumentError: an argument is wrong, the file is no picture, or there are fewer than two
             regions.
         MissingExtraError: Pillow or scikit-image is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> import spex
+        >>> picture = spex.Image(np.zeros((40, 60, 3), dtype=np.uint8), unit="grid:3x2")
+        >>> picture.n_features, picture.features[0]
+        (6, 'row 1, column 1')
     """
 
     image: Any
@@ -283,15 +291,28 @@ class Image:
         }
 
 
+def check_names(units: Sequence[str], operators: Sequence[str]) -> None:
+    """Refuse units and operators that there are not, without a picture.
+
+    Raises:
+        ArgumentError: a name is not known.
+    """
+    for unit in units:
+        _parse_unit(unit)
+    for operator in operators:
+        _parse_operator(operator)
+
+
 def _parse_operator(operator: object) -> tuple[str, float | None]:
-    if operator in ("mean", "grey", "blur", "inpaint"):
+    if operator in _OPERATORS:
         return str(operator), None
     if isinstance(operator, str) and (blur := _BLUR.fullmatch(operator)):
         if (sigma := float(blur[1])) >= _LEAST_SIGMA:
             return "blur", sigma
+    close = did_you_mean(operator, _OPERATORS)
     raise ArgumentError(
-        f"operator={operator!r} is unknown; use 'mean', 'grey', 'blur', 'blur:SIGMA' (in pixels) "
-        "or 'inpaint'"
+        f"operator={operator!r} is unknown{close}; use 'mean', 'grey', 'blur', 'blur:SIGMA' (in "
+        "pixels) or 'inpaint'"
     )
 
 
@@ -300,8 +321,9 @@ def _parse_unit(unit: object) -> tuple[int, ...]:
     text = unit if isinstance(unit, str) else ""
     found = _GRID.fullmatch(text) or _SUPERPIXELS.fullmatch(text)
     if found is None:
+        close = did_you_mean(unit, ("grid", "superpixels"))
         raise ArgumentError(
-            f"unit={unit!r} is unknown; use 'grid:COLUMNSxROWS' such as 'grid:8x6', or "
+            f"unit={unit!r} is unknown{close}; use 'grid:COLUMNSxROWS' such as 'grid:8x6', or "
             "'superpixels:N'"
         )
     # Python refuses to read thousands of digits.

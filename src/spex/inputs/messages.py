@@ -53,6 +53,18 @@ class Messages(UnitMasker):
     Raises:
         ArgumentError: an argument is wrong, or there are fewer than two units.
         MissingExtraError: a library that the unit needs is not installed.
+
+    Example:
+        >>> import spex
+        >>> chat = spex.Messages(
+        ...     [
+        ...         {"role": "system", "content": "Be brief."},
+        ...         {"role": "user", "content": "My bell rings. My brake squeals."},
+        ...     ],
+        ...     unit="sentence",
+        ... )
+        >>> [message.as_text for message in chat.render([False, True]).messages]
+        ['Be brief.', 'My brake squeals.']
     """
 
     whole_unit = _MESSAGE

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spex.errors import ArgumentError
+from spex.wording import did_you_mean
 
 _DEFAULTS = {"mask": "[MASK]", "neutral": "something"}
 _VALID = "'delete', 'mask', 'mask:TOKEN', 'neutral' or 'neutral:TEXT'"
@@ -37,4 +38,5 @@ def parse_operator(operator: object) -> Operator:
             if replacement:
                 return Operator(f"{kind}:{replacement}", replacement)
             raise ArgumentError(f"operator={operator!r} names no text; to remove, use 'delete'")
-    raise ArgumentError(f"operator={operator!r} is unknown; use {_VALID}")
+    close = did_you_mean(operator, ("delete", *_DEFAULTS))
+    raise ArgumentError(f"operator={operator!r} is unknown{close}; use {_VALID}")

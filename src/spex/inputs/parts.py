@@ -4,6 +4,7 @@ Parts are stored in an explanation as JSON values. Each holds all that a report 
 report needs neither the model nor the input's files.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,10 +25,12 @@ class TextPart:
     Attributes:
         pieces: (string, feature number or None); they concatenate to the text.
         heading: a document's title or a turn's role; None for none.
+        score: what retrieval gave a document; None where it is not known.
     """
 
     pieces: tuple[Piece, ...]
     heading: str | None = None
+    score: float | None = None
 
     @property
     def shown(self) -> set[int]:
@@ -42,8 +45,10 @@ class TextPart:
         return replace(self, pieces=pieces)
 
     def to_json(self) -> dict[str, Any]:
-        """Keys: heading, segments."""
-        return {"heading": self.heading, "segments": [list(piece) for piece in self.pieces]}
+        """Keys: heading, segments; score where it is known."""
+        known = {} if self.score is None else {"score": self.score}
+        segments = [list(piece) for piece in self.pieces]
+        return {"heading": self.heading, "segments": segments, **known}
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def _part(content: dict[str, Any], n_features: int) -> Part:
             (_string(text), _feature_or_none(number, n_features))
             for text, number in content["segments"]
         )
-        return TextPart(pieces, heading)
+        return TextPart(pieces, heading, _score(content.get("score")))
     return ImagePart(
         picture=_matching(_PICTURE, content["picture"]),
         width=_number(content["width"], _LARGEST_SIDE),
@@ -138,6 +143,14 @@ def _part(content: dict[str, Any], n_features: int) -> Part:
         ),
         heading=heading,
     )
+
+
+def _score(value: object) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError
+    return float(value)
 
 
 def _string(value: object) -> str:

@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias
 
 from spex.checks.patterns import compile_pattern, find_matches
 from spex.errors import ArgumentError, MissingExtraError
+from spex.wording import did_you_mean
 
 Span: TypeAlias = tuple[int, int]
 
@@ -91,7 +92,8 @@ def parse_unit(unit: object, also: str | None = None) -> str | re.Pattern[str]:
         if unit.startswith(REGEX_PREFIX):
             return compile_pattern(unit.removeprefix(REGEX_PREFIX), "unit")
     valid = _VALID if also is None else f"{also!r}, {_VALID}"
-    raise ArgumentError(f"unit={unit!r} is unknown; use {valid}")
+    names = [*NAMED_UNITS, "regex", *([] if also is None else [also])]
+    raise ArgumentError(f"unit={unit!r} is unknown{did_you_mean(unit, names)}; use {valid}")
 
 
 def name_of_unit(unit: str | re.Pattern[str]) -> str:

@@ -62,6 +62,14 @@ class Table:
     Raises:
         ArgumentError: an argument is wrong, two columns have one name, row and background have
             different columns, there are more than 16,384, or a column is in two groups.
+
+    Example:
+        >>> import numpy as np
+        >>> import spex
+        >>> row = spex.Table(np.array([1.0, 2.0]), background=np.array([[0.0, 0.0], [0.0, 4.0]]))
+        >>> f = spex.PredictFunction(row, lambda rows: rows.sum(axis=1))
+        >>> f([[True, True], [True, False]]).tolist()  # the second: 1 + the mean of 0 and 4
+        [3.0, 3.0]
     """
 
     row: Any

@@ -50,6 +50,14 @@ class Text(TemplateMasker):
     Raises:
         ArgumentError: an argument is wrong, or the text has fewer than two units.
         MissingExtraError: a library that the unit needs is not installed.
+
+    Example:
+        >>> import spex
+        >>> text = spex.Text("never fails to impress", prompt="Review: {input}")
+        >>> text.features
+        ('never', 'fails', 'to', 'impress')
+        >>> text.render([True, False, True, True]).text
+        'Review: never to impress'
     """
 
     text: str

@@ -32,6 +32,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from spex.errors import ArgumentError
+from spex.wording import did_you_mean
 
 
 class InteractionIndex(enum.StrEnum):
@@ -41,6 +42,12 @@ class InteractionIndex(enum.StrEnum):
     (Grabisch & Roubens 1999). K_SII: k-Shapley values (Bordt & von Luxburg 2023). STII:
     Shapley-Taylor (Sundararajan et al. 2020). FSII, FBII: Faith-Shap and Faith-Banzhaf
     (Tsai et al. 2023). MOEBIUS and FOURIER: the coefficients of the two transforms.
+
+    Example:
+        >>> import spex
+        >>> e = spex.explain(lambda masks: 1.0 * masks[:, 0], 2, budget=4)
+        >>> e.interactions(spex.InteractionIndex.SV).top(1)  # or e.interactions("SV")
+        [((0,), 1.0)]
     """
 
     SV = "SV"
@@ -67,8 +74,9 @@ class InteractionIndex(enum.StrEnum):
             found = _NAMES.get(name)
             if found is not None:
                 return found
+        close = did_you_mean(index, InteractionIndex)
         raise ArgumentError(
-            f"index={index!r} is not known; use one of {', '.join(InteractionIndex)}"
+            f"index={index!r} is not known{close}; use one of {', '.join(InteractionIndex)}"
         )
 
     @property

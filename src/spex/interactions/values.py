@@ -41,6 +41,13 @@ class InteractionValues(Mapping[Interaction, float]):
 
     Raises:
         ArgumentError: an interaction is not a sorted tuple of at most `order` different features.
+
+    Example:
+        >>> import spex
+        >>> e = spex.explain(lambda masks: 2.0 * masks[:, 0] * masks[:, 1], 3, budget=8)
+        >>> values = e.interactions("FBII", order=2)
+        >>> values[0, 1], values.interval((0, 1)), len(values)
+        (2.0, (2.0, 2.0), 1)
     """
 
     def __init__(
@@ -206,6 +213,11 @@ class InteractionValues(Mapping[Interaction, float]):
 
     def _labels(self, interaction: Interaction) -> tuple[str, ...]:
         return tuple(self._features[member] for member in interaction)
+
+    def _repr_html_(self) -> str:
+        from spex.report.notebook import values_html
+
+        return values_html(self)
 
     def __repr__(self) -> str:
         shown = self.top(10)

@@ -8,9 +8,11 @@ import numpy as np
 from spex._typing import BoolArray
 from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError
-from spex.explaining import explain
+from spex.explaining import result, run_of
 from spex.extras import require
 from spex.interactions.index import InteractionIndex
+from spex.values.evaluator import evaluate
+from spex.values.source import as_source
 
 require("shapiq", "shapiq")
 
@@ -97,5 +99,9 @@ class ShapiqApproximator(Approximator):  # type: ignore[misc] # shapiq is not re
             seed = int(self._rng.integers(1 << 32))
         of_sizes = InteractionIndex.parse(self.index).weighs_sizes
         weighting = "shapley" if of_sizes else "uniform"
-        explanation = explain(game, self.n, budget, seed=seed, weighting=weighting)
+        source = as_source(game, self.n)
+        run = run_of(source, budget, seed=seed, weighting=weighting)
+        evaluate(run, source)
+        # Interaction values have no place for a forecast, so none is computed.
+        explanation: Any = result(run, source, forecast=False)
         return explanation.to_shapiq(self.index, self.max_order)

@@ -12,14 +12,16 @@ from typing import Any
 
 from spex.errors import ArgumentError, StoreError
 from spex.evaluate.tables.lock import locked
-from spex.explaining import result, run_of
+from spex.explaining import noted, result, run_of
 from spex.many.filling import OneOfMany, fill_together
 from spex.many.items import Named, named
-from spex.many.records import OK, Journal, Record
-from spex.many.results import JOURNAL, ManyExplanations, file_of
+from spex.many.records import FAILED, OK, PARTIAL, Journal, Record, file_of
+from spex.many.results import JOURNAL, ManyExplanations
 from spex.run import Run
-from spex.settings import Settings
+from spex.settings import LEAST_BUDGET, Settings
+from spex.values.faults import Faults
 from spex.values.identity import content_identity
+from spex.values.limits import Ledger, Limited, Limits
 from spex.values.repeatability import noise
 from spex.values.source import ValueSource
 from spex.values.store import Store
@@ -61,6 +63,8 @@ def explain_many(
     out: str | Path | None = None,
     store: str | Path | Store | None = None,
     progress: Callable[[ManyProgress], None] = lambda _: None,
+    limits: Limits | None = None,
+    faults: Faults | None = None,
 ) -> ManyExplanations:
     """Explain many value functions in one run.
 
@@ -87,16 +91,30 @@ def explain_many(
         store: See `explain`; default: samples.sqlite in `out`, where there is one. Only values of
             functions with an identity are kept.
         progress: Called after every batch and item.
+        limits: Stop before one of these is exceeded by all items together (`spex.Limits`). The item
+            at work is explained by the values that it has, and called partial; the same call with
+            `out` goes on from there. With limits each item has its own batches.
+        faults: What is borne of each; see `explain`.
 
     Returns:
-        What came of each.
+        What came of each; `stopped` says which limit ended the run.
 
     Raises:
         ArgumentError: an argument is wrong, another run writes to the folder, or it cannot be
             written to.
         StoreError: the store failed.
+
+    Example:
+        >>> import spex
+        >>> texts = {"first": "not bad", "second": "not good"}
+        >>> def score(texts):
+        ...     return [1.0 * ("bad" in text) for text in texts]
+        >>> items = {name: spex.PredictFunction(spex.Text(t), score) for name, t in texts.items()}
+        >>> many = spex.explain_many(items, budget=4)
+        >>> many["first"].interactions("SV").top(1)
+        [((1,), 1.0)]
     """
-    settings = {
+    settings: dict[str, Any] = {
         "budget": budget, "method": method, "max_degree": max_degree, "seed": seed,
         "target_r2": target_r2, "weighting": weighting,
     }  # fmt: skip
@@ -115,13 +133,14 @@ def explain_many(
             store = stack.enter_context(Store(store))
         journal = Journal(None if folder is None else folder / JOURNAL)
         many = ManyExplanations(folder, journal.records)
-        work = _Work(settings, folder, store, journal, many, total, progress)
+        ledger = Ledger(limits) if limits else None
+        work = _Work(settings, folder, store, journal, many, total, progress, ledger, faults)
         fits = stack.enter_context(_Fits())
         items = named(sources)
-        while group := list(islice(items, _TOGETHER)):
+        while work.stopped is None and (group := list(islice(items, _TOGETHER))):
             work.explain(group, fits)
         fits.wait()
-    return many.of_names(work.names)
+    return many.of_names(work.names, work.stopped)
 
 
 class _Fits:
@@ -179,7 +198,11 @@ class _Work:
         many: ManyExplanations,
         total: int | None,
         progress: Callable[[ManyProgress], None],
+        ledger: Ledger | None,
+        faults: Faults | None,
     ) -> None:
+        self._ledger, self._faults = ledger, faults
+        self.stopped: str | None = None
         self._settings = settings
         self._folder = folder
         self._store = store
@@ -199,6 +222,10 @@ class _Work:
             if one.error is not None:
                 self._keep(Record.failure(one.name, one.error, one.seconds))
                 continue
+            if one.stopped is not None:
+                self.stopped = one.stopped
+                if one.run.n_told < LEAST_BUDGET:
+                    continue
             variance = noise(one.run, one.source, one.store)
             fits.add(partial(self._fit, one, variance))
         if self._store is not None:
@@ -218,8 +245,10 @@ class _Work:
                 self._tell()
                 return None
             run = self._run(source)
+            if self._ledger is not None:
+                source = Limited(source, self._ledger)
             store = None if identities is None else self._store
-            return OneOfMany(item.name, source, run, store, key, self._count)
+            return OneOfMany(item.name, source, run, store, key, self._count, self._faults)
         except (StoreError, KeyboardInterrupt):
             raise
         except Exception as error:  # whatever is wrong with one item, the others go on
@@ -240,6 +269,7 @@ class _Work:
     def _fit(self, one: OneOfMany, variance: Any) -> None:
         try:
             found = result(one.run, one.source, forecast=False, variance=variance)
+            found = noted(found, one.stopped, one.filling.n_gaps, one.run)
         except Exception as error:
             self._keep(Record.failure(one.name, error, one.seconds))
             return
@@ -249,7 +279,8 @@ class _Work:
             found.save(self._folder / file)
         else:
             self._many.hold(one.name, found)
-        self._keep(Record.of(one.name, one.key, found, file, one.seconds))
+        status = OK if one.stopped is None else PARTIAL
+        self._keep(Record.of(one.name, one.key, found, file, one.seconds, status))
 
     def _keep(self, record: Record) -> None:
         with self._lock:
@@ -264,6 +295,6 @@ class _Work:
     def _tell(self) -> None:
         with self._lock:
             statuses = list(self._statuses.values())
-        done = statuses.count(OK)
-        failed = len(statuses) - done
+        failed = statuses.count(FAILED)
+        done = len(statuses) - failed
         self._progress(ManyProgress(done, failed, self._total, self._evaluations))

@@ -8,6 +8,8 @@ from spex._typing import BoolArray
 from spex.errors import StoreError
 from spex.run import Run
 from spex.values.evaluator import Filling, Progress
+from spex.values.faults import Faults
+from spex.values.limits import LimitReached
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.values.value_function import ValueFunction, stream_together
@@ -23,9 +25,11 @@ class OneOfMany:
         store: Where they are kept; None for nowhere.
         key: See `Record.key`.
         count: Told how many values have come.
+        faults: What is borne of the source.
 
     Attributes:
         error: Why it failed; None if it did not.
+        stopped: Which limit stopped it; None if none did.
         is_alone: Whether its prompts go without those of others.
     """
 
@@ -37,13 +41,15 @@ class OneOfMany:
         store: Store | None,
         key: str | None,
         count: Callable[[int], None],
+        faults: Faults | None = None,
     ) -> None:
         self.name, self.source, self.run, self.store, self.key = name, source, run, store, key
         self.error: Exception | None = None
+        self.stopped: str | None = None
         self.is_alone = False
         self._count, self._counted = count, 0
         self._began = time.monotonic()
-        self.filling = Filling(run, source, store, self._progress)
+        self.filling = Filling(run, source, store, self._progress, faults, run.skip)
 
     @property
     def seconds(self) -> float:
@@ -56,6 +62,13 @@ class OneOfMany:
         if self.is_alone or not isinstance(self.source, ValueFunction):
             return None
         return self.source.shared_call
+
+    def failed(self, error: Exception) -> None:
+        """Take an error of the source, which may be borne."""
+        try:
+            self.filling.failed(error)
+        except Exception as raised:
+            self.error = raised
 
     def _progress(self, state: Progress) -> None:
         if state.done > self._counted:
@@ -89,7 +102,7 @@ def fill_together(items: Sequence[OneOfMany]) -> Iterator[OneOfMany]:
 
 def _wanted(item: OneOfMany) -> BoolArray | None:
     """The masks that an item wants; None where it wants no more, or has failed."""
-    if item.error is not None:
+    if item.error is not None or item.stopped is not None:
         return None
     try:
         masks = item.filling.wanted()
@@ -107,7 +120,7 @@ def _evaluate(call: Sequence[tuple[OneOfMany, BoolArray]]) -> None:
     try:
         if len(call) == 1:
             ((item, masks),) = call
-            for rows, values in item.source.stream(masks):
+            for rows, values in item.filling.source.stream(masks):
                 item.filling.take(rows, values)
         else:
             functions = [item.source for item in items if isinstance(item.source, ValueFunction)]
@@ -117,8 +130,10 @@ def _evaluate(call: Sequence[tuple[OneOfMany, BoolArray]]) -> None:
             item.filling.end()
     except StoreError:
         raise
+    except LimitReached as reached:  # by a source that goes alone
+        items[0].stopped = str(reached)
     except Exception as error:
         if len(call) == 1:
-            items[0].error = error
+            items[0].failed(error)
         for item in items:  # which one it is about shows when each goes alone
             item.is_alone = True

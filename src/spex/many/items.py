@@ -42,6 +42,8 @@ def named(sources: Mapping[str, Any] | Iterable[Any]) -> Iterator[Named]:
 
 
 def _named(one: Any) -> Named:
+    if isinstance(one, Named):
+        return one
     if isinstance(one, Item):
         return Named(one.name, one.make)
     if not isinstance(one, tuple) or len(one) != 2 or not isinstance(one[0], str):

@@ -2,28 +2,44 @@
 
 import base64
 import hashlib
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from spex.errors import ArgumentError
+from spex.explanation import Explanation
+from spex.explanations import Explanations
 from spex.files import write_text
-from spex.many.records import OK, Record
+from spex.many.records import FAILED, PARTIAL, Record, file_of
 from spex.wording import counted, percent, short
 
 if TYPE_CHECKING:
     import jinja2
-
-    from spex.many.results import ManyExplanations
+    import pandas as pd
 
 INDEX = "index.html"
 _MOST_RECURRING = 15
 _FOLDER = Path(__file__).parent / "templates"
 
 
-def write_pages(many: "ManyExplanations", folder: Path) -> Path:
-    """Write a page for each explanation, and the index page that links them; return its path.
+def write_pages(
+    many: Mapping[str, Explanation | Explanations],
+    records: Mapping[str, Record],
+    data: Mapping[str, Any],
+    folder: Path,
+) -> Path:
+    """Write a page for each explanation, and the index page that links them.
+
+    Args:
+        many: The explanations, by name.
+        records: What came of each.
+        data: See `index_data`.
+        folder: Where the pages go.
+
+    Returns:
+        The index page.
 
     Raises:
         ArgumentError: a file cannot be written.
@@ -33,13 +49,13 @@ def write_pages(many: "ManyExplanations", folder: Path) -> Path:
     except OSError as error:
         raise ArgumentError(f"{folder}: {error.strerror}; give another folder") from error
     for name in many:
-        many[name].to_html(folder / page_of(many.records[name]))
+        many[name].to_html(folder / page_of(records[name]))
     style = (_FOLDER / "index.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = (
         _environment()
         .get_template("index.html")
-        .render(style=style, style_hash=f"'sha256-{digest}'", **index_data(many))
+        .render(style=style, style_hash=f"'sha256-{digest}'", **data)
     )
     write_text(folder / INDEX, page)
     return folder / INDEX
@@ -47,50 +63,62 @@ def write_pages(many: "ManyExplanations", folder: Path) -> Path:
 
 def page_of(record: Record) -> str:
     """The file of an item's page."""
-    from spex.many.results import file_of
-
     return Path(record.file or file_of(record.name)).with_suffix(".html").name
 
 
-def index_data(many: "ManyExplanations") -> dict[str, Any]:
-    """Everything that the index page shows, as texts."""
-    evaluations = sum(one.outputs[0].n_evaluations for one in many.records.values() if one.outputs)
-    failed = f", {len(many.failures):,} failed" if many.failures else ""
-    orders = [
+def index_data(
+    records: Collection[Record],
+    orders: "pd.DataFrame",
+    recurring: Mapping[int, "pd.DataFrame"],
+    stopped: str | None,
+) -> dict[str, Any]:
+    """Everything that the index page shows, as texts.
+
+    Args:
+        records: What came of each item.
+        orders: See `ManyExplanations.orders`.
+        recurring: See `ManyExplanations.recurring`, by order.
+        stopped: Which limit stopped the run.
+    """
+    evaluations = sum(one.outputs[0].n_evaluations for one in records if one.outputs)
+    n_failed = sum(one.status == FAILED for one in records)
+    failed = f", {n_failed:,} failed" if n_failed else ""
+    shares = [
         {
-            "order": int(row.order),
-            "share": percent(row.share),
-            "width": 100 * row.share,
-            "items": f"{int(row.items):,}",
+            "order": row["order"],
+            "share": percent(row["share"]),
+            "width": 100 * row["share"],
+            "items": f"{row['items']:,}",
         }
-        for row in many.orders().itertuples()
+        for row in _records(orders)
     ]
-    recurring = []
+    parts = []
     for order, title in ((1, "Units"), (2, "Pairs"), (3, "Combinations of three")):
-        frame = many.recurring(order).head(_MOST_RECURRING)
+        found = recurring[order].head(_MOST_RECURRING)
         rows = [
             {
-                "units": short(row.units, 80),
-                "items": f"{int(row.items):,}",
-                "value": f"{row.value:+.3g}",
-                "same_sign": percent(row.same_sign),
+                "units": short(row["units"], 80),
+                "items": f"{row['items']:,}",
+                "value": f"{row['value']:+.3g}",
+                "same_sign": percent(row["same_sign"]),
             }
-            for row in frame.itertuples()
+            for row in _records(found)
         ]
         if rows:
             title = f"{title} that are among the 20 largest of several items, most frequent first"
-            recurring.append({"title": title, "rows": rows})
+            parts.append({"title": title, "rows": rows})
     return {
-        "title": counted(len(many), "explanation") + failed,
-        "summary": f"{counted(evaluations, 'evaluation')} in all",
-        "orders": orders,
-        "recurring": recurring,
-        "items": [row for record in many.records.values() for row in _rows(record)],
+        "title": counted(len(records) - n_failed, "explanation") + failed,
+        "summary": f"{counted(evaluations, 'evaluation')} in all"
+        + (f"; stopped: {stopped}" if stopped else ""),
+        "orders": shares,
+        "recurring": parts,
+        "items": [row for record in records for row in _rows(record)],
     }
 
 
 def _rows(record: Record) -> list[dict[str, Any]]:
-    if record.status != OK:
+    if record.status == FAILED:
         return [
             {"name": short(record.name, 60), "link": "", "failed": True, "reason": record.reason}
         ]
@@ -99,6 +127,7 @@ def _rows(record: Record) -> list[dict[str, Any]]:
     for one in record.outputs:
         labels, value = one.top[0] if one.top else ((), None)
         name = record.name if not one.output else f"{record.name}: {one.output}"
+        name += " (partial)" if record.status == PARTIAL else ""
         r2 = "unknown" if one.r2 is None else f"{one.r2:.3f}"
         if one.r2_low is not None and one.r2_high is not None and one.r2_low < one.r2_high:
             r2 += f" ({one.r2_low:.3f} to {one.r2_high:.3f})"
@@ -115,6 +144,10 @@ def _rows(record: Record) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _records(frame: "pd.DataFrame") -> list[dict[Any, Any]]:
+    return frame.to_dict("records")
 
 
 @cache

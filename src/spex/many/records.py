@@ -1,7 +1,9 @@
 """What came of each item: a line of a journal, a row of a table."""
 
+import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -15,7 +17,7 @@ from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.wording import one_line, shorten
 
-OK, FAILED = "ok", "failed"
+OK, PARTIAL, FAILED = "ok", "partial", "failed"
 _KEPT = 20  # interactions of each output that a record has
 _LONGEST_REASON = 300
 
@@ -57,21 +59,24 @@ class Output:
     @classmethod
     def of(cls, name: str, one: Explanation) -> "Output":
         """The facts of an explanation."""
-        known = [None if math.isnan(x) else float(x) for x in (one.r2, *one.r2_interval)]
+        r2, low, high = (None if math.isnan(x) else float(x) for x in (one.r2, *one.r2_interval))
         values = one.interactions()
         top = [(key, value) for key, value in values.items() if key and value][:_KEPT]
         return cls(
-            name,
-            one.n_features,
-            one.n_evaluations,
-            one.method,
-            *known,
-            *one.observed,
-            one.context.score,
-            one.context.answer,
-            _orders(one),
-            tuple((tuple(one.features[i] for i in key), float(value)) for key, value in top),
-        )  # type: ignore[call-arg]
+            output=name,
+            n_features=one.n_features,
+            n_evaluations=one.n_evaluations,
+            method=one.method,
+            r2=r2,
+            r2_low=low,
+            r2_high=high,
+            whole=one.observed[0],
+            nothing=one.observed[1],
+            score=one.context.score,
+            answer=one.context.answer,
+            orders=_orders(one),
+            top=tuple((tuple(one.features[i] for i in key), float(value)) for key, value in top),
+        )
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Output":
@@ -95,7 +100,7 @@ class Record:
 
     Args:
         name: Of the item.
-        status: "ok" or "failed".
+        status: "ok"; "partial" where a limit stopped it; or "failed".
         key: Changes with the settings and with anything that changes a value; None where the value
             function has no identity.
         reason: Why it failed; empty if it did not.
@@ -120,11 +125,12 @@ class Record:
         found: Explanation | Explanations,
         file: str | None,
         seconds: float,
+        status: str = OK,
     ) -> "Record":
         """That of an explanation."""
         pairs = [("", found)] if isinstance(found, Explanation) else list(found.items())
         outputs = tuple(Output.of(output, one) for output, one in pairs)
-        return cls(name, OK, key, "", file, seconds, outputs)
+        return cls(name, status, key, "", file, seconds, outputs)
 
     @classmethod
     def failure(cls, name: str, error: BaseException, seconds: float = 0.0) -> "Record":
@@ -147,8 +153,15 @@ class Record:
             for field in fields(Output):
                 if field.name not in ("top", "orders"):
                     row[field.name] = None if one is None else getattr(one, field.name)
-            labels, value = one.top[0] if one is not None and one.top else ((), None)
-            yield {**row, "strongest": " + ".join(labels) or None, "value": value}
+            strongest = one.top[0] if one is not None and one.top else None
+            row["strongest"] = None if strongest is None else " + ".join(strongest[0])
+            yield {**row, "value": None if strongest is None else strongest[1]}
+
+
+def file_of(name: str) -> str:
+    """The file of an item's explanation; different for different names."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "item"
+    return f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.json"
 
 
 class Journal:

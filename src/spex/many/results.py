@@ -1,6 +1,5 @@
 """What came of many items: explanations by name, a table, and what holds over all of them."""
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.extras import require
 from spex.files import read_json, write_bytes
-from spex.many.records import OK, Journal, Output, Record
+from spex.many.records import FAILED, Journal, Output, Record
 from spex.saving import format_of
 
 if TYPE_CHECKING:
@@ -32,14 +31,27 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
     Args:
         folder: Where the explanations are; None where they are held in memory.
         records: What came of each item, by name.
+        stopped: Which limit stopped the run, a sentence; None if none did.
 
     Attributes:
+        folder: As given.
         records: As given.
+        stopped: As given.
+
+    Example:
+        >>> import spex
+        >>> f = spex.PredictFunction(spex.Text("not bad"), lambda texts: list(map(len, texts)))
+        >>> many = spex.explain_many({"first": f}, budget=4)
+        >>> list(many), many["first"].r2, dict(many.failures)
+        (['first'], 1.0, {})
     """
 
-    def __init__(self, folder: Path | None, records: Mapping[str, Record]) -> None:
+    def __init__(
+        self, folder: Path | None, records: Mapping[str, Record], stopped: str | None = None
+    ) -> None:
         self.folder = folder
         self.records = records
+        self.stopped = stopped
         self._held: dict[str, Explanation | Explanations] = {}
 
     @classmethod
@@ -61,16 +73,16 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         """Keep an explanation in memory."""
         self._held[name] = found
 
-    def of_names(self, names: Sequence[str]) -> "ManyExplanations":
+    def of_names(self, names: Sequence[str], stopped: str | None) -> "ManyExplanations":
         """Those of some items, in this order; a folder may hold others of earlier runs."""
         records = {name: self.records[name] for name in names if name in self.records}
-        found = ManyExplanations(self.folder, records)
+        found = ManyExplanations(self.folder, records, stopped)
         found._held = self._held
         return found
 
     def __getitem__(self, name: str) -> Explanation | Explanations:
         record = self.records.get(name)
-        if record is None or record.status != OK:
+        if record is None or record.status == FAILED:
             why = "is not explained" if record is None else f"failed: {record.reason}"
             raise KeyError(f"item {name!r} {why}")
         if name in self._held:
@@ -79,11 +91,12 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
             raise KeyError(f"item {name!r} is not kept")
         path = self.folder / record.file
         content = read_json(path)
-        kind = Explanations if format_of(content) == Explanations.FORMAT else Explanation
-        return kind.of_file(path, content)
+        if format_of(content) == Explanations.FORMAT:
+            return Explanations.of_file(path, content)
+        return Explanation.of_file(path, content)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, record in self.records.items() if record.status == OK)
+        return (name for name, record in self.records.items() if record.status != FAILED)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -91,7 +104,7 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
     @property
     def failures(self) -> dict[str, str]:
         """Why items could not be explained, by name."""
-        return {name: one.reason for name, one in self.records.items() if one.status != OK}
+        return {name: one.reason for name, one in self.records.items() if one.status == FAILED}
 
     def to_frame(self) -> "pd.DataFrame":
         """One row for each item, or for each of its outputs; of a failed one, with the reason.
@@ -102,7 +115,8 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         """
         import pandas as pd
 
-        return pd.DataFrame([row for record in self.records.values() for row in record.rows()])
+        frame = pd.DataFrame([row for record in self.records.values() for row in record.rows()])
+        return frame.astype({"n_features": "Int64", "n_evaluations": "Int64"})
 
     def save_table(self, path: str | Path) -> None:
         """Write `to_frame` as .csv, or as .parquet (needs pyarrow).
@@ -190,12 +204,14 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         Raises:
             ArgumentError: there is no folder, or it cannot be written to.
         """
-        from spex.many.page import write_pages
+        from spex.many.page import index_data, write_pages
 
         place = self.folder if folder is None else Path(folder)
         if place is None:
             raise ArgumentError("the explanations are in no folder; give one: to_html('pages')")
-        return write_pages(self, place)
+        recurring = {order: self.recurring(order) for order in (1, 2, 3)}
+        data = index_data(self.records.values(), self.orders(), recurring, self.stopped)
+        return write_pages(self, self.records, data, place)
 
     def _outputs(self) -> Iterator[Output]:
         return (output for record in self.records.values() for output in record.outputs)
@@ -204,12 +220,6 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         failed = f", {len(self.failures):,} failed" if self.failures else ""
         where = "" if self.folder is None else f" in {self.folder}"
         return f"{len(self):,} explanations{failed}{where}"
-
-
-def file_of(name: str) -> str:
-    """The file of an item's explanation; different for different names."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "item"
-    return f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.json"
 
 
 def _plain(label: str) -> str:

@@ -10,6 +10,7 @@ from spex.models.protocol import LanguageModel, Message, Prompt, Reply, ToolCall
 from spex.models.servers.address import refuse_secret
 from spex.models.table import TableModel
 from spex.models.transformers.loading import Placement
+from spex.wording import did_you_mean
 
 __all__ = [
     "FunctionModel",
@@ -26,6 +27,7 @@ _HF_PREFIX = "hf:"
 _GGUF_PREFIX = "gguf:"
 _OPENAI_PREFIX = "openai:"
 _REPLY_PREFIX = "reply:"
+_NAMES = ("smollm2", "hf", "gguf", "openai", "reply", "predict", "efficientnet-lite0")
 
 
 def load(
@@ -75,13 +77,14 @@ def load(
         BackendError: the model cannot be found or loaded.
     """
     refuse_secret(name)
-    on_server = isinstance(name, str) and name.startswith(_OPENAI_PREFIX)
+    check_name(name)
+    on_server = name.startswith(_OPENAI_PREFIX)
     if price is not None and not on_server:
         raise ArgumentError(
             f"price={price!r} does not go with model {name!r}; only models on servers "
             "('openai:...') have one"
         )
-    if threads is not None and not (isinstance(name, str) and name.startswith(_GGUF_PREFIX)):
+    if threads is not None and not name.startswith(_GGUF_PREFIX):
         raise ArgumentError(
             f"threads={threads!r} does not go with model {name!r}; only GGUF files ('gguf:...') "
             "take it"
@@ -92,7 +95,7 @@ def load(
         from spex.models.transformers.smollm2 import load_smollm2
 
         return load_smollm2(notice, placement, chat)
-    if isinstance(name, str) and name.startswith(_HF_PREFIX) and len(name) > len(_HF_PREFIX):
+    if name.startswith(_HF_PREFIX):
         from spex.models.transformers.kinds import load_transformers
 
         source = name.removeprefix(_HF_PREFIX)
@@ -103,7 +106,7 @@ def load(
             f"{option}={value!r} does not go with model {name!r}; only models of transformers "
             "('smollm2', 'hf:...') take it"
         )
-    if isinstance(name, str) and name.startswith(_GGUF_PREFIX) and len(name) > len(_GGUF_PREFIX):
+    if name.startswith(_GGUF_PREFIX):
         from spex.models.servers.gguf import GGUFModel
 
         file = name.removeprefix(_GGUF_PREFIX)
@@ -111,12 +114,25 @@ def load(
     if on_server:
         from spex.models.servers.openai import connect
 
-        return connect(name, price, chat)
+        return connect(name, price, chat, notice)
     for option, value in chat.given.items():
         raise ArgumentError(f"{option}={value!r} does not go with model {name!r}; leave it out")
-    if isinstance(name, str) and name.startswith(_REPLY_PREFIX):
-        return FunctionModel(import_function(name.removeprefix(_REPLY_PREFIX)), name=name)
+    return FunctionModel(import_function(name.removeprefix(_REPLY_PREFIX)), name=name)
+
+
+def check_name(name: object) -> None:
+    """Refuse a name that `load` does not know, before anything is loaded.
+
+    Raises:
+        ArgumentError: the name is none of those of `load`.
+    """
+    kind, colon, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if name == "smollm2" or (kind in ("hf", "gguf", "openai") and rest):
+        return
+    if kind == "reply" and colon:  # what comes after it is read by `import_function`
+        return
     raise ArgumentError(
-        f"model {name!r} is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
-        "'gguf:FILE', 'openai:MODEL@BASE_URL' or 'reply:MODULE:FUNCTION'"
+        f"model {name!r} is unknown{did_you_mean(name, _NAMES)}; use 'smollm2', "
+        "'hf:FOLDER_OR_HUB_NAME', 'gguf:FILE', 'openai:MODEL@BASE_URL' or "
+        "'reply:MODULE:FUNCTION'"
     )

@@ -19,6 +19,7 @@ from spex.models.transformers.hub import first_line
 
 NAME = "efficientnet-lite0"
 N_CLASSES = 1000
+CLASS_NAMES = tuple(f"log P(class {number})" for number in range(N_CLASSES))
 
 _SIDE = 224
 # How the weights' authors normalise pixels in [0, 1].

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
+from spex.wording import did_you_mean
 
 ROLES = ("system", "user", "assistant", "tool", "developer")
 
@@ -71,7 +72,8 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise ArgumentError(f"role={self.role!r} is unknown; use one of {', '.join(ROLES)}")
+            close, valid = did_you_mean(self.role, ROLES), ", ".join(ROLES)
+            raise ArgumentError(f"role={self.role!r} is unknown{close}; use one of {valid}")
 
     @property
     def as_text(self) -> str:

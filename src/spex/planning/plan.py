@@ -89,6 +89,11 @@ class Plan:
         noise: Share of the variance that is not in the coefficients, 0 to below 1.
         offers: What the budget buys, then twice and four times the budget.
         advice: Sentences on what limits the result and what would help.
+
+    Example:
+        >>> import spex
+        >>> [offer.budget for offer in spex.plan(16, 500).offers]
+        [500, 1000, 2000]
     """
 
     n_features: int
@@ -130,6 +135,11 @@ def plan(
 
     Raises:
         ArgumentError: an argument is out of range.
+
+    Example:
+        >>> import spex
+        >>> print(spex.plan(16, 500))  # doctest: +ELLIPSIS
+        16 features, interactions up to order 5...
     """
     n = whole_number("n_features", n_features, 1)
     if n > MAX_FEATURES:

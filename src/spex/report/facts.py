@@ -1,6 +1,5 @@
 """What all reports say alike: labels, numbers and sentences about an explanation."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex._typing import Interaction
-from spex.errors import ArgumentError
 from spex.fitting.methods import METHODS
 from spex.fourier.mask_distribution import UNIFORM, WEIGHTINGS
 from spex.inputs.parts import Part, TextPart
@@ -42,15 +40,11 @@ MEANINGS: Mapping[InteractionIndex, str] = {
 
 # Of the numbers that a value is a sum of.
 _ROUNDING = 1e-12
-# A coefficient of a higher order has more subsets than an expansion lists, 2^22; to find that out
-# takes long at an order of thousands.
-_LISTABLE = 22
 # So many labels of one interaction.
 LISTED = 12
 UNCERTAIN = "?"  # beside a value whose interval holds 0
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
-_NEARLY_ALL = 0.95
 # Four times the evaluations are worth it for so much more R2.
 _WORTHWHILE_GAIN = 0.1
 
@@ -81,6 +75,11 @@ def signed(value: float, scale: float = 0.0) -> str:
     if decimals > 6 or decimals < -6:
         return f"{value:+.2e}"
     return f"{round(value, decimals):+.{max(decimals, 0)}f}"
+
+
+def typeset(number: str) -> str:
+    """A number with a true minus sign, as wide as the plus sign above it in a column."""
+    return number.replace("-", "\N{MINUS SIGN}")
 
 
 def margin(values: InteractionValues, interaction: Interaction) -> str | None:
@@ -165,38 +164,6 @@ def uncertain(values: InteractionValues, n_listed: int) -> str | None:
 def joint_share(explanation: "Explanation") -> float:
     """The share of the surrogate's variance that features have only together (order >= 2)."""
     return math.fsum(v for k, v in variance_shares(explanation).items() if len(k) > 1)
-
-
-def shown_interactions(
-    explanation: "Explanation", index: str | InteractionIndex | None, order: int | None
-) -> InteractionValues:
-    """The interactions of a report: what was asked for, or what suits the explanation.
-
-    Where neither index nor order is given: FBII, or FSII where masks were weighted as Shapley
-    values weigh, up to the lowest order that holds nearly all of the surrogate's variance. The full
-    order would give the same surrogate in more, smaller and less certain pieces. Where even that is
-    too long to list: the Fourier coefficients.
-    """
-    default = "FSII" if explanation.correction else "FBII"
-    if index is not None or order is not None:
-        return explanation.interactions(index or default, order)
-    order = telling_order(explanation)
-    if order > _LISTABLE:
-        return explanation.interactions("Fourier")
-    try:
-        return explanation.interactions(default, order)
-    except ArgumentError:
-        return explanation.interactions("Fourier")
-
-
-def telling_order(explanation: "Explanation") -> int:
-    """The lowest order up to which the coefficients hold 95 % of the surrogate's variance."""
-    shares = [0.0] * (explanation.n_features + 1)
-    for interaction, share in variance_shares(explanation).items():
-        shares[len(interaction)] += share
-    held = itertools.accumulate(shares)
-    # The sum of all shares is 1 up to rounding; a constant has none, and order 1 will do.
-    return max(1, next((order for order, part in enumerate(held) if part >= _NEARLY_ALL), 1))
 
 
 def beside_main_effects(values: InteractionValues) -> str | None:
@@ -381,7 +348,7 @@ def _visible_part(part: Part) -> Part:
     heading = None if part.heading is None else one_line(part.heading)
     if isinstance(part, TextPart):
         pieces = tuple((visible(string), number) for string, number in part.pieces)
-        return TextPart(pieces, heading)
+        return replace(part, pieces=pieces, heading=heading)
     return replace(part, heading=heading)
 
 
@@ -396,7 +363,12 @@ def nothing_listed(explanation: "Explanation") -> str:
 
 def heading(values: InteractionValues) -> str:
     """Such as `FBII up to order 3`."""
-    return f"{values.index} up to order {values.order}" if values.order > 1 else f"{values.index}"
+    return named(values.index, values.order)
+
+
+def named(index: InteractionIndex, order: int) -> str:
+    """Such as `FBII up to order 3`."""
+    return f"{index} up to order {order}" if order > 1 else f"{index}"
 
 
 def remainder(values: InteractionValues, shown: int) -> str | None:

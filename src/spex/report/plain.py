@@ -31,7 +31,7 @@ def as_text(explanation: "Explanation") -> str:
         lines.append(f"{forecast[0].lower()}{forecast[1:].removesuffix('.')}")
     lines += [f"note: {facts.one_line(note)}" for note in explanation.notes]
 
-    values = facts.shown_interactions(explanation, None, None)
+    values = explanation.interactions()
     top = values.top(_SHOWN)
     if not top:
         lines.append(facts.nothing_listed(explanation))

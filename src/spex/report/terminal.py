@@ -36,7 +36,7 @@ def view(
 
     Args:
         explanation: The explanation.
-        index: Index of the table; None for what suits (`facts.shown_interactions`).
+        index: Index of the table; None for what suits (`Explanation.interactions`).
         order: Highest order of the table; see `spex.interactions.values.interactions`.
         k: Rows of the table.
 
@@ -45,7 +45,7 @@ def view(
     """
     if k < 0:
         raise ArgumentError(f"top={k} is negative; use 0 or more rows")
-    values = facts.shown_interactions(explanation, index, order)
+    values = explanation.interactions(index, order)
     blank = Text()
     parts: list[RenderableType] = [MainEffects(explanation), blank]
     if k:

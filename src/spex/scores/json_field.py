@@ -38,6 +38,16 @@ class JsonField(ScoreOfReplies):
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import json
+        >>> import spex
+        >>> def reply(prompt):
+        ...     return json.dumps({"label": "angry" if "now" in prompt else "calm"})
+        >>> score = spex.JsonField("label", "angry")
+        >>> value = spex.ValueFunction(spex.Text("Come now"), reply, score)
+        >>> value([[True, True], [True, False]]).tolist()
+        [1.0, 0.0]
     """
 
     path: str

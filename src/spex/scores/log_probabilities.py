@@ -42,6 +42,11 @@ class ResolvedScore(Protocol):
         """The unit of the values: "nats", "probability", "cosine"; "" for none."""
         ...
 
+    @property
+    def threshold(self) -> float | None:
+        """The value at which the answer flips, such as 0.0 of log-odds; None for none."""
+        ...
+
     def evaluate(
         self, model: LanguageModel, prompts: Sequence[Prompt]
     ) -> Iterator[tuple[int, float]]:
@@ -76,6 +81,7 @@ class ScoreOfAnswers(ABC):
     """Base of the scores that are computed from the log-probabilities of given answers."""
 
     unit = "nats"
+    threshold: float | None = None
 
     def resolve(self, model: LanguageModel, full_prompt: Prompt) -> Self:
         """Itself: its answers are fixed."""
@@ -114,6 +120,13 @@ class LogProb:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> model = spex.models.TableModel(lambda prompt, answer: -1.0 - 2.0 * ("bad" in prompt))
+        >>> value = spex.ValueFunction(spex.Text("not bad"), model, spex.LogProb("yes"))
+        >>> value([[True, True], [True, False]]).tolist()
+        [-3.0, -1.0]
     """
 
     answer: str | None = None
@@ -271,6 +284,14 @@ class Probability:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import math
+        >>> import spex
+        >>> model = spex.models.TableModel(lambda prompt, answer: math.log(0.5))
+        >>> value = spex.ValueFunction(spex.Text("so so"), model, spex.Probability("yes"))
+        >>> value([[True, True]]).round(6).tolist()
+        [0.5]
     """
 
     answer: str | None = None
@@ -331,7 +352,17 @@ class LogOdds(ScoreOfAnswers):
 
     Raises:
         ArgumentError: an answer is empty, or both are equal.
+
+    Example:
+        >>> import spex
+        >>> model = spex.models.TableModel(lambda prompt, a: -1.0 if a in prompt else -3.0)
+        >>> value = spex.ValueFunction(spex.Text("good or bad"), model, spex.LogOdds("good", "bad"))
+        >>> value([[True, True, False], [True, True, True]]).tolist()
+        [2.0, 0.0]
     """
+
+    # Both answers are equally likely there.
+    threshold = 0.0
 
     a: str
     b: str

@@ -21,6 +21,7 @@ class ResolvedOutput:
     answer: str
     # A number of the model's own, with no unit.
     unit = ""
+    threshold = None
 
     @property
     def answers(self) -> tuple[str, ...]:

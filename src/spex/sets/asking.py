@@ -1,6 +1,5 @@
 """Values of a function at masks, each asked once, up to a limit of calls."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 from spex.checks.arguments import whole_number
-from spex.checks.values import checked_values
+from spex.checks.counting import CountedFunction
 from spex.errors import ArgumentError
 from spex.wording import counted
 
@@ -28,7 +27,6 @@ class Asker:
         whole: The value with all features.
         nothing: The value with none.
         n_known: Masks that were known before.
-        seconds: Wall clock that the function itself has taken.
 
     Raises:
         ArgumentError: the function is none, has other features, or the limit is too small.
@@ -53,58 +51,39 @@ class Asker:
                 f"f has {counted(len(own), 'feature')} and the explanation "
                 f"{counted(n_features, 'feature')}; give the value function that was explained"
             )
-        self._function = function
         self._most = whole_number("max_calls", max_calls, _LEAST_CALLS)
-        self.n_features = n_features
-        self.seconds = 0.0
-        self._values: dict[bytes, float] = {}
-        self._masks: list[BoolArray] = []
+        self._counted = CountedFunction(function, n_features)
         if known is not None:
-            self._masks += list(known[0])
-            keys = (mask.tobytes() for mask in known[0])
-            self._values |= dict(zip(keys, known[1].tolist(), strict=True))
-        self.n_known = len(self._masks)
+            self._counted.tell(*known)
+        self.n_features = n_features
+        self.n_known = self._counted.n_evaluations
         ends = np.repeat([[True], [False]], n_features, axis=1)
         self.whole, self.nothing = self.ask(ends).tolist()
 
     @property
     def n_calls(self) -> int:
         """Distinct masks asked for so far."""
-        return len(self._masks) - self.n_known
+        return self._counted.n_evaluations - self.n_known
 
     @property
     def left(self) -> int:
         """Calls that are left."""
         return self._most - self.n_calls
 
+    @property
+    def seconds(self) -> float:
+        """Wall clock that the function itself has taken."""
+        return self._counted.seconds_inside
+
     def known(self, mask: BoolArray) -> float | None:
         """The value of a mask (n,), if it was asked for."""
-        return self._values.get(mask.tobytes())
+        return self._counted.known(mask)
 
     def ask(self, masks: BoolArray) -> FloatArray:
         """Values of (m, n) masks: (m,) float64; NaN for masks beyond the limit."""
-        keys = [mask.tobytes() for mask in masks]
-        places: dict[bytes, int] = {}
-        for i, key in enumerate(keys):
-            if key not in self._values:
-                places.setdefault(key, i)
-        new = list(places.values())[: self.left]
-        if new:
-            began = time.monotonic()
-            # The function gets its own copy, as in `spex.explain`.
-            values = checked_values(self._function(masks[new].copy()), masks[new])
-            self.seconds += time.monotonic() - began
-            if values.shape[1] != 1:
-                raise ArgumentError(
-                    f"f gives {values.shape[1]} numbers for each mask; sets are about one: give a "
-                    "function of one output"
-                )
-            for i, value in zip(new, values[:, 0].tolist(), strict=True):
-                self._values[keys[i]] = value
-                self._masks.append(masks[i].copy())
-        return np.array([self._values.get(key, np.nan) for key in keys])
+        self._counted.evaluate(masks, self.left)
+        return self._counted.values(masks)
 
     def all(self) -> tuple[BoolArray, FloatArray]:
         """All masks asked for, (c, n), and their values (c,)."""
-        masks = np.array(self._masks)
-        return masks, self.ask(masks)
+        return self._counted.all()

@@ -1,15 +1,12 @@
 """What a set has to achieve: a value on one side of a threshold."""
 
 import math
-import re
 from dataclasses import dataclass
 
 from spex.checks.arguments import real_number
 from spex.errors import ArgumentError
 
-# `Context.score` of `spex.LogOdds`: at 0 the two answers are equally likely.
-_LOG_ODDS = re.compile(r"log P\(.*\) - log P\(.*\)", re.DOTALL)
-FLIP = "where the log-odds flip"
+FLIP = "where the answer flips"
 _HALF_WAY = "half way between the value with everything and with nothing"
 GIVEN = "as given"
 
@@ -44,11 +41,11 @@ class Goal:
         return f"{number} or {'more' if above else 'less'}"
 
 
-def default_threshold(score: str | None, whole: float, nothing: float) -> tuple[float, str]:
-    """Where an answer counts as changed: 0 for log-odds, else half way.
+def default_threshold(flip: float | None, whole: float, nothing: float) -> tuple[float, str]:
+    """Where an answer counts as changed: where it flips, such as 0 for log-odds, else half way.
 
     Args:
-        score: What the values measure, as in `Context.score`.
+        flip: `Context.score_threshold`: the value at which the answer flips, if there is one.
         whole: f(all).
         nothing: f(none).
 
@@ -58,8 +55,8 @@ def default_threshold(score: str | None, whole: float, nothing: float) -> tuple[
     Raises:
         ArgumentError: with everything and with nothing the value is the same.
     """
-    if score is not None and _LOG_ODDS.fullmatch(score) and whole != 0:
-        return 0.0, FLIP
+    if flip is not None and whole != flip:
+        return flip, FLIP
     middle = (whole + nothing) / 2
     if middle in (whole, nothing):  # they are equal, or all but equal
         raise ArgumentError(
@@ -69,19 +66,19 @@ def default_threshold(score: str | None, whole: float, nothing: float) -> tuple[
     return middle, _HALF_WAY
 
 
-def answer_side(score: str | None, whole: float, nothing: float) -> float:
+def answer_side(flip: float | None, whole: float, nothing: float) -> float:
     """Which way the answer lies: 1.0 up, -1.0 down.
 
-    For log-odds the side of 0 on which f(all) is; else as f(all) is seen from f(none), up where
-    both are equal.
+    Where the answer flips at a value, the side of it on which f(all) is; else as f(all) is seen
+    from f(none), up where both are equal.
     """
-    if score is not None and _LOG_ODDS.fullmatch(score) and whole != 0:
-        return math.copysign(1.0, whole)
+    if flip is not None and whole != flip:
+        return math.copysign(1.0, whole - flip)
     return 1.0 if whole >= nothing else -1.0
 
 
 def change_goal(
-    score: str | None, whole: float, nothing: float, to: float | None, by: float | None
+    flip: float | None, whole: float, nothing: float, to: float | None, by: float | None
 ) -> Goal:
     """The goal of a change: to cross a threshold, or to move by so much.
 
@@ -101,7 +98,7 @@ def change_goal(
             )
         return Goal(whole + moved, math.copysign(1.0, moved), False, GIVEN)
     if to is None:
-        threshold, origin = default_threshold(score, whole, nothing)
+        threshold, origin = default_threshold(flip, whole, nothing)
     else:
         threshold, origin = _number("to", to), GIVEN
         if threshold == whole:
@@ -109,7 +106,7 @@ def change_goal(
     return Goal(threshold, math.copysign(1.0, threshold - whole), True, origin)
 
 
-def keep_goal(score: str | None, whole: float, nothing: float, keep: float | None) -> Goal:
+def keep_goal(flip: float | None, whole: float, nothing: float, keep: float | None) -> Goal:
     """The goal of a set that alone keeps the answer: on the side of f(all).
 
     `keep` itself is enough, f(all) included.
@@ -118,10 +115,10 @@ def keep_goal(score: str | None, whole: float, nothing: float, keep: float | Non
         ArgumentError: there is no half way, or not even everything has the value `keep`.
     """
     if keep is None:
-        threshold, origin = default_threshold(score, whole, nothing)
+        threshold, origin = default_threshold(flip, whole, nothing)
         return Goal(threshold, math.copysign(1.0, whole - threshold), True, origin)
     threshold = _number("keep", keep)
-    side = answer_side(score, whole, nothing)
+    side = answer_side(flip, whole, nothing)
     if side * (threshold - whole) > 0:
         raise ArgumentError(
             f"keep={keep!r} is {'above' if side > 0 else 'below'} what everything has: the value "

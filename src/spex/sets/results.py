@@ -66,6 +66,14 @@ class Smallest:
         n_proposals: Sets that the surrogate proposed and that were measured.
         is_first: Whether the first proposal reached the goal.
         n_features: n of the explanation.
+
+    Example:
+        >>> import spex
+        >>> def f(masks):
+        ...     return 4.0 * masks[:, 0] * masks[:, 1]
+        >>> change = spex.explain(f, ["a", "b", "c"], budget=8).smallest_change(f)
+        >>> len(change.features), change.value, change.is_verified
+        (1, 0.0, True)
     """
 
     kind: str
@@ -169,6 +177,16 @@ class Sets:
         change: See `spex.Explanation.smallest_change`.
         sufficient: See `spex.Explanation.smallest_sufficient`.
         roles: See `spex.Explanation.roles`.
+
+    Example:
+        >>> import dataclasses
+        >>> import spex
+        >>> def f(masks):
+        ...     return 4.0 * masks[:, 0] * masks[:, 1]
+        >>> e = spex.explain(f, ["a", "b", "c"], budget=8)
+        >>> kept = dataclasses.replace(e, sets=spex.Sets(change=e.smallest_change(f)))
+        >>> kept.sets.change.value
+        0.0
     """
 
     change: Smallest | None = None
@@ -237,7 +255,7 @@ def smallest_set(
     function: Callable[[BoolArray], Any],
     spectrum: Spectrum,
     labels: Sequence[str],
-    score: str | None,
+    flip: float | None,
     max_calls: int,
     time_limit: float,
     roles: Roles | None = None,
@@ -250,7 +268,7 @@ def smallest_set(
         function: The value function; see `Asker`.
         spectrum: Its surrogate.
         labels: The n labels.
-        score: What the values measure; see `spex.sets.goal.default_threshold`.
+        flip: The value at which the answer flips; see `spex.sets.goal.default_threshold`.
         max_calls: The most distinct masks asked for.
         time_limit: Seconds of computing.
         roles: What was measured before.
@@ -275,7 +293,7 @@ def smallest_set(
     if roles is not None:
         roles.check_ends(asker.whole, asker.nothing)
     make: Callable[..., Goal] = change_goal if kind == CHANGE else keep_goal
-    goal = make(score, asker.whole, asker.nothing, **thresholds)
+    goal = make(flip, asker.whole, asker.nothing, **thresholds)
     found = find_smallest(asker, Optimiser(spectrum), goal, kind == SUFFICIENT, seconds)
     mask = np.full((1, n), kind == CHANGE)
     mask[0, list(found.features)] = kind == SUFFICIENT

@@ -70,6 +70,14 @@ class Roles:
         nothing: The value with nothing; None in files of before it was kept.
         values: The measured values without each unit, then without each pair, to the last digit;
             empty in files of before they were kept.
+
+    Example:
+        >>> import spex
+        >>> def f(masks):
+        ...     return 4.0 * masks[:, 0] - 3.0 * masks[:, 1]
+        >>> roles = spex.explain(f, ["a", "b", "c"], budget=8).roles(f, by=1.0)
+        >>> roles.to_frame()["role"].tolist()
+        ['needed', 'harmful', 'unused']
     """
 
     units: tuple[Role, ...]
@@ -219,7 +227,7 @@ def find_roles(
     function: Callable[[BoolArray], Any],
     spectrum: Spectrum,
     labels: Sequence[str],
-    score: str | None,
+    flip: float | None,
     by: float | None,
     max_calls: int | None,
 ) -> Roles:
@@ -229,7 +237,7 @@ def find_roles(
         function: The value function; see `Asker`.
         spectrum: Its surrogate.
         labels: The n labels.
-        score: What the values measure; see `spex.sets.goal.default_threshold`.
+        flip: The value at which the answer flips; see `spex.sets.goal.default_threshold`.
         by: How far a value has to move to count; default: from f(all) to the threshold at which
             the answer counts as changed.
         max_calls: The most distinct masks asked for, n + 2 or more; default: 4 n + 2.
@@ -249,7 +257,7 @@ def find_roles(
         wanted = "give how far the value has to move, a number above 0, 1e300 at most"
         by = real_number("by", by, wanted, lambda distance: 0 < distance <= _LARGEST)
     asker = Asker(function, n, most)
-    threshold, side, origin = _threshold(asker, score, by)
+    threshold, side, origin = _threshold(asker, flip, by)
     changes = asker.ask(~np.eye(n, dtype=np.bool_)) - asker.whole
     # Towards the answer is up, whichever side of the threshold that is.
     moved = side * changes
@@ -297,9 +305,9 @@ def _units(
     return tuple(units)
 
 
-def _threshold(asker: Asker, score: str | None, by: float | None) -> tuple[float, float, str]:
+def _threshold(asker: Asker, flip: float | None, by: float | None) -> tuple[float, float, str]:
     """How far a value has to move, which way the answer lies, and where that comes from."""
-    side = answer_side(score, asker.whole, asker.nothing)
+    side = answer_side(flip, asker.whole, asker.nothing)
     if by is not None:
         if asker.whole + by == asker.whole:
             raise ArgumentError(
@@ -307,7 +315,7 @@ def _threshold(asker: Asker, score: str | None, by: float | None) -> tuple[float
                 f"{asker.whole:g}; give a larger distance"
             )
         return by, side, GIVEN
-    at, origin = default_threshold(score, asker.whole, asker.nothing)
+    at, origin = default_threshold(flip, asker.whole, asker.nothing)
     # In words a distance, not a level.
     told = f"the distance to {origin}" if origin == FLIP else _HALF
     return abs(asker.whole - at), side, told

@@ -1,6 +1,7 @@
 """Drive a run with a source of values: through the store, checked, with progress."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from spex.checks.values import checked_values
 from spex.errors import ArgumentError, BackendError, StoreError, ValueFunctionError
 from spex.f2.packing import pack
 from spex.run import Run
+from spex.values.faults import Faults, Timed, is_borne
 from spex.values.source import ValueSource
 from spex.values.store import Claim, Store
 
@@ -34,12 +36,23 @@ class Progress:
         total: Distinct masks that will be evaluated at most.
         r2: R2 of the last fit, where one has been made; the lowest of several outputs.
         is_waiting: Whether all that is left is being evaluated by other processes on one store.
+        stored: How many of those done had their value in the store.
+        is_fitting: Whether all values are there, and a surrogate is fitted to them.
+
+    Example:
+        >>> import spex
+        >>> seen = []
+        >>> e = spex.explain(lambda masks: 1.0 * masks[:, 0], 3, budget=8, progress=seen.append)
+        >>> seen[-1].done, seen[-1].total
+        (8, 8)
     """
 
     done: int
     total: int
     r2: float | None = None
     is_waiting: bool = False
+    stored: int = 0
+    is_fitting: bool = False
 
 
 def evaluate(
@@ -47,7 +60,8 @@ def evaluate(
     source: ValueSource,
     store: Store | None = None,
     report: Callable[[Progress], None] = lambda _: None,
-) -> None:
+    faults: Faults | None = None,
+) -> int:
     """Give a run the values that it asks for, until it asks for no more.
 
     What is finished is told and stored as it finishes, so that after an error or Ctrl-C the run
@@ -58,15 +72,23 @@ def evaluate(
         source: Where values come from.
         store: Where values are looked up and kept; needs a source with identities.
         report: Called after every batch.
+        faults: What is borne of a source that fails; None for nothing.
+
+    Returns:
+        How many masks have no value.
 
     Raises:
         ArgumentError: the source has no identity that a store could keep values under.
         ValueFunctionError: a value is not a finite real number.
         BackendError: the source gave fewer values than masks.
     """
-    fill(run, source, store, report)
+    filling = Filling(run, source, store, report, faults, run.skip)
+    _drive(filling, store)
+    report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     run.fits()
-    report(Progress(run.n_told, run.total, run.r2))
+    # The bar stays as it is: noise and forecasts, which may follow, are fits as well.
+    report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
+    return filling.n_gaps
 
 
 class Asker(Protocol):
@@ -103,12 +125,18 @@ def fill(
     report: Callable[[Progress], None] = lambda _: None,
 ) -> None:
     """Tell a run all that it asks for; see `evaluate`."""
-    filling = Filling(run, source, store, report)
+    _drive(Filling(run, source, store, report), store)
+
+
+def _drive(filling: "Filling", store: Store | None) -> None:
     try:
         while len(masks := filling.wanted()):
-            for rows, returned in source.stream(masks):
-                filling.take(rows, returned)
-            filling.end()
+            try:
+                for rows, returned in filling.source.stream(masks):
+                    filling.take(rows, returned)
+                filling.end()
+            except Exception as error:
+                filling.failed(error)
     finally:
         if store is not None:
             with suppress(StoreError):
@@ -180,6 +208,11 @@ class Filling:
         source: Of its values.
         store: See `evaluate`.
         report: See `evaluate`.
+        faults: See `evaluate`.
+        skip: Told of masks that get no value; needed with faults.
+
+    Attributes:
+        n_gaps: How many masks these are.
 
     Raises:
         ArgumentError: the source has no identity that a store could keep values under.
@@ -191,13 +224,22 @@ class Filling:
         source: ValueSource,
         store: Store | None,
         report: Callable[[Progress], None] = lambda _: None,
+        faults: Faults | None = None,
+        skip: Callable[[BoolArray], None] = lambda _: None,
     ) -> None:
         self.run = run
         self.source = source
+        if faults is not None and faults.timeout is not None:
+            self.source = Timed(source, faults.timeout)
+        self.n_gaps = 0
+        self._faults, self._skip = faults, skip
+        self._failures: Counter[bytes] = Counter()  # by mask
+        self._most: int | None = None  # masks at once, while a failing one is looked for
         self._kept = None if store is None else _Kept(store, source)
         self._report = report
         self._masks: BoolArray = np.zeros((0, 0), dtype=np.bool_)
         self._before, self._began = 0, 0.0
+        self._stored = 0
 
     def wanted(self) -> BoolArray:
         """(k, n) masks to evaluate next; k = 0 when the run asks for no more.
@@ -208,10 +250,12 @@ class Filling:
         pause = _FIRST_PAUSE
         while len(masks := self.run.ask()):
             self.tell_progress()
+            masks = masks[: self._most]
             if self._kept is not None:
                 claim = self._kept.claim(masks)
                 found = np.isfinite(claim.values).all(axis=1)
                 if found.any():
+                    self._stored += int(found.sum())
                     several = self.source.outputs is not None
                     self._tell(masks[found], claim.values[found], several)
                     pause = _FIRST_PAUSE
@@ -222,9 +266,10 @@ class Filling:
                         pause = min(2 * pause, _LONGEST_PAUSE)
                     continue
                 masks = masks[claim.granted]
-            self._before, self._began = self.run.n_told, time.monotonic()
             break
         self._masks = masks
+        self._is_missing = np.ones(len(self._masks), dtype=np.bool_)
+        self._before, self._began = self.run.n_told, time.monotonic()
         return masks
 
     def take(self, rows: Any, returned: Any) -> None:
@@ -234,16 +279,18 @@ class Filling:
             BackendError: they are not numbers of rows.
             ValueFunctionError: a value is not a finite real number; the others are kept.
         """
-        batch = self._masks[_checked_rows(rows, len(self._masks))]
+        numbers = _checked_rows(rows, len(self._masks))
+        batch = self._masks[numbers]
         values, error = _good_values(returned, batch)
         good = np.isfinite(values).all(axis=1)
+        self._is_missing[numbers[good]] = False
         if good.any():
             try:
                 if self._kept is not None:
                     self._kept.put(batch[good], values[good])
             finally:  # what the store could not keep, the run has
                 self._tell(batch[good], values[good], np.ndim(returned) == 2)
-        if error is not None:
+        if error is not None and self._faults is None:
             raise error
 
     def end(self) -> None:
@@ -254,14 +301,54 @@ class Filling:
         """
         count = self.run.n_told - self._before
         if count < len(self._masks):
-            raise BackendError(f"the source gave {count} values for {len(self._masks)} masks")
+            error = BackendError(f"the source gave {count} values for {len(self._masks)} masks")
+            if self._faults is None:
+                raise error
+            self._again(self._masks[self._is_missing], error)
+        self._most = None
         if self._kept is not None:
             self._kept.rate = count / max(time.monotonic() - self._began, 1e-9)
+
+    def failed(self, error: Exception) -> None:
+        """Bear an error of the source, which is then asked again for what is missing.
+
+        Which mask is at fault is not known. Where nothing came at all, fewer are asked for next
+        time, down to one.
+
+        Raises:
+            Exception: the error, where it is not borne.
+        """
+        if self._faults is None or not is_borne(error):
+            raise error
+        missing = self._masks[self._is_missing]
+        if len(missing) == len(self._masks) > 1:
+            self._most = len(missing) // 2
+        self._again(missing if len(self._masks) == 1 else missing[:0], error)
+
+    def _again(self, masks: BoolArray, error: Exception) -> None:
+        """Ask again; count a failure of each of (k, n) masks, of which those too often are gaps.
+
+        Raises:
+            Exception: the error, where there are too many gaps.
+        """
+        assert self._faults is not None
+        if self._kept is not None:
+            self._kept.release()  # else it would wait for its own claims
+        for mask in masks:
+            self._failures[mask.tobytes()] += 1
+        often = [self._failures[mask.tobytes()] > self._faults.retries for mask in masks]
+        gaps = masks[often]
+        if not len(gaps):
+            return
+        self.n_gaps += len(gaps)
+        if self.n_gaps > self._faults.gaps * self.run.total:
+            raise error
+        self._skip(gaps)
 
     def tell_progress(self, *, is_waiting: bool = False) -> None:
         """Report how far the run is."""
         run = self.run
-        self._report(Progress(run.n_told, run.total, run.r2, is_waiting))
+        self._report(Progress(run.n_told, run.total, run.r2, is_waiting, self._stored))
 
     def _tell(self, masks: BoolArray, values: FloatArray, several: bool) -> None:
         self.run.tell(masks, values if several else values[:, 0])
@@ -291,6 +378,10 @@ class _Kept:
             alone = max(int(rate * _SECONDS_ALONE), _LEAST_PORTION)
             beside = max(int(rate * _SECONDS_BESIDE_OTHERS), _LEAST_PORTION)
         return self._store.claim(self._identities, self._keys(masks), alone, beside)
+
+    def release(self) -> None:
+        """Give up what is claimed."""
+        self._store.release()
 
     def put(self, masks: BoolArray, values: FloatArray) -> None:
         """Keep (m, q) values."""

@@ -38,6 +38,18 @@ LARGEST: Final = _Default.LARGEST
 """The output that is the largest for the unmasked input."""
 
 
+class OutputError(ArgumentError):
+    """The function has no such output.
+
+    Args:
+        reason: What was given, what is wrong with it, and the remedy.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"output={reason}")
+        self.reason = reason
+
+
 class PredictFunction(Identified):
     """A masker and a function: f(mask) is what the function predicts for what is kept.
 
@@ -68,6 +80,12 @@ class PredictFunction(Identified):
         ArgumentError: an argument is wrong.
         ValueFunctionError: the function returned something else than numbers.
         StoreError: the store failed, or what it has is no prediction.
+
+    Example:
+        >>> import spex
+        >>> f = spex.PredictFunction(spex.Text("not bad"), lambda texts: list(map(len, texts)))
+        >>> f([[True, True], [False, False]]).tolist()
+        [7.0, 0.0]
     """
 
     def __init__(
@@ -317,15 +335,12 @@ def _position(output: Any, names: Sequence[str], n_outputs: int | None) -> int:
     if (isinstance(output, str) and not is_position) or (names and None not in numbers):
         known = ", ".join(map(repr, names[:10])) or "no names; give a position"
         more = ", ..." if len(names) > 10 else ""
-        given = shorten(repr(output))
-        raise ArgumentError(f"output={given} is no name of an output; it has {known}{more}")
+        raise OutputError(f"{shorten(repr(output))} is no name of an output; it has {known}{more}")
     position = whole_number("output", int(text) if is_position else output, 0)
     if position >= (n_outputs or 0):
         has = "one number" if n_outputs is None else f"{n_outputs} numbers"
-        raise ArgumentError(
-            f"output={output}, but the function returns {has} for an input; "
-            + ("leave output out" if n_outputs is None else f"give 0 to {n_outputs - 1}")
-        )
+        remedy = "leave it out" if n_outputs is None else f"give 0 to {n_outputs - 1}"
+        raise OutputError(f"{output}, but the function returns {has} for an input; {remedy}")
     return position
 
 

@@ -26,6 +26,13 @@ class ValueSource(Protocol):
 
     Laws: the values of a mask do not depend on the other masks of a call. Reading an attribute
     calls no model; `identities` may take long, and is read only where values are stored.
+
+    Example:
+        >>> import spex
+        >>> f = spex.PredictFunction(spex.Text("not bad"), lambda texts: list(map(len, texts)))
+        >>> source: spex.ValueSource = f
+        >>> source.features, source.outputs
+        (('not', 'bad'), None)
     """
 
     @property
@@ -226,6 +233,11 @@ class Wrapped:
     def begin(self) -> Any:
         """Of a `spex.DatasetValue`, what makes a run of its own kind; else None."""
         return getattr(self._source, "begin", None)
+
+    @property
+    def model(self) -> Any:
+        """Of a `spex.ValueFunction`, the language model; else None."""
+        return getattr(self._source, "model", None)
 
     def contexts(self) -> tuple[Context, ...]:
         """See `ValueSource.contexts`."""

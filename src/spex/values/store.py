@@ -98,6 +98,14 @@ class Store:
 
     Raises:
         StoreError: the file is no sample store, of another version, or cannot be opened.
+
+    Example:
+        >>> import spex
+        >>> def f(masks):
+        ...     return 1.0 * masks[:, 0]
+        >>> f.identity = "the first feature, v1"
+        >>> with spex.Store(":memory:") as store:
+        ...     e = spex.explain(f, 3, budget=8, store=store)
     """
 
     def __init__(

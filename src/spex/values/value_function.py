@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.checks.arguments import real_number
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, BackendError
@@ -63,6 +64,13 @@ class ValueFunction(Identified):
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be loaded, or failed.
         StoreError: the store cannot be used.
+
+    Example:
+        >>> import spex
+        >>> model = spex.models.TableModel(lambda prompt, answer: -2.0 * ("bad" in prompt))
+        >>> value = spex.ValueFunction(spex.Text("not bad"), model, spex.LogProb("yes"))
+        >>> spex.explain(value, budget=4).interactions("SV").top(1)
+        [((1,), -2.0)]
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class ValueFunction(Identified):
         self._is_single = given is not score
         self.scores: tuple[ResolvedScore, ...] = self._resolve(list(map(_as_score, given)), store)
         for one in self.scores:
+            _threshold(one)
             self.model.check_prompts(extremes, one.answers)
 
     def _resolve(
@@ -192,7 +201,13 @@ class ValueFunction(Identified):
             notes=self._notes(),
         )
         return tuple(
-            replace(common, answer=one.answer, score=one.summary, score_unit=one.unit)
+            replace(
+                common,
+                answer=one.answer,
+                score=one.summary,
+                score_unit=one.unit,
+                score_threshold=_threshold(one),
+            )
             for one in self.scores
         )
 
@@ -339,6 +354,17 @@ def as_model(model: object) -> LanguageModel:
         f"model is a {type(model).__name__}, no language model; give a name such as 'smollm2', an "
         "object with the methods of spex.models.LanguageModel, or a function from prompt to reply"
     )
+
+
+def _threshold(score: ResolvedScore) -> float | None:
+    """Where the answer flips; None where the score does not say, as one of the user's may not.
+
+    Raises:
+        ArgumentError: it is no finite number.
+    """
+    given = getattr(score, "threshold", None)
+    what = "give the value at which the answer flips, a finite number, or None"
+    return None if given is None else real_number("threshold", given, what)
 
 
 def _as_score(score: object) -> Score:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 import spex
@@ -130,7 +131,12 @@ def test_datasets_of_a_local_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", '{"text": "a b"}\n{"text"\n', "line 2: is not JSON"),
+        ("a.jsonl", '{"text": "a b"}\n{"text"\n', "line 2: is not JSON .* column 8.*remove it"),
+        (
+            "a.jsonl",
+            '{"id": "x", "text": "a b"}\n\n{"id": "x", "text": "c d"}\n',
+            "lines? 1 and line 3: both rows are called 'x'",
+        ),
         ("a.jsonl", "[1]\n", "is no object"),
         ("a.jsonl", "\n", "holds no rows"),
         ("a.json", "3", "holds no list"),
@@ -222,3 +228,17 @@ def test_real_files():
     assert "True or False: You should not pull" in puzzles[4].make.masker.render(
         [True] * puzzles[4].n_features
     ).text  # fmt: skip
+
+
+def test_pictures_lie_beside_their_file(tmp_path):
+    (tmp_path / "data").mkdir()
+    PIL.Image.new("RGB", (8, 8)).save(tmp_path / "data" / "p.png")
+    row = {"image": "p.png", "question": "What is it?", "answer": "Black.", "unit": "grid:2x3"}
+    path = written(tmp_path / "data", "a.jsonl", [row])
+    (item,) = read_items(path, "smollm2")
+    assert item.n_features == 6 and item.make.score == spex.LogProb("Black.")
+    assert item.make.masker.prompt == "What is it?" and item.make.masker.operator == "mean"
+    reading = Reading(prompt="Briefly: {question}", unit="grid:4x4", operator="grey")
+    (item,) = read_items(path, "smollm2", reading=reading)
+    assert item.n_features == 16 and item.make.masker.operator == "grey"
+    assert item.make.masker.prompt == "Briefly: What is it?"

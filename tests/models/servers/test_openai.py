@@ -250,6 +250,12 @@ def test_llama_cpp_is_asked_one_thing_at_a_time(openai, monkeypatch):
 # --- failures that pass --------------------------------------------------------------------------
 
 
+@pytest.fixture
+def quick_pauses(monkeypatch):
+    """Pauses between attempts grow from so little, not from half a second."""
+    monkeypatch.setattr("spex.models.servers.endpoint._FIRST_PAUSE", 0.02)
+
+
 def explain(server, score, store=None, **options):
     value = ValueFunction(Text(TEXT), server.model(**options), score)
     return spex.explain(value, budget=64, seed=0, store=store)
@@ -260,13 +266,13 @@ def explain(server, score, store=None, **options):
     [("openai", ODDS), ("vllm", LogOdds("good", "bad film")), ("text", Matches("good"))],
 )
 def test_a_server_that_fails_a_quarter_of_the_time_gives_the_same(
-    kind, score, tmp_path, monkeypatch
+    kind, score, tmp_path, monkeypatch, quick_pauses
 ):
     # One in thirteen is unusable here: some requests meet two of them.
     monkeypatch.setattr("spex.models.servers.endpoint._UNUSABLE_ATTEMPTS", 8)
     with running(kind) as steady:
         expected = explain(steady, score)
-    with running(kind, "--fail", 4, "--jitter", 0.1) as flaky:
+    with running(kind, "--fail", 4, "--jitter", 0.03) as flaky:
         # Less than the server's slowness, so that a slow request counts as failed.
         found = explain(flaky, score, tmp_path / "s.sqlite", timeout=2.0)
         requests = flaky.requests()
@@ -286,7 +292,7 @@ def test_a_server_that_fails_a_quarter_of_the_time_gives_the_same(
 
 
 @pytest.mark.parametrize("way", fake.UNUSABLE)
-def test_an_unusable_reply_is_asked_for_once_more(openai, way):
+def test_an_unusable_reply_is_asked_for_once_more(openai, way, quick_pauses):
     model = openai.model()
     with running("openai", "--fail", 1, "--way", way) as server:
         model._endpoint.base_url = server.url
@@ -571,7 +577,7 @@ def test_a_key_that_cannot_be_sent_is_not_quoted(openai, monkeypatch, broken):
         ("HTML", "sent a reply that cannot be used: it is no JSON object"),
     ],
 )
-def test_every_failure_is_told(monkeypatch, openai, way, says):
+def test_every_failure_is_told(monkeypatch, openai, way, says, quick_pauses):
     monkeypatch.setattr("spex.models.servers.endpoint._ATTEMPTS", 2)
     model = openai.model(timeout=0.5)
     with running("openai", "--fail", 1, "--way", way) as server:
@@ -615,6 +621,27 @@ def test_a_server_that_is_not_there():
     assert time.monotonic() - started < 15
 
 
+def test_a_server_that_is_not_there_is_told_while_it_is_tried_again():
+    told = []
+    with pytest.raises(BackendError, match="4 attempts failed"):
+        OpenAIModel("words", "http://127.0.0.1:9/v1", notice=told.append)
+    (message,) = told  # once, however often it fails
+    assert message.startswith("http://127.0.0.1:9/v1 cannot be reached")
+    assert message.endswith("; trying again")
+
+
+def test_failures_of_a_server_are_told_on_standard_error_once(openai, capfd):
+    openai.model(notice=None)
+    assert capfd.readouterr().err == ""
+    code = (
+        "from spex.models import load\n"
+        "try: load('openai:words@http://127.0.0.1:9/v1')\n"
+        "except Exception: pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.count("trying again") == 1
+
+
 def test_an_address_that_is_no_api(openai):
     # Not every server lists its models, so the first question about one finds out.
     model = OpenAIModel("words", openai.address)
@@ -623,7 +650,7 @@ def test_an_address_that_is_no_api(openai):
     assert "answered with HTTP 404" in text
 
 
-def test_a_server_that_only_fails(monkeypatch):
+def test_a_server_that_only_fails(monkeypatch, quick_pauses):
     monkeypatch.setattr("spex.models.servers.endpoint._ATTEMPTS", 3)
     with running("openai") as good:
         model = good.model(timeout=0.5)
@@ -710,18 +737,19 @@ def test_a_failure_amid_a_run_loses_no_finished_call(tmp_path):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_process_loses_no_finished_call(tmp_path, stop):
+def test_a_stopped_process_loses_no_finished_call(tmp_path, monkeypatch, stop):
     (tmp_path / "review.txt").write_text(TEXT + "\n")
     path = tmp_path / "s.sqlite"
     with running("openai", "--delay", 0.2) as server:
-        command = [sys.executable, "-m", "spex", "explain", "--text", "review.txt", "-q"]
-        command += ["--score", "logodds:positive,negative", "--model", server.name]
+        command = ["explain", "--text", "review.txt", "-q", "--model", server.name]
+        command += ["--score", "logodds:positive,negative"]
         command += ["--store", str(path), "--out", "e.json"]
 
         def chats():
             return [e for e in server.requests() if "chat" in e["path"]]
 
-        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        program = [sys.executable, "-m", "spex", *command]
+        process = subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         while len(chats()) < 20:
             assert process.poll() is None
             time.sleep(0.02)
@@ -735,7 +763,8 @@ def test_a_stopped_process_loses_no_finished_call(tmp_path, stop):
             assert process.returncode == 130
             assert f"{kept} evaluations finished and kept" in err
         before = len(chats())
-        assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 0
+        monkeypatch.chdir(tmp_path)
+        assert main(command) == 0
         assert len(chats()) - before == 64 - kept + 2
 
 

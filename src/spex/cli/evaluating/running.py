@@ -4,17 +4,20 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from spex.cli.functions import UNNAMED
+from spex.cli.evaluating.options import Options
+from spex.cli.explaining import server_cost
+from spex.cli.functions import UNNAMED, check_retries, naming_answer, price_of
 from spex.cli.session import Session, check_distinct, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading
 from spex.evaluate.data.loading import is_file, read_items
-from spex.evaluate.data.subject import PREDICT, Model
+from spex.evaluate.data.subject import PREDICT, REPLY, Model
 from spex.evaluate.experiment import Experiment
 from spex.evaluate.gradients import OfModel
 from spex.evaluate.measures import MEASURES
@@ -33,10 +36,10 @@ from spex.models.servers.address import refuse_secret
 from spex.wording import counted
 
 # Models that take no memory worth speaking of: they are made here too where other processes work.
-_LIGHT = (PREDICT, "reply:", "openai:")
+_LIGHT = (PREDICT, REPLY, "openai:")
 
 
-def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+def run(session: Session, name: str, own: Mapping[str, Any], options: Options) -> None:
     """Do what a command of `spex evaluate` was asked for.
 
     Args:
@@ -50,8 +53,8 @@ def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[st
         Interrupted: Ctrl-C.
     """
     with session.interruptible():
-        experiment, determines = _planned(session, name, own, options)
-    out: Path | None = options["out"]
+        planned = _planned(session, name, own, options)
+    experiment, out = planned.experiment, options.out
     states: list[State] = []
 
     def kept() -> str:
@@ -65,62 +68,83 @@ def run(session: Session, name: str, own: Mapping[str, Any], options: Mapping[st
             finished += f"; finished evaluations are kept in {experiment.store}"
         return finished
 
-    with session.interruptible(kept), _progress(session, states) as show:
+    with session.interruptible(kept), _progress(session, states) as show, naming_answer():
         found = run_experiment(
             experiment,
             out,
-            jobs=options["jobs"],
-            determines=determines,
+            jobs=options.jobs,
+            determines=planned.determines,
             about={
                 "command": session.command,
                 "date": datetime.now(UTC).isoformat(timespec="seconds"),
             },
             progress=show,
-            tries=options["jobs"] == 1 or options["model"].startswith(_LIGHT),
+            tries=options.jobs == 1 or options.model.startswith(_LIGHT),
         )
     with session.interruptible():
-        _deliver(session, found, options)
+        if (usage := planned.model.usage) is not None and options.jobs == 1:
+            session.notice(server_cost(usage))
+        _deliver(session, dataclasses.replace(found, left_out=planned.left_out), options)
 
 
-def _planned(
-    session: Session, name: str, own: Mapping[str, Any], options: Mapping[str, Any]
-) -> tuple[Experiment, dict[str, Any]]:
-    """What to do, checked before a model is loaded; and what else its numbers depend on."""
-    refuse_secret(options["model"])
+@dataclass(frozen=True)
+class _Planned:
+    """What to do.
+
+    Args:
+        experiment: The whole of it.
+        model: Its model.
+        determines: What else its numbers depend on.
+        left_out: Which rows of the data are not used, in a line; empty where all are.
+    """
+
+    experiment: Experiment
+    model: Model
+    determines: dict[str, Any]
+    left_out: str
+
+
+def _planned(session: Session, name: str, own: Mapping[str, Any], options: Options) -> _Planned:
+    """What to do, checked before a model is loaded."""
+    refuse_secret(options.model)
     _check_files(options)
     measure = MEASURES[name](**own)
-    methods = methods_named(options["methods"])
+    methods = methods_named(options.methods)
     _check_packages(methods)
     model = _model(session, options)
     reading = _reading(options, model)
+    told: list[str] = []
     items = read_items(
-        options["data"],
+        options.data,
         model,
-        format=options["format"],
-        items=_items(options["items"]),
-        lengths=_lengths(options["lengths"]),
+        format=options.format,
+        items=_items(options.items),
+        lengths=_lengths(options.lengths),
         reading=reading,
         check=measure.check,
-        notice=session.notice,
+        notice=told.append,
     )
+    for line in told:
+        session.notice(line)
     experiment = Experiment(
         items,
         measure,
         methods,
-        _numbers("--budgets", options["budgets"]),
-        _numbers("--seeds", options["seeds"]),
+        _numbers("--budgets", options.budgets),
+        _numbers("--seeds", options.seeds),
         _store(session, options, model),
     )
-    return experiment, {
-        "data": _described(options["data"]),
-        "format": options["format"],
+    determines = {
+        "data": _described(options.data),
+        "format": options.format,
         "model": {"name": model.name, **_model_options(options)},
-        "answer": options["answer"],
+        "answer": options.answer,
         "reading": dataclasses.asdict(reading),
     }
+    return _Planned(experiment, model, determines, "; ".join(told))
 
 
-def _deliver(session: Session, found: Results, options: Mapping[str, Any]) -> None:
+def _deliver(session: Session, found: Results, options: Options) -> None:
     statuses = [row.status for row in found.rows]
     if failed := statuses.count(FAILED):
         reasons = [row.reason for row in found.rows if row.status == FAILED]
@@ -134,47 +158,47 @@ def _deliver(session: Session, found: Results, options: Mapping[str, Any]) -> No
             "measures them again"
         )
     tables = found.to_markdown()
-    if options["markdown"] is not None:
-        write_text(options["markdown"], tables)
+    if options.markdown is not None:
+        write_text(options.markdown, tables)
     written = ["out", "markdown"]
     metric = found.main[0]
     if reason := found.undefined(metric):
         session.notice(f"{metric}: {reason}")
-        if options["plot"] is not None:
-            session.notice(f"{options['plot']} is not drawn: there is no number of {metric}")
-    elif options["plot"] is not None:
-        found.save_plot(options["plot"])
+        if options.plot is not None:
+            session.notice(f"{options.plot} is not drawn: there is no number of {metric}")
+    elif options.plot is not None:
+        found.save_plot(options.plot)
         written.append("plot")
     for name in written:
-        if options[name] is not None:
-            session.notice(f"wrote {options[name]}")
+        if getattr(options, name) is not None:
+            session.notice(f"wrote {getattr(options, name)}")
     if not session.quiet:
         console().print(tables, soft_wrap=True)
 
 
-def _check_files(options: Mapping[str, Any]) -> None:
-    if options["no_store"] and options["store"] is not None:
+def _check_files(options: Options) -> None:
+    if options.no_store and options.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     outputs: list[tuple[str, Path]] = []
     for name in ("out", "plot", "markdown", "store"):
-        path: Path | None = options[name]
+        path: Path | None = getattr(options, name)
         if path is None:
             continue
         option = f"--{name}"
         check_output(path, option)
-        if is_file(options["data"]) and path.resolve() == Path(options["data"]).resolve():
+        if is_file(options.data) and path.resolve() == Path(options.data).resolve():
             raise ArgumentError(f"{option} {path}: is the data itself")
         for other, second in outputs:
             check_distinct(other, second, option, path)
         outputs.append((option, path))
-    out: Path | None = options["out"]
+    out: Path | None = options.out
     if out is not None:
         check_table(out, "--out")
         check_output(manifest_path(out), "--out")
         if out.suffix == ".parquet":
             require("pyarrow", "evaluate")
-    if options["plot"] is not None:
-        check_picture(options["plot"], "--plot")
+    if options.plot is not None:
+        check_picture(options.plot, "--plot")
         require("matplotlib", "plot")
 
 
@@ -189,52 +213,66 @@ def _check_packages(methods: Sequence[Method | OfModel]) -> None:
             ) from None
 
 
-def _model(session: Session, options: Mapping[str, Any]) -> Model:
+def _model(session: Session, options: Options) -> Model:
     def load(name: str, **given: Any) -> Any:
         session.notice(f"loading the model {name}")
         return session.load(name, **given)
 
-    answer = options["answer"]
+    answer = options.answer
     output = None if answer == OF_DATA else answer
-    model = Model(options["model"], _model_options(options), load=load, output=output)
+    check_retries(options.retries)
+    price = price_of(options.price, options.model)
+    if price is not None and options.jobs > 1:
+        raise ArgumentError(
+            "--price: what it costs is counted in one process; leave --jobs out, for a server is "
+            "asked several questions at once anyway"
+        )
+    given = _model_options(options) | ({} if price is None else {"price": price})
+    model = Model(
+        options.model,
+        given,
+        load=load,
+        output=output,
+        retries=options.retries,
+        notice=session.notice,
+    )
     if model.predicts:
         for option in ("score", "device", "dtype"):
-            if options[option] is not None:
-                raise ArgumentError(
-                    f"--{option}: {model.name} is a function that predicts numbers; leave it out"
-                )
-    if options["store"] is not None and not _is_named(model):
+            if getattr(options, option) is not None:
+                raise ArgumentError(f"--{option}: {model.name} predicts numbers; leave it out")
+    if options.store is not None and not _is_named(model):
         raise ArgumentError(f"--store: {UNNAMED}; set it, or leave --store out")
     return model
 
 
 def _is_named(model: Model) -> bool:
     """Whether a store can keep what the model says: a function of the user's needs an identity."""
-    if not model.name.startswith((PREDICT, "reply:")):
+    if not model.is_own:
         return True
     return isinstance(getattr(import_function(model.name.partition(":")[2]), "identity", None), str)
 
 
-def _model_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in ("device", "dtype") if options[name] is not None}
+def _model_options(options: Options) -> dict[str, Any]:
+    given = {"device": options.device, "dtype": options.dtype}
+    return {name: value for name, value in given.items() if value is not None}
 
 
-def _reading(options: Mapping[str, Any], model: Model) -> Reading:
+def _reading(options: Options, model: Model) -> Reading:
     return Reading(
-        options["unit"],
-        options["mask"],
-        options["prompt"],
-        options["score"],
-        OF_DATA if model.predicts else options["answer"],
+        options.unit,
+        options.mask,
+        options.prompt,
+        options.score,
+        OF_DATA if model.predicts else options.answer,
         model.predicts,
     )
 
 
-def _store(session: Session, options: Mapping[str, Any], model: Model) -> Path | None:
-    if options["no_store"]:
+def _store(session: Session, options: Options, model: Model) -> Path | None:
+    if options.no_store:
         return None
-    if options["store"] is not None:
-        return options["store"]
+    if options.store is not None:
+        return options.store
     if not _is_named(model):
         session.notice(f"evaluations are not kept: {UNNAMED}")
         return None

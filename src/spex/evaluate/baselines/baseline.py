@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from spex.checks.arguments import whole_number
-from spex.evaluate.counting import CountedFunction, OverBudgetError, own_randomness
+from spex.checks.counting import CountedFunction, OverBudgetError
+from spex.evaluate.drawing import own_randomness
 from spex.evaluate.method import Attribution, RefusedError, ValueFunctionOnMasks
 from spex.extras import require
 from spex.fourier.spectrum import Spectrum

@@ -3,8 +3,8 @@
 import numpy as np
 
 from spex._typing import Interaction
+from spex.checks.counting import CountedFunction
 from spex.evaluate.baselines.baseline import Baseline
-from spex.evaluate.counting import CountedFunction
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.moebius import spectrum_from_moebius
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from spex._typing import Interaction
+from spex.checks.counting import CountedFunction
 from spex.evaluate.baselines.baseline import Baseline
-from spex.evaluate.counting import CountedFunction, uniform_masks
+from spex.evaluate.drawing import uniform_masks
 from spex.extras import require
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.moebius import spectrum_from_moebius

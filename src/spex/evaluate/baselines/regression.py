@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
+from spex.checks.counting import CountedFunction
 from spex.evaluate.baselines.baseline import LARGEST_MATRIX, Baseline, n_pairs_and_below
-from spex.evaluate.counting import CountedFunction, uniform_masks
+from spex.evaluate.drawing import uniform_masks
 from spex.extras import require
 from spex.fourier.spectrum import Spectrum
 

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from spex._typing import Interaction
+from spex.checks.counting import CountedFunction
 from spex.evaluate.baselines.baseline import (
     LARGEST_MATRIX,
     Baseline,
     n_pairs_and_below,
     whole_space,
 )
-from spex.evaluate.counting import CountedFunction
 from spex.evaluate.method import RefusedError
 from spex.extras import require
 from spex.fourier.spectrum import Spectrum

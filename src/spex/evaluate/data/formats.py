@@ -9,6 +9,7 @@ from spex.errors import ArgumentError
 from spex.evaluate.data.rows import Row
 from spex.evaluate.data.subject import Masker
 from spex.inputs.documents import Documents
+from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.text import Text
 from spex.scores.log_probabilities import Score
@@ -37,6 +38,7 @@ class Reading:
         score: Name of a score, as `spex explain --score` takes it.
         answer: "data" for the data's answers, "own" for what the model itself answers.
         predicts: Whether a predict function is asked: it gets no prompt, and there is no score.
+        max_new_tokens: Where what the model writes is cut off; default: the score's own.
 
     Raises:
         ArgumentError: the answer is neither.
@@ -48,6 +50,7 @@ class Reading:
     score: str | None = None
     answer: str = OF_DATA
     predicts: bool = False
+    max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if self.answer not in (OF_DATA, OWN):
@@ -64,7 +67,8 @@ class Reading:
             return None
         name = self.score or default
         takes = name.partition(":")[0] in _WITH_ANSWER
-        return parse_score(name, answer if takes and self.answer == OF_DATA else None)
+        given = answer if takes and self.answer == OF_DATA else None
+        return parse_score(name, given, self.max_new_tokens)
 
     def prompt_of(self, default: str | None) -> str | None:
         """The prompt of a row."""
@@ -163,22 +167,31 @@ def record(row: Row, reading: Reading) -> Parsed:
         reading.score or _optional(row, "score"),
         reading.answer,
         reading.predicts,
+        reading.max_new_tokens,
     )
-    fields = ("text", "documents", "messages")
+    fields = ("text", "documents", "messages", "image")
     given = [name for name in fields if row.get(name)]
     if not given and (empty := [name for name in fields if name in row]):
         raise ArgumentError(
-            f"its field {empty[0]!r} is empty; give a text, documents or messages there"
+            f"its field {empty[0]!r} is empty; give a text, documents, messages or an image there"
         )
     if len(given) != 1:
         raise ArgumentError(
-            f"has {' and '.join(given) or 'none'} of the fields text, documents and messages; give "
-            "exactly one"
+            f"has {' and '.join(given) or 'none'} of the fields text, documents, messages and "
+            "image; give exactly one"
         )
-    operator = own.operator or "delete"
+    operator = own.operator or ("mean" if given == ["image"] else "delete")
     question = _optional(row, "question")
     masker: Masker
-    if given == ["text"]:
+    if given == ["image"]:
+        asked = own.prompt or question or ""
+        masker = Image(
+            row["image"],
+            own.unit or "grid:8x8",
+            operator,
+            asked.replace("{question}", question or ""),
+        )
+    elif given == ["text"]:
         prompt = own.prompt
         if prompt is None and question is not None:
             prompt = "{input}\n\nQuestion: {question}"

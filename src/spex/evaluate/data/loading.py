@@ -8,10 +8,10 @@ import numpy as np
 
 from spex.errors import ArgumentError
 from spex.evaluate.data.formats import FORMATS, Reading, detect, name_of
-from spex.evaluate.data.rows import HUB, Row, read_rows
+from spex.evaluate.data.rows import HUB, Row, located_rows
 from spex.evaluate.data.subject import Model, Subject
 from spex.evaluate.items import Item
-from spex.wording import counted
+from spex.wording import counted, did_you_mean
 
 
 def read_items(
@@ -30,7 +30,8 @@ def read_items(
     Rows that cannot be read as the format, such as those of a single unit, are left out.
 
     Args:
-        data: A .jsonl, .json or .csv file, or "datasets:NAME:SPLIT"; see `read_rows`.
+        data: A .jsonl, .json or .csv file, or "datasets:NAME:SPLIT"; see
+            `spex.evaluate.data.rows.read_rows`. No two rows used may have the same name.
         model: Name of the model; see `spex.models.load`. Or "predict:MODULE:FUNCTION".
         format: "reviews", "hotpotqa", "drop", "puzzles" or "jsonl" (the fields that
             `docs/evidence.md` lists); default: what the first row looks like.
@@ -49,8 +50,10 @@ def read_items(
         MissingExtraError: the package `datasets` is not installed.
     """
     if format is not None and format not in FORMATS:
-        raise ArgumentError(f"format {format!r} is unknown; use {', '.join(FORMATS)}")
-    rows = read_rows(str(data))
+        close = did_you_mean(format, FORMATS)
+        raise ArgumentError(f"format {format!r} is unknown{close}; use {', '.join(FORMATS)}")
+    located = located_rows(str(data))
+    rows = [row for _, row in located]
     named = model if isinstance(model, Model) else Model(model)
     reading = reading or Reading(predicts=named.predicts)
     chosen = range(len(rows)) if items is None or isinstance(items, int) else items
@@ -58,6 +61,7 @@ def read_items(
         raise ArgumentError(f"item {outside[0]} of {data}: it has rows 0 to {len(rows) - 1}")
     name = format or detect(rows[0])
     found: list[Item] = []
+    places: dict[str, int] = {}
     reasons: list[str] = []
     too_long_or_short = 0
     for number in chosen:
@@ -70,6 +74,11 @@ def read_items(
         except ArgumentError as error:
             reasons.append(str(error))
         else:
+            if (first := places.setdefault(item.name, number)) != number:
+                raise ArgumentError(
+                    f"{data}, {located[first][0]} and {located[number][0]}: both rows are called "
+                    f"{item.name!r}; give each a name of its own"
+                )
             found.append(item)
     told = _left_out(len(chosen), reasons, too_long_or_short, lengths)
     if not found:

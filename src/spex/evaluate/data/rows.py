@@ -31,8 +31,21 @@ def read_rows(data: str) -> list[Row]:
         BackendError: the data set cannot be had.
         MissingExtraError: the package `datasets` is not installed.
     """
+    return [row for _, row in located_rows(data)]
+
+
+def located_rows(data: str) -> list[tuple[str, Row]]:
+    """All rows, as `read_rows` says, each with its place: "line 3" or, from 0, "row 2".
+
+    The field `image` of a file names a picture beside it; its folder is put before.
+
+    Raises:
+        ArgumentError: see `read_rows`.
+        BackendError: see `read_rows`.
+        MissingExtraError: see `read_rows`.
+    """
     if data.startswith(HUB):
-        return _of_hub(data.removeprefix(HUB))
+        return [(f"row {i}", row) for i, row in enumerate(_of_hub(data.removeprefix(HUB)))]
     path = Path(data)
     if path.is_dir():
         raise ArgumentError(f"{data}: is a folder; give a file in it, or {HUB}{data}")
@@ -42,29 +55,40 @@ def read_rows(data: str) -> list[Row]:
         raise ArgumentError(f"{data}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ArgumentError(f"{data}: is not UTF-8 (byte {error.start}); convert it") from error
-    rows = list(_rows_in(text, path))
+    rows = [(place, _with_picture(row, path.parent)) for place, row in _rows_in(text, path)]
     if not rows:
         raise ArgumentError(f"{data}: holds no rows")
     return rows
 
 
-def _rows_in(text: str, path: Path) -> Iterator[Row]:
+def _with_picture(row: Row, folder: Path) -> Row:
+    picture = row.get("image")
+    if not isinstance(picture, str) or not picture:
+        return row
+    return {**row, "image": str(folder / picture)}
+
+
+def _rows_in(text: str, path: Path) -> Iterator[tuple[str, Row]]:
     if path.suffix == ".csv":
-        yield from csv.DictReader(io.StringIO(text, newline=""))
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        for cells in reader:
+            yield f"line {reader.line_num}", cells
     elif path.suffix == ".jsonl":
         # Not splitlines: a text may hold separators of lines that JSON does not escape.
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield _object(_json(line, f"{path}, line {number}"), f"{path}, line {number}")
+                place = f"line {number}"
+                yield place, _object(_json(line, f"{path}, {place}"), f"{path}, {place}")
     elif path.suffix == ".json":
         content = _json(text, str(path))
         if isinstance(content, dict):
-            yield from _of_drop(content, path)
+            for number, row in enumerate(_of_drop(content, path)):
+                yield f"row {number}", row
             return
         if not isinstance(content, list):
             raise ArgumentError(f"{path}: holds no list; write a JSON list of objects")
         for number, row in enumerate(content):
-            yield _object(row, f"{path}, row {number}")
+            yield f"row {number}", _object(row, f"{path}, row {number}")
     else:
         raise ArgumentError(
             f"{path}: is no .jsonl, .json or .csv; give one of these, or {HUB}NAME for a data set "
@@ -75,7 +99,12 @@ def _rows_in(text: str, path: Path) -> Iterator[Row]:
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
+        # Of one line of a file, the line that the error names is no line of the file.
+        line = f"line {error.lineno}, " if "\n" in text.strip() else ""
+        what = f"{error.msg}, {line}column {error.colno}"
+        raise ArgumentError(f"{where}: is not JSON ({what}); correct or remove it") from None
+    except (ValueError, RecursionError) as error:  # such as an integer of thousands of digits
         raise ArgumentError(f"{where}: is not JSON ({error})") from None
 
 

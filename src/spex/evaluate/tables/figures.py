@@ -1,5 +1,6 @@
 """Figures of results."""
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,19 +33,21 @@ _ALONG = {
     },
 }
 _WIDTH, _HEIGHT = 4.2, 3.4  # inches of a panel
+_LETTERS = 16  # of the caption, in an inch
 _MARKERS = "osD^vP*Xphd<>"
 _SPREAD = 0.5  # of the distance between bases, over which the points of methods are spread
 # So that a method whose numbers are those of another one is seen beneath it.
 _LARGEST, _LEAST = 9.0, 4.0  # points
 
 
-def draw(summary: "pd.DataFrame", metric: str, items: int) -> "Figure":
+def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") -> "Figure":
     """Mean and 90 % interval of each method: against the budget, or along the curve.
 
     Args:
         summary: The rows of `Results.summary` for one metric.
         metric: Its name.
         items: How many there are in all.
+        skipped: What is not shown, for a caption; empty for none.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -80,6 +83,9 @@ def draw(summary: "pd.DataFrame", metric: str, items: int) -> "Figure":
             panel.set_xticklabels([f"{tick:,}" for tick in ticks])
             panel.minorticks_off()
     axes[0].set_ylabel(_label(summary, metric, items))
+    if skipped:
+        lines = wrap(skipped, int(_LETTERS * figure.get_figwidth()))
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color="0.35")
     # From all panels: a method may refuse the first budget.
     shown = {
         label: handle

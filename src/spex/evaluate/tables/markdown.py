@@ -18,6 +18,7 @@ def markdown(
     by_group: "pd.DataFrame",
     undefined: Callable[[str], str],
     failures: Mapping[str, int],
+    left_out: str = "",
 ) -> str:
     """Tables of the main metrics: methods down, budgets or points of a curve across.
 
@@ -31,6 +32,7 @@ def markdown(
         by_group: The same, by groups of lengths.
         undefined: Why a metric has no number at all; empty where it has one.
         failures: How many cells were not measured, by reason.
+        left_out: Which rows of the data were not used, in words.
     """
     total = len({row.item for row in rows})
     measured = {row.metric for row in rows}
@@ -48,6 +50,8 @@ def markdown(
             chosen = by_group[by_group["group"] == group]
             parts.append(_table(inside, chosen, main[0], items, f", {group} features"))
     parts.append(_told(rows))
+    if left_out:
+        parts.append(f"{left_out}.")
     if failures:
         lines = [f"- {count} x {reason}" for reason, count in failures.items()]
         parts.append("\n".join(["Not measured:", "", *lines]))

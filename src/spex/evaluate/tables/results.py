@@ -1,6 +1,7 @@
 """Results: tables, means over items with intervals, Markdown and figures."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,10 +52,12 @@ class Results:
     Args:
         rows: One number each; see `spex.evaluate.tables.rows.Row`.
         main: The metrics that tables and figures show, the first of them first.
+        left_out: Which rows of the data were not used, in words; empty where all were.
     """
 
     rows: tuple[Row, ...]
     main: tuple[str, ...]
+    left_out: str = ""
 
     def to_frame(self) -> "pd.DataFrame":
         """One row for each number: the columns of `spex.evaluate.tables.rows.Row`."""
@@ -112,7 +115,20 @@ class Results:
             self.summary(by_group=True),
             self.undefined,
             self.failures(),
+            self.left_out,
         )
+
+    @property
+    def skipped(self) -> str:
+        """What a figure does not show, in words: rows of data, and cells by method."""
+        keys = {(row.key, row.method) for row in self.rows if row.status != OK}
+        methods = Counter(method for _, method in keys)
+        cells = ", ".join(f"{method} {count:,}" for method, count in methods.items())
+        total = len({row.key for row in self.rows})
+        parts = [self.left_out] if self.left_out else []
+        if cells:
+            parts.append(f"not measured, of {counted(total, 'cell')}: {cells}")
+        return "; ".join(parts)
 
     def undefined(self, metric: str) -> str:
         """Why a metric has no number at all, in words; empty where it has one."""
@@ -144,7 +160,8 @@ class Results:
             raise ArgumentError(
                 f"{name} cannot be drawn: {reason}; metrics that can: {', '.join(known) or 'none'}"
             )
-        return draw(summary[summary["metric"] == name], name, len({row.item for row in self.rows}))
+        items = len({row.item for row in self.rows})
+        return draw(summary[summary["metric"] == name], name, items, self.skipped)
 
     def save(self, path: str | Path) -> None:
         """Write the rows: CSV or, where the name ends with .parquet, Parquet.

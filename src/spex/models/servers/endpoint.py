@@ -9,6 +9,7 @@ each request and never into a message, even if a server quotes it.
 
 import asyncio
 import email.utils
+import logging
 import math
 import random
 import time
@@ -159,6 +160,8 @@ class Endpoint:
         timeout: seconds after which a request counts as failed.
         label: the server's name in messages; default: the base URL.
         price: see `Usage`.
+        notice: is told once when requests begin to fail and are sent again, and once when they
+            succeed again; default: the log `spex`, which Python writes on standard error.
 
     Attributes:
         usage: counts of all requests so far.
@@ -175,6 +178,7 @@ class Endpoint:
         timeout: float = TIMEOUT_SECONDS,
         label: str | None = None,
         price: tuple[float, float] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
         self._openai = require("openai", "openai")
         if concurrency < 1:
@@ -192,6 +196,8 @@ class Endpoint:
         self.usage = Usage(price=checked_price(price))
         self._key = key
         self._timeout = timeout
+        self._notice = notice or logging.getLogger("spex").warning
+        self._is_failing = False
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Connection"]:
@@ -219,6 +225,18 @@ class Endpoint:
             ) from None
         async with client:
             yield Connection(self, client)
+
+    def told_failure(self, failure: RequestFailed) -> None:
+        """Say that a request failed and is sent again, once for all requests that fail now."""
+        if not self._is_failing:
+            self._is_failing = True
+            self._notice(f"{self.label} {failure}; trying again")
+
+    def told_success(self) -> None:
+        """Say that requests succeed again, if it was said that they fail."""
+        if self._is_failing:
+            self._is_failing = False
+            self._notice(f"{self.label} answers again")
 
     def error(self, failure: RequestFailed) -> BackendError | ArgumentError:
         """The error to raise for a request that failed for good."""
@@ -337,9 +355,12 @@ class Connection:
         patient_until = math.inf
         while True:
             try:
-                return await self._try(send, path, body, parse)
+                result = await self._try(send, path, body, parse)
             except RequestFailed as caught:
                 failure = caught
+            else:
+                self._endpoint.told_success()
+                return result
             kind = failure.kind
             failed[kind] += 1
             if kind is _Kind.LASTING:
@@ -355,6 +376,8 @@ class Connection:
                 tried = f"{failed[kind]} attempts failed"
             if is_last:
                 raise RequestFailed(f"{failure}; {tried}", kind, failure.status)
+            if kind is not _Kind.UNUSABLE:  # the server is there, and its reply is another matter
+                self._endpoint.told_failure(failure)
             told = failure.retry_after
             # Requests that were told the same time do not all come back at it.
             await asyncio.sleep(

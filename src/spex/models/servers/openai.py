@@ -37,7 +37,10 @@ _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
 
 
 def connect(
-    name: str, price: tuple[float, float] | None = None, chat: ChatOptions | None = None
+    name: str,
+    price: tuple[float, float] | None = None,
+    chat: ChatOptions | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> "OpenAIModel":
     """The model of a name such as "openai:gpt-4o-mini@https://api.openai.com/v1".
 
@@ -45,6 +48,7 @@ def connect(
         name: the name.
         price: dollars per million tokens read and written.
         chat: variables of the chat template, and the start of the answer.
+        notice: is told when requests fail and are sent again; default: the log `spex`.
 
     Raises:
         ArgumentError: the name has another form, or the server does not serve the model.
@@ -52,7 +56,7 @@ def connect(
         BackendError: the server cannot be reached, or refuses access.
     """
     model, base_url = split_name(name)
-    return OpenAIModel(model, base_url, name=name, price=price, chat=chat)
+    return OpenAIModel(model, base_url, name=name, price=price, chat=chat, notice=notice)
 
 
 class OpenAIModel:
@@ -78,6 +82,8 @@ class OpenAIModel:
         price: dollars per million tokens read and written, for `usage.cost`.
         chat: variables of the chat template, sent as `chat_template_kwargs`, and the start of the
             answer, sent to vLLM and llama.cpp as the assistant's message.
+        notice: is told when requests fail and are sent again; default: the log `spex`, which Python
+            writes on standard error.
 
     The API key is read from the environment variable OPENAI_API_KEY. It appears in no name,
     identity, message or file.
@@ -100,12 +106,15 @@ class OpenAIModel:
         timeout: float = TIMEOUT_SECONDS,
         price: tuple[float, float] | None = None,
         chat: ChatOptions | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
         check_url(base_url)
         if not isinstance(model, str) or not model:
             raise ArgumentError(f"model={model!r} is no name of a model")
         at_once = CONCURRENCY if concurrency is None else concurrency
-        endpoint = Endpoint(base_url, key_of_environment(), at_once, timeout, price=price)
+        endpoint = Endpoint(
+            base_url, key_of_environment(), at_once, timeout, price=price, notice=notice
+        )
         self._serve_from(endpoint, model, name, chat or ChatOptions())
         if concurrency is None:
             endpoint.concurrency = self._route.concurrency

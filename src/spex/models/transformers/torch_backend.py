@@ -9,6 +9,7 @@ import numpy as np
 from spex._typing import FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
 from spex.models.transformers.hub import first_line
+from spex.wording import did_you_mean
 
 # Logits in float32 take 200 kB per position for a vocabulary of 50,000.
 LOGIT_POSITIONS = 2048
@@ -53,11 +54,24 @@ def backend_errors(torch: Any, name: str) -> Iterator[None]:
 
 
 def parse_device(torch: Any, device: str | None) -> Any:
-    """The device of a name; default: CUDA if there is any, else the CPU."""
+    """The device of a name; default: CUDA if there is any, else the CPU.
+
+    Raises:
+        ArgumentError: there is no such device here.
+    """
     try:
-        return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:
         raise ArgumentError(f"device={device!r} is unknown: {first_line(error)}") from None
+    if found.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (found.index or 0) >= count:
+            has = f"has cuda:0 to cuda:{count - 1}" if count else "finds no CUDA device here"
+            raise ArgumentError(
+                f"device={device!r}: torch {torch.__version__} {has}; use "
+                f"{'one of these' if count else 'cpu'}"
+            )
+    return found
 
 
 def parse_dtype(torch: Any, dtype: str) -> Any:
@@ -66,5 +80,8 @@ def parse_dtype(torch: Any, dtype: str) -> Any:
         return dtype
     value = getattr(torch, dtype, None)
     if not isinstance(value, torch.dtype) or not value.is_floating_point:
-        raise ArgumentError(f"dtype={dtype!r} is unknown; use 'float32', 'bfloat16' or 'float16'")
+        close = did_you_mean(dtype, ("float32", "bfloat16", "float16"))
+        raise ArgumentError(
+            f"dtype={dtype!r} is unknown{close}; use 'float32', 'bfloat16' or 'float16'"
+        )
     return value

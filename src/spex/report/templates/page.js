@@ -1,169 +1,181 @@
-"use strict";
-for (const section of document.querySelectorAll(".explanation")) {
-  const units = [...section.querySelectorAll("[data-f]")];
-  const rows = [...section.querySelectorAll("[data-m]")];
-  const text = section.querySelector(".text");
-  const detail = section.querySelector(".detail");
-  const unitsOf = new Map();
-  const rowsOf = new Map();
-  for (const unit of units) {
-    const key = unit.dataset.f;
-    unitsOf.set(key, [...(unitsOf.get(key) ?? []), unit]);
-  }
-  for (const row of rows) {
-    for (const key of row.dataset.m.split(" ")) {
-      rowsOf.set(key, [...(rowsOf.get(key) ?? []), row]);
-    }
-  }
-  const SHORT = 25;
-  const filter = section.querySelector(".filter");
-  const more = section.querySelector(".all");
-  let wanted = () => true;
-  let whole = rows.length <= SHORT + 5;
-  const shown = () => rows.filter((row) => !row.hidden);
-  // Short at first: the first rows say most, and a phone should not scroll for a minute.
-  function list() {
-    const matching = rows.filter(wanted);
-    const listed = new Set(whole ? matching : matching.slice(0, SHORT));
-    for (const row of rows) {
-      row.hidden = !listed.has(row);
-      row.tabIndex = row === matching[0] ? 0 : -1;
-    }
-    if (more) {
-      more.hidden = listed.size === matching.length;
-      more.textContent = `Show all ${matching.length} listed`;
-    }
-  }
+// One explanation of the page: its state, its controls, and the state in the address.
 
-  let marked = [];
-  function clear() {
-    for (const element of marked) element.classList.remove("on");
-    marked = [];
-    section.classList.remove("linking");
-    detail.textContent = "";
-  }
-  function mark(elements, says) {
-    clear();
-    marked = elements;
-    for (const element of marked) element.classList.add("on");
-    section.classList.add("linking");
-    detail.textContent = says;
-  }
-  function markRow(row) {
-    const members = row.dataset.m.split(" ").flatMap((key) => unitsOf.get(key) ?? []);
-    mark([row, ...members], row.dataset.says);
-    // A long text scrolls inside its panel: bring the first unit into it, but do not move the page.
-    if (members.length && text.scrollHeight > text.clientHeight) {
-      const box = text.getBoundingClientRect();
-      const first = members[0].getBoundingClientRect();
-      if (first.top < box.top) text.scrollTop += first.top - box.top - 8;
-      else if (first.bottom > box.bottom) text.scrollTop += first.bottom - box.bottom + 8;
-    }
-  }
-  function markUnit(unit) {
-    const key = unit.dataset.f;
-    const listed = (rowsOf.get(key) ?? []).filter((row) => !row.hidden);
-    const joint = listed.filter((row) => row.dataset.m.includes(" "));
-    let says = unit.dataset.says;
-    if (joint.length) {
-      says += `; in ${joint.length} of the listed combinations, first ${joint[0].dataset.says}`;
-    }
-    mark([...unitsOf.get(key), ...listed], says);
-  }
+const MOST_DRAWN = 30;
+const pages = [];
 
-  // What has the keyboard's focus comes back when the pointer leaves.
-  function restore() {
-    const row = document.activeElement?.closest?.("[data-m]");
-    if (row && section.contains(row)) markRow(row);
-    else clear();
+function refresh(page, isNewView = true) {
+  if (isNewView) {
+    page.byMember = rowsByMember(page.view);
+    const joint = page.view.rows.filter(isJoint).length;
+    page.countSlider.max = Math.min(joint, MOST_DRAWN);
+    page.countSlider.disabled = joint === 0;
+    page.count = Math.min(page.count ?? defaultCount(page.view), Number(page.countSlider.max));
+    page.countSlider.value = page.count;
+    page.leastSlider.disabled = joint === 0;
+    sayUnits(page);
   }
-  for (const row of rows) {
-    row.addEventListener("pointerenter", () => markRow(row));
-    row.addEventListener("pointerleave", restore);
-    row.addEventListener("focus", () => markRow(row));
-    row.addEventListener("blur", clear);
-    row.addEventListener("click", () => go(row));
+  darken(page);
+  list(page);
+  tellDrawn(page);
+  numberRepeated(page);
+  redraw(page);
+  keepState(page);
+}
+
+function tellDrawn(page) {
+  const joint = page.view.rows.filter(isJoint);
+  const least = joint.length ? (page.least / 100) * Math.abs(valueOf(joint[0])) : 0;
+  page.section.querySelector(".count-told").textContent = `${drawnRows(page).length} of ${byThousands(joint.length)}`;
+  page.section.querySelector(".least-told").textContent = least ? withUnit(unsigned(least), page.data.unit) : "0";
+  page.countSlider.setAttribute("aria-valuetext", `${drawnRows(page).length} combinations drawn`);
+  page.leastSlider.setAttribute("aria-valuetext", `at least ${page.section.querySelector(".least-told").textContent}`);
+}
+
+// The switch of index and order offers what the file holds.
+function prepareViews(page) {
+  const { views } = page.data;
+  const q = (selector) => page.section.querySelector(selector);
+  const [index, order] = [q(".index"), q(".order")];
+  index.append(...[...new Set(views.map((view) => view.index))].map((name) => make("option", { value: name }, name)));
+  page.show = (view) => {
+    page.view = view;
+    const orders = views.filter((one) => one.index === view.index).map((one) => one.order).sort((a, b) => a - b);
+    index.value = view.index;
+    order.replaceChildren(...orders.map((one) => make("option", { value: one }, String(one))));
+    order.value = view.order;
+    order.disabled = orders.length < 2;
+  };
+  const choose = (wanted) => { page.count = null; page.show(wanted); refresh(page); };
+  index.addEventListener("change", () => {
+    const of = views.filter((view) => view.index === index.value);
+    choose(of.find((view) => view.order === page.view.order) ?? of.at(-1));
+  });
+  order.addEventListener("change", () => choose(views.find((view) => view.index === index.value && view.order === Number(order.value))));
+  page.countSlider.addEventListener("input", () => { page.count = Number(page.countSlider.value); drawn(page); });
+  page.leastSlider.addEventListener("input", () => { page.least = Number(page.leastSlider.value); drawn(page); });
+}
+
+function drawn(page) {
+  tellDrawn(page);
+  numberRepeated(page);
+  redraw(page);
+  keepState(page);
+}
+
+// --- the address ---------------------------------------------------------------------------------
+
+function stateOf(page) {
+  const state = new URLSearchParams();
+  const { view } = page;
+  if (view !== page.data.views[0]) { state.set("index", view.index); state.set("order", view.order); }
+  if (page.count !== defaultCount(view)) state.set("drawn", page.count);
+  if (page.least) state.set("least", page.least);
+  if (page.out.size) state.set("out", [...page.out].sort((a, b) => a - b).join("."));
+  for (const name of ["find", "kinds", "sort"]) if (page[name] !== DEFAULTS[name]) state.set(name, page[name]);
+  return state.toString();
+}
+
+const DEFAULTS = { find: "", kinds: "all", sort: "value" };
+
+function keepState(page) {
+  if (!page.isReady) return;
+  const state = stateOf(page);
+  const fragment = state || pages.length > 1 ? `#${page.section.id}${state ? `&${state}` : ""}` : "";
+  try {
+    history.replaceState(null, "", fragment || location.pathname + location.search);
+  } catch {
+    // Inside another page (srcdoc) there is no address to keep it in.
   }
-  for (const unit of units) {
-    unit.addEventListener("pointerenter", () => markUnit(unit));
-    unit.addEventListener("pointerleave", (event) => {
-      // A finger that is lifted leaves too; what it touched stays marked.
-      if (event.pointerType === "mouse") restore();
-    });
+}
+
+function readState(page) {
+  const [id, ...rest] = location.hash.slice(1).split("&");
+  if (id !== page.section.id) return;
+  const state = new URLSearchParams(rest.join("&"));
+  const view = page.data.views.find((one) => one.index === state.get("index") && one.order === Number(state.get("order")));
+  page.show(view ?? page.data.views[0]);
+  page.count = state.has("drawn") ? Number(state.get("drawn")) || 0 : null;
+  page.least = Math.min(Math.max(Number(state.get("least")) || 0, 0), 100);
+  page.leastSlider.value = page.least;
+  const n = page.data.labels.length;
+  page.out = new Set((state.get("out") ?? "").split(".").filter(Boolean).map(Number).filter((member) => Number.isInteger(member) && member >= 0 && member < n));
+  for (const name of ["find", "kinds", "sort"]) {
+    page[name] = state.get(name) ?? DEFAULTS[name];
+    page.section.querySelector(`.${name}`).value = page[name];
   }
+  if (!(page.sort in SORTS)) page.sort = DEFAULTS.sort;
+}
+
+// --- start ---------------------------------------------------------------------------------------
+
+function explore(section) {
+  const q = (selector) => section.querySelector(selector);
+  const data = JSON.parse(q(".data").textContent);
+  const page = {
+    section, data, view: data.views[0], units: unitsOf(section), out: new Set(), count: null, least: 0, whole: false,
+    marked: [], light: null, lifted: new Map(), margin: 0, ...DEFAULTS, lines: new Map(), lineOf: new Map(), rowOf: new Map(),
+    canvas: q(".canvas"), overlay: q(".overlay"), stage: q(".stage"), detail: q(".detail"), table: q("table.interactions"),
+    countSlider: q(".count"), leastSlider: q(".least"), resting: q(".detail").textContent,
+  };
+  if (q(".chips")) page.canvas.dataset.chips = "yes";
+  pages.push(page);
+  for (const hidden of section.querySelectorAll(".controls, .tools, .csv, .json")) hidden.hidden = false;
+  prepareInput(page);
+  prepareViews(page);
+  prepareTable(page);
+  page.show(data.views[0]);
+  readState(page);
+  refresh(page);
+  prepareWhatIf(page);
+  if (page.out.size) changed(page);
   for (const one of section.querySelectorAll("[data-set]")) {
-    const members = one.dataset.set.split(" ").flatMap((key) => unitsOf.get(key) ?? []);
-    for (const name of ["pointerenter", "focus"]) {
-      one.addEventListener(name, () => mark(members, one.dataset.says));
-    }
-    one.addEventListener("pointerleave", restore);
-    one.addEventListener("blur", clear);
+    const members = one.dataset.set.split(" ").filter(Boolean).map(Number);
+    for (const name of ["pointerenter", "focus"]) one.addEventListener(name, () => lightSet(page, members, one.dataset.says));
+    for (const name of ["pointerleave", "blur"]) one.addEventListener(name, () => relight(page));
   }
+  page.isReady = true;
+  new ResizeObserver(() => requestAnimationFrame(() => resized(page))).observe(page.stage);
+}
 
-  // The table is one stop for the tabulator key; arrows move inside it.
-  function go(row) {
-    for (const other of rows) other.tabIndex = other === row ? 0 : -1;
-    row.focus();
-  }
-  section.querySelector("tbody")?.addEventListener("keydown", (event) => {
-    const visible = shown();
-    const at = visible.indexOf(document.activeElement);
-    if (at < 0) return;
-    const target = {
-      ArrowDown: at + 1,
-      ArrowUp: at - 1,
-      Home: 0,
-      End: visible.length - 1,
-    }[event.key];
-    if (target !== undefined) {
-      event.preventDefault();
-      go(visible[Math.min(Math.max(target, 0), visible.length - 1)]);
-    } else if (event.key === "Escape") {
-      document.activeElement.blur();
-    }
-  });
-
-  if (filter) {
-    const test = {
-      all: () => true,
-      single: (row) => !row.dataset.m.includes(" "),
-      joint: (row) => row.dataset.m.includes(" "),
-    };
-    for (const input of filter.querySelectorAll("input")) {
-      const count = rows.filter(test[input.value]).length;
-      input.parentElement.append(` (${count})`);
-      input.disabled = count === 0;
-      input.addEventListener("change", () => {
-        clear();
-        wanted = test[input.value];
-        list();
-      });
-    }
-    filter.hidden = false;
-  }
-  more?.addEventListener("click", () => {
-    whole = true;
-    const next = shown().length;
-    list();
-    go(shown()[next]);
-  });
-  list();
+// Drawing changes the height; only another width asks for another drawing.
+function resized(page) {
+  const width = page.stage.clientWidth;
+  if (width === page.width) return;
+  page.width = width;
+  redraw(page);
 }
 
 // Several outputs: the links at the top show one at a time.
-const switched = document.querySelector("main[data-switch]");
-if (switched) {
-  const sections = [...switched.querySelectorAll(".explanation")];
-  const links = [...document.querySelectorAll("nav a")];
-  const choose = () => {
-    const chosen = sections.find((section) => `#${section.id}` === location.hash) ?? sections[0];
-    for (const section of sections) section.classList.toggle("off", section !== chosen);
-    for (const link of links) {
-      if (link.hash === `#${chosen.id}`) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
-    scrollTo(0, 0);
-  };
-  addEventListener("hashchange", choose);
-  choose();
+function choose() {
+  const id = location.hash.slice(1).split("&")[0];
+  const chosen = pages.find((page) => page.section.id === id) ?? pages[0];
+  const isSwitch = document.querySelector("main[data-switch]") !== null;
+  for (const page of pages) {
+    if (isSwitch) page.section.classList.toggle("off", page !== chosen);
+  }
+  for (const link of document.querySelectorAll("nav a")) {
+    if (isSwitch && link.hash === `#${chosen.section.id}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  return chosen;
 }
+
+for (const section of document.querySelectorAll(".explanation")) explore(section);
+choose();
+for (const page of pages) redraw(page);
+addEventListener("hashchange", () => {
+  const chosen = choose();
+  readState(chosen);
+  refresh(chosen);
+  if (chosen.data.whatIf) changed(chosen);
+  if (document.querySelector("main[data-switch]")) scrollTo(0, 0);
+});
+document.fonts?.ready.then(() => pages.forEach(redraw));
+
+// Print as wide as paper, so that what is measured here is where it is printed.
+function printing(isPrinting) {
+  document.documentElement.classList.toggle("printing", isPrinting);
+  for (const page of pages) redraw(page);
+}
+addEventListener("beforeprint", () => printing(true));
+addEventListener("afterprint", () => printing(false));

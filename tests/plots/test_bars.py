@@ -4,7 +4,11 @@ import sys
 import pytest
 
 from spex.errors import ArgumentError, MissingExtraError
-from spex.report.plots import interaction_figure
+from spex.plots import bar
+
+
+def drawn(explanation, *arguments, **options):
+    return bar(explanation, *arguments, **options).figure
 
 
 def labels(figure):
@@ -12,7 +16,7 @@ def labels(figure):
 
 
 def test_bars_are_the_largest_values(review):
-    figure = interaction_figure(review, "Fourier", k=3)
+    figure = drawn(review, "Fourier", k=3)
     assert labels(figure) == ["never + fails", "never", "fails"]
     assert [bar.get_width() for bar in figure.axes[0].patches] == [0.36, -0.19, 0.15]
     assert figure.axes[0].yaxis_inverted()
@@ -37,26 +41,26 @@ def test_saves_without_pyplot(review):
 
 
 def test_dollar_signs_are_no_formula(make):
-    figure = interaction_figure(make({(0,): 1.0}, [r"$\frac{1$", "b"]))
+    figure = drawn(make({(0,): 1.0}, [r"$\frac{1$", "b"]))
     figure.savefig(io.BytesIO(), format="png")
     assert labels(figure) == [r"$\frac{1$"]
 
 
 def test_constant_and_long_labels(make):
-    interaction_figure(make({(): 1.0}, ["a", "b"])).savefig(io.BytesIO(), format="png")
+    drawn(make({(): 1.0}, ["a", "b"])).savefig(io.BytesIO(), format="png")
     wide = make({tuple(range(8)): 1.0}, ["a long label indeed " * 9] * 8)
-    figure = interaction_figure(wide, "Fourier")
+    figure = drawn(wide, "Fourier")
     assert len(labels(figure)[0]) <= 60
 
 
 def test_wrong_calls(review):
     with pytest.raises(ArgumentError, match="k=0"):
-        interaction_figure(review, k=0)
+        drawn(review, k=0)
     with pytest.raises(ArgumentError, match="index"):
-        interaction_figure(review, "nonsense")
+        drawn(review, "nonsense")
 
 
 def test_missing_extra_is_named(review, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'spex-explain\[plot\]'"):
-        interaction_figure(review)
+        drawn(review)

@@ -1,0 +1,1 @@
+"""`spex app`: explanations in the browser, on this machine alone."""

@@ -1,0 +1,83 @@
+"""From what was filled in to a request: the options of `spex explain`, read by its own parser."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from spex.cli.app import app
+from spex.cli.request import Request
+from spex.cli.showing import Shown
+from spex.errors import ArgumentError
+from spex.files import write_bytes, write_text
+
+# click's base class of wrong calls, which typer brings under different names.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+TEXT, PICTURE, DOCUMENTS, CHAT = "Text", "Picture", "Documents", "Chat"
+_FILES = {TEXT: "text.txt", DOCUMENTS: "documents.json", CHAT: "messages.json"}
+_OPTIONS = {TEXT: "text", DOCUMENTS: "documents", CHAT: "messages", PICTURE: "image"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a user has filled in.
+
+    Args:
+        kind: What the input is: "Text", "Picture", "Documents" or "Chat".
+        content: A text, or the JSON of documents or messages.
+        picture: Path of the picture.
+        options: Of `spex explain` by name, as typed; empty ones are left out.
+    """
+
+    kind: str
+    content: str
+    picture: str | None
+    options: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """The beginning of the input, to know it again by."""
+        source = Path(self.picture or "").name if self.kind == PICTURE else self.content
+        return " ".join(source.split())[:40] or self.kind
+
+    def arguments(self, folder: Path) -> list[str]:
+        """Arguments of the command line; the input is written into a folder.
+
+        Raises:
+            ArgumentError: there is no input, or the folder cannot be written to.
+        """
+        if self.kind not in _OPTIONS:
+            raise ArgumentError(f"input {self.kind!r}; choose one of {', '.join(_OPTIONS)}")
+        if self.kind == PICTURE:
+            if self.picture is None:
+                raise ArgumentError("no picture; load one")
+            source = Path(self.picture)
+            path = folder / f"picture{source.suffix.lower()}"
+            write_bytes(path, source.read_bytes())
+        else:
+            if not self.content.strip():
+                raise ArgumentError(f"{self.kind}: is empty; paste it, or choose an example")
+            path = folder / _FILES[self.kind]
+            # Without its final line break the command line reads it as it was pasted.
+            write_text(path, self.content + "\n")
+        given = {_OPTIONS[self.kind]: str(path), **self.options}
+        # With "=", so that no value is taken for an option.
+        return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value]
+
+
+def request_of(arguments: list[str]) -> Request:
+    """The request of `spex explain` with these arguments.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+    command = typer.main.get_command(app).commands["explain"]  # type: ignore[attr-defined]
+    try:
+        options = command.make_context("explain", list(arguments)).params
+    except _UsageError as error:
+        message = error.format_message()  # type: ignore[attr-defined]
+        raise ArgumentError(f"{message} ({shlex.join(arguments)})") from error
+    return Request.of(options, Shown(None, None, 15, None, None))

@@ -1,0 +1,232 @@
+"""One explanation under way, in a thread of its own: it tells how far it is, and may be stopped."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+
+from spex.app.form import Form, request_of
+from spex.app.models import Serialised, SharedModels
+from spex.app.shelf import Entry, Shelf
+from spex.cli.explaining import Prepared, estimate_lines, open_store, plan_lines, prepare
+from spex.cli.explaining import usable_store as usable
+from spex.cli.functions import is_own, model_name
+from spex.cli.request import Request
+from spex.cli.session import Session
+from spex.cli.showing import Result, with_command
+from spex.errors import ArgumentError, SpexError, StoreError, ValueFunctionError
+from spex.explaining import result, run_of
+from spex.run import Run
+from spex.settings import LEAST_BUDGET
+from spex.values.evaluator import Progress, fill
+from spex.values.repeatability import noise
+from spex.values.retrying import Retrying
+from spex.values.source import ValueSource
+from spex.values.store import Store
+from spex.wording import counted
+
+# A fit for the curve follows this many times the evaluations of the one before.
+_FIRST_FIT, _GROWTH = 16, 1.5
+_MOST_MESSAGES = 50
+
+
+@dataclass(frozen=True)
+class Point:
+    """R2 after some evaluations, with its 90 % interval; of several outputs the lowest."""
+
+    n: int
+    r2: float
+    low: float
+    high: float
+
+
+class Stopped(Exception):
+    """The user has asked to stop."""
+
+
+class _Session(Session):
+    """A call of the command line whose messages go to the page."""
+
+    def __init__(
+        self, arguments: list[str], models: SharedModels, told: Callable[[str], None]
+    ) -> None:
+        super().__init__(["explain", *arguments], models.load)
+        self._told = told
+
+    def tell(self, message: str) -> None:
+        self._told(message)
+
+
+class Call:
+    """What was filled in, as a call of `spex explain` over the models that all share.
+
+    Args:
+        form: What was filled in.
+        entry: Where its input is kept.
+        models: Those of the app.
+        told: Is told what takes long.
+
+    Raises:
+        SpexError: the call is wrong.
+    """
+
+    def __init__(
+        self, form: Form, entry: Entry, models: SharedModels, told: Callable[[str], None]
+    ) -> None:
+        arguments = form.arguments(entry.folder)
+        self.request: Request = request_of(arguments)
+        self.session = _Session(arguments, models, told)
+        self.lock = models.lock(model_name(self.request))
+        with self.lock:  # units may be tokens of the model
+            self.prepared: Prepared = prepare(self.session, self.request)
+
+    def plan(self) -> list[str]:
+        """What the call will do, as `--dry-run` has it; no model is asked."""
+        return plan_lines(self.prepared)
+
+    def estimate(self) -> list[str]:
+        """What it will cost, from a few calls of the model.
+
+        Raises:
+            SpexError: the model refuses the input, or failed.
+        """
+        with self.lock:
+            return estimate_lines(self.prepared, lambda: self.prepared.loaded(self.session))
+
+    def source(self, store: Store | None) -> ValueSource:
+        """Where values come from; others ask the same model between two batches."""
+        with self.lock:
+            function = self.prepared.function(self.session, store)
+        asked: ValueSource = function
+        if is_own(self.request):
+            asked = Retrying(function, self.prepared.retries)
+        return Serialised(asked, self.lock)
+
+
+class Job:
+    """An explanation under way.
+
+    Args:
+        form: What was filled in.
+        shelf: Where the explanation is kept.
+        models: Those of the app.
+
+    Attributes:
+        messages: What was told, the latest last.
+        progress: Evaluations done and wanted; None before the first.
+        points: R2 at growing numbers of evaluations.
+        error: Why it ended early, if it did.
+        entry: Where input and explanation are.
+        is_saved: Whether the explanation is there.
+        is_fitting: Whether it computes, and asks nothing.
+    """
+
+    def __init__(self, form: Form, shelf: Shelf, models: SharedModels) -> None:
+        self._form, self._models = form, models
+        self.entry = shelf.new()
+        self.messages: list[str] = []
+        self.progress: Progress | None = None
+        self.points: list[Point] = []
+        self.error: str | None = None
+        self.is_saved = self.is_fitting = False
+        self._next_fit = float(_FIRST_FIT)
+        self._last_fit = self._fit_seconds = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=self.entry.name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the batch under way, and explain what is there."""
+        self._stop.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most so long; whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _tell(self, message: str) -> None:
+        self.messages = [*self.messages, message][-_MOST_MESSAGES:]
+
+    def _work(self) -> None:
+        try:
+            self._explain(Call(self._form, self.entry, self._models, self._tell))
+        except SpexError as error:
+            self.error = str(error)
+        except Exception as error:  # a bug is shown where people look, and in the terminal
+            self.error = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self.is_fitting = False
+            if not self.is_saved:
+                shutil.rmtree(self.entry.folder, ignore_errors=True)
+
+    def _explain(self, call: Call) -> None:
+        request = call.request
+        failure: SpexError | None = None
+        with ExitStack() as stack:
+            store = stack.enter_context(open_store(call.session, request, self._give_up))
+            source = call.source(store)
+            store = usable(call.session, request, source, store)
+            run = run_of(
+                source,
+                request.budget,
+                target_r2=request.target_r2,
+                method=request.method,
+                max_degree=request.max_degree,
+                seed=request.seed,
+                weighting=request.weighting,
+            )
+            variance = None
+            try:
+                fill(run, source, store, lambda state: self._report(state, run))
+                variance = noise(run, source, store)
+            except Stopped:
+                pass
+            except SpexError as error:  # what was paid for is explained
+                failure = error
+            if run.n_told < LEAST_BUDGET:
+                kept = "" if store is None else ", kept in the store for the next time"
+                done = f"{counted(run.n_told, 'evaluation')} done{kept}"
+                raise failure or ArgumentError(
+                    f"stopped with {done}; a fit needs at least {LEAST_BUDGET}"
+                )
+            self.is_fitting = True
+            found: Result = result(run, source, forecast=run.n_told == run.total, variance=variance)
+        found = with_command(found, call.session.command, request.to_json())
+        self._add_point(run)
+        self.entry.save(found, self._form.title)
+        self.is_saved = True
+        if failure is not None:
+            self.error = f"{failure}; shown is what {counted(run.n_told, 'evaluation')} say"
+
+    def _give_up(self, error: StoreError) -> None:
+        self._tell(f"no more evaluations are kept: {error}")
+
+    def _report(self, state: Progress, run: Run) -> None:
+        self.progress = state
+        if self._stop.is_set():
+            raise Stopped
+        began = time.monotonic()
+        # Fits take at most half of the time.
+        is_due = self._next_fit <= state.done < state.total
+        if is_due and began - self._last_fit >= self._fit_seconds:
+            self.is_fitting = True
+            with suppress(ArgumentError, ValueFunctionError):  # these masks say too little yet
+                self._add_point(run)
+            self.is_fitting = False
+            self._next_fit = _GROWTH * state.done
+            self._last_fit = time.monotonic()
+            self._fit_seconds = self._last_fit - began
+
+    def _add_point(self, run: Run) -> None:
+        """The R2 of the values so far."""
+        fidelities = [one.fit.fidelity for one in run.fits()]
+        lowest = min(fidelities, key=lambda one: one.r2)
+        self.points = [*self.points, Point(run.n_told, lowest.r2, *lowest.interval)]

@@ -1,0 +1,91 @@
+"""Names in a call, checked before anything heavy loads: a slip is told in well under a second."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spex.errors import ArgumentError
+from spex.wording import did_you_mean
+
+# Those of `spex.fitting.methods` and `spex.fourier.mask_distribution`, which load numba.
+METHODS = ("auto", "exact", "gp", "linear", "proxyspex", "spex")
+WEIGHTINGS = ("uniform", "shapley")
+_OF_PICTURES = ("grid", "superpixels", "mean", "grey", "blur", "inpaint")
+
+
+def check_settings(method: str, weighting: str, index: str | None) -> None:
+    """Refuse names of methods, weightings and indices that there are not.
+
+    Raises:
+        ArgumentError: a name is not known.
+    """
+    for option, name, valid in (("method", method, METHODS), ("weighting", weighting, WEIGHTINGS)):
+        if name not in valid:
+            close = did_you_mean(name, valid)
+            raise ArgumentError(
+                f"{option}={name!r} is unknown{close}; choose one of {', '.join(valid)}"
+            )
+    check_index(index)
+
+
+def check_index(index: str | None) -> None:
+    """Refuse an index that there is not.
+
+    Raises:
+        ArgumentError: the name is not known.
+    """
+    if index is not None:
+        from spex.interactions.index import InteractionIndex
+
+        InteractionIndex.parse(index)
+
+
+def check_explain(options: Mapping[str, Any], has_own_loader: bool) -> None:
+    """Refuse names in the options of `spex explain` that there are not.
+
+    Args:
+        options: By name.
+        has_own_loader: Whether a loader other than `spex.models.load` knows the models.
+
+    Raises:
+        ArgumentError: a name is not known.
+    """
+    check_settings(options["method"], options["weighting"], options["index"])
+    if options["table"] is None:  # which takes no units, and says so
+        _check_units(options)
+    model: str = options["model"] or "smollm2"
+    if not has_own_loader and not model.startswith(("predict:", "efficientnet-lite0")):
+        from spex.models import check_name
+        from spex.models.servers.address import refuse_secret
+
+        refuse_secret(model)  # first: messages show the name
+        check_name(model)
+    from spex.scores.parsing import parse_score
+
+    parse_score(options["score"], options["answer"], options["max_new_tokens"])
+
+
+def _check_units(options: Mapping[str, Any]) -> None:
+    """Refuse units and operators that no input knows; whether they suit is seen later."""
+    from spex.inputs.operators import parse_operator
+    from spex.inputs.segmentation import parse_unit
+
+    is_picture = options["image"] is not None
+    is_text = any(options[name] is not None for name in ("text", "documents", "messages"))
+    also = "document" if options["documents"] else "message" if options["messages"] else None
+    units, operators = options["unit"] or (), options["mask"] or ()
+    if not (is_picture and is_text) and max(len(units), len(operators)) > 1:
+        return  # that they are too many is told later
+
+    def is_of_picture(name: str) -> bool:
+        return is_picture and (not is_text or name.startswith(_OF_PICTURES))
+
+    for unit in units:
+        if is_text and not is_of_picture(unit):
+            parse_unit(unit, also)
+    for operator in operators:
+        if is_text and not is_of_picture(operator):
+            parse_operator(operator)
+    if is_picture:
+        from spex.inputs.image import check_names
+
+        check_names(list(filter(is_of_picture, units)), list(filter(is_of_picture, operators)))

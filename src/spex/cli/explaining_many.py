@@ -1,0 +1,232 @@
+"""`spex explain --data`: every row of a file, one model, a folder of explanations."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from spex.cli.explaining import open_store
+from spex.cli.functions import check_retries, model_name, naming_answer, price_of
+from spex.cli.request import Request
+from spex.cli.session import Session, console
+from spex.errors import ArgumentError, BackendError, StoreError
+from spex.evaluate.data.formats import FORMATS, OWN, Reading, detect, name_of
+from spex.evaluate.data.rows import Row, read_rows
+from spex.evaluate.data.subject import Model, Subject
+from spex.many.explaining import ManyProgress, explain_many
+from spex.many.items import Named
+from spex.models.servers.address import refuse_secret
+from spex.wording import counted, short
+
+if TYPE_CHECKING:
+    from spex.many.results import ManyExplanations
+    from spex.values.source import ValueSource
+    from spex.values.store import Store
+
+_SHOWN = 15
+_SECONDS_BETWEEN_LINES = 30.0
+# Options of one explanation; of many, each row has its own input.
+_NOT_OF_MANY = (
+    "text", "documents", "messages", "image", "table", "question", "system", "missing", "group",
+    "zoom", "index", "order", "html",
+)  # fmt: skip
+
+
+def run(session: Session, request: Request) -> None:
+    """Explain every row of a file.
+
+    Raises:
+        ArgumentError: the call is wrong, or the data cannot be read.
+        BackendError: an item failed; the others are explained.
+        StoreError: the store failed.
+        Interrupted: Ctrl-C.
+    """
+    refuse_secret(request.model)
+    assert request.data is not None
+    _check(request)
+    rows = read_rows(request.data)
+    named = _items(session, request, rows)
+    if request.dry_run:
+        _print_plan(request, named)
+        return
+    out = request.shown.out
+    assert out is not None
+
+    def kept() -> str:
+        return f"what is finished is in {out}; the same command goes on from there"
+
+    with session.interruptible(kept), open_store(session, request, _fails) as store:
+        with _progress(session, len(named)) as progress:
+            many = explain_many(
+                named,
+                request.budget,
+                method=request.method,
+                max_degree=request.max_degree,
+                seed=request.seed,
+                target_r2=request.target_r2,
+                weighting=request.weighting,
+                out=out,
+                store=store,
+                progress=progress,
+                limits=request.limits or None,
+                faults=request.faults,
+            )
+        many.save_table(out / "summary.csv")
+        index = many.to_html()
+    session.notice(f"wrote {index} and {out / 'summary.csv'}")
+    if not session.quiet:
+        _print(many)
+    if many.stopped is not None:
+        session.notice(f"{many.stopped}; the same command goes on from there")
+    if failures := many.failures:
+        first = next(iter(failures))
+        raise BackendError(
+            f"{len(failures):,} of {counted(len(rows), 'item')} failed; the first, {first!r}: "
+            f"{failures[first]}"
+        )
+
+
+def _fails(error: StoreError) -> None:
+    raise error
+
+
+def _check(request: Request) -> None:
+    """Refuse what makes no sense for many, before anything is read."""
+    options = {**vars(request), **vars(request.shown)}
+    for name in _NOT_OF_MANY:
+        if options[name]:
+            raise ArgumentError(f"--{name} does not go with --data: each row has its own")
+    if request.shown.out is None and not request.dry_run:
+        raise ArgumentError("--data needs --out FOLDER, where the explanations go")
+    if request.shown.out is not None and request.shown.out.is_file():
+        raise ArgumentError(f"--out {request.shown.out}: is a file; give a folder")
+    for name in ("unit", "mask"):
+        if len(getattr(request, name)) > 1:
+            raise ArgumentError(f"--{name}: give it once")
+    check_retries(request.retries)
+    _ = request.limits, request.faults  # raise where one is wrong
+    request.settings(2)
+
+
+def _items(session: Session, request: Request, rows: Sequence[Row]) -> list[Named]:
+    name = model_name(request)
+    price_of(request.price, name)
+    predicts_output = name.startswith("predict:")
+    model = Model(
+        name,
+        request.model_options,
+        load=session.load,
+        output=request.answer if predicts_output else None,
+        retries=request.retries,
+        notice=session.notice,
+    )
+    reading = Reading(
+        unit=request.unit[0] if request.unit else None,
+        operator=request.mask[0] if request.mask else None,
+        prompt=request.prompt,
+        score=None if request.score == "logprob" else request.score,
+        predicts=model.predicts,
+        max_new_tokens=request.max_new_tokens,
+    )
+    if request.answer is not None and not predicts_output:
+        rows = [{**row, "answer": request.answer} for row in rows]
+    format = detect(rows[0])
+    names: set[str] = set()
+    return [_item(row, number, format, reading, model, names) for number, row in enumerate(rows)]
+
+
+def _item(
+    row: Row, number: int, format: str, reading: Reading, model: Model, names: set[str]
+) -> Named:
+    name = name_of(row, number)
+    if name in names:
+        name = f"{name} (row {number})"
+    names.add(name)
+
+    def make(store: "Store | None") -> "ValueSource":
+        own = reading if row.get("answer") not in (None, "") else replace(reading, answer=OWN)
+        parsed = FORMATS[format](row, own)
+        with naming_answer():
+            return Subject(parsed.masker, parsed.score, model)(store)
+
+    return Named(name, make)
+
+
+def _print_plan(request: Request, named: Sequence[Named]) -> None:
+    calls = counted(len(named) * request.budget, "call")
+    show = console()
+    show.print(f"{counted(len(named), 'item')}, at most {calls} of the model {model_name(request)}")
+    for one in named[:_SHOWN]:
+        show.print(f"  {short(one.name, 70)}")
+    if len(named) > _SHOWN:
+        show.print(f"  and {len(named) - _SHOWN:,} more")
+
+
+@contextmanager
+def _progress(session: Session, total: int) -> Iterator[Callable[[ManyProgress], None]]:
+    """A bar on a terminal; elsewhere a line every half minute."""
+    if session.quiet or not sys.stderr.isatty():
+        yield _Lines(session, total)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("explaining", total=total)
+
+        def show(state: ManyProgress) -> None:
+            said = f"{state.evaluations:,} evaluations" + _failed(state)
+            bar.update(task, completed=state.done + state.failed, description=said)
+
+        yield show
+
+
+class _Lines:
+    """Tells how far a run is every half minute."""
+
+    def __init__(self, session: Session, total: int) -> None:
+        self._session, self._total = session, total
+        self._last = time.monotonic()
+
+    def __call__(self, state: ManyProgress) -> None:
+        now = time.monotonic()
+        if now - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = now
+            self._session.notice(
+                f"{state.done:,} of {counted(self._total, 'item')} explained"
+                f"{_failed(state)}, {state.evaluations:,} evaluations"
+            )
+
+
+def _failed(state: ManyProgress) -> str:
+    return f", {state.failed:,} failed" if state.failed else ""
+
+
+def _print(many: "ManyExplanations") -> None:
+    from rich.table import Table
+
+    show = console()
+    table = Table("item", "R2", "strongest", "value", title=repr(many))
+    rows = (row for record in many.records.values() for row in record.rows())
+    for row in islice(rows, _SHOWN):
+        if row["status"] == "failed":
+            table.add_row(short(row["item"]), "failed", short(row["reason"], 60), "")
+            continue
+        r2 = "" if row["r2"] is None else f"{row['r2']:.3f}"
+        strongest = short(row["strongest"] or "none", 60)
+        value = "" if row["value"] is None else f"{row['value']:+.3g}"
+        table.add_row(short(row["item"]), r2, strongest, value)
+    show.print(table)
+    if len(many.records) > _SHOWN:
+        show.print(f"and {len(many.records) - _SHOWN:,} more in summary.csv")
+    for order, what in ((1, "units"), (2, "pairs")):
+        found = many.recurring(order).head(5).to_dict("records")
+        if found:
+            listed = "; ".join(
+                f"{short(one['units'])} ({one['items']:,} items, {one['value']:+.3g})"
+                for one in found
+            )
+            show.print(f"Most frequent {what}: {listed}", soft_wrap=True)

@@ -1,0 +1,199 @@
+"""Bars of the largest interactions, and the waterfall from nothing to everything."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spex.errors import ArgumentError
+from spex.interactions.index import InteractionIndex
+from spex.plots import drawing
+from spex.report import facts
+from spex.wording import counted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from spex.explanation import Explanation
+
+_ROW = 0.34  # inches
+_WIDTH = 8.0
+_NAME = 46  # characters
+# Whose values and baseline add up to the surrogate's value with everything kept.
+_ADDITIVE = (
+    InteractionIndex.SV,
+    InteractionIndex.K_SII,
+    InteractionIndex.STII,
+    InteractionIndex.FSII,
+    InteractionIndex.FBII,
+    InteractionIndex.MOEBIUS,
+)
+
+
+def bar(
+    explanation: "Explanation",
+    index: str | InteractionIndex | None = None,
+    order: int | None = None,
+    k: int = 15,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """The k largest interactions as bars, the largest on top, with their 90 % intervals.
+
+    Args:
+        explanation: The explanation.
+        index: The index shown. Where neither index nor order is given: that of every report.
+        order: Highest order; see `spex.Explanation.interactions`.
+        k: At most this many bars, at least 1.
+        ax: The axis to draw into; None for one of a new figure.
+
+    Returns:
+        The axis.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        ArgumentError: an argument is wrong.
+    """
+    values = drawing.shown(explanation, index, order, k)
+    top = values.top(k)
+    ax = drawing.axis(ax, _WIDTH, 1.5 + _ROW * max(len(top), 3))
+    told = [drawing.numbers_are(explanation, values)]
+    drawing.finish(ax, explanation, told, "Largest interactions")
+    if not top:
+        drawing.say(ax, facts.nothing_listed(explanation))
+        return ax
+    sizes = [value for _, value in top]
+    bounds = np.array([values.interval(members) for members, _ in top])
+    bars = ax.barh(
+        range(len(top)),
+        sizes,
+        height=0.68,
+        # Where errors are not known, NaN, nothing is drawn.
+        xerr=(bounds[:, 1] - bounds[:, 0]) / 2,
+        error_kw={"elinewidth": 1, "ecolor": "0.35"},
+        color=[drawing.colour(size, values.index) for size in sizes],
+        hatch=["" if size > 0 else "////" for size in sizes],
+        edgecolor="white",
+        linewidth=0,
+    )
+    ax.bar_label(bars, [facts.signed(size) for size in sizes], padding=3, fontsize=9)
+    names = drawing.labels(explanation, 24)
+    _name_rows(ax, [drawing.name_of(names, members, _NAME) for members, _ in top])
+    ax.axvline(0, color="0.4", linewidth=0.8)
+    ax.margins(x=0.14)
+    return ax
+
+
+def waterfall(
+    explanation: "Explanation",
+    index: str | InteractionIndex | None = None,
+    order: int | None = None,
+    k: int = 12,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """How the interactions add up, from nothing kept (below) to everything kept (on top).
+
+    Begins at the index's baseline and ends at the baseline plus all values, which is what the
+    surrogate gives with everything kept (for FBII: its best fit of the order that is shown).
+    What the k largest leave out is one bar. As in shap, red arrows go up, blue ones down.
+
+    Args:
+        explanation: The explanation.
+        index: One whose values add up: FBII, FSII, STII, k-SII, SV or Moebius; see `bar`.
+        order: See `bar`.
+        k: At most this many bars, at least 1, and one for the rest.
+        ax: See `bar`.
+
+    Returns:
+        The axis.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        ArgumentError: an argument is wrong, or the values of the index do not add up.
+    """
+    values = drawing.shown(explanation, index, order, k)
+    if values.index not in _ADDITIVE:
+        raise ArgumentError(
+            f"index={str(values.index)!r}: its values do not add up to what everything gives; for "
+            f"a waterfall use one of {', '.join(_ADDITIVE)}"
+        )
+    listed = [(members, value) for members, value in values.items() if members]
+    names = drawing.labels(explanation, 24)
+    rows = [(drawing.name_of(names, members, _NAME), value) for members, value in listed[:k]]
+    if rest := listed[k:]:
+        left_out = counted(len(rest), "other interaction")
+        rows.append((left_out, float(sum(value for _, value in rest))))
+    ax = drawing.axis(ax, _WIDTH, 1.9 + _ROW * max(len(rows), 3))
+    drawing.finish(ax, explanation, [drawing.numbers_are(explanation, values)], "Waterfall")
+    if not rows:
+        drawing.say(ax, facts.nothing_listed(explanation))
+        return ax
+    _draw_steps(ax, rows, values.baseline)
+    _name_rows(ax, [name for name, _ in rows])
+    return ax
+
+
+def _draw_steps(ax: "Axes", rows: list[tuple[str, float]], baseline: float) -> None:
+    """Arrows from the baseline, the last row first, each from where the one below ends."""
+    ends = baseline + np.cumsum([value for _, value in rows][::-1])
+    starts = np.concatenate([[baseline], ends[:-1]])
+    low, high = min(baseline, ends.min()), max(baseline, ends.max())
+    span = (high - low) or 1.0
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        row, value = len(rows) - 1 - number, rows[len(rows) - 1 - number][1]
+        is_up = value > 0
+        tip = min(0.012 * span, abs(value)) * (1 if is_up else -1)
+        corners = [
+            (start, row - 0.34),
+            (end - tip, row - 0.34),
+            (end, row),
+            (end - tip, row + 0.34),
+            (start, row + 0.34),
+        ]
+        ax.fill(
+            *zip(*corners, strict=True),
+            facecolor=drawing.POSITIVE if is_up else drawing.NEGATIVE,
+            hatch="" if is_up else "////",
+            edgecolor="white",
+            linewidth=0,
+        )
+        ax.annotate(
+            facts.signed(value),
+            (max(start, end) if is_up else min(start, end), row),
+            (4 if is_up else -4, 0),
+            textcoords="offset points",
+            ha="left" if is_up else "right",
+            va="center",
+            fontsize=9,
+            color=drawing.POSITIVE_TEXT if is_up else drawing.NEGATIVE_TEXT,
+        )
+        if row:
+            ax.plot([end, end], [row + 0.34, row - 1.34], ":", color="0.6", linewidth=0.9)
+    told: dict[str, Any] = {"ha": "center", "fontsize": 9, "color": drawing.GREY_TEXT}
+    size = max(abs(low), abs(high))
+    offset: dict[str, Any] = {"xytext": (0, -5), "textcoords": "offset points"}
+    ax.annotate(
+        f"nothing kept: {facts.signed(baseline, size)}",
+        (baseline, len(rows) - 0.45),
+        va="top",
+        **offset,
+        **told,
+    )
+    offset["xytext"] = (0, 5)
+    ax.annotate(
+        f"everything kept: {facts.signed(ends[-1], size)}",
+        (ends[-1], -0.55),
+        va="bottom",
+        **offset,
+        **told,
+    )
+    ax.set_xlim(low - 0.16 * span, high + 0.16 * span)
+    ax.set_ylim(len(rows) + 0.35, -1.35)
+
+
+def _name_rows(ax: "Axes", names: list[str]) -> None:
+    ax.set_yticks(range(len(names)), names)
+    drawing.set_fonts(ax.get_yticklabels())
+    if not ax.yaxis_inverted():
+        ax.invert_yaxis()
+    ax.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)

@@ -1,0 +1,198 @@
+"""A comparison of two explanations: its page, and its table as text."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from spex.report import facts
+from spex.report.page import script
+from spex.report.page.blocks import blocks
+from spex.report.page.build import page_data, scale_of
+from spex.report.page.data import Fact, Headline, Page
+from spex.wording import counted, one_line, short
+
+if TYPE_CHECKING:
+    from spex.comparison.results import Comparison, Difference
+
+_MOST_UNMATCHED = 200
+_SHOWN = 15
+
+
+def pages(found: "Comparison") -> list[Page]:
+    """The difference, then both explanations, read with the same index and order."""
+    names = [one_line(name) for name in found.names]
+    both = [
+        page_data(one, found.index, found.order, name)
+        for one, name in zip((found.first, found.second), names, strict=True)
+    ]
+    return [_difference_page(found, both[0]), *both]
+
+
+def _difference_page(found: "Comparison", first: Page) -> Page:
+    a, b = (one_line(name) for name in found.names)
+    labels = script.labels(found.first)
+    effects = _effects(found)
+    kind, parts = blocks(found.first, labels, effects)
+    only_a, only_b = found.unmatched
+    unmatched = tuple(
+        (name, tuple(short(label, 60) for label in only[:_MOST_UNMATCHED]) + _more(only))
+        for name, only in ((a, only_a), (b, only_b))
+        if only
+    )
+    return Page(
+        title=f"Difference: {a} less {b}",
+        headline=_headline(found, labels),
+        asked=(),
+        fidelity=f"{a}: {facts.fidelity_short(found.first)}. "
+        f"{b}: {facts.fidelity_short(found.second)}.",
+        cautions=(),
+        gauge=None,
+        summary=_matched(found),
+        notes=(),
+        unit=first.unit,
+        scale=scale_of(effects),
+        kind=kind,
+        blocks=parts,
+        heading=_heading(found),
+        rows=tuple(_in_words(each, first.unit) for each in found.differences[:_SHOWN]),
+        facts=_facts(found),
+        sets=(),
+        roles=(),
+        roles_say="",
+        script={
+            "labels": labels,
+            "effects": effects,
+            "unit": first.unit,
+            "compared": [short(a, 24), short(b, 24)],
+            "views": [_view(found)],
+            "whatIf": None,
+            "whyNot": f"What-if is on the pages of {a} and of {b}.",
+        },
+        unmatched=unmatched,
+        key=(f"together more in {a}", f"together less in {a}", "difference of main effects"),
+    )
+
+
+def _effects(found: "Comparison") -> list[float]:
+    """Differences of main effects by feature of a; 0 where b has none to compare."""
+    of_a, of_b = (facts.main_effects(one) for one in (found.first, found.second))
+    effects = [0.0] * found.first.n_features
+    for i, j in found.pairs:
+        effects[i] = of_a[i] - of_b[j]
+    return effects
+
+
+def _more(labels: tuple[str, ...]) -> tuple[str, ...]:
+    hidden = len(labels) - _MOST_UNMATCHED
+    return (f"and {hidden:,} more",) if hidden > 0 else ()
+
+
+def _heading(found: "Comparison") -> str:
+    return facts.named(found.index, found.order)
+
+
+def _matched(found: "Comparison") -> str:
+    return (
+        f"{counted(len(found.pairs), 'feature')} matched, of {found.first.n_features:,} and "
+        f"{found.second.n_features:,}"
+    )
+
+
+def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
+    if not found.differences:
+        return Headline((("No interaction of the matched features was found in either.", False),))
+    largest = found.differences[0]
+    words: list[tuple[str, bool]] = []
+    for place, member in enumerate(largest.interaction[:6]):
+        words += [(" + ", False)] if place else []
+        words.append((labels[member], True))
+    a, b = (one_line(name) for name in found.names)
+    size = f"{facts.signed(largest.value).lstrip('+-')} {facts.unit_of_score(found.first)}".strip()
+    verb = "adds" if len(largest.interaction) == 1 else "add together"
+    more = "more" if largest.value > 0 else "less"
+    words.append((f" {verb} {size} {more} in {a} than in {b}", False))
+    told = [
+        f"{facts.typeset(facts.signed(x))} in {name}"
+        for x, name in ((largest.a, a), (largest.b, b))
+    ]
+    doubt = ", which holds 0" if largest.low < 0 < largest.high else ""
+    interval = ""
+    if largest.low < largest.high:
+        bounds = [facts.typeset(facts.signed(x)) for x in (largest.low, largest.high)]
+        interval = f"; 90 % interval of the difference {bounds[0]} to {bounds[1]}{doubt}"
+    return Headline(tuple(words), (f"By {_heading(found)}: {', '.join(told)}{interval}.",))
+
+
+def _in_words(each: "Difference", unit: str) -> str:
+    told = (facts.typeset(facts.signed(x)) for x in (each.value, each.a, each.b))
+    value, a, b = told
+    return f"{' + '.join(each.labels[: facts.LISTED])}: {value} {unit}".rstrip() + f" ({a}, {b})"
+
+
+def _view(found: "Comparison") -> dict[str, Any]:
+    rows = []
+    for each in found.differences[: script.MAX_ROWS]:
+        bounds = [None if math.isnan(x) else x for x in (each.low, each.high)]
+        rows.append([list(each.interaction), each.value, *bounds, None, each.a, each.b])
+    hidden = len(found.differences) - len(rows)
+    return {
+        "index": str(found.index),
+        "order": found.order,
+        "heading": _heading(found),
+        "hint": f"{found.index}: {facts.MEANINGS[found.index]}. Colours and arcs: the difference.",
+        "hasDirection": facts.has_direction(found.index),
+        "rows": rows,
+        "rest": f"{hidden:,} more" if hidden > 0 else None,
+        "empty": "Nothing to compare.",
+    }
+
+
+def _facts(found: "Comparison") -> tuple[Fact, ...]:
+    rows = []
+    for name, one in zip(found.names, (found.first, found.second), strict=True):
+        told = [facts.context_text(one, key) for key in ("model", "answer")]
+        known = [facts.one_line(text) for text in [*told, facts.score(one)] if text]
+        rows.append(Fact(one_line(name), "; ".join([*known, facts.cost(one)])))
+    return tuple(rows)
+
+
+def view(found: "Comparison", k: int = _SHOWN) -> RenderableType:
+    """The k largest differences for a terminal."""
+    unit = facts.unit_of_score(found.first)
+    a, b = (one_line(name) for name in found.names)
+    head = f"Differences, {_heading(found)}{f', in {unit}' if unit else ''}; {_matched(found)}"
+    parts: list[RenderableType] = [Text(head, style="bold"), Text()]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("difference", short(a, 20), short(b, 20)):
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    table.add_column("units", overflow="fold")
+    for each in found.differences[:k]:
+        mark = f" {facts.UNCERTAIN}" if each.low < 0 < each.high else ""
+        cells = [facts.signed(each.value) + mark, facts.signed(each.a), facts.signed(each.b)]
+        words = " + ".join(short(label) for label in each.labels[: facts.LISTED])
+        table.add_row(*map(Text, cells), Text(words))
+    parts.append(table)
+    if any(each.low < 0 < each.high for each in found.differences[:k]):
+        parts.append(Text(f"{facts.UNCERTAIN}: not told from 0 (90 % interval)", style="dim"))
+    hidden = len(found.differences) - k
+    if hidden > 0:
+        parts.append(Text(f"{hidden:,} more", style="dim"))
+    for name, only in zip((a, b), found.unmatched, strict=True):
+        if only:
+            listed = ", ".join(short(label, 30) for label in only[:20])
+            more = f" and {len(only) - 20:,} more" if len(only) > 20 else ""
+            parts.append(Text(f"only in {name}: {listed}{more}", style="dim"))
+    return Group(*parts)
+
+
+def as_text(found: "Comparison") -> str:
+    """The largest differences as plain text: its `repr`."""
+    from rich.console import Console
+
+    console = Console(width=100, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(view(found))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -1,0 +1,212 @@
+"""Explanations and interaction values as HTML for notebooks: Jupyter, VS Code, Colab.
+
+No script, nothing from outside, and a style that reaches no other output. Letters have the colour
+of the notebook and the background is its own, so that light and dark themes both suit; colours of
+values are half transparent.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from spex._typing import Interaction
+from spex.inputs.parts import ImagePart, TextPart
+from spex.interactions.values import InteractionValues
+from spex.report import facts
+from spex.wording import counted, short, subscripted
+
+if TYPE_CHECKING:
+    from spex.explanation import Explanation
+
+_ROWS, _MARKED = 12, 9
+_OF_MARKS = "Small numbers beside units: the combination of that number in the table."
+_MOST_UNITS = 2000  # of a text that is shown whole
+_STRONGEST_TINT = 0.75
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Args:
+        mark: The number that its units bear in the text; empty for none.
+        value: As text.
+        margin: Half the width of its interval; None where unknown.
+        is_uncertain: Whether the interval holds 0.
+        share: Of the largest absolute value.
+        sign: "up", "down" or "none".
+        units: The labels.
+    """
+
+    mark: str
+    value: str
+    margin: str | None
+    is_uncertain: bool
+    share: float
+    sign: str
+    units: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a text: its tint is the share of the largest value."""
+
+    text: str
+    is_unit: bool
+    share: float
+    sign: str
+    marks: str
+    title: str
+
+
+def explanation_html(explanation: "Explanation") -> str:
+    """The input with its values and combinations, the largest interactions, and how far to trust.
+
+    Args:
+        explanation: The explanation.
+    """
+    return _page([(None, _body(explanation))])
+
+
+def explanations_html(explanations: "Mapping[str, Explanation]") -> str:
+    """Each output folded under its name, the first one open.
+
+    Args:
+        explanations: By name of the output.
+    """
+    return _page([(name, _body(one)) for name, one in explanations.items()])
+
+
+def values_html(values: InteractionValues) -> str:
+    """The largest values as a table.
+
+    Args:
+        values: The values.
+    """
+    names = _names(values.features)
+    told = f"{facts.heading(values)}, {counted(len(values.features), 'feature')}"
+    body = {"lines": [told], "parts": [], "rows": _rows(values, names, marked=()), "notes": ()}
+    return _page([(None, body | {"notes": _left_out(values)})])
+
+
+def _names(labels: Sequence[str]) -> tuple[str, ...]:
+    return subscripted([short(label, 32) for label in labels])
+
+
+def _page(bodies: Sequence[tuple[str | None, Mapping[str, Any]]]) -> str:
+    return _template().render(bodies=bodies)
+
+
+@functools.cache
+def _template() -> Any:
+    import jinja2
+
+    loader = jinja2.PackageLoader("spex.report")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("notebook.html")
+
+
+def _body(explanation: "Explanation") -> dict[str, Any]:
+    values = explanation.interactions()
+    joint = [members for members, _ in values.top(_ROWS) if len(members) > 1][:_MARKED]
+    lines = [facts.fidelity(explanation)]
+    if caution := facts.caution(explanation):
+        lines.append(caution)
+    for key in ("score", "answer"):
+        text = facts.score(explanation) if key == "score" else facts.context_text(explanation, key)
+        if text is not None:
+            lines.append(f"{key}: {facts.short(text, 120)}")
+    lines.append("everything kept: {}; nothing kept: {}".format(*facts.ends(explanation)))
+    return {
+        "lines": lines,
+        "parts": _parts(explanation, values, joint),
+        "rows": _rows(values, _names(explanation.features), joint),
+        "notes": [
+            *([_OF_MARKS] if joint and explanation.context.parts else []),
+            *_left_out(values),
+            f"{facts.cost(explanation)}, method {facts.one_line(explanation.method)}",
+            *map(facts.one_line, explanation.notes),
+        ],
+        "nothing": facts.nothing_listed(explanation),
+        "heading": _heading(explanation, values),
+    }
+
+
+def _heading(explanation: "Explanation", values: InteractionValues) -> str:
+    unit = facts.unit_of_score(explanation)
+    return f"{facts.heading(values)}{f' ({unit})' if unit else ''}"
+
+
+def _left_out(values: InteractionValues) -> list[str]:
+    shown = len(values.top(_ROWS))
+    told = (facts.remainder(values, shown), facts.uncertain(values, shown))
+    return [line for line in told if line is not None]
+
+
+def _rows(
+    values: InteractionValues, names: Sequence[str], marked: Sequence[Interaction]
+) -> list[Row]:
+    top = values.top(_ROWS)
+    largest = abs(top[0][1]) if top else 1.0
+    return [
+        Row(
+            mark=str(marked.index(members) + 1) if members in marked else "",
+            value=facts.signed(value),
+            margin=facts.margin(values, members),
+            is_uncertain=facts.is_uncertain(values, members),
+            share=abs(value) / largest,
+            sign=_sign(values, value),
+            units=facts.joined(names, members),
+        )
+        for members, value in top
+    ]
+
+
+def _sign(values: InteractionValues, value: float) -> str:
+    if not value or not facts.has_direction(values.index):
+        return "none"
+    return "up" if value > 0 else "down"
+
+
+def _parts(
+    explanation: "Explanation", values: InteractionValues, joint: Sequence[Interaction]
+) -> list[Any]:
+    """The parts of the input with tints and marks; none where the input is unknown or too long."""
+    found = facts.parts(explanation) or ()
+    if explanation.n_features > _MOST_UNITS:
+        return []
+    largest = max((abs(value) for members, value in values.items() if members), default=1.0) or 1.0
+
+    def piece(text: str, feature: int | None) -> Piece:
+        if feature is None:
+            return Piece(text, False, 0.0, "none", "", "")
+        value = values.get((feature,), 0.0)
+        marks = [str(n) for n, members in enumerate(joint, 1) if feature in members]
+        title = f"{facts.short(text)}: {facts.signed(value) if value else '0'}"
+        tint = _STRONGEST_TINT * abs(value) / largest
+        return Piece(text, True, tint, _sign(values, value), ",".join(marks), title)
+
+    shown: list[Any] = []
+    for part in found:
+        if isinstance(part, TextPart):
+            shown.append(
+                {"heading": part.heading, "pieces": [piece(*each) for each in part.pieces]}
+            )
+        elif isinstance(part, ImagePart):
+            labels = _names(explanation.features)
+            outlines = [(path, piece(labels[number], number)) for number, path in part.outlines]
+            shown.append(
+                {
+                    "heading": part.heading,
+                    "picture": Markup(part.picture),  # checked: a data URL and nothing else
+                    "width": part.width,
+                    "height": part.height,
+                    "outlines": outlines,
+                }
+            )
+    return shown

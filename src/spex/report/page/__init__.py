@@ -1,0 +1,1 @@
+"""What the HTML page shows of an explanation or of a comparison, computed before it is printed."""

@@ -1,0 +1,154 @@
+"""From an explanation to the data of its page."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
+from spex.report import facts
+from spex.report.page import script
+from spex.report.page.blocks import blocks
+from spex.report.page.data import Fact, Page
+from spex.report.page.headline import asked, cautions, headline
+from spex.report.sets import role_rows, roles_say, set_rows
+from spex.wording import counted
+
+if TYPE_CHECKING:
+    from spex.explanation import Explanation
+
+_ROWS_IN_WORDS = 25
+
+
+def page_data(
+    explanation: "Explanation",
+    index: str | InteractionIndex | None = None,
+    order: int | None = None,
+    title: str | None = None,
+) -> Page:
+    """Compute what the page shows of one explanation.
+
+    Args:
+        explanation: The explanation.
+        index: Index shown first; see `spex.Explanation.interactions`.
+        order: Highest order shown first.
+        title: Its name among several; default: made from the score.
+
+    Raises:
+        ArgumentError: the index or the order is wrong.
+    """
+    values = explanation.interactions(index, order)
+    labels = script.labels(explanation)
+    effects = facts.main_effects(explanation)
+    kind, parts = blocks(explanation, labels, effects)
+    roles = explanation.sets.roles
+    return Page(
+        title=facts.visible(title) if title is not None else _title(explanation),
+        headline=headline(explanation, values, labels),
+        asked=asked(explanation),
+        fidelity=facts.fidelity(explanation),
+        cautions=cautions(explanation, values),
+        gauge=_gauge(explanation),
+        summary=_summary(explanation),
+        notes=tuple(facts.visible(note) for note in explanation.notes),
+        unit=facts.unit_of_score(explanation),
+        scale=scale_of(effects),
+        kind=kind,
+        blocks=parts,
+        heading=facts.heading(values),
+        rows=_in_words(values, labels, facts.unit_of_score(explanation)),
+        facts=_facts(explanation),
+        sets=set_rows(explanation.sets, labels),
+        roles=() if roles is None else role_rows(roles, labels),
+        roles_say="" if roles is None else roles_say(roles),
+        script=script.content(explanation, values),
+    )
+
+
+def scale_of(effects: Sequence[float]) -> str:
+    """The largest effect, where the colours end; empty if all are zero."""
+    largest = max(map(abs, effects), default=0.0)
+    return facts.signed(largest).removeprefix("+") if largest else ""
+
+
+def _title(explanation: "Explanation") -> str:
+    score = facts.score(explanation)
+    return f"What drives {score}" if score else "What drives the score"
+
+
+def _in_words(values: InteractionValues, labels: tuple[str, ...], unit: str) -> tuple[str, ...]:
+    return tuple(
+        f"{facts.joined(labels, members)}: {facts.typeset(facts.signed(value))} {unit}".rstrip()
+        for members, value in values.top(_ROWS_IN_WORDS)
+    )
+
+
+def _summary(explanation: "Explanation") -> str:
+    parts = [facts.cost(explanation), f"method {facts.one_line(explanation.method)}"]
+    model = facts.context_text(explanation, "model")
+    if model is not None:
+        parts.append(f"model {facts.one_line(model)}")
+    parts.append(counted(explanation.n_features, "feature"))
+    return " \N{MIDDLE DOT} ".join(parts)
+
+
+def _gauge(explanation: "Explanation") -> tuple[float, float, float] | None:
+    r2, (low, high) = explanation.r2, explanation.r2_interval
+    bounds = [_within(share) for share in (low, r2, high)]
+    if any(bound is None for bound in bounds) or facts.is_constant(explanation):
+        return None
+    low_bound, estimate, high_bound = (bound or 0.0 for bound in bounds)
+    return low_bound, estimate, high_bound
+
+
+def _within(share: float) -> float | None:
+    if share != share:
+        return None
+    return round(100 * min(max(share, 0.0), 1.0), 2)
+
+
+def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
+    context = {
+        key: facts.context_text(explanation, key)
+        for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
+    }
+    whole, nothing = map(facts.typeset, facts.ends(explanation))
+    found: list[tuple[str, Any, bool]] = [
+        ("Score", facts.score(explanation), False),
+        ("Answer explained", context["answer"], True),
+        ("Model", context["model"], False),
+        ("System message", context["system"], True),
+        ("Prompt", context["prompt"], True),
+        ("Units", _units(explanation, context["unit"], context["operator"]), False),
+        ("Everything kept", whole, False),
+        ("Nothing kept", nothing, False),
+        ("Method", _method(explanation), False),
+        ("Evaluations", _evaluations(explanation), False),
+        ("More evaluations", facts.forecast(explanation), False),
+        ("Server", facts.usage(explanation), False),
+        ("Seed", str(explanation.seed), False),
+        ("Made by", f"spex {facts.one_line(explanation.version)}", False),
+        ("Command", context["command"], True),
+    ]
+    return tuple(Fact(name, value, block) for name, value, block in found if value)
+
+
+def _evaluations(explanation: "Explanation") -> str:
+    told = explanation.n_evaluations > explanation.budget
+    more = "; more were told" if told else ""
+    return f"{explanation.n_evaluations:,} (budget {explanation.budget:,}{more})"
+
+
+def _units(explanation: "Explanation", unit: str | None, operator: str | None) -> str:
+    number = counted(explanation.n_features, "feature")
+    if unit is None:
+        return number
+    return f"{number} of kind {unit}" + (f", left out by: {operator}" if operator else "")
+
+
+def _method(explanation: "Explanation") -> str:
+    others = [
+        f"{facts.one_line(name)} {score:.2f}"
+        for name, score in sorted(explanation.scores.items(), key=lambda item: -item[1])
+    ]
+    candidates = f"; R2 of the candidates: {', '.join(others)}" if len(others) > 1 else ""
+    return facts.method(explanation) + candidates

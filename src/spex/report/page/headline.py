@@ -1,0 +1,192 @@
+"""What was found in plain words, and what has to be known before it is believed."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from spex._typing import Interaction
+from spex.inputs.parts import ImagePart
+from spex.interactions.values import InteractionValues
+from spex.report import facts
+from spex.report.page.data import Fact, Headline
+from spex.wording import percent
+
+if TYPE_CHECKING:
+    from spex.explanation import Explanation
+
+# A combination below this share of the largest single value is not what a reader has to know first.
+_NOTEWORTHY = 0.2
+# Of the standard deviation over masks.
+_BARELY = 0.25
+_IMPROBABLE = 0.01
+# Long answers are improbable as a whole; so far below 1 is each word of it, in nats.
+_IMPROBABLE_WORD = -3.0
+_NEARLY_ALL = 0.95
+_MOST_WORDS = 6
+
+
+def headline(
+    explanation: "Explanation", values: InteractionValues, labels: Sequence[str]
+) -> Headline:
+    """The strongest combination, or the strongest single unit where none is worth telling."""
+    top = [pair for pair in values.top(len(values)) if pair[0]]
+    single = next((pair for pair in top if len(pair[0]) == 1), None)
+    joint = next((pair for pair in top if len(pair[0]) > 1), None)
+    if not top:
+        return Headline(((facts.nothing_listed(explanation), False),))
+    first, second = joint, single
+    if joint is None or facts.is_uncertain(values, joint[0]) or _is_small(joint, single):
+        first, second = (single, joint) if single is not None else (joint, None)
+    assert first is not None  # there is one or the other
+    words = [*_named(first[0], labels), (_effect(explanation, values, first), False)]
+    details = [_certainty(explanation, values, first[0])]
+    if second is not None:
+        kind = "combination" if len(second[0]) > 1 else "single unit"
+        size = facts.typeset(facts.signed(second[1]))
+        names = facts.joined(labels, second[0])
+        doubt = ", not told from 0" if facts.is_uncertain(values, second[0]) else ""
+        details.append(f"Strongest {kind}: {names}, {size}{doubt}.")
+    share = facts.joint_share(explanation)
+    if share > 0:
+        details.append(
+            f"{percent(share)} of the explained variation is what units do only together."
+        )
+    return Headline(tuple(words), tuple(details))
+
+
+def _is_small(joint: tuple[Interaction, float], single: tuple[Interaction, float] | None) -> bool:
+    return single is not None and abs(joint[1]) < _NOTEWORTHY * abs(single[1])
+
+
+def _named(members: Interaction, labels: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    for place, member in enumerate(members[:_MOST_WORDS]):
+        if place:
+            yield " + ", False
+        yield labels[member], True
+    if len(members) > _MOST_WORDS:
+        yield f" + {len(members) - _MOST_WORDS:,} more", False
+
+
+def _effect(
+    explanation: "Explanation", values: InteractionValues, found: tuple[Interaction, float]
+) -> str:
+    members, value = found
+    unit = facts.unit_of_score(explanation)
+    if not facts.has_direction(values.index):
+        size = facts.signed(2 * abs(value)).removeprefix("+")
+        kept = "an even number" if value > 0 else "an odd number"
+        whole = "it is" if len(members) == 1 else f"{kept} of them is"
+        if len(members) == 1:
+            whole = "it is left out" if value > 0 else "it is kept"
+        return (
+            f": the score is higher by {size} {unit}".rstrip()
+            + f" when {whole}"
+            + (" kept" if len(members) > 1 else "")
+        )
+    size = f"{facts.signed(value).lstrip('+-')} {unit}".strip()
+    verb = "raise" if value > 0 else "lower"
+    if len(members) == 1:
+        return f" {verb}s the score by {size}"
+    beyond = "each does alone" if len(members) == 2 else "fewer of them do"
+    return f" {verb} the score by {size} beyond what {beyond}"
+
+
+def _certainty(explanation: "Explanation", values: InteractionValues, members: Interaction) -> str:
+    told = facts.heading(values)
+    if facts.margin(values, members) is None:
+        return f"By {told}."
+    low, high = (facts.typeset(facts.signed(bound)) for bound in values.interval(members))
+    doubt = ", which holds 0" if facts.is_uncertain(values, members) else ""
+    return f"By {told}; 90 % interval {low} to {high}{doubt}."
+
+
+def cautions(explanation: "Explanation", values: InteractionValues) -> tuple[str, ...]:
+    """What a reader has to know before believing it, a sentence each."""
+    found = (
+        facts.caution(explanation),
+        _no_interaction(explanation, values),
+        _barely_moves(explanation),
+        _improbable(explanation),
+    )
+    return tuple(sentence for sentence in found if sentence is not None)
+
+
+def _no_interaction(explanation: "Explanation", values: InteractionValues) -> str | None:
+    r2 = explanation.r2
+    if facts.is_constant(explanation) or explanation.n_features < 2 or r2 >= _NEARLY_ALL:
+        return None
+    if explanation.spectrum.degree < 2:
+        return (
+            f"No combination was found with {facts.cost(explanation)}: one that matters may have "
+            "been missed."
+        )
+    joint = [members for members, _ in values.top(len(values)) if len(members) > 1]
+    if joint and all(facts.is_uncertain(values, members) for members in joint[:20]):
+        return (
+            f"No combination is told from noise with {facts.cost(explanation)}: take those that "
+            "are drawn as guesses."
+        )
+    return None
+
+
+def _barely_moves(explanation: "Explanation") -> str | None:
+    whole, nothing = explanation.observed
+    if whole is None or nothing is None or facts.is_constant(explanation):
+        return None
+    spread = math.sqrt(math.fsum(f * f for k, f in explanation.spectrum.items() if k))
+    if abs(whole - nothing) > _BARELY * spread:
+        return None
+    told = " and ".join(facts.typeset(facts.signed(value, spread)) for value in (whole, nothing))
+    return (
+        f"The score barely moves between everything and nothing ({told}): what is explained is how "
+        "it varies in between."
+    )
+
+
+def _improbable(explanation: "Explanation") -> str | None:
+    """Of log P and of P of one answer: whether the model would hardly have given it."""
+    context, whole = explanation.context, explanation.observed[0]
+    score, answer = context.score or "", context.answer
+    if whole is None or not answer or " - " in score or "mean" in score:
+        return None
+    if score.startswith("log P"):
+        least = _IMPROBABLE_WORD * max(1, len(answer.split()))
+        improbable = whole < min(math.log(_IMPROBABLE), least)
+        share = math.exp(min(whole, 0.0))
+    elif score.startswith("P("):
+        improbable, share = whole < _IMPROBABLE, whole
+    else:
+        return None
+    if not improbable:
+        return None
+    return (
+        f"The model gives this answer a probability of {percent(max(share, 0.0))} even with "
+        "everything: it was improbable anyway."
+    )
+
+
+def asked(explanation: "Explanation") -> tuple[Fact, ...]:
+    """The question around the input, and the answer, as far as they are known."""
+    question, answer = _question(explanation), facts.context_text(explanation, "answer")
+    score = facts.score(explanation)
+    found = [("Asked", question, True), ("Answer", answer, True), ("Score", score, False)]
+    return tuple(Fact(name, value, block) for name, value, block in found if value)
+
+
+def _question(explanation: "Explanation") -> str | None:
+    """The prompt with dots in place of the input, which is shown below; None if nothing is left."""
+    prompt = facts.context_text(explanation, "prompt")
+    if prompt is None:
+        return None
+    for part in facts.parts(explanation) or ():
+        if isinstance(part, ImagePart):
+            continue
+        whole = "".join(text for text, _ in part.pieces).strip()
+        titled = f"{part.heading}\n{whole}"
+        for shown in (titled, whole):
+            if shown and shown in prompt:
+                prompt = prompt.replace(shown, "[...]", 1)
+                break
+    lines = [line.strip() for line in prompt.split("\n")]
+    left = "\n".join(line for line in lines if line and line != "[...]")
+    return left if left.replace("[...]", "").strip() else None
