@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spex._typing import BoolArray, FloatArray
+from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.arguments import MAX_EXACT_FEATURES, whole_number
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
@@ -64,6 +64,18 @@ def allocation(n_features: int, n_items: int, budget: int, per_mask: int | None)
     return Allocation(n_masks, k)
 
 
+def check_settings(target_r2: float | None, weighting: str) -> None:
+    """Refuse settings that do not go with a data set.
+
+    Raises:
+        ArgumentError: one is given.
+    """
+    if target_r2 is not None:
+        raise ArgumentError("target_r2 does not go with a data set; leave it out")
+    if weighting != UNIFORM.name:
+        raise ArgumentError(f"weighting={weighting!r} does not go with a data set; use uniform")
+
+
 class DatasetRun:
     """Asks for calls, a mask on an item each, is told their values, and fits the means.
 
@@ -102,10 +114,7 @@ class DatasetRun:
         prior: Prior | None = None,
     ) -> None:
         self.features = feature_labels(features)
-        if target_r2 is not None:
-            raise ArgumentError("target_r2 does not go with a data set; leave it out")
-        if weighting != UNIFORM.name:
-            raise ArgumentError(f"weighting={weighting!r} does not go with a data set; use uniform")
+        check_settings(target_r2, weighting)
         n = len(self.features)
         self._budget = whole_number("budget", budget, 1)
         self.allocation = allocation(n, n_items, budget, per_mask)
@@ -127,6 +136,7 @@ class DatasetRun:
         rng = np.random.default_rng([seed, n_items])
         self._items = dealt_items(*shape, n_items, rng)
         self._values = np.full(shape, np.nan)
+        self._is_skipped = np.zeros(shape, dtype=np.bool_)
         self._rows = {mask.tobytes(): row for row, mask in enumerate(self._masks)}
         self._latest: tuple[int, _Fitted] | None = None
 
@@ -137,7 +147,7 @@ class DatasetRun:
 
     def ask(self) -> BoolArray:
         """The calls that have no value yet: (c, n + b) bool; see `joined_calls`."""
-        rows, places = np.nonzero(np.isnan(self._values))
+        rows, places = np.nonzero(np.isnan(self._values) & ~self._is_skipped)
         return joined_calls(self._masks[rows], self._items[rows, places], self._n_items)
 
     def tell(self, calls: npt.ArrayLike, values: npt.ArrayLike) -> None:
@@ -146,13 +156,23 @@ class DatasetRun:
         Raises:
             ArgumentError: a call was not asked for.
         """
-        masks, items = split_calls(np.asarray(calls, dtype=np.bool_), len(self.features))
-        told = np.asarray(values, dtype=np.float64)
-        for mask, item, value in zip(masks, items, told, strict=True):
-            row = self._rows.get(mask.tobytes())
-            if row is None or item not in self._items[row]:
-                raise ArgumentError("a value was told of a mask and an item never asked for")
-            self._values[row, self._items[row] == item] = value
+        self._values[self._places(np.asarray(calls, dtype=np.bool_))] = values
+
+    def skip(self, calls: BoolArray) -> None:
+        """Ask for calls (c, n + b) no more: they cannot have a value."""
+        self._is_skipped[self._places(calls)] = True
+
+    def _places(self, calls: BoolArray) -> tuple[IntArray, IntArray]:
+        """The row and the column of each call among the values."""
+        masks, items = split_calls(calls, len(self.features))
+        try:
+            rows = np.array([self._rows[mask.tobytes()] for mask in masks], dtype=np.int64)
+        except KeyError:
+            raise ArgumentError("a value was told of a mask never asked for") from None
+        is_item = self._items[rows] == items[:, None]
+        if not is_item.any(axis=1).all():
+            raise ArgumentError("a value was told of an item never asked for on its mask")
+        return rows, is_item.argmax(axis=1)
 
     @property
     def n_told(self) -> int:
