@@ -68,10 +68,11 @@ def reviews(seed: int = 0) -> list[dict[str, str]]:
         first, second = rng.choice(WHAT, 2, replace=False)
         said, other = (GOOD, BAD) if is_good else (BAD, GOOD)
         much = rng.choice(["", "very ", "really ", "not exactly "], p=[0.4, 0.25, 0.25, 0.1])
-        is_mixed = rng.random() < 0.5
-        one, two = rng.choice(said), rng.choice(other if is_mixed else said)
-        link, end = "but" if is_mixed else "and", "!" if rng.random() < 0.3 else "."
-        text = f"The {first} was {much}{one} {link} the {second} was {two}{end}"
+        one = rng.choice(said)
+        two = rng.choice(said if rng.random() < 0.5 else other)
+        link = "and" if two in said else "but"
+        text = f"The {first} was {much}{one} {link} the {second} was {two}"
+        text += "!" if rng.random() < 0.3 else "."
         rows.append({"input": text, "answer": "positive" if is_good else "negative"})
     return rows
 
@@ -120,8 +121,9 @@ def varying(run: DatasetRun, table: np.ndarray, k: int, rng: np.random.Generator
     asked = items[:quarter].ravel()
     own = np.bincount(asked, minlength=ITEMS)
     values = table[masks[rows], asked]
-    effect = np.bincount(asked, values, ITEMS) / np.maximum(own, 1)
-    squares = np.bincount(asked, (values - effect[asked]) ** 2, ITEMS)
+    effect = _item_effects(rows, asked, values, np.full(quarter, k), ITEMS)
+    rest = values - effect[asked]
+    squares = np.bincount(asked, (rest - rest.mean()) ** 2, ITEMS)
     moves = np.sqrt((squares + 2 * squares.sum() / len(asked)) / (own + 2))
     chance = k * (0.3 / ITEMS + 0.7 * moves / moves.sum())
     assert chance.max() < 1
