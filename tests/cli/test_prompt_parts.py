@@ -9,7 +9,7 @@ from spex.cli import main
 
 # Right where it was told to be careful and to answer with one word, or has the example; notes each
 # prompt.
-MODULE = '''
+MODULE = """
 def answer(prompt):
     with open("log", "a") as log:
         log.write(repr(prompt) + "\\n")
@@ -18,7 +18,7 @@ def answer(prompt):
     return "yes" if knows == is_good else "no"
 
 answer.identity = "answer 1"
-'''
+"""
 PARTS = [
     {"text": "Be careful.", "name": "careful"},
     "Answer with one word.",
@@ -79,7 +79,7 @@ def test_a_dry_run_says_how_calls_are_spread(files, capsys):
     [
         (["--text", "x"], "--text does not go with --prompt-parts"),
         (["--unit", "word"], "--unit does not go with --prompt-parts"),
-        (["--score", "logprob", "--answer", "yes"], "--answer does not go with --prompt-parts: each"),
+        (["--score", "logprob", "--answer", "yes"], "--answer does not go with --prompt-parts"),
         (["--target-r2", "0.9"], "target_r2 does not go with a data set"),
         (["--weighting", "shapley"], "does not go with a data set"),
         (["--budget", "8"], "pays for 2 masks on 4 items each"),
