@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from spex.inputs.documents import Documents
     from spex.inputs.image import Image
     from spex.inputs.messages import Messages
+    from spex.inputs.prompt_template import PromptTemplate
     from spex.inputs.table import Table
     from spex.inputs.text import Text
     from spex.interactions.index import InteractionIndex
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from spex.sets.results import Sets, Smallest
     from spex.sets.roles import Roles
     from spex.settings import Settings
+    from spex.values.dataset_value import DatasetValue
     from spex.values.evaluator import Progress
     from spex.values.faults import Faults
     from spex.values.limits import Limits
@@ -60,6 +62,7 @@ _HOMES = {
     "BackendError": "spex.errors",
     "Comparison": "spex.comparison.results",
     "Composite": "spex.inputs.composite",
+    "DatasetValue": "spex.values.dataset_value",
     "Documents": "spex.inputs.documents",
     "Context": "spex.context",
     "Explanation": "spex.explanation",
@@ -82,6 +85,7 @@ _HOMES = {
     "Prior": "spex.prior",
     "Probability": "spex.scores.log_probabilities",
     "Progress": "spex.values.evaluator",
+    "PromptTemplate": "spex.inputs.prompt_template",
     "ReplyScore": "spex.scores.replies",
     "Roles": "spex.sets.roles",
     "Run": "spex.run",
@@ -113,6 +117,7 @@ __all__ = [
     "Comparison",
     "Composite",
     "Context",
+    "DatasetValue",
     "Documents",
     "Explanation",
     "Explanations",
@@ -134,6 +139,7 @@ __all__ = [
     "Prior",
     "Probability",
     "Progress",
+    "PromptTemplate",
     "ReplyScore",
     "Roles",
     "Run",

@@ -182,9 +182,15 @@ def noted(
 def run_of(source: ValueSource, budget: int, **settings: Any) -> Run:
     """A run over the features of a source, with what it knows of them.
 
+    A `spex.DatasetValue` has runs of its own kind, which ask for calls on its items.
+
     Raises:
         ArgumentError: a setting is wrong.
     """
+    begin = getattr(source, "begin", None)
+    if begin is not None:
+        run: Run = begin(budget, prior=source.prior, **settings)
+        return run
     return Run(source.features, budget, prior=source.prior, outputs=source.outputs, **settings)
 
 

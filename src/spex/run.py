@@ -79,6 +79,8 @@ class Run:
         weighting: See `spex.explain`.
         prior: What is known of the features.
         outputs: Names of the q outputs where values are (k, q); default "0" to str(q - 1).
+        is_noisy: Whether values are estimates: none is taken as exact then, even if all masks have
+            one.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -104,7 +106,9 @@ class Run:
         weighting: str = UNIFORM.name,
         prior: Prior = NO_PRIOR,
         outputs: Sequence[str] | None = None,
+        is_noisy: bool = False,
     ) -> None:
+        self._is_noisy = is_noisy
         self.features = feature_labels(features)
         n = len(self.features)
         self.settings = Settings(n, budget, method, max_degree, seed, target_r2, weighting)
@@ -373,7 +377,8 @@ class Run:
             )
         for column in told.values(told.all_told()).T:
             check_resolution(column)
-        if settings.is_exhaustive and told.count == 1 << settings.n_features:
+        is_complete = settings.is_exhaustive and told.count == 1 << settings.n_features
+        if is_complete and not self._is_noisy:
             fits = (
                 fit_all_masks(settings.n_features, column, settings.method == "linear")
                 for column in told.values(np.arange(told.count)).T
@@ -395,7 +400,7 @@ class Run:
     def _joined(self, fitted: Mapping[str, Fitted], samples: Samples, distribution: str) -> Fit:
         """The choice among the fits; of `auto` completed where most masks are known."""
         fit = join(fitted, samples)
-        if self.settings.method != "auto" or distribution == _GIVEN:
+        if self.settings.method != "auto" or distribution == _GIVEN or self._is_noisy:
             return fit
         return completed(fit, samples, distribution == SHAPLEY.name)
 

@@ -146,6 +146,16 @@ def explain(
             "docs/many.md); --out is then a folder.",
         ),
     ] = None,
+    prompt_parts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --data: the parts of one prompt for all items, a JSON list of texts or of "
+            'objects with "text" and maybe "name" and "pinned"; {input} in one of them is where '
+            "an item goes. Explained is the mean score over the items; each has input (or text) "
+            "and, for the score, answer (or label); see docs/prompts.md.",
+        ),
+    ] = None,
     missing: Annotated[
         list[str] | None,
         typer.Option(
@@ -411,13 +421,15 @@ def explain(
       spex explain --text review.txt --score similarity --budget 300 \\
         --model openai:gpt-4o-mini@https://api.openai.com/v1
       spex explain --data reviews.jsonl --budget 200 --out reviews
+      spex explain --prompt-parts prompt.json --data reviews.jsonl \\
+        --score logodds:positive,negative --budget 2000 --out prompt-effects.json
     """  # noqa: D301 - typer wants the character \b
     options = dict(locals())
     from spex.cli.early.names import check_explain
 
     session: Session = context.obj
     check_explain(options, session.has_own_loader)  # before what is heavy loads
-    if data is None:
+    if data is None or prompt_parts is not None:
         from spex.cli.explaining import run
     else:
         from spex.cli.explaining_many import run

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spex.cli.datasets.prompt import allocated, planned, timed
 from spex.cli.early.deferred import Deferred, function_of
 from spex.cli.functions import (
     UNNAMED,
@@ -28,14 +29,19 @@ from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreErr
 from spex.explaining import noted, result, run_of, until_limit
 from spex.files import is_stream
 from spex.inputs.composite import Composite
+from spex.inputs.documents import Documents
 from spex.inputs.image import Image
+from spex.inputs.messages import Messages
+from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
+from spex.inputs.text import Text
 from spex.models.environment import cache_folder
 from spex.models.servers.address import refuse_secret
 from spex.report import facts
 from spex.scores.parsing import parse_score
 from spex.settings import LEAST_BUDGET
+from spex.values.dataset_value import DatasetValue
 from spex.values.evaluator import Progress
 from spex.values.limits import Ledger, Limited
 from spex.values.progress import reporter
@@ -99,7 +105,7 @@ def prepare(session: Session, request: Request) -> Prepared:
     check_function(request, masker)
     price_of(request.price, model_name(request))
     model = None
-    if TOKEN in request.unit and not isinstance(masker, Image | Table):
+    if TOKEN in request.unit and not isinstance(masker, Image | Table | PromptTemplate):
         if predicts(request):
             raise ArgumentError("--unit token: the model predicts numbers and has no tokens")
         model = load_model(session, request)
@@ -137,6 +143,10 @@ def _check(request: Request, masker: AnyMasker) -> int:
             "limits such as --max-calls, --max-gaps and --timeout do not go with --zoom"
         )
     n = masker.n_features
+    if isinstance(masker, PromptTemplate):
+        request.shown.check(n)
+        spread, _ = allocated(request, masker)
+        return spread.n_masks * spread.per_mask
     if request.zoom is None:
         request.shown.check(n)
         return request.settings(n).total
@@ -177,7 +187,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
     operator = masker.operator_name
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
-        assert not isinstance(masker, Image | Table | Composite)  # as `_check` has it
+        assert isinstance(masker, Text | Documents | Messages)  # as `_check` has it
         coarse = len(set(masker.groups(request.zoom)[0]))
         lines[0] += f" in {counted(coarse, request.zoom.partition(':')[0])}"
     width = len(str(masker.n_features))
@@ -186,6 +196,9 @@ def plan_lines(prepared: Prepared) -> list[str]:
     if masker.n_features > _SHOWN_UNITS:
         lines.append(f"  {'':>{width}}  and {masker.n_features - _SHOWN_UNITS:,} more")
     lines += types_read(masker)
+    if isinstance(masker, PromptTemplate):
+        lines += ["", planned(request, masker, model_name(request))]
+        return [*lines, *_prompt_lines(masker)]
     exact = masker.n_features <= 26 and calls == 1 << masker.n_features
     all_masks = ", every combination of units: the result is exact" if exact else ""
     called = f"{counted(calls, 'call')} of the model {model_name(request)}"
@@ -196,6 +209,12 @@ def plan_lines(prepared: Prepared) -> list[str]:
         lines.append("One more to learn the model's own answer, which is then explained")
     if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
         lines.append(said_before(calls))
+    return [*lines, *_prompt_lines(masker)]
+
+
+def _prompt_lines(masker: AnyMasker) -> list[str]:
+    """The prompt with every unit."""
+    lines: list[str] = []
     if isinstance(masker, Table):
         messages: tuple[Message, ...] = ()
     else:
@@ -225,7 +244,12 @@ def estimate_lines(prepared: Prepared, function: Callable[[], Function]) -> list
     reason = unavailable(model_name(request))
     if reason is None:
         try:
-            lines = prepared.retries.call(lambda: estimate(function(), calls))
+            made = prepared.retries.call(function)
+            lines = prepared.retries.call(
+                lambda: (
+                    timed(made, calls) if isinstance(made, DatasetValue) else estimate(made, calls)
+                )
+            )
         except (BackendError, MissingExtraError) as error:
             reason = str(error)
     if reason is not None:

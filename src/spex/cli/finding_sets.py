@@ -20,6 +20,7 @@ from spex.errors import ArgumentError, SpexError, StoreError
 from spex.explanation import Explanation
 from spex.files import write_json
 from spex.inputs.image import Image
+from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.models.servers.address import refuse_secret
@@ -194,7 +195,7 @@ def _source(session: Session, request: Request, store: Store | None) -> Any:
     masker = read_masker(request)
     check_function(request, masker)
     model = None
-    if TOKEN in request.unit and not isinstance(masker, Image | Table):
+    if TOKEN in request.unit and not isinstance(masker, Image | Table | PromptTemplate):
         model = load_model(session, request)
         masker = masker.with_tokenizer(model)
     return make_function(session, request, masker, score, model, store)

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+from spex.cli.datasets.prompt import made
 from spex.cli.inputs import AnyMasker
 from spex.cli.request import parse_price
 from spex.errors import ArgumentError
 from spex.inputs.image import Image
+from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.table import Table
 from spex.models import efficientnet
 from spex.models.function import import_function
+from spex.values.dataset_value import DatasetValue
 from spex.values.predict_function import LARGEST, OutputError, PredictFunction
 from spex.values.value_function import ValueFunction
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from spex.scores.log_probabilities import Score
     from spex.values.store import Store
 
-Function: TypeAlias = ValueFunction | PredictFunction
+Function: TypeAlias = ValueFunction | PredictFunction | DatasetValue
 
 _PREDICT = "predict:"
 UNNAMED = "the function has no attribute 'identity' that changes with it"
@@ -145,6 +148,8 @@ def make_function(
         SpexError: the call is wrong, or the model failed.
     """
     name, answer = model_name(request), request.answer
+    if isinstance(masker, PromptTemplate):
+        return made(request, masker, score, load_model(session, request))
     if name == efficientnet.NAME:
         session.notice(f"loading the model {name}")
         number = _class_number(answer)

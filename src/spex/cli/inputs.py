@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spex.cli.csv_table import parse, typed
+from spex.cli.datasets.prompt import check_options, template_of
 from spex.errors import ArgumentError
 from spex.inputs.composite import Composite
 from spex.inputs.documents import Documents
 from spex.inputs.image import Image
 from spex.inputs.messages import Messages
+from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.table import Table
 from spex.inputs.text import Text
 from spex.wording import counted, short
@@ -20,7 +22,7 @@ from spex.wording import counted, short
 if TYPE_CHECKING:
     from spex.cli.request import Request
 
-AnyMasker: TypeAlias = Text | Documents | Messages | Image | Table | Composite
+AnyMasker: TypeAlias = Text | Documents | Messages | Image | Table | Composite | PromptTemplate
 
 # How types are named to people who do not know those of pandas; an object is a truth value or NaN.
 _KINDS = {
@@ -40,6 +42,9 @@ def sources(request: "Request") -> dict[str, str]:
     Raises:
         ArgumentError: none is given, or several that do not go together.
     """
+    if request.prompt_parts is not None:
+        check_options(request)
+        return {"--prompt-parts": request.prompt_parts, "--data": str(request.data)}
     files = {
         "--text": request.text,
         "--documents": request.documents,
@@ -66,6 +71,10 @@ def read_masker(request: "Request") -> AnyMasker:
         MissingExtraError: a library that the unit needs is not installed.
     """
     given = sources(request)
+    if "--prompt-parts" in given:
+        file = given["--prompt-parts"]
+        content = read_file(f"--prompt-parts {file}", file)
+        return template_of(request, _list_in(content, "--prompt-parts", file, "parts", set())[0])
     if "--table" in given:
         for name, value in (
             ("--unit", request.unit),

@@ -43,6 +43,7 @@ class Request:
     image: str | None
     table: str | None
     data: str | None
+    prompt_parts: str | None
     missing: tuple[str, ...]
     group: tuple[str, ...]
     prompt: str | None

@@ -17,7 +17,7 @@ FALL = 0.7
 # how well does it do it?, 2021). The standard error is multiplied by 1 + this / sqrt(masks).
 # On 51 functions, for nine intervals in ten to hold the truth, `auto` and `linear` needed a
 # factor of 1.7 at 100 masks, 1.5 to 1.7 at 300 and 1.0 to 1.2 at 1,000.
-_SHARED_MASKS = 7.0
+SHARED_MASKS = 7.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def fidelity(
     if unexplained <= 1e-20:
         return PERFECT
     influence = error / error.mean() - deviation / spread
-    widening = 1 + _SHARED_MASKS / np.sqrt(n_masks)
+    widening = 1 + SHARED_MASKS / np.sqrt(n_masks)
     standard_error = widening * float(np.sqrt((influence**2).sum() / (m * (m - 1))))
     width = float(stdtrit(m - 1, 0.5 + CONFIDENCE / 2)) * standard_error
     worst = unexplained * float(np.exp(min(width, 50.0)))

@@ -205,7 +205,7 @@ def fidelity(explanation: "Explanation") -> str:
             "Explains all of the variation: exact, from all "
             f"{counted(explanation.n_evaluations, 'mask')}."
         )
-    if everything:
+    if everything and low == high:
         return f"Explains {percent(max(r2, 0.0))} of the variation, measured on all masks."
     interval = f"90 % interval {_interval(low, high)}"
     if r2 <= 0:

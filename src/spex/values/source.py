@@ -230,6 +230,11 @@ class Wrapped:
         return getattr(self._source, "masker", None)
 
     @property
+    def begin(self) -> Any:
+        """Of a `spex.DatasetValue`, what makes a run of its own kind; else None."""
+        return getattr(self._source, "begin", None)
+
+    @property
     def model(self) -> Any:
         """Of a `spex.ValueFunction`, the language model; else None."""
         return getattr(self._source, "model", None)

@@ -89,7 +89,7 @@ class ValueFunction(Identified):
                 "spex.PredictFunction(masker, predict)"
             )
         check_masker(masker)
-        self.model: LanguageModel = _as_model(model)
+        self.model: LanguageModel = as_model(model)
         # What the model's own answer costs belongs to what the explanation costs.
         usage: Usage | None = getattr(self.model, "usage", None)
         self.usage_before = None if usage is None else replace(usage)
@@ -338,7 +338,12 @@ class ValueFunction(Identified):
             )
 
 
-def _as_model(model: object) -> LanguageModel:
+def as_model(model: object) -> LanguageModel:
+    """A model from what a user has: a model, the name of one, or a function.
+
+    Raises:
+        ArgumentError: it is none of these.
+    """
     if isinstance(model, str):
         return load(model)
     if hasattr(model, "log_probs"):

@@ -115,7 +115,8 @@ def function_of(
     def make() -> Function:
         return make_function(session, request, masker, score, model, store)
 
-    files = None if model is not None or session.has_own_loader else _files(request)
+    several = request.prompt_parts is not None  # items, each with an identity of its own
+    files = None if several or model is not None or session.has_own_loader else _files(request)
     if store is None or files is None:
         return make()
     key = _key(request, masker, files)

@@ -1,0 +1,61 @@
+"""The score of one item of a data set: its own answer put into a score for all."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from spex.errors import ArgumentError
+from spex.scores.log_probabilities import LogOdds, LogProb, Probability, Score
+from spex.scores.replies import Matches, Similarity
+
+_ANSWER = "{answer}"
+
+
+def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, number: int) -> Score:
+    """The score of an item.
+
+    Args:
+        score: A function from the item to its score; or a score for all: `LogProb`, `Probability`
+            and `Similarity` take the item's answer where they have none, `LogOdds` is that of the
+            item's answer against the other one, and `Matches` has it where its pattern says
+            "{answer}".
+        item: As the user gave it.
+        answer: The item's answer; None where it has none.
+        number: Of the item, for messages.
+
+    Raises:
+        ArgumentError: the item lacks the answer, or the function gives no score.
+    """
+    if not hasattr(score, "resolve"):
+        found: Any = score(item) if callable(score) else None
+        if not hasattr(found, "resolve"):
+            raise ArgumentError(
+                f"score gives {found!r} for item {number}, which is no score; give a score such as "
+                "spex.LogProb(), or a function from an item to one"
+            )
+        return found
+    if isinstance(score, LogOdds) and answer is not None:
+        if answer not in (score.a, score.b):
+            raise ArgumentError(
+                f"item {number} has the answer {answer!r}, which is none of the two of the "
+                f"log-odds, {score.a!r} and {score.b!r}"
+            )
+        return score if answer == score.a else LogOdds(score.b, score.a)
+    needed = _field(score)
+    if needed is None:
+        return score
+    if answer is None:
+        raise ArgumentError(f"item {number} has no 'answer' (or 'label'), which the score needs")
+    if isinstance(score, Matches):
+        return replace(score, pattern=score.pattern.replace(_ANSWER, re.escape(answer)))
+    return replace(score, **{needed: answer})
+
+
+def _field(score: Any) -> str | None:
+    """The name of the field that the item's answer goes into; None for none."""
+    if isinstance(score, LogProb | Probability) and score.answer is None:
+        return "answer"
+    if isinstance(score, Similarity) and score.reference is None:
+        return "reference"
+    return "pattern" if isinstance(score, Matches) and _ANSWER in score.pattern else None

@@ -1,0 +1,298 @@
+"""A run over a prompt and a data set: it asks for calls, and fits the means over the items."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.checks.arguments import MAX_EXACT_FEATURES, whole_number
+from spex.errors import ArgumentError
+from spex.explanation import Explanation
+from spex.f2.packing import pack
+from spex.fitting.fidelity import Fidelity
+from spex.fitting.item_means import (
+    ItemMeans,
+    dealt_items,
+    fidelity_without_noise,
+    item_means,
+)
+from spex.fourier.mask_distribution import UNIFORM
+from spex.prior import Prior
+from spex.run import Run
+from spex.settings import LEAST_BUDGET, feature_labels
+from spex.values.item_calls import joined_calls, split_calls
+from spex.wording import counted, percent
+
+# Of 1 to 200 items, 2 to 8 gave about the same R2 with 1,000 and 4,000 calls. One tells no noise,
+# and more leave too few masks (benchmarks/dataset_prompt.py).
+_ITEMS_PER_MASK = 4
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """How calls are spread.
+
+    Args:
+        n_masks: Distinct masks.
+        per_mask: Items of each.
+    """
+
+    n_masks: int
+    per_mask: int
+
+
+def allocation(n_features: int, n_items: int, budget: int, per_mask: int | None) -> Allocation:
+    """As many masks as a few items each leave; where that is all masks, as many items as it pays.
+
+    Raises:
+        ArgumentError: the budget is too small.
+    """
+    k = min(_ITEMS_PER_MASK if per_mask is None else per_mask, n_items)
+    n_masks = budget // k
+    if n_features <= MAX_EXACT_FEATURES and n_masks >= 1 << n_features:
+        n_masks = 1 << n_features
+        k = min(n_items, budget // n_masks) if per_mask is None else k
+    least = min(LEAST_BUDGET, 1 << min(n_features, MAX_EXACT_FEATURES))
+    if n_masks < least:
+        raise ArgumentError(
+            f"budget={budget} pays for {counted(n_masks, 'mask')} on {counted(k, 'item')} each; "
+            f"give at least {least * k}, better {8 * k * n_features:,}"
+        )
+    return Allocation(n_masks, k)
+
+
+def check_settings(target_r2: float | None, weighting: str) -> None:
+    """Refuse settings that do not go with a data set.
+
+    Raises:
+        ArgumentError: one is given.
+    """
+    if target_r2 is not None:
+        raise ArgumentError("target_r2 does not go with a data set; leave it out")
+    if weighting != UNIFORM.name:
+        raise ArgumentError(f"weighting={weighting!r} does not go with a data set; use uniform")
+
+
+class DatasetRun:
+    """Asks for calls, a mask on an item each, is told their values, and fits the means.
+
+    Like a `Run`, whose rows are calls: `ask` returns masks with the item's number in further
+    columns. The same settings and values give bit-identical explanations, in whatever order and
+    portions the values are told.
+
+    Args:
+        features: n labels.
+        n_items: N.
+        budget: Cap on the number of calls.
+        per_mask: Items for each mask; None for the default.
+        method: See `spex.explain`.
+        max_degree: See `spex.explain`.
+        seed: Random seed, of the masks and of their items.
+        target_r2: None: there is no such stop.
+        weighting: "uniform".
+        prior: What is known of the features.
+
+    Raises:
+        ArgumentError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[str],
+        n_items: int,
+        budget: int = 2000,
+        per_mask: int | None = None,
+        *,
+        method: str = "auto",
+        max_degree: int = 5,
+        seed: int = 0,
+        target_r2: float | None = None,
+        weighting: str = UNIFORM.name,
+        prior: Prior | None = None,
+    ) -> None:
+        self.features = feature_labels(features)
+        check_settings(target_r2, weighting)
+        n = len(self.features)
+        self._budget = whole_number("budget", budget, 1)
+        self.allocation = allocation(n, n_items, budget, per_mask)
+        if method == "exact" and (self.allocation != Allocation(1 << n, n_items)):
+            raise ArgumentError(
+                f"method 'exact' asks all 2^{n} masks on all {n_items} items; the budget is "
+                f"{budget} calls: raise it, or use method 'auto'"
+            )
+        self._n_items = n_items
+        self._settings: dict[str, Any] = {
+            "method": method, "max_degree": max_degree, "seed": seed,
+            "is_noisy": self.allocation.per_mask < n_items,
+        }  # fmt: skip
+        if prior is not None:
+            self._settings["prior"] = prior
+        self._masks = self._run().ask()
+        shape = (len(self._masks), self.allocation.per_mask)
+        # A stream of its own: the seed's first one draws masks.
+        rng = np.random.default_rng([seed, n_items])
+        self._items = dealt_items(*shape, n_items, rng)
+        self._values = np.full(shape, np.nan)
+        self._is_skipped = np.zeros(shape, dtype=np.bool_)
+        self._rows = {mask.tobytes(): row for row, mask in enumerate(self._masks)}
+        self._latest: tuple[int, _Fitted] | None = None
+
+    def _run(self) -> Run:
+        return Run(self.features, self.allocation.n_masks, **self._settings)
+
+    # ---- asking ----------------------------------------------------------------------------------
+
+    def ask(self) -> BoolArray:
+        """The calls that have no value yet: (c, n + b) bool; see `joined_calls`."""
+        rows, places = np.nonzero(np.isnan(self._values) & ~self._is_skipped)
+        return joined_calls(self._masks[rows], self._items[rows, places], self._n_items)
+
+    def tell(self, calls: npt.ArrayLike, values: npt.ArrayLike) -> None:
+        """Give the values (c,) of calls (c, n + b) that were asked for.
+
+        Raises:
+            ArgumentError: a call was not asked for.
+        """
+        self._values[self._places(np.asarray(calls, dtype=np.bool_))] = values
+
+    def skip(self, calls: BoolArray) -> None:
+        """Ask for calls (c, n + b) no more: they cannot have a value."""
+        self._is_skipped[self._places(calls)] = True
+
+    def _places(self, calls: BoolArray) -> tuple[IntArray, IntArray]:
+        """The row and the column of each call among the values."""
+        masks, items = split_calls(calls, len(self.features))
+        try:
+            rows = np.array([self._rows[mask.tobytes()] for mask in masks], dtype=np.int64)
+        except KeyError:
+            raise ArgumentError("a value was told of a mask never asked for") from None
+        is_item = self._items[rows] == items[:, None]
+        if not is_item.any(axis=1).all():
+            raise ArgumentError("a value was told of an item never asked for on its mask")
+        return rows, is_item.argmax(axis=1)
+
+    @property
+    def n_told(self) -> int:
+        """Calls that have a value."""
+        return int((~np.isnan(self._values)).sum())
+
+    @property
+    def total(self) -> int:
+        """The most calls that are asked for."""
+        return int(self._values.size)
+
+    @property
+    def r2(self) -> float | None:
+        """R2 of the latest fit; None before the first."""
+        return None if self._latest is None else self._latest[1].fidelity.r2
+
+    # ---- fitting ---------------------------------------------------------------------------------
+
+    def fits(self) -> "list[_Fitted]":
+        """The fit to what was told; kept until more is told."""
+        if self._latest is None or self._latest[0] != self.n_told:
+            self._latest = (self.n_told, self._fresh_fit())
+        return [self._latest[1]]
+
+    def _fresh_fit(self) -> "_Fitted":
+        rows, places = np.nonzero(~np.isnan(self._values))
+        used, numbers = np.unique(rows, return_inverse=True)
+        means = item_means(
+            numbers,
+            self._items[rows, places],
+            self._values[rows, places],
+            len(used),
+            self._n_items,
+        )
+        run = self._run()
+        run.ask()
+        run.tell(self._masks[used], means.values)
+        explanation: Explanation = run.fit()
+        (one,) = run.fits()
+        if one.samples is None or not means.variances.any():
+            known = Fidelity(explanation.r2, explanation.r2_interval)
+            return _Fitted(explanation, means, known, explanation.unexplained)
+        # The samples are in an order of the run's own.
+        numbers_of = {word.tobytes(): row for row, word in enumerate(pack(self._masks[used]))}
+        order = [numbers_of[word.tobytes()] for word in one.samples.words]
+        drawn = one.samples.drawn & ~np.isnan(one.fit.predictions)
+        shares = [one.fitted[name].share_left_out for name in one.fit.weights]
+        fidelity, unexplained = fidelity_without_noise(
+            means.values[order][drawn],
+            means.variances[order][drawn],
+            one.fit.predictions[drawn],
+            float(np.dot(list(one.fit.weights.values()), shares)),
+            len(used),
+        )
+        errors = explanation.standard_errors
+        if errors is not None:
+            # What is subtracted is uncertain, so that it may leave less than the coefficients' own
+            # errors.
+            unexplained = max(unexplained, float((errors[one.fit.spectrum.orders > 0] ** 2).sum()))
+        return _Fitted(explanation, means, fidelity, unexplained)
+
+    def fit(self) -> Explanation:
+        """Fit what was told so far.
+
+        Returns:
+            An `Explanation` whose R2 is about the mean over all items.
+
+        Raises:
+            ArgumentError: there are too few values.
+        """
+        (found,) = self.fits()
+        explanation = found.explanation
+        return replace(
+            explanation,
+            r2=found.fidelity.r2,
+            r2_interval=found.fidelity.interval,
+            unexplained=found.unexplained,
+            budget=self._budget,
+            # What was asked are means over a few items, not values with everything and nothing.
+            observed=(None, None) if found.means.variances.any() else explanation.observed,
+            forecast={},
+            notes=(self._note(found), *explanation.notes),
+        )
+
+    def _note(self, found: "_Fitted") -> str:
+        n_masks = len(found.means.values)
+        spread = f"{counted(self.n_told, 'call')}: {counted(n_masks, 'mask')}"
+        if not found.means.variances.any():
+            return f"{spread}, each on all {self._n_items:,} items."
+        share = float(found.means.variances.mean()) / float(found.means.values.var(ddof=1))
+        return (
+            f"{spread}, each on {self.n_told / n_masks:.3g} of {self._n_items:,} items. About "
+            f"{percent(min(share, 1.0))} of the variance of their means is noise of the items; of "
+            f"these noisy means the surrogate explains {percent(max(found.explanation.r2, 0.0))}. "
+            "R2 is about the mean over all items, without that noise."
+        )
+
+    def forecast(self) -> Mapping[int, float]:
+        """Empty: it is not known how R2 grows with calls."""
+        return {}
+
+    def some_told(self, count: int) -> tuple[BoolArray, FloatArray]:
+        """Some calls that have a value, at most `count`, and their values (c, 1)."""
+        rows, places = (part[:count] for part in np.nonzero(~np.isnan(self._values)))
+        calls = joined_calls(self._masks[rows], self._items[rows, places], self._n_items)
+        return calls, self._values[rows, places][:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A fit to noisy means, and what is known without the noise.
+
+    Args:
+        explanation: The fit to the noisy means, as if they were exact.
+        means: The means and their variances.
+        fidelity: Of the surrogate for the means over all items.
+        unexplained: Mean squared error, without the noise.
+    """
+
+    explanation: Explanation
+    means: ItemMeans
+    fidelity: Fidelity
+    unexplained: float | None
