@@ -432,7 +432,7 @@ def explain(
     if data is None or prompt_parts is not None:
         from spex.cli.explaining import run
     else:
-        from spex.cli.explaining_many import run
+        from spex.cli.datasets.many import run
     from spex.cli.request import Request
     from spex.cli.showing import Shown
 

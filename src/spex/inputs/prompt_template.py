@@ -49,6 +49,12 @@ class PromptTemplate:
 
     Raises:
         ArgumentError: an argument is wrong, or there are fewer than two parts that can be absent.
+
+    Example:
+        >>> import spex
+        >>> template = spex.PromptTemplate(["Be brief.", "Answer with a number.", "{input}"])
+        >>> template.features
+        ('Be brief.', 'Answer with a number.')
     """
 
     parts_of_prompt: Sequence[PromptPart | str | Mapping[str, Any]]

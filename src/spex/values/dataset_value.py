@@ -60,6 +60,16 @@ class DatasetValue(Identified):
     Raises:
         ArgumentError: an argument is wrong.
         BackendError: the model cannot be loaded, or failed.
+
+    Example:
+        >>> import spex
+        >>> def model(prompt):
+        ...     return "yes" if "Say yes." in prompt else "no"
+        >>> items = [{"input": f"item {i}", "answer": "yes"} for i in range(20)]
+        >>> parts = ["Say yes.", "Be polite.", "{input}"]
+        >>> value = spex.DatasetValue(parts, items, model, spex.Matches("{answer}"))
+        >>> value.features, value.n_items
+        (('Say yes.', 'Be polite.'), 20)
     """
 
     def __init__(
