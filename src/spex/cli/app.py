@@ -8,6 +8,7 @@ import typer
 from spex._version import __version__
 from spex.cli.evaluating.commands import evaluate
 from spex.cli.session import Session
+from spex.cli.storing.commands import store as store_commands
 
 # rich_markup_mode=None: help texts hold brackets, which markup would swallow.
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(store_commands, name="store")
 
 _Index = Annotated[
     str | None,
