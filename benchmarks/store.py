@@ -20,7 +20,7 @@ import spex
 from spex.f2.packing import pack
 from spex.values.evaluator import values_of
 from spex.values.source import as_source
-from spex.values.storage import care
+from spex.values.storage.care import merge, problems
 
 REVIEW = (
     "Her acting never fails to impress, but the plot drags on and on, and the ending, which I had "
@@ -68,9 +68,9 @@ def merging(folder: Path, rows: int, n: int) -> None:
     for name, seed in (("a", 1), ("b", 2)):
         with spex.Store(folder / f"{name}.sqlite") as store:
             store.put("f", pack(distinct(rows, n, seed)), np.zeros(rows))
-    took = seconds(lambda: care.merge(folder / "a.sqlite", folder / "b.sqlite"))
+    took = seconds(lambda: merge(folder / "a.sqlite", folder / "b.sqlite"))
     print(f"merge of two stores of {rows:,} rows: {rows / took:,.0f} rows a second")
-    took = seconds(lambda: care.problems(folder / "a.sqlite"))
+    took = seconds(lambda: problems(folder / "a.sqlite"))
     print(f"verify of the {2 * rows:,}: {2 * rows / took:,.0f} rows a second")
 
 
