@@ -26,6 +26,7 @@ FLOORS = [
     ["run"],
     ["given"],
     ["values"],
+    ["engines"],
     ["explaining"],
     ["zooming", "interop", "evaluate"],
     ["many"],

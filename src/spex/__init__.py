@@ -11,6 +11,7 @@ from spex._version import __version__
 if TYPE_CHECKING:
     from spex import evaluate, interop, models
     from spex.context import Context
+    from spex.engines.ray import RayEngine
     from spex.errors import (
         ArgumentError,
         BackendError,
@@ -75,6 +76,7 @@ _HOMES = {
     "Prior": "spex.prior",
     "Probability": "spex.scores.log_probabilities",
     "Progress": "spex.values.evaluator",
+    "RayEngine": "spex.engines.ray",
     "ReplyScore": "spex.scores.replies",
     "Roles": "spex.sets.roles",
     "Run": "spex.run",
@@ -123,6 +125,7 @@ __all__ = [
     "Prior",
     "Probability",
     "Progress",
+    "RayEngine",
     "ReplyScore",
     "Roles",
     "Run",

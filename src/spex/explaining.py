@@ -10,6 +10,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 from spex.context import Context
+from spex.engines.ray import RayEngine, engine_of
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.explanations import Explanations
@@ -36,6 +37,7 @@ def explain(
     weighting: str = "uniform",
     store: str | Path | Store | None = None,
     progress: bool | Callable[[Progress], None] = False,
+    engine: str | RayEngine | None = None,
 ) -> Any:
     """Explain a value function: which features drive it, and which of them only together.
 
@@ -65,6 +67,8 @@ def explain(
             new ones are kept there as they come. Needs an f with an `identity`.
         progress: True for a progress bar on standard error, or a function called with a
             `Progress` after every batch.
+        engine: Where f is evaluated: "ray", on the cores or GPUs of this machine, "ray:ADDRESS", on
+            a Ray cluster, or a `spex.RayEngine`; default: in this process. The result is the same.
 
     Returns:
         An `Explanation`; where f gives (m, q), `Explanations` by name of the output.
@@ -89,6 +93,8 @@ def explain(
         weighting=weighting,
     )
     with ExitStack() as stack:
+        if engine is not None:
+            source = stack.enter_context(engine_of(engine).running(source))
         if isinstance(store, str | Path):
             store = stack.enter_context(Store(store))
         evaluate(run, source, store, stack.enter_context(reporter(progress)))

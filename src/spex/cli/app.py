@@ -332,6 +332,14 @@ def explain(
             "error is asked again.",
         ),
     ] = 2,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="E",
+            help="Where the model is evaluated: ray, on the cores or GPUs of this machine, or "
+            "ray:ADDRESS, on a Ray cluster; default: in this process.",
+        ),
+    ] = None,
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Keep no evaluations and use none kept.")
     ] = False,

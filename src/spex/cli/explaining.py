@@ -22,6 +22,7 @@ from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
 from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
+from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
 from spex.explaining import result, run_of
 from spex.files import is_stream
@@ -109,6 +110,8 @@ def _check(request: Request, masker: AnyMasker) -> int:
 def _check_files(request: Request) -> None:
     if request.retries < 0:
         raise ArgumentError(f"--retries {request.retries} is negative; give 0 or more")
+    if request.engine is not None:
+        engine_of(request.engine)
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     files = {"--out": request.shown.out, "--html": request.shown.html, "--store": request.store}
@@ -238,7 +241,10 @@ def _explain(
                 waited = True
             show(state)
 
-        explanation = _computed(Retrying(source, retries), request, store, count_and_show)
+        evaluated: Any = source
+        if request.engine is not None:
+            evaluated = stack.enter_context(engine_of(request.engine).running(source))
+        explanation = _computed(Retrying(evaluated, retries), request, store, count_and_show)
     if retries.count:
         session.notice(
             f"the function raised an error {counted(retries.count, 'time')} and was asked again"
