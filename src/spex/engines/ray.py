@@ -21,6 +21,8 @@ from spex.f2.packing import pack, unpack
 from spex.values.source import ValueSource, Wrapped
 
 _DEATHS = 3  # of workers, for each of them, until the run is given up
+# Ray gives a node 15 seconds to begin, and a busy machine may take longer.
+_ATTEMPTS, _TOO_LATE = 4, "timed out during startup"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class RayEngine:
             BackendError: there is no cluster at the address.
             MissingExtraError: Ray is not installed.
         """
-        ray = _ray()
+        ray = _ray(self.address)
         content = to_bytes(self.factory or source)  # type: ignore[arg-type]
         is_ours = not ray.is_initialized()
         if is_ours:
@@ -87,10 +89,11 @@ def engine_of(engine: str | RayEngine) -> RayEngine:
     raise ArgumentError(f"engine={engine!r}; give 'ray', 'ray:ADDRESS' or a spex.RayEngine")
 
 
-def _ray() -> Any:
+def _ray(address: str | None) -> Any:
+    if address is None:
+        # A cluster of our own has the address 127.0.0.1; Ray reads this when it is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Of a worker without GPUs Ray would hide them all from this process's children.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     return require("ray", "ray")
 
 
@@ -98,13 +101,17 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
         options |= {"include_dashboard": False, "num_cpus": workers}
-    try:
-        ray.init(address=address or "local", **options)
-    except Exception as error:
-        raise BackendError(
-            f"Ray cannot be reached at {address or 'this machine'}: {error}; start a cluster with "
-            "`ray start --head`, or leave the address out"
-        ) from error
+    for attempt in range(_ATTEMPTS):
+        try:
+            ray.init(address=address or "local", **options)
+            return
+        except Exception as error:
+            if address is None and _TOO_LATE in str(error) and attempt < _ATTEMPTS - 1:
+                continue
+            raise BackendError(
+                f"Ray cannot be reached at {address or 'this machine'}: {error}; start a cluster "
+                "with `ray start --head`, or leave the address out"
+            ) from error
 
 
 class _Worker:
