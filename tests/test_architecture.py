@@ -27,6 +27,7 @@ FLOORS = [
     ["run"],
     ["given"],
     ["values"],
+    ["engines"],
     ["explaining"],
     ["zooming", "interop", "evaluate"],
     ["many"],

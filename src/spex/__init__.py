@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spex.comparison.comparing import compare
     from spex.comparison.results import Comparison
     from spex.context import Context
+    from spex.engines.ray import RayEngine
     from spex.errors import (
         ArgumentError,
         BackendError,
@@ -86,6 +87,7 @@ _HOMES = {
     "Probability": "spex.scores.log_probabilities",
     "Progress": "spex.values.evaluator",
     "PromptTemplate": "spex.inputs.prompt_template",
+    "RayEngine": "spex.engines.ray",
     "ReplyScore": "spex.scores.replies",
     "Roles": "spex.sets.roles",
     "Run": "spex.run",
@@ -140,6 +142,7 @@ __all__ = [
     "Probability",
     "Progress",
     "PromptTemplate",
+    "RayEngine",
     "ReplyScore",
     "Roles",
     "Run",

@@ -10,6 +10,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 from spex.context import Context
+from spex.engines.ray import RayEngine, engine_of
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.explanations import Explanations
@@ -42,6 +43,7 @@ def explain(
     progress: bool | Callable[[Progress], None] = False,
     limits: Limits | None = None,
     faults: Faults | None = None,
+    engine: str | RayEngine | None = None,
 ) -> Any:
     """Explain a value function: which features drive it, and which of them only together.
 
@@ -75,6 +77,8 @@ def explain(
             there are; a note says so.
         faults: What is borne of an f that fails now and then (`spex.Faults`); default: nothing, its
             first error or value that is not finite is raised.
+        engine: Where f is evaluated: "ray", on the cores or GPUs of this machine, "ray:ADDRESS", on
+            a Ray cluster, or a `spex.RayEngine`; default: in this process. The result is the same.
 
     Returns:
         An `Explanation`; where f gives (m, q), `Explanations` by name of the output.
@@ -105,6 +109,8 @@ def explain(
         weighting=weighting,
     )
     with ExitStack() as stack:
+        if engine is not None:
+            source = stack.enter_context(engine_of(engine).running(source))
         if isinstance(store, str | Path):
             store = stack.enter_context(Store(store))
         limited = source if not limits else Limited(source, Ledger(limits))

@@ -182,3 +182,9 @@ def test_a_store_of_the_users_ends_the_run(run):
     assert (status, len(err)) == (1, 1)
     assert err[0].endswith("in use; run again; e.json explains the 13 evaluations made")
     assert spex.Explanation.load("e.json").n_evaluations == 13
+
+
+def test_an_unknown_engine_is_refused_before_anything_runs(tmp_path, capsys):
+    (tmp_path / "t.txt").write_text("a b c")
+    assert main(["explain", "--text", str(tmp_path / "t.txt"), "--engine", "rey"]) == 2
+    assert "engine='rey'; give 'ray', 'ray:ADDRESS'" in capsys.readouterr().err

@@ -19,7 +19,7 @@ def masks(n, count, seed=0):
     return pack(np.random.default_rng(seed).random((count, n)) < 0.5)
 
 
-@pytest.mark.parametrize("n", [6, 64, 65])
+@pytest.mark.parametrize("n", [6, 64, 65, 200])
 def test_values_come_back_for_their_function_only(tmp_path, n):
     asked, values = np.unique(masks(n, 40), axis=0), None
     values = np.random.default_rng(1).normal(size=len(asked))
@@ -37,6 +37,27 @@ def test_a_value_stays_as_it_was_first(tmp_path):
         store.put("f", asked, np.array([1.0]))
         store.put("f", asked, np.array([2.0]))
         assert store.get("f", asked).tolist() == [1.0]
+        twice = masks(10, 3, seed=1)[[0, 1, 0, 2, 0]]
+        store.put("f", twice, np.arange(5.0))
+        assert store.get("f", twice).tolist() == [0, 1, 0, 3, 0]
+
+
+@pytest.mark.parametrize("n", [40, 130])
+def test_bulk_is_as_one_by_one(tmp_path, n):
+    """More rows than one query looks up, some of them missing, in no order."""
+    rng = np.random.default_rng(0)
+    known = np.unique(masks(n, 25_000), axis=0)
+    rng.shuffle(known)
+    values = rng.normal(size=len(known))
+    kept = rng.random(len(known)) < 0.5
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        store.put("f", known[kept], values[kept])
+        assert np.array_equal(store.get("f", known), np.where(kept, values, np.nan), equal_nan=True)
+        for row in range(0, len(known), 1000):
+            one = store.get("f", known[row : row + 1])[0]
+            assert one == values[row] if kept[row] else np.isnan(one)
+        claim = store.claim(("f",), known, 9000)
+        assert np.array_equal(claim.granted, ~kept & (np.cumsum(~kept) <= 9000))
 
 
 def test_foreign_files_are_refused(tmp_path):
@@ -81,9 +102,9 @@ def test_answers_are_kept(tmp_path):
         assert len(store) == 0
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_file_of_an_older_version_is_read_on(tmp_path, version):
-    """Made by the statements of these versions: 1 had no answers, 2 no claims."""
+    """Made by the statements of these versions: 1 had no answers, 2 no claims, 3 no times."""
     path = tmp_path / "s.sqlite"
     asked = masks(10, 3)
     connection = sqlite3.connect(path)
@@ -94,9 +115,15 @@ def test_a_file_of_an_older_version_is_read_on(tmp_path, version):
         f"pragma application_id = 0x53504558; pragma user_version = {version};"
         "insert into functions values (1, 'one');"
     )
-    if version == 2:
+    if version >= 2:
         connection.execute(
             "create table answers (request text primary key, answer text not null) without rowid"
+        )
+        connection.execute("insert into answers values ('early', 'no')")
+    if version >= 3:
+        connection.execute(
+            "create table claims (function text not null, mask blob not null, holder text not null,"
+            " expires real not null, primary key (function, mask)) without rowid"
         )
     connection.executemany(
         "insert into samples values (1, ?, ?)",
@@ -109,6 +136,7 @@ def test_a_file_of_an_older_version_is_read_on(tmp_path, version):
             assert store.get("one", asked).tolist() == [0.0, 1.0, 2.0]
             store.put_answer("request", "yes")
             assert store.get_answer("request") == "yes"
+            assert store.get_answer("early") == (None if version == 1 else "no")
             assert (
                 store.claim(("one",), masks(10, 5), 9).granted.tolist() == [False] * 3 + [True] * 2
             )

@@ -8,6 +8,7 @@ import typer
 from spex._version import __version__
 from spex.cli.evaluating.commands import evaluate
 from spex.cli.session import Session
+from spex.cli.storing.commands import store as store_commands
 
 # rich_markup_mode=None: help texts hold brackets, which markup would swallow.
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(store_commands, name="store")
 
 _Index = Annotated[
     str | None,
@@ -383,6 +385,14 @@ def explain(
         float | None,
         typer.Option(
             metavar="S", help="Seconds after which a batch of the model counts as failed."
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="E",
+            help="Where the model is evaluated: ray, on the cores or GPUs of this machine, or "
+            "ray:ADDRESS, on a Ray cluster; default: in this process.",
         ),
     ] = None,
     no_store: Annotated[

@@ -25,6 +25,7 @@ from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
 from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
+from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
 from spex.explaining import noted, result, run_of, until_limit
 from spex.files import is_stream
@@ -165,6 +166,8 @@ def _check(request: Request, masker: AnyMasker) -> int:
 
 def _check_files(request: Request) -> None:
     check_retries(request.retries)
+    if request.engine is not None:
+        engine_of(request.engine)
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
     files = {"--out": request.shown.out, "--html": request.shown.html, "--store": request.store}
@@ -297,9 +300,12 @@ def _explain(session: Session, prepared: Prepared) -> Result:
                 waited = True
             show(state)
 
+        evaluated: ValueSource = source
+        if request.engine is not None:
+            evaluated = stack.enter_context(engine_of(request.engine).running(source))
         # With faults to be borne, an error costs one batch, and is retried there.
         retried = is_own(request) and request.faults is None
-        asked: ValueSource = Retrying(source, retries) if retried else source
+        asked: ValueSource = Retrying(evaluated, retries) if retried else evaluated
         if request.limits:
             asked = Limited(asked, Ledger(request.limits))
         explanation = _computed(asked, request, store, count_and_show)

@@ -72,6 +72,7 @@ class Request:
     store: Path | None
     no_store: bool
     retries: int
+    engine: str | None
     dry_run: bool
     shown: Shown
     max_calls: int | None

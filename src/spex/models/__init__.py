@@ -1,7 +1,9 @@
 """Language models behind one narrow protocol. Heavy packages load only with a model."""
 
+import contextlib
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ParamSpec
 
 from spex.errors import ArgumentError
 from spex.models.chat import ChatOptions
@@ -29,7 +31,25 @@ _OPENAI_PREFIX = "openai:"
 _REPLY_PREFIX = "reply:"
 _NAMES = ("smollm2", "hf", "gguf", "openai", "reply", "predict", "efficientnet-lite0")
 
+P = ParamSpec("P")
 
+
+def _remembered(make: Callable[P, LanguageModel]) -> Callable[P, LanguageModel]:
+    """Note on a model how it was made, so that another process can make it again."""
+
+    @functools.wraps(make)
+    def made(*args: P.args, **options: P.kwargs) -> LanguageModel:
+        model = make(*args, **options)
+        given = {name: value for name, value in options.items() if name != "notice"}
+        name = args[0] if args else given.pop("name")
+        with contextlib.suppress(AttributeError):  # an object without room for it
+            model.made_by = (name, given)  # type: ignore[attr-defined]
+        return model
+
+    return made
+
+
+@_remembered
 def load(
     name: str,
     notice: Callable[[str], None] | None = None,

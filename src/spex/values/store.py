@@ -13,14 +13,10 @@ It also keeps the answers that models gave to unmasked prompts. An answer is par
 the values that explain it, so a server that answers otherwise the next time would orphan them.
 """
 
-import os
-import re
-import secrets
-import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,46 +27,11 @@ import numpy as np
 from spex._typing import BoolArray, FloatArray, WordArray
 from spex.errors import StoreError
 from spex.values.identity import content_identity
+from spex.values.storage.claims import Claims
+from spex.values.storage.keys import Keys
+from spex.values.storage.schema import VALID, connect, errors, transaction
 
-SCHEMA_VERSION = 3  # 1 had no answers, 2 no claims
-_APPLICATION_ID = 0x53504558  # "SPEX": tells our files from other people's databases
-_SCHEMA = """
-create table functions (
-    id integer primary key,
-    identity text not null unique      -- hash of everything that determines a value
-);
-create table samples (
-    function integer not null references functions (id),
-    mask blob not null,                -- packed: feature j is bit j % 8 of byte j // 8, in
-                                       -- little-endian 64-bit words
-    value real not null,               -- in the unit of the score
-    primary key (function, mask)
-) without rowid;
-"""
-_ANSWERS = """
-create table answers (
-    request text primary key,          -- hash of model, prompt and length
-    answer text not null
-) without rowid;
-"""
-_CLAIMS = """
-create table claims (
-    function text not null,            -- a hash of the identities of its outputs
-    mask blob not null,
-    holder text not null,              -- machine, process, and a random number for each store
-    expires real not null,             -- seconds since 1970
-    primary key (function, mask)
-) without rowid;
-"""
-_VALID = "typeof(value) = 'real' and abs(value) <= 1e100"  # what checked_values lets pass
-_CHUNK = 500
-_REMEDY = "give a new file, or one that spex wrote"
-_BUSY_SECONDS = 60.0  # how long another process's transaction is waited for
-# A claim is renewed while its process keeps values. It ends this long after the last one, or after
-# three times the longest pause between two of them.
-_LEASE_SECONDS = 120.0
-# Tells this process from an earlier one of the same number, as in a container that began again.
-_PROCESS = secrets.token_hex(4)
+_USED_SECONDS = 3600.0  # how exactly the last use of a function is kept
 
 T = TypeVar("T")
 
@@ -97,7 +58,7 @@ class Store:
             nothing. Default: errors are raised.
 
     Raises:
-        StoreError: the file is no sample store, of another version, or cannot be opened.
+        StoreError: the file is no sample store, of a later version, or cannot be opened.
 
     Example:
         >>> import spex
@@ -114,33 +75,9 @@ class Store:
         self.path = Path(path)
         self._give_up = give_up
         self._is_given_up = False
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{_PROCESS}{secrets.token_hex(4)}"
-        self._lease, self._last_kept, self._renewed = _LEASE_SECONDS, 0.0, 0.0
-        try:
-            if not self._in_memory:
-                if self.path.exists() and not self.path.is_file():
-                    raise OSError("it is no ordinary file")  # a pipe would be waited for
-                with suppress(FileExistsError):
-                    real = os.path.realpath(self.path)
-                    os.close(os.open(real, os.O_CREAT | os.O_EXCL, 0o600))
-            self._connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"cannot open the sample store {self.path}: {error}; {_REMEDY}"
-            ) from error
-        try:
-            with self._errors():
-                self._prepare()
-            self._file = self._place()
-        except BaseException:
-            self._connection.close()
-            raise
-
-    @property
-    def _in_memory(self) -> bool:
-        return str(self.path) == ":memory:"
+        self._connection = connect(self.path)
+        self._claims = Claims(self._connection)
+        self._file = self._place()
 
     def _place(self) -> tuple[int, int] | None:
         """Which file is at the path; None where there is none."""
@@ -150,69 +87,14 @@ class Store:
             return None
         return found.st_dev, found.st_ino
 
-    def _prepare(self) -> None:
-        execute = self._connection.execute
-        with self._transaction():
-            version = execute("pragma user_version").fetchone()[0]
-            application = execute("pragma application_id").fetchone()[0]
-            if execute("select count(*) from sqlite_master").fetchone()[0] == 0:
-                for statement in (_SCHEMA + _ANSWERS + _CLAIMS).split(";\n"):
-                    execute(statement)
-                execute(f"pragma application_id = {_APPLICATION_ID}")
-            elif application != _APPLICATION_ID:
-                raise StoreError(
-                    f"{self.path} is a database, but no sample store of spex; {_REMEDY}"
-                )
-            elif 1 <= version < SCHEMA_VERSION:
-                for statement in [_ANSWERS, _CLAIMS][version - 1 :]:
-                    execute(statement)
-            elif version != SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self.path} is a sample store of version {version}; this spex reads version "
-                    f"{SCHEMA_VERSION}: use another file or the spex that wrote it"
-                )
-            execute(f"pragma user_version = {SCHEMA_VERSION}")
-        self._use_log()
-        # In write-ahead mode this survives a killed process; only a power cut can lose a batch.
-        execute("pragma synchronous = normal")
-
-    def _use_log(self) -> None:
-        """Turn write-ahead mode on; SQLite does not wait for others that do the same."""
-        until = time.monotonic() + _BUSY_SECONDS
-        while True:
-            try:
-                self._connection.execute("pragma journal_mode = wal")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise
-                time.sleep(0.05)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(f"the sample store {self.path}: {error}; {_REMEDY}") from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("begin immediate")
-        try:
-            yield
-            self._connection.execute("commit")
-        except BaseException:
-            with suppress(sqlite3.Error):  # a full disk has undone it already
-                self._connection.execute("rollback")
-            raise
-
     def _done(self, action: Callable[[], T], otherwise: T) -> T:
         """The result of an action; `otherwise` once the store is given up."""
         if self._is_given_up:
             return otherwise
         try:
-            with self._errors():
-                if not self._in_memory and self._place() != self._file:
+            with errors(self.path):
+                # In memory there is no file, and none was there.
+                if self._place() != self._file:
                     raise StoreError(
                         f"the sample store {self.path} was deleted or replaced while in use; "
                         "run again"
@@ -235,20 +117,19 @@ class Store:
         Returns:
             (m,) float64, NaN where none is stored.
         """
-        blobs = _blobs(masks)
-        return self._done(lambda: self._get(identity, blobs), np.full(len(masks), np.nan))
+        return self._done(lambda: self._get(identity, Keys.of(masks)), np.full(len(masks), np.nan))
 
-    def _get(self, identity: str, blobs: Sequence[bytes]) -> FloatArray:
-        values = np.full(len(blobs), np.nan)
+    def _get(self, identity: str, keys: Keys) -> FloatArray:
+        values = np.full(len(keys), np.nan)
         row = self._connection.execute(
             "select id from functions where identity = ?", (identity,)
         ).fetchone()
-        if row is None:
-            return values
-        for start, chunk, marks in _chunks(blobs):
-            query = f"select mask, value from samples where function = ? and mask in ({marks})"
-            found = dict(self._connection.execute(f"{query} and {_VALID}", (row[0], *chunk)))
-            values[start : start + len(chunk)] = [found.get(blob, np.nan) for blob in chunk]
+        if row is not None:
+            found = keys.matches(
+                self._connection, "samples", "value", ("function = ?", row[0]), (VALID,)
+            )
+            places, kept = np.fromiter(found, dtype=np.dtype((np.float64, 2))).T
+            values[keys.order[places.astype(np.int64)]] = kept
         return values
 
     def claim(
@@ -265,48 +146,29 @@ class Store:
         """
         nothing = np.full((len(masks), len(identities)), np.nan)
         everything = Claim(nothing, np.ones(len(masks), dtype=np.bool_))
-        return self._done(lambda: self._claim(identities, _blobs(masks), most, beside), everything)
+        return self._done(lambda: self._claim(identities, Keys.of(masks), most, beside), everything)
 
-    def _claim(
-        self, identities: Sequence[str], blobs: Sequence[bytes], most: int, beside: int | None
-    ) -> Claim:
-        function, now = content_identity(identities), time.time()
-        execute = self._connection.execute
-        granted = np.zeros(len(blobs), dtype=np.bool_)
-        with self._transaction():
-            values = np.stack([self._get(one, blobs) for one in identities], axis=1)
-            missing = np.flatnonzero(np.isnan(values).any(axis=1)).tolist()
-            for holder, last in execute(
-                "select holder, max(expires) from claims group by holder"
-            ).fetchall():
-                if not isinstance(last, float) or last < now or _is_dead(holder):
-                    execute("delete from claims where holder = ?", (holder,))
-            (others,) = execute(
-                "select count(distinct holder) from claims where function = ? and holder <> ?",
-                (function, self._holder),
-            ).fetchone()
-            if others and beside is not None:
-                most = min(most, beside, max(len(missing) // (2 * (others + 1)), 1))
-            for start, chunk, marks in _chunks([blobs[row] for row in missing]):
-                query = f"select mask from claims where function = ? and mask in ({marks})"
-                taken = {mask for (mask,) in execute(query, (function, *chunk))}
-                free = [row for row, blob in enumerate(chunk, start) if blob not in taken]
-                granted[[missing[row] for row in free[: most - int(granted.sum())]]] = True
-            self._connection.executemany(
-                "insert into claims values (?, ?, ?, ?)",
-                (
-                    (function, blobs[row], self._holder, now + self._lease)
-                    for row in np.flatnonzero(granted).tolist()
-                ),
-            )
-        self._last_kept = self._renewed = now
+    def _claim(self, identities: Sequence[str], keys: Keys, most: int, beside: int | None) -> Claim:
+        granted = np.zeros(len(keys), dtype=np.bool_)
+        with transaction(self._connection):
+            values = np.stack([self._get(one, keys) for one in identities], axis=1)
+            self._note_use(identities)
+            missing = keys.part(np.flatnonzero(np.isnan(values[keys.order]).any(axis=1)))
+            function = content_identity(identities)
+            granted[self._claims.take(function, missing, most, beside)] = True
         return Claim(values, granted)
+
+    def _note_use(self, identities: Sequence[str]) -> None:
+        now = time.time()
+        self._connection.executemany(
+            "update functions set used = ? where identity = ? and used < ?",
+            ((now, identity, now - _USED_SECONDS) for identity in identities),
+        )
 
     def release(self) -> None:
         """Give up what is claimed and has no value."""
-        delete = "delete from claims where holder = ?"
-        if self._renewed:  # something was claimed
-            self._done(lambda: self._connection.execute(delete, (self._holder,)), None)
+        if self._claims.are_used:
+            self._done(self._claims.release, None)
 
     def put(self, identity: str, masks: WordArray, values: FloatArray) -> None:
         """Keep (m,) values; one transaction. Values that are there already stay as they are."""
@@ -314,51 +176,37 @@ class Store:
 
     def put_all(self, identities: Sequence[str], masks: WordArray, values: FloatArray) -> None:
         """Keep (m, q) values of q outputs; see `put`. Their claims end."""
-        self._done(lambda: self._put_all(identities, _blobs(masks), values), None)
+        self._done(lambda: self._put_all(identities, Keys.of(masks), values), None)
 
-    def _put_all(
-        self, identities: Sequence[str], blobs: Sequence[bytes], values: FloatArray
-    ) -> None:
+    def _put_all(self, identities: Sequence[str], keys: Keys, values: FloatArray) -> None:
         try:
-            self._write(identities, blobs, values)
+            self._write(identities, keys, values)
         except sqlite3.OperationalError:
             # On a full disk an emptied log may make room for values that are paid.
             with suppress(sqlite3.Error):
                 self._connection.execute("pragma wal_checkpoint(truncate)")
-            self._write(identities, blobs, values)
+            self._write(identities, keys, values)
 
-    def _write(self, identities: Sequence[str], blobs: Sequence[bytes], values: FloatArray) -> None:
+    def _write(self, identities: Sequence[str], keys: Keys, values: FloatArray) -> None:
         execute, many = self._connection.execute, self._connection.executemany
-        now = time.time()
-        with self._transaction():
-            for identity, column in zip(identities, values.T, strict=True):
-                execute("insert or ignore into functions (identity) values (?)", (identity,))
+        blobs, now = keys.blobs(), time.time()
+        with transaction(self._connection):
+            for identity, column in zip(identities, values[keys.order].T, strict=True):
+                execute(
+                    "insert or ignore into functions (identity, used) values (?, ?)",
+                    (identity, now),
+                )
                 (function,) = execute(
                     "select id from functions where identity = ?", (identity,)
                 ).fetchone()
                 many(
-                    "insert into samples values (?, ?, ?) on conflict do update "
-                    f"set value = excluded.value where not ({_VALID})",
-                    (
-                        (function, blob, value)
-                        for blob, value in zip(blobs, column.tolist(), strict=True)
-                    ),
+                    f"insert into samples values ({function}, ?, ?) on conflict do update "
+                    f"set value = excluded.value where not ({VALID})",
+                    zip(blobs, column.tolist(), strict=True),
                 )
-            if not self._renewed:  # nothing is claimed
-                return
-            function = content_identity(identities)
-            many(
-                "delete from claims where function = ? and mask = ?",
-                ((function, blob) for blob in blobs),
-            )
-            self._lease = max(self._lease, 3 * (now - self._last_kept))
-            self._last_kept = now
-            if now > self._renewed + _LEASE_SECONDS / 4:
-                execute(
-                    "update claims set expires = ? where holder = ?",
-                    (now + self._lease, self._holder),
-                )
-                self._renewed = now
+            self._note_use(identities)
+            if self._claims.are_used:
+                self._claims.end(content_identity(identities), blobs)
 
     def get_answer(self, request: str) -> str | None:
         """The answer kept for a request; None where there is none."""
@@ -392,36 +240,3 @@ class Store:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _blobs(masks: WordArray) -> list[bytes]:
-    return [row.astype("<u8").tobytes() for row in masks]
-
-
-def _chunks(blobs: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes], str]]:
-    """(number of the first, some of them, as many question marks), for queries."""
-    for start in range(0, len(blobs), _CHUNK):
-        chunk = blobs[start : start + _CHUNK]
-        yield start, chunk, ",".join("?" * len(chunk))
-
-
-def _is_dead(holder: object) -> bool:
-    """Whether the process is known to have ended; of other machines nothing is known.
-
-    A holder that no process has, as in a damaged file, counts as ended.
-    """
-    found = re.fullmatch(r"(.*):([1-9][0-9]{0,8}):(\w+)", str(holder), re.DOTALL)
-    if found is None:
-        return True
-    machine, number, token = found.groups()
-    if machine != socket.gethostname() or os.name != "posix":
-        return False
-    if int(number) == os.getpid():
-        return not token.startswith(_PROCESS)
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

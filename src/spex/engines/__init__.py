@@ -1,0 +1,1 @@
+"""Where masks are evaluated: elsewhere than in this process."""

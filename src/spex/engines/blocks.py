@@ -1,0 +1,110 @@
+"""Which rows which worker gets next: blocks of about a second, lost ones again, late ones twice."""
+
+import math
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spex._typing import BoolArray, IntArray
+
+# A block takes about a second: so much a lost worker may lose. The first one is small, because the
+# speed is unknown; each next one is at most _GROWTH times larger.
+_SECONDS, _FIRST, _GROWTH = 1.0, 4, 4
+_LARGEST = 4096
+_IN_FLIGHT = 2  # blocks of a worker: the next one is there when it has finished one
+
+
+@dataclass(eq=False)
+class Block:
+    """Rows that are asked together, and the workers that were given them."""
+
+    rows: IntArray
+    workers: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Pace:
+    """How many rows a worker gets at once."""
+
+    size: int = _FIRST
+
+    def note(self, rows: int, seconds: float) -> None:
+        """Learn from a block that took so long."""
+        wanted = rows * min(_SECONDS / max(seconds, 1e-9), _GROWTH)
+        self.size = int(np.clip(wanted, 1, _LARGEST))
+
+
+class Blocks:
+    """The rows of one call, on their way through workers.
+
+    Args:
+        count: Number of rows.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._next = 0
+        self._again: deque[Block] = deque()
+        self._open: list[Block] = []  # given and not finished, the oldest first
+        self._in_flight: Counter[int] = Counter()  # blocks of each worker
+        self._is_done: BoolArray = np.zeros(count, dtype=np.bool_)
+
+    @property
+    def are_done(self) -> bool:
+        """Whether every row has its value."""
+        return bool(self._is_done.all())
+
+    def give(self, worker: int, pace: Pace, n_workers: int) -> Block | None:
+        """The next block for a worker; None where there is none, or it has enough."""
+        if self._in_flight[worker] >= _IN_FLIGHT:
+            return None
+        block = self._again.popleft() if self._again else self._new(pace, n_workers)
+        if block is None:
+            # A straggler: whoever answers first wins.
+            late = (one for one in self._open if len(one.workers) == 1)
+            block = next((one for one in late if worker not in one.workers), None)
+        if block is None:
+            return None
+        block.workers.append(worker)
+        self._in_flight[worker] += 1
+        if block not in self._open:
+            self._open.append(block)
+        return block
+
+    def _new(self, pace: Pace, n_workers: int) -> Block | None:
+        left = len(self._is_done) - self._next
+        if not left:
+            return None
+        # Towards the end smaller ones, so that all workers end together.
+        size = min(pace.size, math.ceil(left / (_IN_FLIGHT * n_workers)))
+        rows = np.arange(self._next, self._next + size)
+        self._next += size
+        return Block(rows)
+
+    def finish(self, worker: int, block: Block, done: BoolArray) -> BoolArray:
+        """Note which rows of a block a worker gave values of.
+
+        Args:
+            worker: Whose block it was.
+            block: The block.
+            done: (k,) whether the row has a value now.
+
+        Returns:
+            (k,) whether it has one for the first time.
+        """
+        self._in_flight[worker] -= 1
+        new: BoolArray = done & ~self._is_done[block.rows]
+        self._is_done[block.rows[new]] = True
+        if block in self._open:
+            self._open.remove(block)
+        return new
+
+    def lose(self, worker: int) -> None:
+        """A worker is gone: what only it was given is given again."""
+        del self._in_flight[worker]
+        for block in list(self._open):
+            if worker in block.workers:
+                block.workers.remove(worker)
+                if not block.workers:
+                    self._open.remove(block)
+                    self._again.append(block)

@@ -1,0 +1,158 @@
+"""A real Ray cluster of two worker processes on this machine gives the bits of one process."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import spex
+from engines.counted import Noted
+from spex.engines.ray import _Worker
+from spex.engines.recipe import from_bytes, to_bytes
+from spex.f2.packing import pack
+from spex.values.source import as_source
+
+pytestmark = [
+    pytest.mark.slow,
+    # Ray leaves sockets and files to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+def patiently(start, times=5):
+    """Ray gives a node 15 seconds to begin, and a busy machine may take longer."""
+    for _ in range(times - 1):
+        try:
+            return start()
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+    return start()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of one core each."""
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the address is 127.0.0.1 then, on Linux too
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    import ray
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 100 << 20}
+    head = {**node, "include_dashboard": False}
+    found = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+    second = patiently(lambda: found.add_node(**node))
+    ray.init(address=found.address, log_to_driver=False, logging_level="error")
+    yield found, second
+    ray.shutdown()
+    found.shutdown()
+
+
+def callers(folder):
+    return {
+        file.name: file.read_text().split() for file in folder.iterdir() if file.name.isdecimal()
+    }
+
+
+def test_two_workers_give_the_same_bits_and_the_driver_keeps_them(cluster, tmp_path):
+    folder = tmp_path / "noted"
+    folder.mkdir()
+    f = Noted(str(folder))
+    local = spex.explain(f, 12, budget=300, method="linear")
+    for file in folder.iterdir():
+        file.unlink()
+    store = tmp_path / "s.sqlite"
+    found = spex.explain(f, 12, budget=300, method="linear", store=store, engine="ray")
+    assert found.to_dict() == local.to_dict()
+    called = callers(folder)
+    assert len(called) == 2 and str(os.getpid()) not in called  # one worker on each node
+    assert min(map(len, called.values())) > 30
+    with spex.Store(store) as kept:
+        assert len(kept) == 300
+
+
+def test_a_killed_worker_changes_nothing(cluster, tmp_path):
+    local = spex.explain(Noted(str(tmp_path), 0), 12, budget=300, method="linear")
+    for file in tmp_path.iterdir():
+        file.unlink()
+    f = Noted(str(tmp_path), dies_at=16)
+    found = spex.explain(f, 12, budget=300, method="linear", engine="ray")
+    assert (tmp_path / "died").exists()
+    assert found.to_dict() == local.to_dict()
+    assert len(callers(tmp_path)) >= 2  # two, where the new one came too late
+    # Only what was in flight is asked again: two blocks of a worker, and stragglers.
+    assert sum(map(len, callers(tmp_path).values())) <= 300 + 2 * 64
+
+
+def test_errors_come_from_the_worker_after_what_was_finished():
+    def fails(masks):
+        if len(masks) > 4:
+            raise ValueError("no such luck")
+        return masks[:, 0] * 1.0
+
+    masks = np.eye(12, dtype=bool)
+    worker = _Worker(to_bytes(as_source(fails, 12)), False)
+    rows, values, _, error = worker.evaluate(pack(masks), 12)
+    assert rows.tolist() == [0, 1, 2, 3] and values.tolist() == [1, 0, 0, 0]
+    assert str(error) == "in a worker: ValueError: no such luck"
+
+
+def test_a_worker_that_cannot_begin(cluster):
+    engine = spex.RayEngine(workers=1, factory=lambda: 1 / 0)
+    with pytest.raises(spex.BackendError, match=r"cannot make the source: .*division by zero"):
+        spex.explain(Noted("."), 8, budget=100, engine=engine)
+
+
+def test_a_lost_node_changes_nothing(cluster, tmp_path):
+    """The last test: the second node is gone after it."""
+    found, second = cluster
+    local = spex.explain(Noted(str(tmp_path), 0), 12, budget=200, method="linear")
+    for file in tmp_path.iterdir():
+        file.unlink()
+    count = 0
+
+    def lose(state):
+        nonlocal count
+        if state.done > 60 and not count:
+            count = state.done
+            threading.Thread(target=found.remove_node, args=(second, False)).start()
+
+    after = spex.explain(
+        Noted(str(tmp_path), 0.02), 12, budget=200, method="linear", engine="ray", progress=lose
+    )
+    assert count and after.to_dict() == local.to_dict()
+
+
+def test_what_can_be_sent():
+    text = spex.Text("a b c", prompt="{input}")
+    value = spex.ValueFunction(
+        text, spex.models.load("reply:engines.reply:answer"), spex.Matches("yes")
+    )
+    again = from_bytes(to_bytes(value))
+    masks = np.eye(3, dtype=bool)
+    assert np.array_equal(again(masks), value(masks)) and again.identities == value.identities
+    with pytest.raises(spex.ArgumentError, match=r"cannot be sent.*RayEngine\(factory="):
+        lock = threading.Lock()
+        to_bytes(as_source(lambda masks: lock, 3))
+
+
+def test_wrong_engines():
+    for engine in ("rey", 3, "local"):
+        with pytest.raises(spex.ArgumentError, match="give 'ray', 'ray:ADDRESS'"):
+            spex.explain(Noted("."), 8, engine=engine)
+    with pytest.raises(spex.ArgumentError, match="at least 1"):
+        spex.RayEngine(workers=0)
+
+
+def test_importing_the_engine_loads_no_ray():
+    code = "import sys, spex.engines.ray; sys.exit('ray' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
