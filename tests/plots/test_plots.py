@@ -177,7 +177,7 @@ def test_numbers_stay_before_labels_that_run_right_to_left(make):
     e = make({(0, 1): 0.4, (1, 2): -0.3, (2,): 0.1}, ["שלום", "77 עברית", "$x_1$"])
     legend = [text.get_text() for text in spex.plots.network(e).get_legend().get_texts()]
     values = dict(e.interactions().items())
-    hebrew = ["\u2068שלום\u2069", "\u206877 עברית\u2069", "$x_1$"]
+    hebrew = [f"\u2068{e.features[i]}\u2069" for i in (0, 1)] + ["$x_1$"]
     assert legend[0] == f"{facts.signed(values[0, 1])}  {hebrew[0]} + {hebrew[1]}"
     assert legend[1] == f"{facts.signed(values[1, 2])}  {hebrew[1]} + {hebrew[2]}"
     for kind in ("bar", "waterfall"):
