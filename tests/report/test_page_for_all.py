@@ -172,6 +172,19 @@ def test_print_draws_where_paper_breaks_the_lines(open_page, thousand):
     assert page.locator(".controls").is_hidden()
 
 
+def test_heads_of_columns_are_whole_on_a_narrow_screen(open_page, review, make, context_of):
+    text = "Her acting always fails to impress"
+    other = make({(2, 3): -0.3, (3,): 0.4}, text.split(), context=context_of(text))
+    page, _ = open_page([], html=render_comparison(compare(review, other)), width=400)
+    heads = page.locator("#e1 th:visible")
+    assert "Interval" in heads.all_inner_texts()
+    heights = heads.evaluate_all(
+        """all => all.map(th => { const r = document.createRange(); r.selectNodeContents(th);
+        return r.getClientRects().length; })"""
+    )
+    assert set(heights) == {1}
+
+
 def test_print_is_the_same_whatever_had_the_focus(open_page, review):
     page, _ = open_page([review])
     unit = page.locator("[data-f='4']")  # in no combination
