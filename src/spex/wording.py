@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import SupportsFloat
 
 _SUBSCRIPTS = str.maketrans("0123456789", "".join(chr(0x2080 + digit) for digit in range(10)))
+# Of Unicode: a stretch between these two has a direction of its own, that of its first letter.
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_RIGHT_TO_LEFT = ("R", "AL", "AN")
 _LONGEST_NAME = 100  # characters that are compared with names
 
 
@@ -58,6 +61,16 @@ def one_line(text: str) -> str:
 def short(label: str, limit: int = 40) -> str:
     """A label on one line, cut to `limit` characters; never empty."""
     return shorten(one_line(label), limit) or "(blank)"
+
+
+def isolated(text: str) -> str:
+    """A text that leaves the order of what stands beside it alone, where it runs right to left.
+
+    A number beside Hebrew or Arabic is otherwise moved to its other side, and its sign behind it.
+    """
+    if not any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in text):
+        return text
+    return f"{_ISOLATE}{text.replace(_END_ISOLATE, '')}{_END_ISOLATE}"
 
 
 def distinct(labels: Sequence[str]) -> tuple[str, ...]:

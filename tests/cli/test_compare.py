@@ -51,3 +51,34 @@ def test_refusals(tmp_path, capsys):
     ):
         assert main(["compare", *arguments]) == 2
         assert told in capsys.readouterr().err
+
+
+def test_files_named_alike_are_told_apart(tmp_path, capsys):
+    for folder in ("before", "after"):
+        (tmp_path / folder / "deep").mkdir(parents=True)
+    a = saved(tmp_path / "before" / "deep", "x", make({(0,): 1.0}, "ab"))
+    b = saved(tmp_path / "after" / "deep", "x", make({(0,): 0.5}, "ab"))
+    assert main(["compare", a, b]) == 0
+    assert "before/x" in (told := capsys.readouterr().out) and "after/x" in told
+    page = tmp_path / "page.html"
+    assert main(["compare", a, a, "--html", str(page)]) == 0
+    assert "Difference: x#1 less x#2" in page.read_text()
+
+
+def test_no_difference_is_said(tmp_path, capsys):
+    a = saved(tmp_path, "a", make({(): 1.0}, "ab"))
+    b = saved(tmp_path, "b", make({(): 3.0}, "ab"))
+    c = saved(tmp_path, "c", make({(0, 1): 1.0}, "ab"))
+    page = tmp_path / "page.html"
+    for one, other in ((a, b), (c, c)):
+        assert main(["compare", one, other, "--html", str(page)]) == 0
+        assert "No difference" in capsys.readouterr().out
+        assert "<title>No difference" in page.read_text()
+
+
+def test_a_picture_of_several_outputs_names_what_to_do(tmp_path, capsys):
+    several = spex.Explanations({"yes": make({(0,): 1.0}, "ab"), "no": make({(): 1.0}, "ab")})
+    path = saved(tmp_path, "several", several)
+    assert main(["report", path, "--svg", str(tmp_path / "a.svg")]) == 2
+    told = capsys.readouterr().err
+    assert "2 outputs (yes, no)" in told and "spex.Explanations.load(...)['yes'].plot()" in told

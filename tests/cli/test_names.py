@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from spex import plots
 from spex.cli import main
 from spex.cli.early import names
 from spex.fitting.methods import METHODS
@@ -44,6 +45,26 @@ def test_a_slip_about_a_picture(arguments, told, capsys):
 
 def test_names_are_those_that_there_are():
     assert names.METHODS == tuple(METHODS) and set(names.WEIGHTINGS) == set(WEIGHTINGS)
+    assert names.PLOTS == tuple(sorted(plots.__all__))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--plot", "waterfal"], "--plot 'waterfal' is unknown (did you mean 'waterfall'?)"),
+        (["--png", "no-such-folder/a.png"], "--png no-such-folder/a.png: the folder"),
+    ],
+)
+def test_a_report_is_refused_before_anything_heavy_loads(arguments, told):
+    code = (
+        "import sys\n"
+        "from spex.cli import main\n"
+        f"assert main(['report', 'no-such-file.json', *{arguments!r}]) == 2\n"
+        "heavy = 'numba|scipy|pandas|matplotlib|numpy'\n"
+        "print([m for m in heavy.split('|') if m in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]" and told in done.stderr
 
 
 def test_nothing_heavy_loads_before_a_slip_is_told():

@@ -1,6 +1,7 @@
 """What all plots have in common: numbers, labels that can be told apart, one axis."""
 
 import io
+import warnings
 from dataclasses import replace
 from itertools import combinations
 
@@ -147,6 +148,45 @@ def test_waterfall_goes_from_nothing_to_everything(review):
     assert names[-1] == f"{others} other interactions" and len(names) == 3
     drawn = {tuple(np.round(patch.get_xy()[:, 0], 9)) for patch in ax.patches}
     assert len(drawn) == 3
+
+
+@pytest.mark.parametrize(
+    ("index", "order"), [("FBII", 1), ("FBII", 2), ("FSII", 2), ("Moebius", 1), ("Moebius", 2)]
+)
+def test_waterfall_cut_at_a_low_order_still_ends_at_the_surrogate(index, order, review):
+    ax = spex.plots.waterfall(review, index, order, k=20)
+    shown = " ".join(text.get_text() for text in ax.texts)
+    none, everything = review.predict(np.array([[False] * 6, [True] * 6]))
+    assert f"nothing kept: {facts.signed(none)}" in shown
+    assert f"everything kept: {facts.signed(everything)}" in shown
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    values = review.interactions(index, order)
+    beyond = everything - none - sum(value for members, value in values.items() if members)
+    assert ("higher orders" in names) == (abs(beyond) > 1e-9)
+    if index == "Moebius":
+        assert names[-1] == "higher orders" and facts.signed(beyond) in shown
+
+
+def test_heatmap_has_the_digits_of_the_bars(review):
+    shown = [text.get_text() for text in spex.plots.heatmap(review, "FBII", 2).texts]
+    pair = review.interactions("FBII", 2)[2, 3]
+    assert shown.count(facts.signed(pair)) == 2
+
+
+def test_numbers_stay_before_labels_that_run_right_to_left(make):
+    e = make({(0, 1): 0.4, (1, 2): -0.3, (2,): 0.1}, ["שלום", "77 עברית", "$x_1$"])
+    legend = [text.get_text() for text in spex.plots.network(e).get_legend().get_texts()]
+    values = dict(e.interactions().items())
+    hebrew = [f"\u2068{e.features[i]}\u2069" for i in (0, 1)] + ["$x_1$"]
+    assert legend[0] == f"{facts.signed(values[0, 1])}  {hebrew[0]} + {hebrew[1]}"
+    assert legend[1] == f"{facts.signed(values[1, 2])}  {hebrew[1]} + {hebrew[2]}"
+    for kind in ("bar", "waterfall"):
+        ax = getattr(spex.plots, kind)(e)
+        names = [label.get_text() for label in ax.get_yticklabels()]
+        assert f"{hebrew[0]} + {hebrew[1]}" in names
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            ax.figure.savefig(io.BytesIO(), format="png")
 
 
 def test_waterfall_refuses_values_that_do_not_add_up(review):

@@ -75,7 +75,10 @@ def test_share_is_that_of_the_variance_over_all_masks(review):
     [
         ({}, "Explains 93 % of the variation (90 % interval 90 to 95 %), measured"),
         ({"r2": math.nan, "r2_interval": (math.nan, math.nan)}, "unknown: too few evaluations"),
-        ({"r2": -0.2, "r2_interval": (-0.5, 0.1)}, "Explains none of the variation (R2 -0.20"),
+        (
+            {"r2": -0.2, "r2_interval": (-0.5, 0.1)},
+            "Explains none of the variation (R2 -0.20, 90 % interval -0.50 to 0.10)",
+        ),
         (
             {"r2": 1.0, "r2_interval": (1.0, 1.0), "n_evaluations": 8, "method": "exact"},
             "Explains all of the variation: exact, from all 8 masks.",

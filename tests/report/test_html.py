@@ -6,6 +6,7 @@ import pytest
 
 import spex
 from spex.errors import ArgumentError
+from spex.interactions.index import InteractionIndex
 from spex.report import facts
 from spex.report.html import page_data, render_html
 from spex.report.page.script import MAX_COEFFICIENTS, MAX_ROWS
@@ -107,7 +108,13 @@ def test_headlines(make, numbers):
     fourier = page_data(make({(0, 1): 1.0}, "abc"), "Fourier").headline.text
     assert fourier == "a + b: the score is higher by 2.00 when an even number of them is kept"
     doubt = make({(0,): 0.2, (0, 1): 0.1}, "ab", standard_errors=np.ones(2), unexplained=4.0)
-    assert "which holds 0" in page_data(doubt).headline.details[0]
+    assert page_data(doubt).headline.text.startswith("No effect can be told from 0")
+    assert "which holds 0" in page_data(doubt).headline.details[1]
+    poor = make({(0,): 0.2, (0, 1): 0.1}, "ab", r2=-0.09, r2_interval=(-0.21, 0.008))
+    assert page_data(poor).headline.text == "What was found explains next to nothing of the score"
+    # The strongest that is no noise, where the strongest of all may be.
+    mixed = make({(0,): 0.3, (1,): 0.2}, "ab", standard_errors=np.array([1.0, 0.01]), unexplained=1)
+    assert page_data(mixed).headline.text == "b lowers the score by 0.400"
     assert page_data(make({(): 1.0}, "ab", r2=1.0)).headline.text.startswith("No interactions")
 
 
@@ -182,6 +189,28 @@ def test_pictures_have_their_regions_over_them(picture):
 def test_repeated_words_are_told_apart(make):
     e = make({(0, 1): 1.0}, ["never", "never", "never#1"])
     assert data_of(render_html([e]))[0]["labels"] == ["never\u2082", "never\u2083", "never#1"]
+
+
+def test_chips_are_numbered_once(make):
+    e = make({(0, 1): 1.0}, ["never", "never", "", " "])
+    _, (block,) = page_data(e).kind, page_data(e).blocks
+    chips = [piece.text for piece in block.pieces]
+    assert chips == ["never\u2081", "never\u2082", "(blank)\u2081", "(blank)\u2082"]
+
+
+def test_the_page_offers_every_index(review):
+    offered = {view["index"] for view in data_of(render_html([review]))[0]["views"]}
+    assert offered == set(map(str, InteractionIndex))
+
+
+def test_numbers_stay_beside_labels_that_run_right_to_left(make):
+    e = make({(0, 1): 1.0, (0,): 0.2, (2,): 0.3}, ["שלום", "b", "עברית"])
+    shown = page_data(e, "FBII", 2)
+    hebrew = f"\u2068{e.features[0]}\u2069"
+    assert f"{hebrew}, " in shown.headline.details[1]
+    assert shown.headline.text.startswith(f"{hebrew} + b ")
+    assert any(row.startswith(f"{hebrew} + b: ") for row in shown.rows)
+    assert shown.blocks[0].pieces[0].says.startswith(f"{hebrew}: main effect")
 
 
 def test_predicted_scores_are_the_surrogate(review):

@@ -2,6 +2,8 @@
 
 import csv
 import json
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -259,6 +261,52 @@ def test_table_sorts_filters_and_saves(open_page, measured):
     (first,) = [row for row in content["interactions"] if row["features"] == [2, 3]]
     assert (first["low"], first["high"]) == pytest.approx((low, high), rel=1e-5)
     assert [c for c in complaints if not c.startswith("blob:")] == []
+
+
+def test_find_takes_several_words(open_page, review):
+    page, _ = open_page([review])
+    page.locator(".index").select_option("Fourier")
+    for typed in ("never fails", "fails + NEVER"):
+        page.locator(".find").fill(typed)
+        assert set(page.eval_on_selector_all("tbody tr", "all => all.map(r => r.dataset.m)")) == {
+            "2 3",
+            "2 3 5",
+        }
+    page.locator(".find").fill("never nothing")
+    assert page.locator("tbody tr").count() == 0
+
+
+def test_an_address_of_another_page_is_left_aside_and_that_is_said(open_page, measured):
+    for state in ("out=2.77", "out=2&index=nonsense&order=2"):
+        page, complaints = open_page([measured], fragment=f"#e1&{state}")
+        assert page.locator(".unit.out").count() == 0
+        assert "left aside" in page.locator(".detail").inner_text()
+        assert complaints == []
+    page, _ = open_page([measured], fragment="#e1&out=2")
+    assert page.locator(".unit.out").count() == 1
+    assert "left aside" not in page.locator(".detail").inner_text()
+
+
+def test_rounding_errors_are_exact_in_what_if(open_page, review):
+    nothing, everything = (float(review.predict(np.full((1, 6), on))[0]) for on in (False, True))
+    exact = replace(review, unexplained=0.0, observed=(everything + 1e-15, nothing - 1e-15))
+    page, _ = open_page([exact])
+    assert "(exact)" in page.locator(".prediction").inner_text()
+
+
+def test_names_on_the_scale_do_not_hide_each_other(open_page, review):
+    for observed in ((0.1, -0.1), (0.1, 0.1), (-0.2, 0.0), (-0.2, -0.3)):
+        e = replace(review, unexplained=1.0, observed=observed)
+        for width in (400, 1280):
+            page, _ = open_page([e], width=width)
+            boxes = page.eval_on_selector_all(
+                ".scale text",
+                """all => all.map(t => t.getBoundingClientRect())
+                .map(b => [b.x, b.right, b.y, b.bottom])""",
+            )
+            for a, b in combinations(boxes, 2):
+                across = min(a[1], b[1]) - max(a[0], b[0])
+                assert across <= 1 or min(a[3], b[3]) - max(a[2], b[2]) <= 3, (observed, width)
 
 
 def test_intervals_that_go_beyond_the_edge_are_marked(open_page, make):

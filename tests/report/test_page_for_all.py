@@ -89,7 +89,7 @@ def test_a_comparison_shows_the_difference_first(open_page, review, make, contex
     assert "Only in always" in page.locator("#e1").inner_text()
     assert page.locator("#e1 .what-if").is_hidden()
     page.locator("nav a").nth(2).click()
-    assert page.locator("#e3 .overlay .tag[data-m='2 3']").is_visible()
+    page.locator("#e3 .overlay .tag[data-m='2 3']").wait_for()  # until it is visible
     assert complaints == []
 
 
@@ -170,6 +170,56 @@ def test_print_draws_where_paper_breaks_the_lines(open_page, thousand):
     )
     assert page.locator(".printed").inner_text().startswith("Printed: 25 of the 1,000 listed")
     assert page.locator(".controls").is_hidden()
+
+
+def test_heads_of_columns_are_whole_on_a_narrow_screen(open_page, review, make, context_of):
+    text = "Her acting always fails to impress"
+    other = make({(2, 3): -0.3, (3,): 0.4}, text.split(), context=context_of(text))
+    page, _ = open_page([], html=render_comparison(compare(review, other)), width=400)
+    heads = page.locator("#e1 th:visible")
+    assert "Interval" in heads.all_inner_texts()
+    heights = heads.evaluate_all(
+        """all => all.map(th => { const r = document.createRange(); r.selectNodeContents(th);
+        return r.getClientRects().length; })"""
+    )
+    assert set(heights) == {1}
+
+
+def test_print_is_the_same_whatever_had_the_focus(open_page, review):
+    page, _ = open_page([review])
+    unit = page.locator("[data-f='4']")  # in no combination
+    unit.focus()
+    assert "on" in unit.get_attribute("class") and drawn(page)
+    page.locator("[data-f='0']").focus()  # in a weak one
+    assert page.locator(".overlay .weak").count()
+    assert page.evaluate("document.activeElement.dataset.f") == "0"
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert not page.locator(".overlay .weak, .unit.on, .unit.lit").count() and drawn(page)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator(".overlay .weak").count() and page.locator(".unit.on").count()
+    page.emulate_media(media="print")  # of the style alone
+    tags = page.locator(".overlay .tag.weak")
+    assert tags.count() and tags.first.is_visible()
+
+
+def test_numbers_stay_beside_labels_that_run_right_to_left_in_the_page(open_page, make):
+    e = make({(0, 1): 1.0, (0,): 0.2, (1,): 0.4}, ["שלום", "never", "c"], observed=(1.0, 2.0))
+    page, _ = open_page([e], fragment="#e1&out=0")
+    hebrew = f"\u2068{e.features[0]}\u2069"
+    assert f"Without {hebrew}: " in page.locator(".prediction").inner_text()
+    page.locator("[data-f='1']").focus()
+    assert f"with {hebrew} " in page.locator(".detail").inner_text()
+    assert f"with {hebrew} " in page.locator("[data-f='1']").get_attribute("aria-label")
+
+
+def test_a_panel_that_goes_on_says_so(open_page, thousand, review):
+    page, _ = open_page([thousand])
+    goes_on = "document.querySelector('.stage').matches('.more')"
+    assert page.evaluate(goes_on)
+    page.evaluate("document.querySelector('.stage').scrollTop = 1e6")
+    page.wait_for_function(f"!{goes_on}")
+    page, _ = open_page([review])
+    assert not page.evaluate(goes_on)
 
 
 def test_without_scripts_the_findings_are_there(browser, tmp_path, review):

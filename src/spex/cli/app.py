@@ -586,8 +586,10 @@ def report(
       spex report review.json --plot text --svg review.svg
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.early.names import check_index
+    from spex.cli.early.outputs import check_report
 
     check_index(index)
+    check_report(explanation, html, png, svg, plot)
     from spex.cli.reporting import Drawn, run
 
     run(context.obj, explanation, html, Drawn(plot, png, svg), index, order, top)
@@ -613,6 +615,11 @@ def compare(
       spex compare small.json large.json
       spex compare before.json after.json --html difference.html
     """  # noqa: D301 - typer wants the character \b
+    from spex.cli.early.names import check_index
+    from spex.cli.early.outputs import check_compare
+
+    check_index(index)
+    check_compare(first, second, html)
     from spex.cli.reporting import compare_files
 
     compare_files(context.obj, first, second, html, index, order, top)

@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from spex.cli.session import Session, check_distinct, check_output, console
+from spex.cli.session import Session, console
 from spex.cli.showing import load, print_result, write_page
 from spex.comparison.comparing import compare
 from spex.comparison.results import Comparison
@@ -13,10 +13,12 @@ from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.files import write_bytes, write_text
-from spex.plots import check_kind
+from spex.wording import counted, distinct
+from spex.zooming import Zoom
 
 _DOTS_PER_INCH = 200
 _ROWS = 15
+_NAMED = 10  # outputs
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def run(
     order: int | None,
     top: int | None,
 ) -> None:
-    """Do what `spex report` was asked for.
+    """Do what `spex report` was asked for; see `spex.cli.early.outputs.check_report`.
 
     Raises:
         FileFormatError: the file cannot be read as an explanation.
@@ -57,22 +59,10 @@ def run(
         MissingExtraError: a picture is wanted and matplotlib is not installed.
     """
     with session.interruptible():
-        check_kind(drawn.kind)
         pictures = drawn.files
-        if drawn.kind != "bar" and not pictures:
-            raise ArgumentError(f"--plot {drawn.kind}: name a file with --png or --svg")
-        for output, option in ((html, "--html"), (drawn.png, "--png"), (drawn.svg, "--svg")):
-            if output is None:
-                continue
-            check_output(output, option)
-            if output.resolve() == path.resolve():
-                raise ArgumentError(f"{option} {output}: is the explanation itself")
-        check_distinct("--html", html, "--png", drawn.png)
-        check_distinct("--html", html, "--svg", drawn.svg)
-        check_distinct("--png", drawn.png, "--svg", drawn.svg)
         explanation = load(path)
         if pictures and not isinstance(explanation, Explanation):
-            raise ArgumentError(f"--{min(pictures)}: {path} holds several explanations; use --html")
+            raise ArgumentError(f"--{min(pictures)}: {_one_of(path, explanation)}")
         if html is not None:
             write_page(session, explanation, html, index, order)
         if isinstance(explanation, Explanation):
@@ -81,6 +71,21 @@ def run(
                 session.notice(f"wrote {picture}")
         if html is None and not pictures:
             print_result(explanation, index, order, _ROWS if top is None else top)
+
+
+def _one_of(path: Path, found: Explanations | Zoom) -> str:
+    """How to draw one of several explanations."""
+    if isinstance(found, Zoom):
+        chosen = "spex.Zoom.load(...).fine"
+        what = "an overview and a close up"
+    else:
+        names = ", ".join(found.outputs[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+        chosen = f"spex.Explanations.load(...)[{found.outputs[0]!r}]"
+        what = f"{counted(len(found), 'output')} ({names})"
+    return (
+        f"{path} holds {what}, and a picture is of one; use --html for all, or in Python "
+        f"{chosen}.plot().savefig(...)"
+    )
 
 
 def _draw(
@@ -122,10 +127,6 @@ def compare_files(
     if top < 0:
         raise ArgumentError(f"--top {top} is negative; give 0 or more rows")
     with session.interruptible():
-        if html is not None:
-            check_output(html, "--html")
-            if html.resolve() in (first.resolve(), second.resolve()):
-                raise ArgumentError(f"--html {html}: is one of the explanations")
         found = _compared(first, second, index, order)
         if html is not None:
             versions = sorted(
@@ -138,11 +139,20 @@ def compare_files(
             console().print(view(each, top))
 
 
+def _names(first: Path, second: Path) -> tuple[str, ...]:
+    """The names of two files; of files named alike with the folders in which they differ."""
+    names = [path.stem for path in (first, second)]
+    for one, other in zip(first.resolve().parts[::-1], second.resolve().parts[::-1], strict=False):
+        if names[0] != names[1]:
+            break
+        if one != other:
+            names = [f"{one}/{names[0]}", f"{other}/{names[1]}"]
+    return distinct(names)
+
+
 def _compared(first: Path, second: Path, index: str | None, order: int | None) -> list[Comparison]:
     paths = (first, second)
-    names = [path.stem for path in paths]
-    if names[0] == names[1]:
-        names = [str(path) for path in paths]
+    names = _names(first, second)
     a, b = (load(path) for path in paths)
     if isinstance(a, Explanation) and isinstance(b, Explanation):
         return [compare(a, b, index, order, names)]

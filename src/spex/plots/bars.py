@@ -1,11 +1,14 @@
 """Bars of the largest interactions, and the waterfall from nothing to everything."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spex.errors import ArgumentError
+from spex.fourier.spectrum import weighted_sum
 from spex.interactions.index import InteractionIndex
+from spex.interactions.values import InteractionValues
 from spex.plots import drawing
 from spex.report import facts
 from spex.wording import counted
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 _ROW = 0.34  # inches
 _WIDTH = 8.0
 _NAME = 46  # characters
-# Whose values and baseline add up to the surrogate's value with everything kept.
+_ROUNDING = 1e-9  # of the size of what is added up
+# Whose values of all orders add up, from the value with nothing kept to that with everything.
 _ADDITIVE = (
     InteractionIndex.SV,
     InteractionIndex.K_SII,
@@ -91,15 +95,15 @@ def waterfall(
 ) -> "Axes":
     """How the interactions add up, from nothing kept (below) to everything kept (on top).
 
-    Begins at the index's baseline and ends at the baseline plus all values, which is what the
-    surrogate gives with everything kept (for FBII: its best fit of the order that is shown).
-    What the k largest leave out is one bar. As in shap, red arrows go up, blue ones down.
+    Begins at what the surrogate gives with nothing kept and ends at what it gives with everything.
+    What the k largest leave out is one bar, and what the values of the order that is shown leave
+    out is another. As in shap, red arrows go up, blue ones down.
 
     Args:
         explanation: The explanation.
         index: One whose values add up: FBII, FSII, STII, k-SII, SV or Moebius; see `bar`.
         order: See `bar`.
-        k: At most this many bars, at least 1, and one for the rest.
+        k: At most this many bars, at least 1, and two for the rest.
         ax: See `bar`.
 
     Returns:
@@ -120,22 +124,37 @@ def waterfall(
     rows = [(drawing.name_of(names, members, _NAME), value) for members, value in listed[:k]]
     if rest := listed[k:]:
         left_out = counted(len(rest), "other interaction")
-        rows.append((left_out, float(sum(value for _, value in rest))))
+        rows.append((left_out, math.fsum(value for _, value in rest)))
+    start, end = _ends(explanation, values)
+    beyond = end - start - math.fsum(value for _, value in listed)
+    if abs(beyond) > _ROUNDING * facts.scale(explanation):
+        rows.append(("higher orders", beyond))
     ax = drawing.axis(ax, _WIDTH, 1.9 + _ROW * max(len(rows), 3))
     drawing.finish(ax, explanation, [drawing.numbers_are(explanation, values)], "Waterfall")
     if not rows:
         drawing.say(ax, facts.nothing_listed(explanation))
         return ax
-    _draw_steps(ax, rows, values.baseline)
+    _draw_steps(ax, rows, start)
     _name_rows(ax, [name for name, _ in rows])
     return ax
 
 
-def _draw_steps(ax: "Axes", rows: list[tuple[str, float]], baseline: float) -> None:
-    """Arrows from the baseline, the last row first, each from where the one below ends."""
-    ends = baseline + np.cumsum([value for _, value in rows][::-1])
-    starts = np.concatenate([[baseline], ends[:-1]])
-    low, high = min(baseline, ends.min()), max(baseline, ends.max())
+def _ends(explanation: "Explanation", values: InteractionValues) -> tuple[float, float]:
+    """What the surrogate that the values are read from gives with nothing, and with everything."""
+    n = explanation.n_features
+    read = explanation.spectrum
+    correction = explanation.correction.get(values.index.corrected_as)
+    if correction is not None:
+        read = weighted_sum([read, correction], np.ones(2))
+    nothing, everything = read.predict(np.array([[False] * n, [True] * n])).tolist()
+    return nothing, everything
+
+
+def _draw_steps(ax: "Axes", rows: list[tuple[str, float]], begin: float) -> None:
+    """Arrows from where it begins, the last row first, each from where the one below ends."""
+    ends = begin + np.cumsum([value for _, value in rows][::-1])
+    starts = np.concatenate([[begin], ends[:-1]])
+    low, high = min(begin, ends.min()), max(begin, ends.max())
     span = (high - low) or 1.0
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         row, value = len(rows) - 1 - number, rows[len(rows) - 1 - number][1]
@@ -168,11 +187,11 @@ def _draw_steps(ax: "Axes", rows: list[tuple[str, float]], baseline: float) -> N
         if row:
             ax.plot([end, end], [row + 0.34, row - 1.34], ":", color="0.6", linewidth=0.9)
     told: dict[str, Any] = {"ha": "center", "fontsize": 9, "color": drawing.GREY_TEXT}
-    size = max(abs(low), abs(high))
+    size = max(abs(low), abs(high), math.fsum(abs(value) for _, value in rows))
     offset: dict[str, Any] = {"xytext": (0, -5), "textcoords": "offset points"}
     ax.annotate(
-        f"nothing kept: {facts.signed(baseline, size)}",
-        (baseline, len(rows) - 0.45),
+        f"nothing kept: {facts.signed(begin, size)}",
+        (begin, len(rows) - 0.45),
         va="top",
         **offset,
         **told,

@@ -6,6 +6,7 @@ everybody. The two colours are those of shap and shapiq.
 
 import sys
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib import import_module
@@ -17,7 +18,7 @@ from spex.extras import require
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.report import facts
-from spex.wording import counted, one_line, subscripted
+from spex.wording import counted, isolated, one_line, subscripted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,14 +151,15 @@ def labels(explanation: "Explanation", limit: int) -> tuple[str, ...]:
 
 
 def name_of(names: Sequence[str], members: Interaction, limit: int) -> str:
-    """The labels of an interaction on one line of about `limit` characters."""
-    whole = facts.joined(names, members)
-    if len(whole) <= limit:
-        return whole
+    """The labels of an interaction on one line of about `limit` characters, each isolated."""
+    if len(facts.joined(names, members)) <= limit:
+        return facts.joined([isolated(name) for name in names], members)
     each = max((limit - 3 * len(members)) // max(len(members), 1), 6)
     cut = subscripted([shorten_middle(names[member], each) for member in members])
-    shown = facts.joined(cut, tuple(range(len(cut))))
-    return shown if len(shown) <= limit + 12 else shorten_middle(shown, limit)
+    places = tuple(range(len(cut)))
+    if len(facts.joined(cut, places)) <= limit + 12:
+        return facts.joined([isolated(name) for name in cut], places)
+    return isolated(shorten_middle(facts.joined(cut, places), limit))
 
 
 def fonts(text: str, weight: str = "normal") -> dict[str, Any]:
@@ -176,7 +178,11 @@ def _has_all(characters: frozenset[str]) -> bool:
     """Whether the usual font has these characters."""
     manager = require("matplotlib.font_manager", "plot")
     font = manager.get_font(manager.findfont(manager.FontProperties(family=["sans-serif"])))
-    return all(font.get_char_index(ord(c)) or c.isspace() for c in characters)
+    # Isolates and the like (category Cf) are not drawn.
+    return all(
+        font.get_char_index(ord(c)) or c.isspace() or unicodedata.category(c) == "Cf"
+        for c in characters
+    )
 
 
 @cache

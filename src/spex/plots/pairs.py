@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NODE, _TURNED = 22, 16  # characters of a label; turned, they take height
 _MOST_LEVEL = 8  # labels of more features are turned
+_FAINT = 0.005
 _LARGEST_NODE, _LEAST_NODE = 420.0, 30.0  # square points
 
 
@@ -185,7 +186,7 @@ def heatmap(
     """
     values = drawing.shown(explanation, index, order, k)
     members = _members(values, k)
-    size = 0.62 * max(len(members), 4)
+    size = 0.68 * max(len(members), 4)
     ax = drawing.axis(ax, size + 2.4, size + 1.6)
     numbers = [f"{drawing.numbers_are(explanation, values)}; single features on the diagonal"]
     drawing.finish(ax, explanation, numbers, "Pairs")
@@ -207,7 +208,9 @@ def heatmap(
     picture = ax.imshow(matrix, cmap=colours, vmin=-most, vmax=most)
     font = min(9.0, 80 / len(members))
     for (i, j), value in np.ndenumerate(matrix):
-        if told := _two_digits(value, most):
+        # Below a half per cent of the largest the cell is as good as white, and its number noise.
+        if abs(value) >= _FAINT * most:
+            told = facts.signed(value)
             ax.text(j, i, told, ha="center", va="center", fontsize=font, color="black")
     names = [drawing.labels(explanation, 20)[member] for member in members]
     ax.set_xticks(range(len(members)), names, rotation=45, ha="right", rotation_mode="anchor")
@@ -230,12 +233,3 @@ def _members(values: InteractionValues, k: int) -> list[int]:
         if len(chosen) + len(new) <= k:
             chosen += new
     return sorted(chosen)
-
-
-def _two_digits(value: float, most: float) -> str:
-    """A value of a cell, with the decimals that the largest needs for two digits; "" for 0."""
-    exponent = math.floor(math.log10(most))
-    decimals = max(1 - exponent, 0)
-    if math.isnan(value) or abs(value) < 0.5 * 10.0**-decimals:
-        return ""
-    return f"{value:+.{decimals}f}" if -4 < exponent < 4 else f"{value:+.1e}"

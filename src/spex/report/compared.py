@@ -12,13 +12,14 @@ from spex.report.page import script
 from spex.report.page.blocks import blocks
 from spex.report.page.build import page_data, scale_of
 from spex.report.page.data import Fact, Headline, Page
-from spex.wording import counted, one_line, short
+from spex.wording import counted, distinct, isolated, one_line, short
 
 if TYPE_CHECKING:
     from spex.comparison.results import Comparison, Difference
 
 _MOST_UNMATCHED = 200
 _SHOWN = 15
+_SAME = "No difference: the matched features do the same in both"
 
 
 def pages(found: "Comparison") -> list[Page]:
@@ -32,13 +33,13 @@ def pages(found: "Comparison") -> list[Page]:
 
 
 def _difference_page(found: "Comparison", first: Page) -> Page:
-    a, b = (one_line(name) for name in found.names)
+    a, b = (isolated(one_line(name)) for name in found.names)
     labels = script.labels(found.first)
     effects = _effects(found)
     kind, parts = blocks(found.first, labels, effects)
     only_a, only_b = found.unmatched
     unmatched = tuple(
-        (name, tuple(short(label, 60) for label in only[:_MOST_UNMATCHED]) + _more(only))
+        (name, tuple(isolated(short(label, 60)) for label in only[:_MOST_UNMATCHED]) + _more(only))
         for name, only in ((a, only_a), (b, only_b))
         if only
     )
@@ -66,7 +67,7 @@ def _difference_page(found: "Comparison", first: Page) -> Page:
             "labels": labels,
             "effects": effects,
             "unit": first.unit,
-            "compared": [short(a, 24), short(b, 24)],
+            "compared": list(_heads(found, 24)),
             "views": [_view(found)],
             "whatIf": None,
             "whyNot": f"What-if is on the pages of {a} and of {b}.",
@@ -74,6 +75,22 @@ def _difference_page(found: "Comparison", first: Page) -> Page:
         unmatched=unmatched,
         key=(f"together more in {a}", f"together less in {a}", "difference of main effects"),
     )
+
+
+def is_same(found: "Comparison") -> bool:
+    """Whether no interaction of the matched features differs."""
+    size = max(facts.scale(found.first), facts.scale(found.second))
+    return all(abs(each.value) <= facts.ROUNDING * size for each in found.differences)
+
+
+def _is_doubtful(each: "Difference") -> bool:
+    """Whether the 90 % interval of a difference holds 0."""
+    return each.low < 0 < each.high
+
+
+def _heads(found: "Comparison", limit: int) -> tuple[str, ...]:
+    """The names above the two columns, unlike each other."""
+    return distinct([short(name, limit) for name in found.names])
 
 
 def _effects(found: "Comparison") -> list[float]:
@@ -102,14 +119,18 @@ def _matched(found: "Comparison") -> str:
 
 
 def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
-    if not found.differences:
-        return Headline((("No interaction of the matched features was found in either.", False),))
+    if is_same(found):
+        return Headline(((f"{_SAME}.", False),))
     largest = found.differences[0]
+    a, b = (isolated(one_line(name)) for name in found.names)
+    if all(map(_is_doubtful, found.differences)):
+        size = _in_words(largest, facts.unit_of_score(found.first))
+        detail = f"The largest, with the values in {a} and in {b}: {size}."
+        return Headline((("No difference can be told from 0", False),), (detail,))
     words: list[tuple[str, bool]] = []
     for place, member in enumerate(largest.interaction[:6]):
         words += [(" + ", False)] if place else []
         words.append((labels[member], True))
-    a, b = (one_line(name) for name in found.names)
     size = f"{facts.signed(largest.value).lstrip('+-')} {facts.unit_of_score(found.first)}".strip()
     verb = "adds" if len(largest.interaction) == 1 else "add together"
     more = "more" if largest.value > 0 else "less"
@@ -118,7 +139,7 @@ def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
         f"{facts.typeset(facts.signed(x))} in {name}"
         for x, name in ((largest.a, a), (largest.b, b))
     ]
-    doubt = ", which holds 0" if largest.low < 0 < largest.high else ""
+    doubt = ", which holds 0" if _is_doubtful(largest) else ""
     interval = ""
     if largest.low < largest.high:
         bounds = [facts.typeset(facts.signed(x)) for x in (largest.low, largest.high)]
@@ -129,7 +150,8 @@ def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
 def _in_words(each: "Difference", unit: str) -> str:
     told = (facts.typeset(facts.signed(x)) for x in (each.value, each.a, each.b))
     value, a, b = told
-    return f"{' + '.join(each.labels[: facts.LISTED])}: {value} {unit}".rstrip() + f" ({a}, {b})"
+    labels = [isolated(label) for label in each.labels[: facts.LISTED]]
+    return f"{' + '.join(labels)}: {value} {unit}".rstrip() + f" ({a}, {b})"
 
 
 def _view(found: "Comparison") -> dict[str, Any]:
@@ -146,7 +168,7 @@ def _view(found: "Comparison") -> dict[str, Any]:
         "hasDirection": facts.has_direction(found.index),
         "rows": rows,
         "rest": f"{hidden:,} more" if hidden > 0 else None,
-        "empty": "Nothing to compare.",
+        "empty": f"{_SAME}.",
     }
 
 
@@ -166,16 +188,16 @@ def view(found: "Comparison", k: int = _SHOWN) -> RenderableType:
     head = f"Differences, {_heading(found)}{f', in {unit}' if unit else ''}; {_matched(found)}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text()]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("difference", short(a, 20), short(b, 20)):
+    for name in ("difference", *_heads(found, 20)):
         table.add_column(Text(name), justify="right", no_wrap=True)
     table.add_column("units", overflow="fold")
-    for each in found.differences[:k]:
-        mark = f" {facts.UNCERTAIN}" if each.low < 0 < each.high else ""
+    for each in () if is_same(found) else found.differences[:k]:
+        mark = f" {facts.UNCERTAIN}" if _is_doubtful(each) else ""
         cells = [facts.signed(each.value) + mark, facts.signed(each.a), facts.signed(each.b)]
         words = " + ".join(short(label) for label in each.labels[: facts.LISTED])
         table.add_row(*map(Text, cells), Text(words))
-    parts.append(table)
-    if any(each.low < 0 < each.high for each in found.differences[:k]):
+    parts.append(Text(f"{_SAME}.") if is_same(found) else table)
+    if any(_is_doubtful(each) for each in found.differences[:k]):
         parts.append(Text(f"{facts.UNCERTAIN}: not told from 0 (90 % interval)", style="dim"))
     hidden = len(found.differences) - k
     if hidden > 0:

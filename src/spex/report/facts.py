@@ -39,7 +39,7 @@ MEANINGS: Mapping[InteractionIndex, str] = {
 }
 
 # Of the numbers that a value is a sum of.
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 # So many labels of one interaction.
 LISTED = 12
 UNCERTAIN = "?"  # beside a value whose interval holds 0
@@ -68,7 +68,7 @@ def signed(value: float, scale: float = 0.0) -> str:
         value: Any finite number.
         scale: Size of the numbers that it was computed from; a rounding error of these is 0.
     """
-    if abs(value) <= _ROUNDING * scale:
+    if abs(value) <= ROUNDING * scale:
         return "0"
     # The exponent after rounding: 9.999 has three digits as 10.0.
     decimals = 2 - int(f"{value:.2e}".partition("e")[2])
@@ -86,7 +86,7 @@ def margin(values: InteractionValues, interaction: Interaction) -> str | None:
     """Half the width of the 90 % interval of a value; None where all is exact or unknown."""
     low, high = values.interval(interaction)
     half = (high - low) / 2
-    if not half > _ROUNDING * max(abs(low), abs(high)):
+    if not half > ROUNDING * max(abs(low), abs(high)):
         return None
     return signed(half).removeprefix("+")
 
@@ -118,7 +118,7 @@ def _end(own: float | None, of_surrogate: float, unit: str, size: float) -> str:
 
 def _coefficients(explanation: "Explanation") -> dict[Interaction, float]:
     """The Fourier coefficients but the mean, without rounding errors."""
-    least = _ROUNDING * scale(explanation)
+    least = ROUNDING * scale(explanation)
     return {k: value for k, value in explanation.spectrum.items() if k and abs(value) > least}
 
 
@@ -207,9 +207,11 @@ def fidelity(explanation: "Explanation") -> str:
         )
     if everything and low == high:
         return f"Explains {percent(max(r2, 0.0))} of the variation, measured on all masks."
-    interval = f"90 % interval {_interval(low, high)}"
     if r2 <= 0:
+        known = not math.isnan(low) and not math.isnan(high)
+        interval = f"90 % interval {f'{_score(low)} to {_score(high)}' if known else 'unknown'}"
         return f"Explains none of the variation (R2 {r2:.2f}, {interval}): do not rely on it."
+    interval = f"90 % interval {_interval(low, high)}"
     return (
         f"Explains {percent(r2)} of the variation{_over(explanation)} ({interval}), "
         "measured on evaluations that the fit has not seen."

@@ -16,7 +16,7 @@ from spex._typing import Interaction
 from spex.inputs.parts import ImagePart, TextPart
 from spex.interactions.values import InteractionValues
 from spex.report import facts
-from spex.wording import counted, short, subscripted
+from spex.wording import counted, isolated, short, subscripted
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -161,7 +161,7 @@ def _rows(
             is_uncertain=facts.is_uncertain(values, members),
             share=abs(value) / largest,
             sign=_sign(values, value),
-            units=facts.joined(names, members),
+            units=facts.joined([isolated(name) for name in names], members),
         )
         for members, value in top
     ]

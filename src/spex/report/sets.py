@@ -10,7 +10,7 @@ from rich.text import Text
 from spex.report import facts
 from spex.sets.results import CHANGE, Sets, Smallest
 from spex.sets.roles import HARMFUL, NEEDED, REDUNDANT, Role, Roles
-from spex.wording import counted, one_line, short
+from spex.wording import counted, isolated, one_line, short
 
 _MOST_UNITS = 60
 _SHOWN_ROLES = (NEEDED, REDUNDANT, HARMFUL)
@@ -82,7 +82,7 @@ def role_rows(roles: Roles, labels: Sequence[str]) -> tuple[RoleRow, ...]:
                 unit.feature,
                 labels[unit.feature],
                 facts.signed(unit.change, abs(roles.start)),
-                ", ".join(labels[i] for i in unit.partners[: facts.LISTED])
+                ", ".join(isolated(labels[i]) for i in unit.partners[: facts.LISTED])
                 + (", ..." if len(unit.partners) > facts.LISTED else ""),
             )
             for unit in units

@@ -9,6 +9,8 @@ from spex.wording import did_you_mean
 # Those of `spex.fitting.methods` and `spex.fourier.mask_distribution`, which load numba.
 METHODS = ("auto", "exact", "gp", "linear", "proxyspex", "spex")
 WEIGHTINGS = ("uniform", "shapley")
+# Those of `spex.plots`, which loads numpy and more.
+PLOTS = ("bar", "heatmap", "image", "learning_curve", "network", "text", "upset", "waterfall")
 _OF_PICTURES = ("grid", "superpixels", "mean", "grey", "blur", "inpaint")
 
 
@@ -37,6 +39,17 @@ def check_index(index: str | None) -> None:
         from spex.interactions.index import InteractionIndex
 
         InteractionIndex.parse(index)
+
+
+def check_plot(kind: str) -> None:
+    """Refuse a plot that there is not.
+
+    Raises:
+        ArgumentError: the name is not known.
+    """
+    if kind not in PLOTS:
+        close = did_you_mean(kind, PLOTS)
+        raise ArgumentError(f"--plot {kind!r} is unknown{close}; use one of {', '.join(PLOTS)}")
 
 
 def check_explain(options: Mapping[str, Any], has_own_loader: bool) -> None:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from spex.inputs.parts import ImagePart, TextPart
 from spex.report import facts
+from spex.report.page import script
 from spex.report.page.data import Block, Stretch
+from spex.wording import isolated
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -29,7 +31,7 @@ def blocks(
     draw = _Pieces(labels, effects, facts.unit_of_score(explanation))
     parts = facts.parts(explanation)
     if parts is None:
-        shown = enumerate(facts.labels(explanation, 200))
+        shown = enumerate(script.labels(explanation, 200))
         return "Features", (Block(None, tuple(draw.piece(label, i) for i, label in shown)),)
     kind = _kind(parts)
     as_rows = kind in ("Chat", "Documents") and all(map(_is_one_unit, parts))
@@ -85,7 +87,7 @@ class _Pieces:
     def __init__(self, labels: Sequence[str], effects: Sequence[float], unit: str) -> None:
         self.effects = effects
         self._largest = max(map(abs, effects), default=0.0)
-        self._labels = labels
+        self._labels = [isolated(label) for label in labels]
         self._unit = unit
 
     def piece(self, text: str, feature: int | None) -> Stretch:

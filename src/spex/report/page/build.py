@@ -11,7 +11,7 @@ from spex.report.page.blocks import blocks
 from spex.report.page.data import Fact, Page
 from spex.report.page.headline import asked, cautions, headline
 from spex.report.sets import role_rows, roles_say, set_rows
-from spex.wording import counted
+from spex.wording import counted, isolated
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -76,6 +76,7 @@ def _title(explanation: "Explanation") -> str:
 
 
 def _in_words(values: InteractionValues, labels: tuple[str, ...], unit: str) -> tuple[str, ...]:
+    labels = tuple(isolated(label) for label in labels)
     return tuple(
         f"{facts.joined(labels, members)}: {facts.typeset(facts.signed(value))} {unit}".rstrip()
         for members, value in values.top(_ROWS_IN_WORDS)

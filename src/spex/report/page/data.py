@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spex.report.sets import RoleRow, SetRow
+from spex.wording import isolated
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Headline:
     @property
     def text(self) -> str:
         """The sentence."""
-        return "".join(text for text, _ in self.words)
+        return "".join(isolated(text) if is_unit else text for text, is_unit in self.words)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from spex.inputs.parts import ImagePart
 from spex.interactions.values import InteractionValues
 from spex.report import facts
 from spex.report.page.data import Fact, Headline
-from spex.wording import percent
+from spex.wording import isolated, percent
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -23,6 +23,8 @@ _IMPROBABLE = 0.01
 _IMPROBABLE_WORD = -3.0
 _NEARLY_ALL = 0.95
 _MOST_WORDS = 6
+# An R2 whose interval ends here explains as good as nothing.
+_NEXT_TO_NOTHING = 0.05
 
 
 def headline(
@@ -34,16 +36,21 @@ def headline(
     joint = next((pair for pair in top if len(pair[0]) > 1), None)
     if not top:
         return Headline(((facts.nothing_listed(explanation), False),))
+    sure = next((pair for pair in top if not facts.is_uncertain(values, pair[0])), None)
+    if explanation.r2_interval[1] <= _NEXT_TO_NOTHING or sure is None:
+        return _nothing_sure(explanation, values, top[0], labels)
     first, second = joint, single
     if joint is None or facts.is_uncertain(values, joint[0]) or _is_small(joint, single):
         first, second = (single, joint) if single is not None else (joint, None)
     assert first is not None  # there is one or the other
+    if facts.is_uncertain(values, first[0]):
+        first, second = sure, first
     words = [*_named(first[0], labels), (_effect(explanation, values, first), False)]
     details = [_certainty(explanation, values, first[0])]
     if second is not None:
         kind = "combination" if len(second[0]) > 1 else "single unit"
         size = facts.typeset(facts.signed(second[1]))
-        names = facts.joined(labels, second[0])
+        names = _joined(labels, second[0])
         doubt = ", not told from 0" if facts.is_uncertain(values, second[0]) else ""
         details.append(f"Strongest {kind}: {names}, {size}{doubt}.")
     share = facts.joint_share(explanation)
@@ -52,6 +59,26 @@ def headline(
             f"{percent(share)} of the explained variation is what units do only together."
         )
     return Headline(tuple(words), tuple(details))
+
+
+def _nothing_sure(
+    explanation: "Explanation",
+    values: InteractionValues,
+    largest: tuple[Interaction, float],
+    labels: Sequence[str],
+) -> Headline:
+    """Where noise may be all there is: that, before any number."""
+    told = "What was found explains next to nothing of the score"
+    if all(facts.is_uncertain(values, members) for members in values if members):
+        told = "No effect can be told from 0, of a unit or of a combination"
+    size = facts.typeset(facts.signed(largest[1]))
+    names = _joined(labels, largest[0])
+    certainty = _certainty(explanation, values, largest[0])
+    return Headline(((told, False),), (f"The largest: {names}, {size}.", certainty))
+
+
+def _joined(labels: Sequence[str], members: Interaction) -> str:
+    return facts.joined([isolated(label) for label in labels], members)
 
 
 def _is_small(joint: tuple[Interaction, float], single: tuple[Interaction, float] | None) -> bool:

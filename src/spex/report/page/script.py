@@ -36,8 +36,8 @@ _STABLE = 10
 _LABEL = 60
 
 _I = InteractionIndex
-_BY_ORDER = (_I.FBII, _I.FSII, _I.STII)
-_OTHERS = (_I.SV, _I.BV, _I.SII, _I.MOEBIUS, _I.FOURIER)
+_BY_ORDER = (_I.FBII, _I.FSII, _I.STII, _I.K_SII)
+_OTHERS = (_I.SV, _I.BV, _I.SII, _I.BII, _I.MOEBIUS, _I.FOURIER)
 
 
 def labels(explanation: "Explanation", limit: int = _LABEL) -> tuple[str, ...]:

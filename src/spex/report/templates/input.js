@@ -209,6 +209,7 @@ function prepareInput(page) {
 
 // Of repeated words those that are drawn show which one they are.
 function numberRepeated(page) {
+  if (page.canvas.dataset.chips) return; // chips have their numbers
   for (const element of page.numbered ?? []) delete element.dataset.which;
   page.numbered = [];
   for (const member of new Set(drawnRows(page).flatMap(membersOf))) {

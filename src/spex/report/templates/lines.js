@@ -30,7 +30,7 @@ const labelWidth = (label) => 8.1 * label.length + 12;
 function elsewhere(one, line) {
   const away = one.boxes.filter((box) => box.line !== line);
   if (!away.length) return "";
-  const names = away.slice(0, 2).map((box) => (box.name.length > 18 ? `${box.name.slice(0, 16)}\u2026` : box.name));
+  const names = away.slice(0, 2).map((box) => isolated(box.name.length > 18 ? `${box.name.slice(0, 16)}\u2026` : box.name));
   const more = away.length > 2 ? ` + ${away.length - 2} more` : "";
   return ` with ${names.join(" + ")}${more} ${away[0].line > line ? "\u2193" : "\u2191"}`;
 }

@@ -47,9 +47,13 @@ function surest(row) {
 }
 const toneOf = (view, value) => (!view.hasDirection ? "flat" : value > 0 ? "pos" : "neg");
 
+// A label that runs right to left leaves the order of the numbers beside it alone.
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+const isolated = (label) => (RIGHT_TO_LEFT.test(label) ? `\u2068${label.replaceAll("\u2069", "")}\u2069` : label);
+
 const LISTED = 12;
 function namesOf(data, members) {
-  const shown = members.slice(0, LISTED).map((member) => data.labels[member]);
+  const shown = members.slice(0, LISTED).map((member) => isolated(data.labels[member]));
   if (members.length > LISTED) shown.push(`${byThousands(members.length - LISTED)} more`);
   return shown.join(" + ");
 }

@@ -73,11 +73,18 @@ function redraw(page) {
   ];
   spreadTags(traced.filter((one) => one.mode !== "word").flatMap((one) => one.tags));
   overlay.setAttribute("width", canvas.clientWidth);
-  overlay.setAttribute("height", canvas.scrollHeight);
-  const lit = page.light ? new Set(page.light.rows) : null;
+  overlay.setAttribute("height", canvas.clientHeight);
+  // What has no combination dims none.
+  const lit = page.light?.rows.length ? new Set(page.light.rows) : null;
   const weak = (one) => lit && !lit.has(one.row);
   traced.sort((a, b) => Number(!weak(a)) - Number(!weak(b)) || Math.abs(valueOf(a.row)) - Math.abs(valueOf(b.row)));
+  tellMore(page.stage);
   overlay.replaceChildren(...traced.map((one) => shape(page, one, largest, weak(one))), ...traced.flatMap((one) => one.tags.map((place) => tag(page, one, place, weak(one)))));
+}
+
+// Whether the panel goes on below its edge.
+function tellMore(stage) {
+  stage.classList.toggle("more", stage.scrollTop + stage.clientHeight < stage.scrollHeight - 6);
 }
 
 const labelOf = (row) => signed(valueOf(row)) + (isUncertain(row) ? " ?" : "");

@@ -95,12 +95,20 @@ function readState(page) {
   if (id !== page.section.id) return;
   const state = new URLSearchParams(rest.join("&"));
   const view = page.data.views.find((one) => one.index === state.get("index") && one.order === Number(state.get("order")));
-  page.show(view ?? page.data.views[0]);
+  const n = page.data.labels.length;
+  const out = (state.get("out") ?? "").split(".").filter(Boolean).map(Number);
+  const isKnown = out.every((member) => Number.isInteger(member) && member >= 0 && member < n) && (view || !state.has("index"));
+  page.resting = isKnown ? page.hint : "The address names what this page does not have, and was left aside.";
+  if (!isKnown) return readStateOf(page, new URLSearchParams(), page.data.views[0], []);
+  readStateOf(page, state, view ?? page.data.views[0], out);
+}
+
+function readStateOf(page, state, view, out) {
+  page.show(view);
   page.count = state.has("drawn") ? Number(state.get("drawn")) || 0 : null;
   page.least = Math.min(Math.max(Number(state.get("least")) || 0, 0), 100);
   page.leastSlider.value = page.least;
-  const n = page.data.labels.length;
-  page.out = new Set((state.get("out") ?? "").split(".").filter(Boolean).map(Number).filter((member) => Number.isInteger(member) && member >= 0 && member < n));
+  page.out = new Set(out);
   for (const name of ["find", "kinds", "sort"]) {
     page[name] = state.get(name) ?? DEFAULTS[name];
     page.section.querySelector(`.${name}`).value = page[name];
@@ -117,7 +125,7 @@ function explore(section) {
     section, data, view: data.views[0], units: unitsOf(section), out: new Set(), count: null, least: 0, whole: false,
     marked: [], light: null, lifted: new Map(), margin: 0, ...DEFAULTS, lines: new Map(), lineOf: new Map(), rowOf: new Map(),
     canvas: q(".canvas"), overlay: q(".overlay"), stage: q(".stage"), detail: q(".detail"), table: q("table.interactions"),
-    countSlider: q(".count"), leastSlider: q(".least"), resting: q(".detail").textContent,
+    countSlider: q(".count"), leastSlider: q(".least"), resting: q(".detail").textContent, hint: q(".detail").textContent,
   };
   if (q(".chips")) page.canvas.dataset.chips = "yes";
   pages.push(page);
@@ -135,6 +143,7 @@ function explore(section) {
     for (const name of ["pointerenter", "focus"]) one.addEventListener(name, () => lightSet(page, members, one.dataset.says));
     for (const name of ["pointerleave", "blur"]) one.addEventListener(name, () => relight(page));
   }
+  page.stage.addEventListener("scroll", () => tellMore(page.stage), { passive: true });
   page.isReady = true;
   new ResizeObserver(() => requestAnimationFrame(() => resized(page))).observe(page.stage);
 }
@@ -177,7 +186,12 @@ document.fonts?.ready.then(() => pages.forEach(redraw));
 // Print as wide as paper, so that what is measured here is where it is printed.
 function printing(isPrinting) {
   document.documentElement.classList.toggle("printing", isPrinting);
-  for (const page of pages) redraw(page);
+  for (const page of pages) {
+    // As it is drawn at rest; what has the focus comes back afterwards.
+    if (isPrinting) darken(page);
+    redraw(page);
+    if (!isPrinting) relight(page);
+  }
 }
 addEventListener("beforeprint", () => printing(true));
 addEventListener("afterprint", () => printing(false));

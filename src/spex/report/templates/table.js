@@ -12,10 +12,13 @@ const SORTS = {
 
 function matching(page) {
   const wanted = page.find.trim().toLowerCase();
+  const words = wanted.split(/[\s+]+/).filter(Boolean);
   const rows = page.view.rows.filter((row) => {
     if (page.kinds === "single" && isJoint(row)) return false;
     if (page.kinds === "joint" && !isJoint(row)) return false;
-    return !wanted || membersOf(row).some((member) => page.data.labels[member].toLowerCase().includes(wanted));
+    const names = membersOf(row).map((member) => page.data.labels[member].toLowerCase());
+    const holds = (told) => names.some((name) => name.includes(told));
+    return !wanted || holds(wanted) || (words.length > 1 && words.every(holds));
   });
   return page.sort === "value" ? rows : [...rows].sort(SORTS[page.sort]);
 }

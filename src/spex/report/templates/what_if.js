@@ -11,6 +11,9 @@ function predict(whatIf, out) {
   return sum;
 }
 
+// No value of the surrogate exceeds it.
+const sizeOf = (whatIf) => whatIf.coefficients.reduce((sum, each) => sum + Math.abs(each), 0);
+
 // Half the 90 % interval of the model's own value: the error over the masks that R2 is about, or
 // near to everything or nothing the error there, if it is larger; null where it is unknown.
 function halfWidth(whatIf, out, n) {
@@ -18,7 +21,8 @@ function halfWidth(whatIf, out, n) {
   const left = out.size / n;
   const nearness = [Math.max(0, 1 - 2 * left), Math.max(0, 2 * left - 1)];
   const gaps = whatIf.observed.map((own, end) => (own === null ? 0 : Math.abs(own - whatIf.predicted[end]) * nearness[end]));
-  return Math.max(Z90 * whatIf.deviation, ...gaps);
+  const half = Math.max(Z90 * whatIf.deviation, ...gaps);
+  return half <= 1e-12 * sizeOf(whatIf) ? 0 : half; // a rounding error
 }
 
 function leaveOut(page, members) {
@@ -48,7 +52,7 @@ function tellPrediction(page) {
   const { whatIf, unit } = data;
   const n = data.labels.length;
   // A rounding error of what is added up is shown as 0.
-  const size = whatIf.coefficients.reduce((sum, each) => sum + Math.abs(each), 0);
+  const size = sizeOf(whatIf);
   const clean = (x) => (Math.abs(x) <= 1e-12 * size ? 0 : x);
   const value = predict(whatIf, out);
   const half = halfWidth(whatIf, out, n);
@@ -75,17 +79,20 @@ function drawScale(page, value, half) {
   const [least, most] = [Math.min(...points), Math.max(...points)];
   const at = (x) => `${(4 + (92 * (x - least)) / (most - least || 1)).toFixed(2)}%`;
   const scale = page.section.querySelector(".scale");
-  const mark = (x, told, y) => [
-    make("line", { class: "end", x1: at(x), x2: at(x), y1: 16, y2: 32 }),
-    make("text", { x: at(x), y, "text-anchor": x < (least + most) / 2 ? "start" : "end" }, told),
-  ];
   const isTight = Math.abs(ends[0] - ends[1]) < 0.4 * (most - least);
+  // Under the line there may be two names, "0" and "nothing": away from each other.
+  const isNear = isTight && Math.abs(ends[1]) < 0.25 * (most - least);
+  const [of_zero, of_nothing] = ends[1] < 0 ? ["start", "end"] : ["end", "start"];
+  const mark = (x, told, y, anchor = x < (least + most) / 2 ? "start" : "end") => [
+    make("line", { class: "end", x1: at(x), x2: at(x), y1: 16, y2: 32 }),
+    make("text", { x: at(x), y, "text-anchor": anchor }, told),
+  ];
   scale.replaceChildren(
     make("line", { class: "axis", x1: "4%", x2: "96%", y1: 24, y2: 24 }),
     make("line", { class: "zero", x1: at(0), x2: at(0), y1: 20, y2: 28 }),
-    make("text", { class: "nought", x: at(0), y: 42, "text-anchor": "middle" }, "0"),
+    make("text", { class: "nought", x: at(0), dx: isNear ? { start: 3, end: -3 }[of_zero] : 0, y: isNear ? 46 : 42, "text-anchor": isNear ? of_zero : "middle" }, "0"),
     ...mark(ends[0], "everything", 12),
-    ...mark(ends[1], "nothing", isTight ? 46 : 12),
+    ...mark(ends[1], "nothing", isTight ? 46 : 12, isNear ? of_nothing : undefined),
     make("line", { class: "range", x1: at(value - half), x2: at(value + half), y1: 24, y2: 24 }),
     make("circle", { class: "now", cx: at(value), cy: 24, r: 6 }),
   );
