@@ -68,7 +68,7 @@ def test_words_for_presence_and_several_values(folder, capsys):
     out = capsys.readouterr().out
     assert out.startswith("yes\n") and "\nno\n" in out
     assert main(["report", "b.json", "--png", "b.png"]) == 2
-    assert "holds several explanations" in capsys.readouterr().err
+    assert "b.json holds 2 outputs (yes, no), and a picture is of one" in capsys.readouterr().err
 
 
 def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):
