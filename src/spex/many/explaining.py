@@ -213,7 +213,7 @@ class _Work:
         self._evaluations = 0
         self._lock = Lock()  # records come from both threads
         self.names: list[str] = []
-        self._statuses: dict[str, str] = {}
+        self._done = self._failed = 0
 
     def explain(self, group: Iterable[Named], fits: _Fits) -> None:
         """Fill the runs of a group together, and hand their fits on."""
@@ -236,12 +236,15 @@ class _Work:
         self.names.append(item.name)
         try:
             source = item.make(self._store)
-            identities = source.identities
+            # Reading it may hash a model's weights: only where something is kept under it.
+            is_kept = self._folder is not None or self._store is not None
+            identities = source.identities if is_kept else None
             key = None
             if identities is not None:
                 key = content_identity([self._settings, list(identities), list(source.features)])
             if self._is_done(item.name, key):
-                self._statuses[item.name] = OK
+                with self._lock:
+                    self._done += 1
                 self._tell()
                 return None
             run = self._run(source)
@@ -285,7 +288,8 @@ class _Work:
     def _keep(self, record: Record) -> None:
         with self._lock:
             self._journal.add(record)
-            self._statuses[record.name] = record.status
+            self._failed += record.status == FAILED
+            self._done += record.status != FAILED
         self._tell()
 
     def _count(self, evaluations: int) -> None:
@@ -293,8 +297,4 @@ class _Work:
         self._tell()
 
     def _tell(self) -> None:
-        with self._lock:
-            statuses = list(self._statuses.values())
-        failed = statuses.count(FAILED)
-        done = len(statuses) - failed
-        self._progress(ManyProgress(done, failed, self._total, self._evaluations))
+        self._progress(ManyProgress(self._done, self._failed, self._total, self._evaluations))
