@@ -6,9 +6,11 @@ masks (twice as many from 20 features on) proposes the smallest set whose remova
 half way down, and the smallest that alone keeps it there; calls verify them. Greedy search removes
 (or adds) the best single feature until that is reached. Up to 14 features the true smallest size is
 found by looking at all sets. Calls are those of the search; the masks of the explanation come on
-top.
+top. With --documents, the functions are questions of HotpotQA instead, each with its ten
+paragraphs: SmolLM2's log-probability of the answer, all 1,024 masks asked first.
 
     python benchmarks/sets.py --data ../shared/data
+    python benchmarks/sets.py --data ../shared/data --documents 9,32,21,45
 """
 
 import argparse
@@ -76,6 +78,33 @@ def cases(data: Path | None) -> Iterator[tuple[str, int, ValueFunction]]:
         yield f"two ways n={n}", n, chain(n)
 
 
+def questions(data: Path, numbers: list[int]) -> Iterator[tuple[str, int, ValueFunction]]:
+    """Questions over paragraphs: (name, n, function), by a table of the model's values."""
+    lines = (data / "hotpotqa_distractor_dev50.jsonl").read_text().strip().split("\n")
+    model = spex.models.load("smollm2", dtype="bfloat16")
+    for number in numbers:
+        row = json.loads(lines[number])
+        context = row["context"]
+        documents = spex.Documents(
+            [
+                {"title": title, "text": "".join(sentences)}
+                for title, sentences in zip(context["title"], context["sentences"], strict=True)
+            ],
+            question=row["question"],
+            prompt="{input}\n\nQuestion: {question}\nAnswer in a few words.",
+        )
+        source = spex.ValueFunction(documents, model, spex.LogProb(row["answer"]))
+        n = documents.n_features
+        powers = 1 << np.arange(n)
+        table = source((np.arange(1 << n)[:, None] & powers).astype(bool))
+
+        def values(masks: BoolArray, table=table, powers=powers) -> FloatArray:
+            return table[masks @ powers]
+
+        name = f"{row['answer']}: {table[-1]:.1f} with all, {table[0]:.1f} with none"
+        yield name, n, values
+
+
 def greedy(f: ValueFunction, n: int, keeps: bool) -> tuple[int, int]:
     """Size of the set that greedy search ends with, and the distinct masks it asked for."""
     whole, nothing = f(np.repeat([[True], [False]], n, axis=1))
@@ -105,6 +134,9 @@ def true_size(f: ValueFunction, n: int, keeps: bool) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with sentiment_reviews_dev80.jsonl")
+    parser.add_argument(
+        "--documents", help="row numbers of HotpotQA, instead of the other functions"
+    )
     parser.add_argument("--max-calls", type=int, default=100)
     parser.add_argument("--budget", type=int, default=100)
     options = parser.parse_args()
@@ -114,7 +146,11 @@ def main() -> None:
     )
     print("|---" * 14 + "|")
     rows = []
-    for name, n, f in cases(options.data):
+    if options.documents:
+        asked = questions(options.data, [int(number) for number in options.documents.split(",")])
+    else:
+        asked = cases(options.data)
+    for name, n, f in asked:
         e = spex.explain(f, n, options.budget * (1 if n < 20 else 2))
         for kind in ("change", "sufficient"):
             search = e.smallest_change if kind == "change" else e.smallest_sufficient
