@@ -10,8 +10,8 @@ import pytest
 
 import spex
 from engines.counted import Noted
-from spex.engines.ray import _Worker
 from spex.engines.recipe import from_bytes, to_bytes
+from spex.engines.workers import Sent, Worker
 from spex.f2.packing import pack
 from spex.values.source import as_source
 
@@ -100,8 +100,8 @@ def test_errors_come_from_the_worker_after_what_was_finished():
         return masks[:, 0] * 1.0
 
     masks = np.eye(12, dtype=bool)
-    worker = _Worker(to_bytes(as_source(fails, 12)), False)
-    rows, values, _, error = worker.evaluate(pack(masks), 12)
+    content = to_bytes(as_source(fails, 12))
+    rows, values, _, error = Worker().evaluate(Sent(0, lambda: content), pack(masks), 12)
     assert rows.tolist() == [0, 1, 2, 3] and values.tolist() == [1, 0, 0, 0]
     assert str(error) == "in a worker: ValueError: no such luck"
 
