@@ -16,6 +16,7 @@ from spex.values.source import ValueSource
 
 # Ray gives a node 15 seconds to begin, and a busy machine may take longer.
 _ATTEMPTS, _TOO_LATE = 4, "timed out during startup"
+_NO_TOKEN = "InvalidAuthToken"  # of a cluster that asks for one
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,14 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> None:
         except Exception as error:
             if address is None and _TOO_LATE in str(error) and attempt < _ATTEMPTS - 1:
                 continue
+            remedy = "start a cluster with `ray start --head`, or leave the address out"
+            if _NO_TOKEN in str(error):
+                remedy = "set RAY_AUTH_MODE=token, with the cluster's token in ~/.ray/auth_token"
             raise BackendError(
-                f"Ray cannot be reached at {address or 'this machine'}: {error}; start a cluster "
-                "with `ray start --head`, or leave the address out"
+                f"Ray cannot be reached at {address or 'this machine'}: {_shown(error)}; {remedy}"
             ) from error
+
+
+def _shown(error: Exception) -> str:
+    """The last line of an error, which may quote a traceback."""
+    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
