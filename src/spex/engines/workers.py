@@ -197,6 +197,11 @@ class Workers:
         self._ray.kill(self._actors.pop(worker))
         del self._paces[worker]
         self._start()
+        if getattr(error, "actor_init_failed", False):
+            raise BackendError(
+                f"a worker cannot begin: {_last_line(error)}; install the same packages on all "
+                "machines"
+            ) from error
         if deaths_left < 0:
             raise BackendError(
                 f"workers of Ray ended again and again, the last one so: {_last_line(error)}; see "
