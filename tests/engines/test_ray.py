@@ -95,11 +95,12 @@ def test_many_items_share_the_workers(cluster, tmp_path):
     def fails(masks):
         raise ValueError("no such luck")
 
-    fails.features = ["a", "b"]
-
     def items(folder, **more):
         found = {str(i): Noted(folder, weight=float(i)) for i in range(4)}
-        return {**found, "wrong": fails, "last": Noted(folder, **more)}
+        found |= {"wrong": fails, "last": Noted(folder, **more)}
+        for f in found.values():
+            f.features = ["a", "b"] if f is fails else list("abcdefghijkl")
+        return found
 
     local = spex.explain_many(items(str(tmp_path)), budget=60, method="linear")
     for file in tmp_path.iterdir():
