@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from spex.interactions.index import InteractionIndex
     from spex.interactions.values import InteractionValues
     from spex.many.explaining import explain_many
-    from spex.many.results import ManyExplanations
+    from spex.many.results import ManyExplanations, ManyInterrupted
     from spex.planning.plan import Plan, plan
     from spex.prior import Prior
     from spex.run import Run
@@ -75,6 +75,7 @@ _HOMES = {
     "InteractionValues": "spex.interactions.values",
     "JsonField": "spex.scores.json_field",
     "ManyExplanations": "spex.many.results",
+    "ManyInterrupted": "spex.many.results",
     "Limits": "spex.values.limits",
     "LogOdds": "spex.scores.log_probabilities",
     "LogProb": "spex.scores.log_probabilities",
@@ -133,6 +134,7 @@ __all__ = [
     "LogOdds",
     "LogProb",
     "ManyExplanations",
+    "ManyInterrupted",
     "Matches",
     "Messages",
     "MissingExtraError",

@@ -176,6 +176,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
             },
             observed=(whole, nothing),
             notes=first.notes,
+            stopped=first.stopped,
             context=replace(
                 first.context,
                 score=score,

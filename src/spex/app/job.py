@@ -17,7 +17,7 @@ from spex.cli.request import Request
 from spex.cli.session import Session
 from spex.cli.showing import Result, with_command
 from spex.errors import ArgumentError, SpexError, StoreError, ValueFunctionError
-from spex.explaining import result, run_of
+from spex.explaining import noted, result, run_of
 from spex.run import Run
 from spex.settings import LEAST_BUDGET
 from spex.values.evaluator import Progress, fill
@@ -183,14 +183,14 @@ class Job:
                 seed=request.seed,
                 weighting=request.weighting,
             )
-            variance = None
+            variance = stopped = None
             try:
                 fill(run, source, store, lambda state: self._report(state, run))
                 variance = noise(run, source, store)
             except Stopped:
-                pass
+                stopped = "it was stopped by hand"
             except SpexError as error:  # what was paid for is explained
-                failure = error
+                failure, stopped = error, "an error ended it"
             if run.n_told < LEAST_BUDGET:
                 kept = "" if store is None else ", kept in the store for the next time"
                 done = f"{counted(run.n_told, 'evaluation')} done{kept}"
@@ -198,7 +198,9 @@ class Job:
                     f"stopped with {done}; a fit needs at least {LEAST_BUDGET}"
                 )
             self.is_fitting = True
-            found: Result = result(run, source, forecast=run.n_told == run.total, variance=variance)
+            is_whole = run.n_told == run.total
+            made = result(run, source, forecast=is_whole, variance=variance)
+            found: Result = noted(made, None if is_whole else stopped, 0, run)
         found = with_command(found, call.session.command, request.to_json())
         self._add_point(run)
         self.entry.save(found, self._form.title)

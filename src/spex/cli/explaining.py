@@ -300,12 +300,11 @@ def _explain(session: Session, prepared: Prepared) -> Result:
                 waited = True
             show(state)
 
-        evaluated: ValueSource = source
-        if request.engine is not None:
-            evaluated = stack.enter_context(engine_of(request.engine).running(source))
         # With faults to be borne, an error costs one batch, and is retried there.
         retried = is_own(request) and request.faults is None
-        asked: ValueSource = Retrying(evaluated, retries) if retried else evaluated
+        asked: ValueSource = Retrying(source, retries) if retried else source
+        if request.engine is not None:
+            asked = stack.enter_context(engine_of(request.engine).running(asked))
         if request.limits:
             asked = Limited(asked, Ledger(request.limits))
         explanation = _computed(asked, request, store, count_and_show)
@@ -363,7 +362,7 @@ def _computed(
         out = request.shown.out
         if out is None or run.n_told < LEAST_BUDGET:
             raise
-        result(run, source, forecast=False).save(out)
+        noted(result(run, source, forecast=False), "the store failed", 0, run).save(out)
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
     variance = noise(run, source, store) if stopped is None else None
     found = result(run, source, forecast=stopped is None, variance=variance)

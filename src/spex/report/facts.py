@@ -313,8 +313,9 @@ def method(explanation: "Explanation") -> str:
 
 
 def cost(explanation: "Explanation") -> str:
-    """Such as `300 evaluations`."""
-    return counted(explanation.n_evaluations, "evaluation")
+    """Such as `300 evaluations`; of a run that was stopped, `50 evaluations (partial)`."""
+    partial = "" if explanation.stopped is None else " (partial)"
+    return counted(explanation.n_evaluations, "evaluation") + partial
 
 
 def dollars(amount: float) -> str:

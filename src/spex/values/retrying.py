@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,10 @@ class Retries:
         self._most, self._notice = most, notice
         self._in_a_row = 0
         self.count = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process, such as a worker, asks again and tells nobody."""
+        return {**self.__dict__, "_notice": _silent}
 
     def call(self, action: Callable[[], T]) -> T:
         """The result of an action that asks the function.
@@ -78,6 +82,9 @@ class Retries:
         time.sleep(min(_FIRST_PAUSE * 2**self._in_a_row, _LONGEST_PAUSE))
         self._in_a_row += 1
         self.count += 1
+
+
+def _silent(_: str) -> None: ...
 
 
 class Retrying(Wrapped):

@@ -113,6 +113,7 @@ def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
         for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
     }
     whole, nothing = map(facts.typeset, facts.ends(explanation))
+    stopped = explanation.stopped
     found: list[tuple[str, Any, bool]] = [
         ("Score", facts.score(explanation), False),
         ("Answer explained", context["answer"], True),
@@ -124,6 +125,7 @@ def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
         ("Nothing kept", nothing, False),
         ("Method", _method(explanation), False),
         ("Evaluations", _evaluations(explanation), False),
+        ("Stopped", stopped and facts.one_line(stopped), False),
         ("More evaluations", facts.forecast(explanation), False),
         ("Server", facts.usage(explanation), False),
         ("Seed", str(explanation.seed), False),
