@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -202,11 +203,68 @@ def test_what_can_be_sent():
 
 
 def test_wrong_engines():
-    for engine in ("rey", 3, "local"):
+    for engine in ("rey", 3, "local", "ray:"):
         with pytest.raises(spex.ArgumentError, match="give 'ray', 'ray:ADDRESS'"):
             spex.explain(Noted("."), 8, engine=engine)
     with pytest.raises(spex.ArgumentError, match="at least 1"):
         spex.RayEngine(workers=0)
+    with pytest.raises(spex.ArgumentError, match="whole number"):
+        spex.RayEngine(workers=2.5)
+    with socket.socket() as taken:  # a port where nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(spex.BackendError, match=f"{address}: .*refused"):
+            spex.explain(Noted("."), 8, engine=f"ray:{address}")
+
+
+# In a process of its own, which has imported Ray before.
+ALONE = """
+import json, os, sys
+from pathlib import Path
+import numpy as np, psutil, ray
+import spex
+from engines.counted import Noted
+
+addresses, modes = set(), {}
+
+def look(_):
+    for process in psutil.Process().children(recursive=True):
+        found = process.net_connections("tcp")
+        addresses.update(one.laddr.ip for one in found if one.status == "LISTEN")
+        for word in process.cmdline():
+            name, _, folder = word.partition("=")
+            if name == "--temp-dir":
+                modes[str(Path(folder).parent)] = Path(folder).parent.stat().st_mode & 0o777
+
+f = Noted(sys.argv[1])
+e = spex.explain(f, 8, budget=64, engine=spex.RayEngine(workers=1), progress=look)
+masks = np.eye(8, dtype=bool)
+print(json.dumps({
+    "same": np.array_equal(e.predict(masks), spex.explain(f, 8, budget=64).predict(masks)),
+    "begun": bool(addresses),
+    "open": [one for one in addresses if one.split(":")[-1] != "127.0.0.1"],
+    "modes": sorted(modes.values()),
+    "left": [one for one in modes if os.path.exists(one)],
+    "variable": os.environ.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"),
+}))
+"""
+
+
+def test_a_cluster_of_our_own_is_private(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", None)
+    command = [sys.executable, "-c", ALONE, str(tmp_path)]
+    printed = subprocess.run(
+        command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    assert json.loads(printed) == {
+        "same": True,
+        "begun": True,
+        "open": [],
+        "modes": [0o700],
+        "left": [],
+        "variable": None,
+    }
 
 
 def test_importing_the_engine_loads_no_ray():

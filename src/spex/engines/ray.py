@@ -4,11 +4,15 @@ The driver keeps the store: workers get packed masks in blocks and give values b
 """
 
 import os
+import shutil
+import socket
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from spex.checks.arguments import whole_number
 from spex.engines.workers import Workers
 from spex.errors import ArgumentError, BackendError
 from spex.extras import require
@@ -17,6 +21,10 @@ from spex.values.source import ValueSource
 # Ray gives a node 15 seconds to begin, and a busy machine may take longer.
 _ATTEMPTS, _TOO_LATE = 4, "timed out during startup"
 _NO_TOKEN = "InvalidAuthToken"  # of a cluster that asks for one
+_SECONDS_TO_CONNECT = 10.0
+_START = "start a cluster with `ray start --head`, or leave the address out"
+# The path of a socket has 107 bytes at most, of which the names in it take about 80.
+_LONGEST_PLACE = 24
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,8 @@ class RayEngine:
     factory: Callable[[], ValueSource] | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise ArgumentError(f"workers={self.workers}; give at least 1")
+        if self.workers is not None:
+            whole_number("workers", self.workers, 1)
 
     @contextmanager
     def running(self, source: ValueSource) -> Iterator[ValueSource]:
@@ -75,19 +83,16 @@ class RayEngine:
 
     @contextmanager
     def _workers(self) -> Iterator[Workers]:
-        ray = _ray(self.address)
-        is_ours = not ray.is_initialized()
-        if is_ours:
-            _connect(ray, self.address, self.workers)
-        try:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        ray = require("ray", "ray")
+        with ExitStack() as stack:
+            if not ray.is_initialized():
+                stack.enter_context(_connected(ray, self.address, self.workers))
             found = ray.cluster_resources()
             gpus = int(found.get("GPU", 0))
             n_workers = self.workers or gpus or int(found.get("CPU", 1))
             with Workers(ray, n_workers, gpus, self.factory) as workers:
                 yield workers
-        finally:
-            if is_ours:
-                ray.shutdown()
 
 
 def engine_of(engine: str | RayEngine) -> RayEngine:
@@ -99,32 +104,95 @@ def engine_of(engine: str | RayEngine) -> RayEngine:
     if isinstance(engine, RayEngine):
         return engine
     if isinstance(engine, str):
+        if engine == "ray":
+            return RayEngine()
         name, _, address = engine.partition(":")
-        if name == "ray":
-            return RayEngine(address or None)
+        if name == "ray" and address:
+            return RayEngine(address)
     raise ArgumentError(f"engine={engine!r}; give 'ray', 'ray:ADDRESS' or a spex.RayEngine")
 
 
-def _ray(address: str | None) -> Any:
-    if address is None:
-        # A cluster of our own has the address 127.0.0.1; Ray reads this when it is imported.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    return require("ray", "ray")
-
-
-def _connect(ray: Any, address: str | None, workers: int | None) -> None:
+@contextmanager
+def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[None]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    if address is None:
-        options |= {"include_dashboard": False, "num_cpus": workers}
+    with ExitStack() as stack:
+        if address is None:
+            stack.enter_context(_only_here())
+            options |= {
+                "include_dashboard": False,
+                "num_cpus": workers,
+                "_temp_dir": stack.enter_context(_private_folder()),
+            }
+        else:
+            _answers(address)
+        _connect(ray, address, options)
+        stack.callback(ray.shutdown)
+        yield
+
+
+@contextmanager
+def _only_here() -> Iterator[None]:
+    """A cluster begun in this context listens on 127.0.0.1 alone.
+
+    Ray reads the variable when it is imported, which may have been long ago; its processes read it
+    when they begin.
+    """
+    from ray._private import ray_constants
+
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    before = os.environ.get(name), ray_constants.ENABLE_RAY_CLUSTER
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before[1]
+        if before[0] is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before[0]
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    """For Ray's logs and sockets, removed at the end.
+
+    What Ray is given it opens to everybody, so that it gets a folder inside one that is ours alone.
+    """
+    place = tempfile.gettempdir()
+    if len(place) > _LONGEST_PLACE:
+        place = "/tmp"
+    folder = tempfile.mkdtemp(prefix="spex-", dir=place)  # mode 0700
+    try:
+        yield f"{folder}/ray"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(address: str) -> None:
+    """Raise at once where nothing listens at an address: Ray tries for minutes.
+
+    Raises:
+        BackendError: nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # "auto" and the like
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise BackendError(f"Ray cannot be reached at {address}: {error}; {_START}") from error
+
+
+def _connect(ray: Any, address: str | None, options: dict[str, Any]) -> None:
     for attempt in range(_ATTEMPTS):
         try:
             ray.init(address=address or "local", **options)
             return
         except Exception as error:
+            ray.shutdown()
             if address is None and _TOO_LATE in str(error) and attempt < _ATTEMPTS - 1:
                 continue
-            remedy = "start a cluster with `ray start --head`, or leave the address out"
+            remedy = _START
             if _NO_TOKEN in str(error):
                 remedy = "set RAY_AUTH_MODE=token, with the cluster's token in ~/.ray/auth_token"
             raise BackendError(

@@ -14,6 +14,7 @@ from spex.engines.blocks import Block, Blocks, Pace
 from spex.engines.recipe import from_bytes, to_bytes
 from spex.errors import BackendError, SpexError
 from spex.f2.packing import pack, unpack
+from spex.values.retrying import place_of
 from spex.values.source import ValueSource, Wrapped
 
 _DEATHS = 3  # of workers in one call, for each of them, until it is given up
@@ -58,7 +59,9 @@ class Worker:
         except SpexError as raised:
             error = raised
         except Exception as raised:  # it may be of a class that only this process knows
-            error = BackendError(f"in a worker: {type(raised).__name__}: {raised}")
+            where = place_of(raised) or "in spex itself"
+            said = f"{type(raised).__name__}: {raised} ({where})"
+            error = BackendError(f"in a worker: {said}")
         found = np.concatenate(values) if values else np.zeros(0)
         return np.concatenate(rows), found, time.perf_counter() - began, error
 

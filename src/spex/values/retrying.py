@@ -69,7 +69,7 @@ class Retries:
         if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
             # Python makes a RuntimeError of one that is raised in a generator.
             error = error.__cause__
-        place = _place(error)
+        place = place_of(error)
         if self._most is None or isinstance(error, SpexError) or place is None:
             raise error
         text = " ".join(str(error).split())
@@ -126,7 +126,7 @@ class Retrying(Wrapped):
             left = np.delete(left, np.concatenate(done)) if done else left
 
 
-def _place(error: BaseException) -> str | None:
+def place_of(error: BaseException) -> str | None:
     """Where an error comes from, "FILE:LINE": of the user's files the innermost.
 
     Else that of a library; None where it was raised by spex itself, which is a bug.
