@@ -90,7 +90,7 @@ def test_it_prints_and_writes_a_page(tmp_path):
     assert "Difference: old less new" in page and "<b>" not in page.partition("<body>")[2]
 
 
-def test_explanations_of_two_outputs_show_their_contrast(tmp_path):
+def test_explanations_of_two_outputs_show_their_difference(tmp_path):
     es = spex.Explanations({"yes": make(A, "wxyz"), "no": make(B, "wxyz")})
     es.to_html(tmp_path / "page.html")
-    assert ">yes less no</a>" in (tmp_path / "page.html").read_text()
+    assert ">Difference: yes less no</a>" in (tmp_path / "page.html").read_text()
