@@ -218,7 +218,7 @@ def test_right_to_left_texts_leave_what_stands_beside_them_alone(open_page, make
     e = make(
         {(0, 1): 1.0, (0,): 0.2},
         ["never", "fails"],
-        context={"score": f"{hebrew} 5", "score_unit": hebrew, "model": hebrew, "unit": hebrew,
+        context={"score": hebrew, "score_unit": hebrew, "model": hebrew, "unit": hebrew,
                  "operator": hebrew},
         notes=(f"{hebrew} 77 (once)",),
         method=hebrew,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spex.explanation import Explanation
 
 _MOST_UNMATCHED = 200
-_MOST_HALVES = 20_000
+_MOST_HALVES = 8000
 _SHOWN = 15
 _SAME = "No difference: the matched features do the same in both"
 
@@ -71,7 +71,8 @@ def outputs_page(
         "whyNot": "What-if is left out: the spectrum of one of the two is too large for a page.",
     }
     told = f"{_r2_told(r2)} {page.fidelity}".strip()
-    return replace(page, fidelity=told, facts=(), script=script)
+    summary = f"{facts.cost(found.first)}, of all outputs together"
+    return replace(page, fidelity=told, summary=summary, facts=(), script=script)
 
 
 def _halves(
