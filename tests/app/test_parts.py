@@ -190,7 +190,7 @@ def test_what_a_server_may_cost_is_told_before_and_never_exceeded(shelf, tmp_pat
              "max_cost": "0.1"},
         )  # fmt: skip
         call = Call(given, Entry(tmp_path), SharedModels(), lambda _: None)
-        assert "Stops before it exceeds $0.10, and explains what is there" in call.plan()
+        assert "Stops before it exceeds $0.1, and explains what is there" in call.plan()
         assert any("at the price given" in line for line in call.estimate())
         assert server.requests() == []  # nothing is asked in a dry run
         job = Job(given, shelf, SharedModels())

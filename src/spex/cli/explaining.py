@@ -208,7 +208,8 @@ def plan_lines(prepared: Prepared) -> list[str]:
     all_masks = ", every combination of units: the result is exact" if exact else ""
     called = f"{counted(calls, 'call')} of the model {model_name(request)}"
     lines += ["", f"At most {called}{all_masks}"]
-    if told := _limits_told(request):
+    if request.limits:
+        told = " or ".join(request.limits.in_words().values())
         lines.append(f"Stops before it exceeds {told}, and explains what is there")
     kind = request.score.partition(":")[0]
     own = kind in ("logprob", "probability", "similarity") and request.answer is None
@@ -217,16 +218,6 @@ def plan_lines(prepared: Prepared) -> list[str]:
     if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
         lines.append(said_before(calls))
     return [*lines, *_prompt_lines(masker)]
-
-
-def _limits_told(request: Request) -> str:
-    """The limits in words, such as `100 calls or 60 seconds`; empty for none."""
-    limits, told = request.limits, []
-    for number, noun in ((limits.calls, "call"), (limits.tokens, "token")):
-        told += [] if number is None else [counted(number, noun)]
-    told += [] if limits.seconds is None else [f"{limits.seconds:g} seconds"]
-    told += [] if limits.cost is None else [facts.dollars(limits.cost)]
-    return " or ".join(told)
 
 
 def _prompt_lines(masker: AnyMasker) -> list[str]:
