@@ -9,7 +9,9 @@ from spex.cli.showing import load
 from spex.errors import SpexError
 from spex.explanation import Explanation
 from spex.report import facts
-from spex.wording import distinct, percent
+from spex.wording import distinct, percent, short
+
+_NAME = 24  # characters
 
 
 def saved_tab(gradio: Any, shelf: Shelf, page: Any, refreshed: Any) -> None:
@@ -71,9 +73,9 @@ def _difference(first: Entry, second: Entry) -> tuple[str, str]:
         FileFormatError: a file is damaged.
     """
     one, other = load(first.json), load(second.json)
-    names = (first.about, second.about)
+    names = [short(one.about, _NAME) for one in (first, second)]
     if names[0] == names[1]:  # told apart by when they were made
-        names = (first.title, second.title)
+        names = [first.title, second.title]
     page = comparisons_page(compared((one, other), distinct(names)))
     if not isinstance(one, Explanation) or not isinstance(other, Explanation):
         return "", page

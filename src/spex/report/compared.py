@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MOST_UNMATCHED = 200
 _MOST_HALVES = 8000
 _SHOWN = 15
+_ROUNDING = 1e-9  # of the larger surrogate
 _SAME = "No difference: the matched features do the same in both"
 
 
@@ -162,8 +163,8 @@ def _told(found: "Comparison") -> tuple["Difference", ...]:
 
 
 def _least(found: "Comparison") -> float:
-    """Below it a difference is a rounding error."""
-    return facts.ROUNDING * max(facts.scale(found.first), facts.scale(found.second))
+    """Below it a difference is a rounding error of two fits."""
+    return _ROUNDING * max(facts.scale(found.first), facts.scale(found.second))
 
 
 def _is_doubtful(each: "Difference") -> bool:

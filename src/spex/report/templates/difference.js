@@ -17,7 +17,7 @@ function halfOf(row, view, order) {
   return !row || row[2] === null || view.order !== order ? null : (row[3] - row[2]) / 2;
 }
 
-// No value of both exceeds it by much: what is 1e-12 of it is a rounding error.
+// No value of both exceeds it by much: what is 1e-9 of it is a rounding error of two fits.
 const sizeOfBoth = (a, b) => Math.max(...[a, b].map(({ data }) => data.whatIf ? sizeOf(data.whatIf) : Math.max(...data.views.map((view) => Math.abs(valueOf(view.rows[0] ?? [[], 0]))))));
 
 function differenceView(a, b, index, order, halves) {
@@ -25,7 +25,7 @@ function differenceView(a, b, index, order, halves) {
   if (!first || !second) return null;
   const [ofA, ofB] = [first, second].map((view) => new Map(view.rows.map((row) => [membersOf(row).join(" "), row])));
   const rows = [];
-  const least = 1e-12 * sizeOfBoth(a, b);
+  const least = 1e-9 * sizeOfBoth(a, b);
   for (const key of new Set([...ofA.keys(), ...ofB.keys()])) {
     const [x, y] = [ofA.get(key), ofB.get(key)];
     if ((!x && first.rest) || (!y && second.rest)) continue; // listed of one alone
@@ -130,7 +130,7 @@ function choosePair(page, pair) {
   const names = pair.map((number) => outputs.names[number]);
   const [i, j] = [...pair].sort((x, y) => x - y);
   const [, , r2, deviation] = outputs.pairs.find(([x, y]) => x === i && y === j);
-  const least = 1e-12 * sizeOfBoth(a, b);
+  const least = 1e-9 * sizeOfBoth(a, b);
   page.pair = pair;
   Object.assign(page.data, {
     compared: pair.map((number) => outputs.heads[number]),
