@@ -129,6 +129,10 @@ def test_the_address_keeps_the_pair_and_a_wrong_one_is_left_aside(difference):
     page.locator("#e4 [data-f='2']").click()
     address = page.evaluate("location.hash")
     assert "of=2.1" in address and "out=2" in address
+    page.locator("nav a").first.click()
+    page.locator("nav a").last.click()  # leads back to the same two
+    assert page.locator("#e4 .name").inner_text() == "Difference: neutral less bad"
+    assert page.locator("nav a[aria-current]").inner_text() == "Difference: neutral less bad"
     again, _ = difference(address)
     assert again.locator("#e4 .name").inner_text() == "Difference: neutral less bad"
     assert again.locator("#e4 .unit.out").count() == 1

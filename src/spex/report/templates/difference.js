@@ -149,8 +149,9 @@ function choosePair(page, pair) {
   q(".claim").textContent = [r2, ...pair.map((number, place) => `${names[place]}: ${outputs.fidelity[number]}.`)].filter(Boolean).join(" ");
   q(".key-more").textContent = `together more in ${names[0]}`;
   q(".key-less").textContent = `together less in ${names[0]}`;
-  const link = document.querySelector(`nav a[href="#${section.id}"]`);
-  if (link) link.textContent = q(".name").textContent;
+  page.link ??= document.querySelector(`nav a[href="#${section.id}"]`);
+  page.link.textContent = q(".name").textContent;
+  page.link.hash = `${section.id}&of=${pair.join(".")}`; // so that it leads back to this pair
   page.view = page.data.views[0];
   recolour(page);
   tellDifference(page, names);

@@ -169,7 +169,7 @@ function choose() {
     if (isSwitch) page.section.classList.toggle("off", page !== chosen);
   }
   for (const link of document.querySelectorAll("nav a")) {
-    if (isSwitch && link.hash === `#${chosen.section.id}`) link.setAttribute("aria-current", "page");
+    if (isSwitch && link.hash.split("&")[0] === `#${chosen.section.id}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   return chosen;
