@@ -160,7 +160,8 @@ def test_errors_come_from_the_worker_after_what_was_finished():
     content = to_bytes(as_source(fails, 12))
     rows, values, _, error = Worker().evaluate(Sent(0, lambda: content), pack(masks), 12)
     assert rows.tolist() == [0, 1, 2, 3] and values.tolist() == [1, 0, 0, 0]
-    assert str(error) == "in a worker: ValueError: no such luck"
+    assert str(error).startswith("in a worker: ValueError: no such luck (")
+    assert f"test_ray.py:{fails.__code__.co_firstlineno + 2}" in str(error)
 
 
 def test_a_worker_that_cannot_begin(cluster):

@@ -565,6 +565,13 @@ def report(
             "(R2 against evaluations).",
         ),
     ] = "bar",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Show this one of several outputs, such as a class; a plot is of one.",
+        ),
+    ] = None,
     index: _Index = None,
     order: _Order = None,
     top: Annotated[
@@ -584,6 +591,7 @@ def report(
       spex report review.json --index SV
       spex report review.json --order 2 --html review.html --png review.png
       spex report review.json --plot text --svg review.svg
+      spex report classes.json --output cat --png cat.png
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.early.names import check_index
     from spex.cli.early.outputs import check_report
@@ -592,7 +600,7 @@ def report(
     check_report(explanation, html, png, svg, plot)
     from spex.cli.reporting import Drawn, run
 
-    run(context.obj, explanation, html, Drawn(plot, png, svg), index, order, top)
+    run(context.obj, explanation, html, Drawn(plot, png, svg), output, index, order, top)
 
 
 @app.command()

@@ -143,6 +143,8 @@ def _check(request: Request, masker: AnyMasker) -> int:
         raise ArgumentError(
             "limits such as --max-calls, --max-gaps and --timeout do not go with --zoom"
         )
+    if request.limits.cost is not None and request.price is None:
+        raise ArgumentError("--max-cost: needs the price of a model on a server; give --price")
     n = masker.n_features
     if isinstance(masker, PromptTemplate):
         request.shown.check(n)
@@ -206,6 +208,9 @@ def plan_lines(prepared: Prepared) -> list[str]:
     all_masks = ", every combination of units: the result is exact" if exact else ""
     called = f"{counted(calls, 'call')} of the model {model_name(request)}"
     lines += ["", f"At most {called}{all_masks}"]
+    if request.limits:
+        told = " or ".join(request.limits.in_words().values())
+        lines.append(f"Stops before it exceeds {told}, and explains what is there")
     kind = request.score.partition(":")[0]
     own = kind in ("logprob", "probability", "similarity") and request.answer is None
     if own and not predicts(request):
@@ -240,7 +245,8 @@ def _counted_units(masker: AnyMasker) -> str:
 
 def estimate_lines(prepared: Prepared, function: Callable[[], Function]) -> list[str]:
     """What a call will cost, from a few calls where the model is on this machine."""
-    request, masker, calls = prepared.request, prepared.masker, prepared.calls
+    request, masker = prepared.request, prepared.masker
+    calls = min(prepared.calls, request.max_calls or prepared.calls)
     from spex.cli.estimating import estimate, guess, unavailable
 
     lines = []

@@ -73,6 +73,16 @@ class Limits:
         """Whether there is a limit at all."""
         return any(value is not None for value in vars(self).values())
 
+    def in_words(self) -> dict[str, str]:
+        """Those that there are by name, such as `{"calls": "60 calls", "cost": "$0.5"}`."""
+        words = {"calls": "{:,} calls", "tokens": "{:,} tokens", "seconds": "{:g} seconds"}
+        words["cost"] = "${:g}"
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return {
+            name: "1 call" if (name, value) == ("calls", 1) else words[name].format(value)
+            for name, value in given.items()
+        }
+
 
 class Ledger:
     """What has been spent of limits, by one source or by several.
@@ -109,14 +119,7 @@ class Ledger:
 
     def reached(self, name: str) -> LimitReached:
         """The error for a limit."""
-        limit = getattr(self.limits, name)
-        said = {
-            "calls": f"{limit:,} calls" if limit != 1 else "1 call",
-            "tokens": f"{limit:,} tokens",
-            "seconds": f"{limit:g} seconds",
-            "cost": f"${limit:g}",
-        }
-        return LimitReached(f"the limit of {said[name]} is reached")
+        return LimitReached(f"the limit of {self.limits.in_words()[name]} is reached")
 
 
 class Limited(Wrapped):

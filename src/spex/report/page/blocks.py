@@ -28,7 +28,7 @@ def blocks(
         labels: Of its n features, as they are told.
         effects: n numbers, that colours show.
     """
-    draw = _Pieces(labels, effects, facts.unit_of_score(explanation))
+    draw = _Pieces(labels, effects, facts.isolated_unit(explanation))
     parts = facts.parts(explanation)
     if parts is None:
         shown = enumerate(script.labels(explanation, 200))
@@ -94,7 +94,7 @@ class _Pieces:
         if feature is None:
             return Stretch(text, None, "", "")
         effect = self.effects[feature]
-        level = round(LEVELS * abs(effect) / self._largest) if self._largest else 0
+        level = int(LEVELS * abs(effect) / self._largest + 0.5) if self._largest else 0
         colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
         size = f"{facts.typeset(facts.signed(effect))} {self._unit}".strip()
         return Stretch(text, feature, colour, f"{self._labels[feature]}: main effect {size}")

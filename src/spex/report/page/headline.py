@@ -98,7 +98,7 @@ def _effect(
     explanation: "Explanation", values: InteractionValues, found: tuple[Interaction, float]
 ) -> str:
     members, value = found
-    unit = facts.unit_of_score(explanation)
+    unit = facts.isolated_unit(explanation)
     if not facts.has_direction(values.index):
         size = facts.signed(2 * abs(value)).removeprefix("+")
         kept = "an even number" if value > 0 else "an odd number"
@@ -195,7 +195,7 @@ def _improbable(explanation: "Explanation") -> str | None:
 def asked(explanation: "Explanation") -> tuple[Fact, ...]:
     """The question around the input, and the answer, as far as they are known."""
     question, answer = _question(explanation), facts.context_text(explanation, "answer")
-    score = facts.score(explanation)
+    score = facts.isolated_score(explanation)
     found = [("Asked", question, True), ("Answer", answer, True), ("Score", score, False)]
     return tuple(Fact(name, value, block) for name, value, block in found if value)
 
