@@ -50,8 +50,8 @@ def folder(tmp_path, monkeypatch):
 def run(*arguments, answer="six"):
     model = Model(log_prob, answer=answer)
     return main(
-        ["explain", *arguments, "--budget", "64", "--out", "out.json", "-q"],
-        lambda name, notice=None, **options: model,
+        ["explain", *arguments, "--budget", "256", "--out", "out.json", "-q"],
+        load=lambda name, notice=None, **options: model,
     )
 
 
@@ -92,7 +92,7 @@ def test_reasoning_that_the_model_writes(capsys):
     assert found().context.answer == "6" and len(asked) == 2
     assert run("--reasoning", "question.txt", "--unit", "line", answer=answer) == 0
     assert len(asked) == 2  # kept in the store
-    assert main(["sets", "out.json", "-q"], lambda *_, **__: Model(log_prob, answer=answer)) == 0
+    assert main(["sets", "out.json", "-q"], load=lambda *_, **__: Model(log_prob, answer)) == 0
 
 
 def test_the_plan_shows_the_start_of_the_answer(capsys):

@@ -7,7 +7,7 @@ here: the package itself takes twenty seconds to import and brings forty others.
 import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +18,8 @@ from spex.inputs.messages import Messages
 from spex.inputs.traces.agent import Agent
 from spex.inputs.traces.reasoning import Reasoning
 
+# (id, epoch)
+_Name: TypeAlias = tuple[str, int]
 Logged: TypeAlias = Messages | Agent | Reasoning
 
 _SAMPLE = re.compile(r"samples/(?P<id>.+)_epoch_(?P<epoch>\d+)\.json")
@@ -97,7 +99,7 @@ def read_inspect_sample(path: str | Path, sample: str | int, epoch: int = 1) -> 
 
     Args:
         path: of the log, .eval or .json.
-        sample: its id; where no sample has this id, its number in the log, from 1 on.
+        sample: its id; where no sample has this id, its number in the data set, from 1 on.
         epoch: which one of several repeats, from 1 on.
 
     Raises:
@@ -132,12 +134,17 @@ def _in_zip(path: Path, sample: str | int, epoch: int) -> Any:
             for name in log.namelist()
             if (found := _SAMPLE.fullmatch(name))
         }
-        entry = log.getinfo(names[_found(list(names), sample, epoch, path)])
-        if entry.file_size > _MOST_BYTES:
-            raise ArgumentError(f"{path}: the sample is larger than {_MOST_BYTES // 10**6} MB")
-        if entry.compress_type == _ZSTANDARD:
-            require("zipfile_zstd", "inspect")  # teaches it to `zipfile`
-        return json.loads(log.read(entry))
+        header = _entry(log, "header.json", path) if "header.json" in log.namelist() else {}
+        return _entry(log, names[_found(_ordered(names, header), sample, epoch, path)], path)
+
+
+def _entry(log: zipfile.ZipFile, name: str, path: Path) -> Any:
+    entry = log.getinfo(name)
+    if entry.file_size > _MOST_BYTES:
+        raise ArgumentError(f"{path}: {name} is larger than {_MOST_BYTES // 10**6} MB, the limit")
+    if entry.compress_type == _ZSTANDARD:
+        require("zipfile_zstd", "inspect")  # teaches it to `zipfile`
+    return json.loads(log.read(entry))
 
 
 def _in_json(path: Path, sample: str | int, epoch: int) -> Any:
@@ -146,12 +153,17 @@ def _in_json(path: Path, sample: str | int, epoch: int) -> Any:
     if not isinstance(samples, list) or not all(isinstance(one, dict) for one in samples):
         raise ArgumentError(f"{path}: is no log of inspect_ai: it has no list of samples")
     known = {(str(one.get("id")), one.get("epoch", 1)): one for one in samples}
-    return known[_found(list(known), sample, epoch, path)]
+    return known[_found(_ordered(known, content), sample, epoch, path)]
 
 
-def _found(
-    known: Sequence[tuple[str, int]], sample: str | int, epoch: int, path: Path
-) -> tuple[str, int]:
+def _ordered(known: Iterable[_Name], header: Mapping[str, Any]) -> list[_Name]:
+    """The samples in the order of their data set, as far as the log tells; files have another."""
+    dataset = (header.get("eval") or {}).get("dataset") or {}
+    order = {str(name): number for number, name in enumerate(dataset.get("sample_ids") or ())}
+    return sorted(known, key=lambda one: order.get(one[0], len(order)))
+
+
+def _found(known: Sequence[_Name], sample: str | int, epoch: int, path: Path) -> _Name:
     """The id and the epoch of the sample asked for."""
     ids = list(dict.fromkeys(name for name, _ in known))
     name = str(sample)

@@ -97,7 +97,7 @@ def test_finer_units_and_pins():
     assert Agent(TRACE, turn=2).answers[0].count("<tool_call>") == 2
     assert Agent(TRACE, turn=2).n_features == 2
     assert Agent(TRACE, turn=7).answers == ("Done.",)
-    assert "paid" in str(Agent(TRACE, turn=7).render([1] * 5))
+    assert "paid" in str(Agent(TRACE, turn=7).render([1] * 6))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_tags_always_stay(tag):
     assert begun(Reasoning("Q", f"{TRACE}</{tag}>"), 0).endswith(f"legs.\n\n</{tag}>\n\n")
     after = Reasoning("Q", f"<{tag}>{TRACE}</{tag}> Let me tell.")
     assert after.features[-1] == "Let me tell."
-    assert begun(after, 3) == f"<{tag}></{tag}> Let me tell.\n\nFinal answer:\n"
+    assert begun(after, 3) == f"<{tag}>\n\n</{tag}> Let me tell.\n\nFinal answer:\n"
 
 
 def test_units():
