@@ -3,7 +3,7 @@
     python benchmarks/reasoning.py --puzzles puzzles.jsonl --out FOLDER
 
 - "bridge": the puzzle of four people on a bridge, with a trace that is given, one step a line. The
-  answer needs two steps together: who the slowest person is, and what that person's time is.
+  steps are needed together: X is the slowest person, X is D, and the time of D.
 - "own": the model writes the trace, and the answer, itself.
 """
 
@@ -17,9 +17,7 @@ import spex
 _STEPS = """\
 Call the slowest person X.
 X is D.
-Everybody waits for X.
-The time of D is 10.
-The time of C is 5."""
+The time of D is 10."""
 _OWN = "Which is larger, a mouse or an elephant? Explain step by step."
 
 

@@ -179,3 +179,13 @@ def test_a_trace_without_an_end_is_refused():
     empty = TableModel(lambda p, a: -1.0, answer="<think>\n\n</think>\n\n6")
     with pytest.raises(ArgumentError, match="writes no reasoning before its answer"):
         ValueFunction(Reasoning("Q"), empty)
+
+
+def test_a_page_shows_traces_as_chats(tmp_path):
+    question = Text("Two cats. Or birds?", "sentence")
+    for masker in (Reasoning("Q?", TRACE), Reasoning(question, TRACE)):
+        value = ValueFunction(
+            masker, TableModel(lambda p, a: -1.0 * ("cat has" in p)), LogProb("6")
+        )
+        spex.explain(value, budget=32).to_html(tmp_path / "page.html")
+        assert 'class="text chat"' in (tmp_path / "page.html").read_text()

@@ -5,7 +5,7 @@ The steps stand at the start of the assistant's answer, and what is scored comes
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -231,7 +231,7 @@ class Reasoning(SideBySide):
                 for message in self._asked.messages
                 if message.as_text
             )
-        return (*whole, *super().parts)
+        return (*whole, *map(_headed, super().parts))
 
     @property
     def answer_cue(self) -> str:
@@ -312,6 +312,12 @@ def _parse_question(question: object, system: str | None) -> Prompt | PromptMask
         )
     check_masker(question)
     return question  # type: ignore[return-value]  # checked
+
+
+def _headed(part: Part) -> Part:
+    """A text without a heading is the user's."""
+    is_bare = isinstance(part, TextPart) and part.heading is None
+    return replace(part, heading="user") if is_bare else part
 
 
 def _check_text(text: object, name: str, remedy: str) -> None:
