@@ -164,7 +164,12 @@ class Composite(SideBySide):
                     f"a {type(masker).__name__} gives no prompts for a model; explain a function "
                     "of it with spex.PredictFunction(masker, predict)"
                 )
-            *start, user = masker.render(own).messages
+            prompt = masker.render(own)
+            if prompt.answer_prefix:
+                raise ArgumentError(
+                    "reasoning cannot be one of several maskers; give the others as its question"
+                )
+            *start, user = prompt.messages
             if any(message.role != "system" for message in start):
                 raise ArgumentError(
                     "a chat of several turns cannot be one of several maskers; explain it by itself"

@@ -163,6 +163,7 @@ def test_bad_input():
         ): "put the system message into the question",
         lambda: Reasoning("Q").features: "the trace is not known before the model has written it",
         lambda: Reasoning("Q").render([1]): "the trace is not known",
+        lambda: spex.Composite(Text("a b"), Reasoning("Q", TRACE)).render([1] * 5): "cannot be one",
         lambda: Reasoning("Q", TRACE).render([1]): "mask",
     }.items():
         with pytest.raises(ArgumentError, match=match):
