@@ -85,6 +85,13 @@ def test_absent_parts_are_left_out():
     assert one[3].content.endswith("<tool_response>\nno mail\n</tool_response>")
 
 
+def test_pictures_stay():
+    url = "data:image/png;base64,AAAA"
+    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "Pay."}]
+    agent = Agent([{"role": "user", "content": content}, *TRACE[2:6]])
+    assert agent.render([0] * agent.n_features).messages[1].images == (url,)
+
+
 def test_finer_units_and_pins():
     agent = Agent(TRACE, TOOLS, unit="sentence", pinned=("system",))
     assert agent.features == (

@@ -231,7 +231,7 @@ class Agent(UnitMasker):
             [text for (of, _), text in texts.items() if of == kind and text.strip()]
             for kind in (_TOOL, _MEMORY)
         )
-        turns: list[tuple[str, list[str]]] = [("system", [])]
+        turns: list[tuple[str, tuple[str, ...], list[str]]] = [("system", (), [])]
         for number, message in enumerate(self._before):
             text = texts[_MESSAGE, number]
             if message.role == "tool":
@@ -239,12 +239,13 @@ class Agent(UnitMasker):
             is_first = number == 0 and message.role in ("system", "developer")
             follows = message.role == "tool" and self._before[number - 1].role == "tool"
             if not (is_first or follows):
-                turns.append(("user" if message.role == "tool" else message.role, []))
-            turns[-1][1].extend(filter(str.strip, [text, *map(_written, message.tool_calls)]))
+                role = "user" if message.role == "tool" else message.role
+                turns.append((role, message.images, []))
+            turns[-1][2].extend(filter(str.strip, [text, *map(_written, message.tool_calls)]))
         remembered = "# Memory\n\n" + "\n".join(f"- {entry}" for entry in memory)
         offer = _OFFER.replace("{tools}", "\n".join(tools)) if tools else ""
-        system = [*turns[0][1], *([remembered] if memory else []), offer + _FORMAT]
-        others = [Message(role, "\n".join(content)) for role, content in turns[1:]]
+        system = [*turns[0][2], *([remembered] if memory else []), offer + _FORMAT]
+        others = [Message(role, "\n".join(texts), images) for role, images, texts in turns[1:]]
         return Prompt((Message("system", "\n\n".join(system)), *others))
 
     def apply(self, masks: npt.ArrayLike) -> list[list[dict[str, Any]]]:
@@ -258,7 +259,7 @@ class Agent(UnitMasker):
         """Type, messages, tools, memory, answers, unit, operator and spans, as JSON values."""
         return self._described(
             type="agent",
-            messages=[message.to_json() for message in self._before],
+            messages=[[message.to_json(), list(message.images)] for message in self._before],
             tools=list(self.tools),
             memory=list(self.memory),
             answers=list(self.answers),
