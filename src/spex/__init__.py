@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from spex.inputs.prompt_template import PromptTemplate
     from spex.inputs.table import Table
     from spex.inputs.text import Text
+    from spex.inputs.traces.agent import Agent
+    from spex.inputs.traces.reasoning import Reasoning
     from spex.interactions.index import InteractionIndex
     from spex.interactions.values import InteractionValues
     from spex.many.explaining import explain_many
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from spex.zooming import Zoom, zoom
 
 _HOMES = {
+    "Agent": "spex.inputs.traces.agent",
     "ArgumentError": "spex.errors",
     "BackendError": "spex.errors",
     "Comparison": "spex.comparison.results",
@@ -89,6 +92,7 @@ _HOMES = {
     "Progress": "spex.values.evaluator",
     "PromptTemplate": "spex.inputs.prompt_template",
     "RayEngine": "spex.engines.ray",
+    "Reasoning": "spex.inputs.traces.reasoning",
     "ReplyScore": "spex.scores.replies",
     "Roles": "spex.sets.roles",
     "Run": "spex.run",
@@ -115,6 +119,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Agent",
     "ArgumentError",
     "BackendError",
     "Comparison",
@@ -145,6 +150,7 @@ __all__ = [
     "Progress",
     "PromptTemplate",
     "RayEngine",
+    "Reasoning",
     "ReplyScore",
     "Roles",
     "Run",

@@ -724,7 +724,8 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--price", "1,2"), "--price: smollm2 is on no server; only openai:MODEL@BASE_URL"),
         (
             ["explain"],
-            "give exactly one of --text, --documents, --messages, --image, --table and --data",
+            "give exactly one of --text, --documents, --messages, --reasoning, --agent, "
+            "--inspect-log, --image, --table and --data",
         ),
         (explain("--question", "Why?"), "--question: is about --documents"),
         (

@@ -123,6 +123,66 @@ def explain(
             "user or tool; messages of role system are never left out.",
         ),
     ] = None,
+    reasoning: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or a question as text, whose answer the model reasons about: the units are the "
+            "steps of its reasoning, and with --unit given twice those of the question as well, "
+            "which come first.",
+        ),
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --reasoning: what the model wrote before its final answer, with its tags, "
+            "such as <think>; default: the model writes it now.",
+        ),
+    ] = None,
+    answer_cue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="With --reasoning: what stands between the steps and the final answer; default: a "
+            "blank line and, but after a reasoning block, a line 'Final answer:'.",
+        ),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or the trace of an agent: a JSON list of messages with calls of tools and their "
+            'results, or an object with such a list under "messages" and perhaps "tools", "memory" '
+            'and "against" (another call or text). Explained is the last call.',
+        ),
+    ] = None,
+    inspect_log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or a log of inspect_ai, .eval or .json: the last message of the assistant in "
+            "the sample that --sample names.",
+        ),
+    ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help="With --inspect-log: the id of the sample, or its number, from 1 on."
+        ),
+    ] = None,
+    epoch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="With --inspect-log: the repeat, from 1 (default) on."),
+    ] = None,
+    turn: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="With --agent and --inspect-log: the number of the message of the assistant that "
+            "is explained, from 0 on.",
+        ),
+    ] = None,
     image: Annotated[
         str | None,
         typer.Option(
@@ -263,8 +323,9 @@ def explain(
             metavar="U",
             help="word (word:zh, word:ja and word:th where no spaces separate words), sentence "
             "(sentence:de and so on), paragraph, line (of code), token (of the model), "
-            "regex:PATTERN; document or message as well. Of a picture: grid:COLUMNSxROWS or "
-            "superpixels:N. Default: word, document, message or grid:8x8. For --image with "
+            "regex:PATTERN; document, message, step (of reasoning) or part (of the trace of an "
+            "agent) as well. Of a picture: grid:COLUMNSxROWS or superpixels:N. Default: word, "
+            "document, message, sentence (of reasoning), part or grid:8x8. For --image with "
             "--text, give one for each.",
         ),
     ] = None,
@@ -421,6 +482,9 @@ def explain(
       spex explain --text report.txt --unit sentence --prompt 'Summarise: {input}' --dry-run
       spex explain --documents passages.json --answer Paris --html why-paris.html
       spex explain --messages chat.json --unit sentence
+      spex explain --reasoning question.txt --trace trace.txt --unit step --answer 42
+      spex explain --agent trace.json --html why-this-call.html
+      spex explain --inspect-log log.eval --sample 3 --model hf:FOLDER
       spex explain --image cat.jpg --unit superpixels:40 --mask blur --html cat.html
       spex explain --image cat.jpg --prompt 'What is shown?' --html cat.html \\
         --model hf:llava-hf/llava-v1.6-mistral-7b-hf

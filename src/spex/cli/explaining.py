@@ -1,6 +1,7 @@
 """`spex explain`: check the whole call, then load the model, explain, write, print."""
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -15,32 +16,30 @@ from spex.cli.functions import (
     check_function,
     check_retries,
     is_own,
-    load_model,
     make_function,
     model_name,
     predicts,
     price_of,
 )
-from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
+from spex.cli.inputs import AnyMasker, sources, types_read
 from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
+from spex.cli.traces import read_input, written
 from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
 from spex.explaining import noted, result, run_of, until_limit
 from spex.files import is_stream
-from spex.inputs.composite import Composite
+from spex.inputs.composite import SideBySide
 from spex.inputs.documents import Documents
-from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.prompt_template import PromptTemplate
-from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.inputs.text import Text
 from spex.models.environment import cache_folder
+from spex.models.protocol import Message
 from spex.models.servers.address import refuse_secret
 from spex.report import facts
-from spex.scores.parsing import parse_score
 from spex.settings import LEAST_BUDGET
 from spex.values.dataset_value import DatasetValue
 from spex.values.evaluator import Progress
@@ -54,7 +53,7 @@ from spex.wording import counted
 from spex.zooming import coarse_units, zoom
 
 if TYPE_CHECKING:
-    from spex.models.protocol import LanguageModel, Message
+    from spex.models.protocol import LanguageModel
     from spex.models.servers.endpoint import Usage
     from spex.scores.log_probabilities import Score
 
@@ -101,16 +100,11 @@ def prepare(session: Session, request: Request) -> Prepared:
         SpexError: the call is wrong.
     """
     refuse_secret(request.model)  # first: messages and the plan show the model's name
-    score = parse_score(request.score, request.answer, request.max_new_tokens)
-    masker = read_masker(request)
+    request, masker, score = read_input(request)
     check_function(request, masker)
     price_of(request.price, model_name(request))
-    model = None
-    if TOKEN in request.unit and not isinstance(masker, Image | Table | PromptTemplate):
-        if predicts(request):
-            raise ArgumentError("--unit token: the model predicts numbers and has no tokens")
-        model = load_model(session, request)
-        masker = masker.with_tokenizer(model)
+    opened = functools.partial(open_store, session, request, lambda error: None)
+    masker, model = written(session, request, masker, opened)
     calls = _check(request, masker)
     retries = Retries(request.retries if is_own(request) else None, session.notice)
     return Prepared(request, masker, score, model, calls, retries)
@@ -153,7 +147,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
     if request.zoom is None:
         request.shown.check(n)
         return request.settings(n).total
-    if isinstance(masker, Image | Table | Composite):
+    if not isinstance(masker, Text | Documents | Messages):
         raise ArgumentError(
             "--zoom: only the units of --text, --documents and --messages lie in coarser ones"
         )
@@ -213,6 +207,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
         lines.append(f"Stops before it exceeds {told}, and explains what is there")
     kind = request.score.partition(":")[0]
     own = kind in ("logprob", "probability", "similarity") and request.answer is None
+    own = own and not getattr(masker, "answers", ())
     if own and not predicts(request):
         lines.append("One more to learn the model's own answer, which is then explained")
     if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
@@ -226,7 +221,10 @@ def _prompt_lines(masker: AnyMasker) -> list[str]:
     if isinstance(masker, Table):
         messages: tuple[Message, ...] = ()
     else:
-        messages = masker.render([True] * masker.n_features).messages
+        prompt = masker.render([True] * masker.n_features)
+        messages = prompt.messages
+        if prompt.answer_prefix:
+            messages = (*messages, Message("assistant", prompt.answer_prefix))
     if any(message.as_text for message in messages):
         lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
     for message in messages:
@@ -237,7 +235,7 @@ def _prompt_lines(masker: AnyMasker) -> list[str]:
 
 def _counted_units(masker: AnyMasker) -> str:
     unit = masker.unit_name.partition(":")[0]
-    if isinstance(masker, Composite):
+    if isinstance(masker, SideBySide) and len(masker.maskers) > 1:
         unit = "unit"
     noun = {"regex": "piece", "grid": "region", "superpixels": "region"}.get(unit, unit)
     return counted(masker.n_features, noun)

@@ -285,4 +285,5 @@ class _Meter:
 
     def _of_server(self, prompt: Prompt) -> int:
         texts = [len(message.as_text.encode()) for message in prompt.messages]
+        texts += [len(prompt.answer_prefix.encode())] if prompt.answer_prefix else []
         return sum(texts) + self._answers + _TOKENS_OF_A_MESSAGE * len(texts)

@@ -1,5 +1,6 @@
 """The input as the page shows it: texts, turns of a chat, documents, pictures, or labels."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 # Steps of colour from no effect to the largest.
 LEVELS = 10
 _ROLES = ("user", "assistant", "system", "developer", "tool")
+# Other parts of the traces of agents and of reasoning.
+_OF_TRACES = re.compile("reasoning|memory|tool .+|result of .+", re.DOTALL)
 _PREVIEW = 90
 
 
@@ -51,8 +54,9 @@ def _kind(parts: Sequence[TextPart | ImagePart]) -> str:
     pictures = sum(isinstance(part, ImagePart) for part in parts)
     if pictures:
         return "Picture" if pictures == len(parts) else "Input"
-    headings = [part.heading for part in parts]
-    if all(each is not None and each.removesuffix(" calls") in _ROLES for each in headings):
+    headings = [(part.heading or "").removesuffix(" calls") for part in parts]
+    others = [heading for heading in headings if heading not in _ROLES]
+    if len(others) < len(headings) and all(map(_OF_TRACES.fullmatch, others)):
         return "Chat"
     return "Documents" if len(parts) > 1 else "Text"
 

@@ -23,6 +23,8 @@ _IMPROBABLE = 0.01
 _IMPROBABLE_WORD = -3.0
 _NEARLY_ALL = 0.95
 _MOST_WORDS = 6
+# Lines around the parts that are shown below.
+_NOT_ASKED = ("[...]", "<tool_response>", "</tool_response>")
 # An R2 whose interval ends here explains as good as nothing.
 _NEXT_TO_NOTHING = 0.05
 
@@ -215,5 +217,5 @@ def _question(explanation: "Explanation") -> str | None:
                 prompt = prompt.replace(shown, "[...]", 1)
                 break
     lines = [line.strip() for line in prompt.split("\n")]
-    left = "\n".join(line for line in lines if line and line != "[...]")
+    left = "\n".join(line for line in lines if line and line not in _NOT_ASKED)
     return left if left.replace("[...]", "").strip() else None
