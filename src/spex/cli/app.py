@@ -282,7 +282,8 @@ def explain(
         typer.Option(
             metavar="U",
             help="Explain these coarser units first, such as paragraph, document or message, with "
-            "half of the budget, then the units inside those that matter.",
+            "half of the budget, then the units inside those that matter. Several between commas, "
+            "such as section,paragraph,sentence, or auto: from level to level, for long inputs.",
         ),
     ] = None,
     score: Annotated[
@@ -425,6 +426,7 @@ def explain(
       spex explain --image cat.jpg --prompt 'What is shown?' --html cat.html \\
         --model hf:llava-hf/llava-v1.6-mistral-7b-hf
       spex explain --text report.txt --unit sentence --zoom paragraph --html report.html
+      spex explain --text book.txt --unit word --zoom auto --html book.html
       spex explain --image cat.jpg --text question.txt --unit grid:6x6 --unit word \\
         --model openai:my-vlm@http://127.0.0.1:8000/v1
       spex explain --table rows.csv --model predict:my_models:forest.predict_proba

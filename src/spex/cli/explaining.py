@@ -34,7 +34,7 @@ from spex.inputs.documents import Documents
 from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.prompt_template import PromptTemplate
-from spex.inputs.segmentation import TOKEN
+from spex.inputs.segmentation import REGEX_PREFIX, TOKEN
 from spex.inputs.table import Table
 from spex.inputs.text import Text
 from spex.models.environment import cache_folder
@@ -51,7 +51,9 @@ from spex.values.retrying import Retries, Retrying
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
-from spex.zooming import coarse_units, zoom
+from spex.zooming.levels import coarser_levels
+from spex.zooming.two_levels import coarse_units
+from spex.zooming.zoom import has_several_levels, zoom
 
 if TYPE_CHECKING:
     from spex.models.protocol import LanguageModel, Message
@@ -157,6 +159,12 @@ def _check(request: Request, masker: AnyMasker) -> int:
         )
     if request.target_r2 is not None:
         raise ArgumentError("--target-r2 does not go with --zoom; leave it out")
+    levels = levels_of(request.zoom)
+    if has_several_levels(levels):
+        coarser_levels(levels, n, masker)
+        request.settings(2)
+        request.shown.check(2)
+        return request.budget if n >= 26 else min(request.budget, 1 << n)
     _, labels = coarse_units(request.zoom, n, masker)
     half = dataclasses.replace(request, budget=request.budget // 2)
     total = half.settings(len(labels)).total
@@ -191,8 +199,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
         assert isinstance(masker, Text | Documents | Messages)  # as `_check` has it
-        coarse = len(set(masker.groups(request.zoom)[0]))
-        lines[0] += f" in {counted(coarse, request.zoom.partition(':')[0])}"
+        lines[0] += f" in {_coarser(levels_of(request.zoom), masker)}"
     width = len(str(masker.n_features))
     for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
@@ -213,6 +220,22 @@ def plan_lines(prepared: Prepared) -> list[str]:
     if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
         lines.append(said_before(calls))
     return [*lines, *_prompt_lines(masker)]
+
+
+def levels_of(zoom: str) -> str | list[str]:
+    """What `--zoom` names: one coarser unit, "auto", or several units between commas."""
+    if zoom.startswith(REGEX_PREFIX) or "," not in zoom:
+        return zoom
+    return [name.strip() for name in zoom.split(",")]
+
+
+def _coarser(levels: str | list[str], masker: Text | Documents | Messages) -> str:
+    """How many coarser units there are on each level."""
+    if not has_several_levels(levels):
+        assert isinstance(levels, str)
+        return counted(len(set(masker.groups(levels)[0])), levels.partition(":")[0])
+    found = coarser_levels(levels, masker.n_features, masker)
+    return ", ".join(counted(len(set(each.numbers.tolist())), each.name) for each in found)
 
 
 def _prompt_lines(masker: AnyMasker) -> list[str]:
@@ -352,9 +375,8 @@ def _computed(
         "weighting": request.weighting,
     }
     if request.zoom is not None:
-        return zoom(
-            source, request.zoom, request.budget, store=store, progress=progress, **settings
-        )
+        levels = levels_of(request.zoom)
+        return zoom(source, levels, request.budget, store=store, progress=progress, **settings)
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
         stopped, n_gaps = until_limit(run, source, store, progress, request.faults)

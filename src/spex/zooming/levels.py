@@ -1,0 +1,97 @@
+"""The levels of an input: which coarser units its masker knows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spex._typing import IntArray
+from spex.errors import ArgumentError
+
+AUTO = "auto"
+# Inside of a text, from coarse to fine.
+_IN_TEXTS = ("section", "paragraph", "sentence")
+
+
+@dataclass(frozen=True, eq=False)
+class Coarser:
+    """A level above the finest one.
+
+    Args:
+        name: Such as "paragraph".
+        numbers: (N,) int64, the number of its unit of each of the finest units.
+        labels: Of its units.
+    """
+
+    name: str
+    numbers: IntArray
+    labels: tuple[str, ...]
+
+
+def coarser_levels(given: Any, n_units: int, masker: Any) -> list[Coarser]:
+    """The levels above the finest one, the coarsest first; those that group nothing are left out.
+
+    Args:
+        given: "auto" for all that the text itself has; names of units that the masker knows; or
+            for each level (N,) numbers of units.
+        n_units: N.
+        masker: Of the finest units; None where there is none.
+
+    Raises:
+        ArgumentError: a name is unknown, or there is no level.
+    """
+    if isinstance(given, str):
+        if given != AUTO:
+            raise ArgumentError(f"levels={given!r}; give 'auto', or a list of units")
+        found = [level for name in _known(masker) if (level := _tried(name, masker)) is not None]
+    else:
+        found = [_level(each, number, masker) for number, each in enumerate(given)]
+    levels: list[Coarser] = []
+    before = 1
+    for level in found:
+        count = len(np.unique(level.numbers))
+        if before < count < n_units:
+            levels.append(level)
+            before = count
+    if not levels:
+        raise ArgumentError(
+            "no level of coarser units: the features lie in none, or each in one of its own; use "
+            "explain, or name units such as 'paragraph' and 'sentence'"
+        )
+    return levels
+
+
+def _known(masker: Any) -> Sequence[str]:
+    """The names of units that a masker may have above its own."""
+    if getattr(masker, "groups", None) is None:
+        raise ArgumentError(
+            "levels='auto': f has no masker that knows coarser units; give for each level the "
+            "number of the unit of each feature"
+        )
+    whole = getattr(masker, "whole_unit", None)
+    kind, _, language = masker.unit_name.partition(":")
+    names = [name for name in (whole, *_IN_TEXTS) if name is not None]
+    if kind == "word" and language:
+        names[-1] = f"sentence:{language}"
+    return names
+
+
+def _tried(name: str, masker: Any) -> Coarser | None:
+    try:
+        return _level(name, 0, masker)
+    except ArgumentError:  # its units are not inside of such
+        return None
+
+
+def _level(given: Any, number: int, masker: Any) -> Coarser:
+    if not isinstance(given, str):
+        return Coarser(f"level {number}", np.asarray(given), ())
+    groups = getattr(masker, "groups", None)
+    if groups is None:
+        raise ArgumentError(
+            f"level {given!r}: f has no masker that knows coarser units; give the number of the "
+            "unit of each feature"
+        )
+    numbers, labels = groups(given)
+    return Coarser(given.partition(":")[0], np.asarray(numbers, dtype=np.int64), tuple(labels))
