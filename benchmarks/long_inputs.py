@@ -77,26 +77,35 @@ def small_effects(text: str, count: int, size: float) -> dict[str, float]:
     return {once[i]: size * float(rng.normal()) for i in chosen}
 
 
+def each_of(answer: Callable[[str], float]) -> Callable[[list[str]], list[float]]:
+    def score(texts: list[str]) -> list[float]:
+        return [answer(read) for read in texts]
+
+    return score
+
+
 def rule(text: str, n_halves: int) -> Callable[[list[str]], list[float]]:
     effects, keys = small_effects(text, 200, 0.05), KEYS[:n_halves]
-    return lambda texts: [
-        FULL * all(key in one for key in keys) + sum(e for s, e in effects.items() if s in one)
-        for one in texts
-    ]
+
+    def answer(read: str) -> float:
+        found = FULL * all(key in read for key in keys)
+        return found + sum(e for s, e in effects.items() if s in read)
+
+    return each_of(answer)
 
 
 def weak(text: str, n_halves: int) -> Callable[[list[str]], list[float]]:
     effects = small_effects(text, 200, 0.05)
     for sentence in list(effects)[:10]:
         effects[sentence] = 0.3
-    return lambda texts: [sum(e for s, e in effects.items() if s in one) for one in texts]
+    return each_of(lambda read: sum(e for s, e in effects.items() if s in read))
 
 
 def search(text: str, n_halves: int) -> Callable[[list[str]], list[float]]:
     terms = sorted(set(re.findall(r"\w+", QUESTION.lower())))
     word = re.compile(r"\b(?:" + "|".join(terms) + r")\b")
 
-    def one(read: str) -> float:
+    def answer(read: str) -> float:
         paragraphs = [p.lower() for p in read.split("\n\n")]
         counts = [Counter(word.findall(p)) for p in paragraphs]
         lengths = np.array([len(p) for p in paragraphs]) / 6
@@ -110,7 +119,7 @@ def search(text: str, n_halves: int) -> Callable[[list[str]], list[float]]:
         share = sum(term in top for term in terms) / len(terms)
         return FULL * all(key in top for key in KEYS[:n_halves]) + share
 
-    return lambda texts: [one(each) for each in texts]
+    return each_of(answer)
 
 
 FUNCTIONS = {"rule": rule, "search": search, "weak": weak}

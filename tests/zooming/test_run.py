@@ -255,3 +255,17 @@ def test_functions_without_a_masker():
     assert units_of(e, e.interactions("SV").top(1)[0][0]) == ("u9",)
     with pytest.raises(ArgumentError, match="f has no masker that knows coarser units"):
         spex.zoom(Sum(), "auto")
+
+
+def test_a_long_page_folds_long_parts(tmp_path):
+    text = book(n_chapters=12, n_paragraphs=60)
+    assert len(text) > 20_000
+    e = spex.zoom(of_text(text), "auto", budget=200, method="linear")
+    e.to_html(tmp_path / "e.html")
+    page = (tmp_path / "e.html").read_text()
+    assert page.count('<details class="folded">') > 3
+    assert page.count("data-f=") < 2 * e.n_features
+    assert "Chapter 3" in page
+    short = spex.zoom(of_text(book()), "auto", budget=200, method="linear")
+    short.to_html(tmp_path / "short.html")
+    assert '<details class="folded">' not in (tmp_path / "short.html").read_text()

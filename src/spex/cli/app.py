@@ -262,7 +262,7 @@ def explain(
         typer.Option(
             metavar="U",
             help="word (word:zh, word:ja and word:th where no spaces separate words), sentence "
-            "(sentence:de and so on), paragraph, line (of code), token (of the model), "
+            "(sentence:de and so on), paragraph, section, line (of code), token (of the model), "
             "regex:PATTERN; document or message as well. Of a picture: grid:COLUMNSxROWS or "
             "superpixels:N. Default: word, document, message or grid:8x8. For --image with "
             "--text, give one for each.",

@@ -34,7 +34,7 @@ from spex.inputs.documents import Documents
 from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.prompt_template import PromptTemplate
-from spex.inputs.segmentation import REGEX_PREFIX, TOKEN
+from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.inputs.text import Text
 from spex.models.environment import cache_folder
@@ -51,9 +51,15 @@ from spex.values.retrying import Retries, Retrying
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
-from spex.zooming.levels import coarser_levels
+from spex.zooming.levels import (
+    coarser_levels,
+    counted_levels,
+    has_several_levels,
+    parse_levels,
+)
+from spex.zooming.run import check_settings
 from spex.zooming.two_levels import coarse_units
-from spex.zooming.zoom import has_several_levels, zoom
+from spex.zooming.zoom import zoom
 
 if TYPE_CHECKING:
     from spex.models.protocol import LanguageModel, Message
@@ -159,10 +165,10 @@ def _check(request: Request, masker: AnyMasker) -> int:
         )
     if request.target_r2 is not None:
         raise ArgumentError("--target-r2 does not go with --zoom; leave it out")
-    levels = levels_of(request.zoom)
+    levels = parse_levels(request.zoom)
     if has_several_levels(levels):
         coarser_levels(levels, n, masker)
-        request.settings(2)
+        check_settings(request.budget, **_settings(request))
         request.shown.check(2)
         return request.budget if n >= 26 else min(request.budget, 1 << n)
     _, labels = coarse_units(request.zoom, n, masker)
@@ -199,7 +205,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
         assert isinstance(masker, Text | Documents | Messages)  # as `_check` has it
-        lines[0] += f" in {_coarser(levels_of(request.zoom), masker)}"
+        lines[0] += f" in {counted_levels(parse_levels(request.zoom), masker)}"
     width = len(str(masker.n_features))
     for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
@@ -220,22 +226,6 @@ def plan_lines(prepared: Prepared) -> list[str]:
     if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
         lines.append(said_before(calls))
     return [*lines, *_prompt_lines(masker)]
-
-
-def levels_of(zoom: str) -> str | list[str]:
-    """What `--zoom` names: one coarser unit, "auto", or several units between commas."""
-    if zoom.startswith(REGEX_PREFIX) or "," not in zoom:
-        return zoom
-    return [name.strip() for name in zoom.split(",")]
-
-
-def _coarser(levels: str | list[str], masker: Text | Documents | Messages) -> str:
-    """How many coarser units there are on each level."""
-    if not has_several_levels(levels):
-        assert isinstance(levels, str)
-        return counted(len(set(masker.groups(levels)[0])), levels.partition(":")[0])
-    found = coarser_levels(levels, masker.n_features, masker)
-    return ", ".join(counted(len(set(each.numbers.tolist())), each.name) for each in found)
 
 
 def _prompt_lines(masker: AnyMasker) -> list[str]:
@@ -368,14 +358,9 @@ def _computed(
     store: Store | None,
     progress: Callable[[Progress], None],
 ) -> Result:
-    settings: dict[str, Any] = {
-        "method": request.method,
-        "max_degree": request.max_degree,
-        "seed": request.seed,
-        "weighting": request.weighting,
-    }
+    settings = _settings(request)
     if request.zoom is not None:
-        levels = levels_of(request.zoom)
+        levels = parse_levels(request.zoom)
         return zoom(source, levels, request.budget, store=store, progress=progress, **settings)
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
@@ -390,6 +375,16 @@ def _computed(
     variance = noise(run, source, store) if stopped is None else None
     found = result(run, source, forecast=stopped is None, variance=variance)
     return noted(found, stopped, n_gaps, run)
+
+
+def _settings(request: Request) -> dict[str, Any]:
+    """The settings of a run but its budget and its target."""
+    return {
+        "method": request.method,
+        "max_degree": request.max_degree,
+        "seed": request.seed,
+        "weighting": request.weighting,
+    }
 
 
 def server_cost(usage: "Usage") -> str:

@@ -159,8 +159,8 @@ class UnitMasker(ABC):
         """
         whole = self.whole_unit
         if unit == whole:
-            numbers = [number for number, spans in enumerate(self._spans) for _ in spans]
-            return numbers, list(self._labels)
+            texts = [number for number, spans in enumerate(self._spans) for _ in spans]
+            return texts, list(self._labels)
         if self._unit == whole:
             raise ArgumentError(f"unit={unit!r}; the coarser unit of {whole}s is {whole!r}")
         parsed = parse_unit(unit, whole)
@@ -170,7 +170,10 @@ class UnitMasker(ABC):
             coarse = self._split(number, text, parsed) if spans else []
             for start, stop in spans:
                 place = bisect_right(coarse, (start, len(text))) - 1
-                if place < 0 or stop > coarse[place][1]:
+                # A word such as "end.Next" is in the sentence in which it begins.
+                cut = coarse[place + 1 : place + 2]
+                is_cut = place >= 0 and cut and cut[0][0] < stop < cut[0][1]
+                if place < 0 or (stop > coarse[place][1] and not is_cut):
                     raise ArgumentError(
                         f"{text[start:stop]!r} lies in no unit of kind {unit!r}; use a coarser one"
                     )

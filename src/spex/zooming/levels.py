@@ -8,6 +8,8 @@ import numpy as np
 
 from spex._typing import IntArray
 from spex.errors import ArgumentError
+from spex.inputs.segmentation import REGEX_PREFIX
+from spex.wording import counted
 
 AUTO = "auto"
 # Inside of a text, from coarse to fine.
@@ -27,6 +29,36 @@ class Coarser:
     name: str
     numbers: IntArray
     labels: tuple[str, ...]
+
+    @property
+    def n_units(self) -> int:
+        """The number of its units."""
+        return len(np.unique(self.numbers))
+
+
+def has_several_levels(groups: Any) -> bool:
+    """Whether `groups` of `spex.zoom` asks for any number of levels, not for one coarser unit."""
+    if isinstance(groups, str):
+        return groups == AUTO
+    if not isinstance(groups, Sequence | np.ndarray):
+        return False
+    return any(isinstance(each, str | Sequence | np.ndarray) for each in groups)
+
+
+def parse_levels(text: str) -> str | list[str]:
+    """What a text names: one coarser unit, "auto", or several units between commas."""
+    if text.startswith(REGEX_PREFIX) or "," not in text:
+        return text
+    return [name.strip() for name in text.split(",")]
+
+
+def counted_levels(groups: str | list[str], masker: Any) -> str:
+    """How many coarser units there are on each level, such as "3 sections, 40 paragraphs"."""
+    if has_several_levels(groups):
+        found = coarser_levels(groups, masker.n_features, masker)
+    else:
+        found = [_level(groups, 0, masker)]
+    return ", ".join(counted(level.n_units, level.name) for level in found)
 
 
 def coarser_levels(given: Any, n_units: int, masker: Any) -> list[Coarser]:
@@ -48,18 +80,33 @@ def coarser_levels(given: Any, n_units: int, masker: Any) -> list[Coarser]:
     else:
         found = [_level(each, number, masker) for number, each in enumerate(given)]
     levels: list[Coarser] = []
-    before = 1
     for level in found:
-        count = len(np.unique(level.numbers))
-        if before < count < n_units:
+        level = _inside(level, levels[-1] if levels else None, n_units)
+        before = levels[-1].n_units if levels else 1
+        if before < level.n_units < n_units:
             levels.append(level)
-            before = count
     if not levels:
         raise ArgumentError(
             "no level of coarser units: the features lie in none, or each in one of its own; use "
             "explain, or name units such as 'paragraph' and 'sentence'"
         )
     return levels
+
+
+def _inside(level: Coarser, outer: Coarser | None, n_units: int) -> Coarser:
+    """The level, its units cut where those of the level above end, and numbered in their order."""
+    if level.numbers.shape != (n_units,) or level.numbers.dtype.kind not in "iu":
+        raise ArgumentError(
+            f"{level.name!r} has shape {level.numbers.shape} and type {level.numbers.dtype}; give "
+            f"a whole number for each of {n_units} features"
+        )
+    begins = np.diff(level.numbers, prepend=level.numbers[:1] - 1) != 0
+    if begins.sum() != level.n_units:
+        raise ArgumentError(f"{level.name!r}: a unit is not a run of features; sort the features")
+    if outer is not None:
+        begins |= np.diff(outer.numbers, prepend=outer.numbers[:1]) != 0
+    labels = tuple(level.labels[number] for number in level.numbers[begins]) if level.labels else ()
+    return Coarser(level.name, np.cumsum(begins) - 1, labels)
 
 
 def _known(masker: Any) -> Sequence[str]:

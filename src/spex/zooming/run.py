@@ -97,12 +97,7 @@ class ZoomRun:
             "seed": seed,
             "weighting": weighting,
         }
-        if method in ("exact", "spex"):
-            raise ArgumentError(
-                f"method {method!r} asks for masks of its own, and a zoom fits those of all levels "
-                "together; use 'auto', 'gp', 'proxyspex' or 'linear'"
-            )
-        Settings(2, budget, **self._settings)
+        check_settings(budget, **self._settings)
         n_rounds = next(
             rounds
             for rounds in range(1, 64)
@@ -297,6 +292,20 @@ class ZoomRun:
         )
         what = names[level] if count == 1 else counted(count, names[level])
         return f"{_short(text)} ({what})"
+
+
+def check_settings(budget: int, method: str, **settings: Any) -> None:
+    """Check the settings of a run before anything is asked.
+
+    Raises:
+        ArgumentError: a setting is wrong, or the method does not go with several levels.
+    """
+    if method in ("exact", "spex"):
+        raise ArgumentError(
+            f"method {method!r} asks for masks of its own, and a zoom fits those of all levels "
+            "together; use 'auto', 'gp', 'proxyspex' or 'linear'"
+        )
+    Settings(2, budget, method, **settings)
 
 
 def _short(text: str) -> str:

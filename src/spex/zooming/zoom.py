@@ -1,12 +1,10 @@
 """`spex.zoom`: a long input, on two levels or on any number of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from spex._typing import BoolArray
 from spex.context import Context
@@ -18,7 +16,7 @@ from spex.values.progress import reporter
 from spex.values.repeatability import noise, told
 from spex.values.source import ValueSource, as_source
 from spex.values.store import Store
-from spex.zooming.levels import AUTO, coarser_levels
+from spex.zooming.levels import coarser_levels, has_several_levels
 from spex.zooming.run import ZoomRun
 from spex.zooming.two_levels import zoom_once
 
@@ -114,15 +112,6 @@ def zoom(
     if variance is not None:
         found = told(found, float(variance[0]))
     return noted(found, stopped, n_gaps, run)
-
-
-def has_several_levels(groups: Any) -> bool:
-    """Whether `groups` of `zoom` asks for any number of levels, not for one coarser unit."""
-    if isinstance(groups, str):
-        return groups == AUTO
-    if not isinstance(groups, Sequence | np.ndarray):
-        return False
-    return any(isinstance(each, str | Sequence | np.ndarray) for each in groups)
 
 
 def zoom_run(source: ValueSource, groups: Any, budget: int, **settings: Any) -> ZoomRun:
