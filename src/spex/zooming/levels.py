@@ -111,7 +111,7 @@ def _inside(level: Coarser, outer: Coarser | None, n_units: int) -> Coarser:
 
 def _known(masker: Any) -> Sequence[str]:
     """The names of units that a masker may have above its own."""
-    if getattr(masker, "groups", None) is None:
+    if not callable(getattr(masker, "groups", None)):  # of a table they are columns
         raise ArgumentError(
             "levels='auto': f has no masker that knows coarser units; give for each level the "
             "number of the unit of each feature"
@@ -135,7 +135,7 @@ def _level(given: Any, number: int, masker: Any) -> Coarser:
     if not isinstance(given, str):
         return Coarser(f"level {number}", np.asarray(given), ())
     groups = getattr(masker, "groups", None)
-    if groups is None:
+    if not callable(groups):
         raise ArgumentError(
             f"level {given!r}: f has no masker that knows coarser units; give the number of the "
             "unit of each feature"

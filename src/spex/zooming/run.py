@@ -283,13 +283,9 @@ class ZoomRun:
         if level == len(names) - 1:
             text = " ".join(self.features[start:stop])
             return text if count == 1 else f"{_short(text)} ({counted(count, names[level])})"
-        own = self._labels.get(names[level])
-        first = int(self._numbers[names[level]][start])
-        text = (
-            " ".join(self.features[start : min(stop, start + _LABEL)])
-            if own is None
-            else own[first]
-        )
+        text = " ".join(self.features[start : min(stop, start + _LABEL)])
+        if names[level] in self._labels:
+            text = self._labels[names[level]][self._numbers[names[level]][start]]
         what = names[level] if count == 1 else counted(count, names[level])
         return f"{_short(text)} ({what})"
 

@@ -211,7 +211,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
     """
     if isinstance(groups, str):
         find = getattr(masker, "groups", None)
-        if find is None:
+        if not callable(find):  # of a table they are columns
             raise ArgumentError(
                 f"groups={groups!r}: f has no masker that knows coarser units; give the number of "
                 "the coarse unit of each feature"
