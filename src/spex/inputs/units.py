@@ -164,10 +164,9 @@ class UnitMasker(ABC):
         if self._unit == whole:
             raise ArgumentError(f"unit={unit!r}; the coarser unit of {whole}s is {whole!r}")
         parsed = parse_unit(unit, whole)
-        texts = zip(self._texts, self._spans, strict=True)
-        coarse = [
-            self._split(i, text, parsed) if spans else [] for i, (text, spans) in enumerate(texts)
-        ]
+        coarse: list[list[Span]] = []
+        for number, text in enumerate(self._texts):
+            coarse.append(self._split(number, text, parsed) if self._spans[number] else [])
         # A few words, such as "end.Next", hold the end of a sentence: they are in the one in which
         # they begin. Where units are more than the features, they are no coarser ones.
         is_coarser = sum(map(len, coarse)) <= self.n_features
