@@ -58,7 +58,9 @@ if TYPE_CHECKING:
     from spex.values.source import ValueSource
     from spex.values.store import Store
     from spex.values.value_function import ValueFunction
-    from spex.zooming import Zoom, zoom
+    from spex.zooming.run import ZoomRun
+    from spex.zooming.two_levels import Zoom
+    from spex.zooming.zoom import zoom
 
 _HOMES = {
     "Agent": "spex.inputs.traces.agent",
@@ -109,13 +111,14 @@ _HOMES = {
     "ValueFunction": "spex.values.value_function",
     "ValueSource": "spex.values.source",
     "ValueFunctionError": "spex.errors",
-    "Zoom": "spex.zooming",
+    "Zoom": "spex.zooming.two_levels",
+    "ZoomRun": "spex.zooming.run",
     "compare": "spex.comparison.comparing",
     "explain": "spex.explaining",
     "explain_many": "spex.many.explaining",
     "fit": "spex.given",
     "plan": "spex.planning.plan",
-    "zoom": "spex.zooming",
+    "zoom": "spex.zooming.zoom",
 }
 
 __all__ = [
@@ -168,6 +171,7 @@ __all__ = [
     "ValueFunctionError",
     "ValueSource",
     "Zoom",
+    "ZoomRun",
     "__version__",
     "compare",
     "evaluate",

@@ -30,7 +30,7 @@ from spex.values.retrying import Retrying
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
-from spex.zooming import zoom
+from spex.zooming.zoom import zoom
 
 # A fit for the curve follows this many times the evaluations of the one before.
 _FIRST_FIT, _GROWTH = 16, 1.5

@@ -322,7 +322,7 @@ def explain(
         typer.Option(
             metavar="U",
             help="word (word:zh, word:ja and word:th where no spaces separate words), sentence "
-            "(sentence:de and so on), paragraph, line (of code), token (of the model), "
+            "(sentence:de and so on), paragraph, section, line (of code), token (of the model), "
             "regex:PATTERN; document, message, step (of reasoning) or part (of the trace of an "
             "agent) as well. Of a picture: grid:COLUMNSxROWS or superpixels:N. Default: word, "
             "document, message, sentence (of reasoning), part or grid:8x8. For --image with "
@@ -343,7 +343,8 @@ def explain(
         typer.Option(
             metavar="U",
             help="Explain these coarser units first, such as paragraph, document or message, with "
-            "half of the budget, then the units inside those that matter.",
+            "half of the budget, then the units inside those that matter. Several between commas, "
+            "such as section,paragraph,sentence, or auto: from level to level, for long inputs.",
         ),
     ] = None,
     score: Annotated[
@@ -489,6 +490,7 @@ def explain(
       spex explain --image cat.jpg --prompt 'What is shown?' --html cat.html \\
         --model hf:llava-hf/llava-v1.6-mistral-7b-hf
       spex explain --text report.txt --unit sentence --zoom paragraph --html report.html
+      spex explain --text book.txt --unit word --zoom auto --html book.html
       spex explain --image cat.jpg --text question.txt --unit grid:6x6 --unit word \\
         --model openai:my-vlm@http://127.0.0.1:8000/v1
       spex explain --table rows.csv --model predict:my_models:forest.predict_proba

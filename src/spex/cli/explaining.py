@@ -50,7 +50,15 @@ from spex.values.retrying import Retries, Retrying
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
-from spex.zooming import coarse_units, zoom
+from spex.zooming.levels import (
+    coarser_levels,
+    counted_levels,
+    has_several_levels,
+    parse_levels,
+)
+from spex.zooming.run import check_settings
+from spex.zooming.two_levels import coarse_units
+from spex.zooming.zoom import zoom
 
 if TYPE_CHECKING:
     from spex.models.protocol import LanguageModel
@@ -153,6 +161,12 @@ def _check(request: Request, masker: AnyMasker) -> int:
         )
     if request.target_r2 is not None:
         raise ArgumentError("--target-r2 does not go with --zoom; leave it out")
+    levels = parse_levels(request.zoom)
+    if has_several_levels(levels):
+        coarser_levels(levels, n, masker)
+        check_settings(request.budget, **_settings(request))
+        request.shown.check(2)
+        return request.budget if n >= 26 else min(request.budget, 1 << n)
     _, labels = coarse_units(request.zoom, n, masker)
     half = dataclasses.replace(request, budget=request.budget // 2)
     total = half.settings(len(labels)).total
@@ -187,8 +201,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
         assert isinstance(masker, Text | Documents | Messages)  # as `_check` has it
-        coarse = len(set(masker.groups(request.zoom)[0]))
-        lines[0] += f" in {counted(coarse, request.zoom.partition(':')[0])}"
+        lines[0] += f" in {counted_levels(parse_levels(request.zoom), masker)}"
     width = len(str(masker.n_features))
     for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
@@ -348,16 +361,10 @@ def _computed(
     store: Store | None,
     progress: Callable[[Progress], None],
 ) -> Result:
-    settings: dict[str, Any] = {
-        "method": request.method,
-        "max_degree": request.max_degree,
-        "seed": request.seed,
-        "weighting": request.weighting,
-    }
+    settings = _settings(request)
     if request.zoom is not None:
-        return zoom(
-            source, request.zoom, request.budget, store=store, progress=progress, **settings
-        )
+        levels = parse_levels(request.zoom)
+        return zoom(source, levels, request.budget, store=store, progress=progress, **settings)
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
         stopped, n_gaps = until_limit(run, source, store, progress, request.faults)
@@ -371,6 +378,16 @@ def _computed(
     variance = noise(run, source, store) if stopped is None else None
     found = result(run, source, forecast=stopped is None, variance=variance)
     return noted(found, stopped, n_gaps, run)
+
+
+def _settings(request: Request) -> dict[str, Any]:
+    """The settings of a run but its budget and its target."""
+    return {
+        "method": request.method,
+        "max_degree": request.max_degree,
+        "seed": request.seed,
+        "weighting": request.weighting,
+    }
 
 
 def server_cost(usage: "Usage") -> str:

@@ -15,7 +15,7 @@ from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.files import write_bytes, write_text
 from spex.wording import counted, did_you_mean, distinct
-from spex.zooming import Zoom
+from spex.zooming.two_levels import Zoom
 
 _DOTS_PER_INCH = 200
 _ROWS = 15

@@ -132,7 +132,7 @@ class Messages(UnitMasker):
         roles = (role, "system") if role == "developer" else (role,)
         return any(item in self.pinned for item in (number, number - len(self._messages), *roles))
 
-    def _split(self, number: int, text: str) -> list[Span]:
+    def _split(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
         message, call = self._places[number]
         pinned = self._is_pinned(message)
         if call is not None:
@@ -142,7 +142,7 @@ class Messages(UnitMasker):
             return []
         if call is not None or self._messages[message].role == "tool":
             return trimmed(text, ())
-        return super()._split(number, text)
+        return super()._split(number, text, unit)
 
     @property
     def parts(self) -> tuple[TextPart, ...]:

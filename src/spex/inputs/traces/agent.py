@@ -199,14 +199,16 @@ class Agent(UnitMasker):
     def _is_whole(self, number: int) -> bool:
         return self._unit == self.whole_unit or self._places[number][0] != _MESSAGE
 
-    def _split(self, number: int, text: str) -> list[Span]:
+    def _split(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
         kind, place = self._places[number]
         role = self._before[place].role if kind == _MESSAGE else ""
         roles = (role, "system") if role == "developer" else (role,)
         here = (place, place - len(self._before), *roles) if kind == _MESSAGE else ()
         if any(item in self.pinned for item in here):
             return []
-        return trimmed(text, ()) if self._is_whole(number) else super()._split(number, text)
+        if self._is_whole(number):
+            return trimmed(text, ())
+        return super()._split(number, text, unit)
 
     @property
     def parts(self) -> tuple[TextPart, ...]:

@@ -59,19 +59,19 @@ class _Steps(UnitMasker):
     def _texts(self) -> tuple[str]:
         return (self.text,)
 
-    def _split(self, number: int, text: str) -> list[Span]:
+    def _split(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
         tags = [tag.span() for tag in REASONING_TAG.finditer(text)]
         starts, stops = [0, *(stop for _, stop in tags)], [*(start for start, _ in tags), len(text)]
         return [
             (first + start, first + stop)
             for first, last in zip(starts, stops, strict=True)
-            for start, stop in self._split_plain(number, text[first:last])
+            for start, stop in self._split_plain(number, text[first:last], unit)
         ]
 
-    def _split_plain(self, number: int, text: str) -> list[Span]:
-        if self._unit == STEP:
+    def _split_plain(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
+        if unit == STEP:
             return trimmed(text, (mark.start() for mark in _MARK.finditer(text)))
-        return super()._split(number, text)
+        return super()._split(number, text, unit)
 
     def masked(self, mask: npt.ArrayLike) -> str:
         """The trace with its absent units deleted or replaced."""
