@@ -89,7 +89,7 @@ def _form(gradio: Any, model: str) -> tuple[list[Any], Any]:
         value=model,
         label="Model",
         allow_custom_value=True,
-        info="Or hf:NAME, openai:MODEL@URL, gguf:FILE, reply:MODULE:FUNCTION",
+        info="Or hf:NAME, openai:MODEL@URL, sglang:MODEL@URL, gguf:FILE, reply:MODULE:FUNCTION",
     )
     answer = gradio.Textbox("", label="Answer", info="Empty: the model's own")
     with gradio.Accordion("More", open=False), gradio.Row():

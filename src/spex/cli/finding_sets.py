@@ -23,7 +23,7 @@ from spex.inputs.image import Image
 from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
-from spex.models.servers.address import refuse_secret
+from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.scores.parsing import parse_score
 from spex.sets.goal import answer_side, change_goal
 from spex.sets.results import Sets, Smallest
@@ -38,7 +38,7 @@ _DEFAULT_CALLS = 100
 # What of the context has to be as it was; the same names as options that a user knows.
 _COMPARED = ("text", "prompt", "system", "parts", "answer", "score", "unit", "operator")
 # Models that run code or send the input, and a key, to an address: a file alone may not name them.
-_CONFIRMED = ("openai:", "reply:", "predict:")
+_CONFIRMED = (*SERVER_PREFIXES, "reply:", "predict:")
 
 
 @dataclasses.dataclass(frozen=True)

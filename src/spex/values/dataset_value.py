@@ -156,6 +156,20 @@ class DatasetValue(Identified):
         return DatasetRun(self.features, self.n_items, budget, self._per_mask, **settings)
 
     @property
+    def n_calls_of_check(self) -> int:
+        """See `ValueFunction.n_calls_of_check`."""
+        return self._function(0).n_calls_of_check
+
+    def check_scoring(self, masks: BoolArray) -> None:
+        """See `ValueFunction.check_scoring`; with masks of the first item that is asked."""
+        n, item = self.n_features, 0
+        if masks.shape[1] > n:
+            masks, items = split_calls(masks, n)
+            item = int(items[0])
+            masks = masks[items == item]
+        self._function(item).check_scoring(masks)
+
+    @property
     def _item_bits(self) -> int:
         return item_bits(self.n_items)
 

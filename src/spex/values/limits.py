@@ -143,6 +143,7 @@ class Limited(Wrapped):
             LimitReached: what is left does not fit into a limit.
         """
         ledger = self._ledger
+        self._check_scoring(masks)
         start = 0  # in the order given: a run asks for those first that it needs most
         while start < len(masks):
             rows = np.arange(start, start + self._affordable(masks[start:]))
@@ -159,6 +160,24 @@ class Limited(Wrapped):
             if self._meter is not None:
                 self._meter.asked(len(rows))
             start += len(rows)
+
+    def _check_scoring(self, masks: BoolArray) -> None:
+        """Check the model first, where that is due: its calls are no masks, and cost as much.
+
+        Raises:
+            LimitReached: it does not fit into a limit.
+        """
+        ledger, count = self._ledger, getattr(self._source, "n_calls_of_check", 0)
+        if not count or not len(masks):
+            return
+        if ledger.limits.calls is not None and ledger.calls + count >= ledger.limits.calls:
+            raise ledger.reached("calls")
+        if self._meter is not None:
+            self._meter.checks(count)
+        ledger.calls += count
+        self._source.check_scoring(masks)  # type: ignore[attr-defined]
+        if self._meter is not None:
+            self._meter.checked()
 
     def _affordable(self, masks: BoolArray) -> int:
         """How many of the next masks surely fit into every limit.
@@ -214,8 +233,13 @@ class _Meter:
         self._requests = 1  # for a mask
         self._dearest: tuple[float, float] | None = None  # tokens read and written for a mask
 
-    def affordable(self, masks: BoolArray) -> tuple[int, str]:
-        """How many masks surely fit, and the limit that the next one would exceed."""
+    def affordable(self, masks: BoolArray, *, is_first: bool = True) -> tuple[int, str]:
+        """How many masks surely fit, and the limit that the next one would exceed.
+
+        Args:
+            masks: (m, n) bool, those asked next.
+            is_first: Whether a server's first mask is to be asked by itself.
+        """
         read, written = self._bounds(masks)
         limits, used = self._ledger.limits, self._ledger.used(self._function)
         most, name = len(masks), "tokens"
@@ -231,7 +255,26 @@ class _Meter:
             if fit < most:
                 most, name = fit, "cost"
         # On a server the first mask shows how many requests each takes.
-        return (min(most, 1) if self._is_server and self._dearest is None else most), name
+        alone = is_first and self._is_server and self._dearest is None
+        return (min(most, 1) if alone else most), name
+
+    def checks(self, count: int) -> None:
+        """Enter what a check of the model with so many prompts is about to read.
+
+        Raises:
+            LimitReached: it may not fit.
+        """
+        if self._is_server:  # which may read a prompt anew for each answer, and for the reply
+            count *= 2 + len({a for one in self._function.scores for a in one.answers})
+        full = np.ones((1, self._function.n_features), dtype=np.bool_)
+        fits, name = self.affordable(np.repeat(full, count + 1, axis=0), is_first=False)
+        if fits <= count:
+            raise self._ledger.reached(name)
+        self.asks(np.repeat(full, count, axis=0))
+
+    def checked(self) -> None:
+        """Leave what a check cost out of what a mask is taken to cost."""
+        self._before = self._ledger.used(self._function)
 
     def asks(self, masks: BoolArray) -> None:
         """Enter what a local model is about to read."""

@@ -28,6 +28,7 @@ from spex.scores.log_probabilities import (
 )
 from spex.scores.replies import ReplyScore
 from spex.scores.several import Job, evaluate_jobs, evaluate_several, shared_call
+from spex.values import scoring_check
 from spex.values.identity import Identified, distinct_names, output_identities
 from spex.values.store import Store
 
@@ -225,7 +226,7 @@ class ValueFunction(Identified):
                 f"{replying.n_without_text:,} of {replying.n_replies:,} replies had no text, such "
                 "as after a content filter or with a call of a tool, and were scored as empty"
             )
-        return (*notes, *self._notes_of_prompt())
+        return (*notes, *scoring_check.notes(self.model), *self._notes_of_prompt())
 
     def _notes_of_prompt(self) -> Iterator[str]:
         name, messages = self.model.name, self._full_prompt.messages
@@ -257,6 +258,8 @@ class ValueFunction(Identified):
         Raises:
             ArgumentError: the masks have another shape or other values, or a masked prompt
                 exceeds the model's context.
+            ScoringError: the model gives other log-probabilities when it is asked in another way;
+                see `spex.values.scoring_check`.
             BackendError: the model failed.
         """
         checked = check_masks(masks, self.n_features)
@@ -287,14 +290,50 @@ class ValueFunction(Identified):
 
         Raises:
             ArgumentError: see `__call__`.
+            ScoringError: see `__call__`.
             BackendError: the model failed.
         """
         checked = check_masks(masks, self.n_features)
         if self._full_prompt.has_images and len(checked) > _PICTURES_AT_ONCE:
             return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
+        self._check_scoring(list(rows))
         scored = evaluate_several(self.scores, self._replying, list(rows))
         return self._spread(list(rows.values()), scored)
+
+    @property
+    def n_calls_of_check(self) -> int:
+        """Prompts that are asked, before the next values, to check the model; 0 once that is done.
+
+        See `spex.values.scoring_check`.
+        """
+        due = scoring_check.is_due(self.model, self._full_prompt, self._answers)
+        return scoring_check.N_CALLS if due else 0
+
+    def check_scoring(self, masks: npt.ArrayLike) -> None:
+        """Check the model, with some of the masks that are asked next, unless that is done.
+
+        Args:
+            masks: (m, n_features) of bool or 0/1, at least one.
+
+        Raises:
+            ScoringError: see `__call__`.
+            BackendError: the model failed.
+        """
+        checked = check_masks(masks, self.n_features)
+        self._check_scoring([self.masker.render(mask) for mask in checked])
+
+    def _check_scoring(self, prompts: Sequence[Prompt]) -> None:
+        def spare() -> list[Prompt]:
+            none = self.masker.render(np.zeros(self.n_features, dtype=np.bool_))
+            return [one for one in (self._full_prompt, none) if one != prompts[0]]
+
+        if prompts:
+            scoring_check.check(self.model, prompts, spare, self._answers)
+
+    @property
+    def _answers(self) -> list[str]:
+        return list(dict.fromkeys(answer for one in self.scores for answer in one.answers))
 
     @property
     def shared_call(self) -> object | None:
@@ -397,6 +436,7 @@ def stream_together(
         BackendError: the model failed.
     """
     rows = [one._rows_by_prompt(its) for one, its in zip(functions, masks, strict=True)]
+    functions[0]._check_scoring(list(rows[0]))
     jobs = [
         Job(one.scores, list(its), one._replying.counted)
         for one, its in zip(functions, rows, strict=True)

@@ -28,6 +28,7 @@ from spex.inputs.pixels import data_url
 from spex.models import Message, Prompt, load
 from spex.models.servers.endpoint import CONCURRENCY
 from spex.models.servers.openai import OpenAIModel
+from spex.values.scoring_check import N_CALLS
 
 KEY = "sk-secret-of-the-test-0123456789"
 TEXT = "Her acting never fails to impress"
@@ -158,10 +159,10 @@ def test_span_of_a_whole_answer(vllm):
 
 
 def test_tokens_that_end_amid_a_character():
-    from spex.models.servers.log_prob_routes import _spans
+    from spex.models.servers.log_prob_routes import spans
 
     # As byte tokens: a, two halves of an emoji, b.
-    assert _spans("a\U0001f600b", ["a", "a\ufffd", "a\U0001f600", "a\U0001f600b"]) == [
+    assert spans("a\U0001f600b", ["a", "a\ufffd", "a\U0001f600", "a\U0001f600b"]) == [
         (0, 1),
         (1, 2),
         (1, 2),
@@ -517,7 +518,7 @@ def test_a_whole_answer_on_a_server_that_scores_first_tokens(openai):
     kind, text = message_of(lambda: ValueFunction(Text(TEXT), openai.name))
     assert kind is ArgumentError
     assert "the answer 'The review is good.' has several tokens" in text
-    assert "vLLM, llama.cpp" in text and "spex.Similarity()" in text
+    assert "vLLM, SGLang, llama.cpp" in text and "spex.Similarity()" in text
 
 
 def test_an_answer_that_is_not_among_the_first(openai):
@@ -714,7 +715,7 @@ def test_the_extra_is_named(openai, monkeypatch):
     ],
 )
 def test_prompt_log_probs_that_cannot_be_used(entry):
-    from spex.models.servers.log_prob_routes import _of_tokens
+    from spex.models.servers.vllm import _of_tokens
 
     with pytest.raises(Exception, match=r".") as caught:
         _of_tokens(entry, 1, [1, 2])
@@ -757,8 +758,8 @@ def test_a_stopped_process_loses_no_finished_call(tmp_path, monkeypatch, stop):
         _, err = process.communicate(timeout=60)
         with spex.Store(path) as store:
             kept = len(store)
-        # All but what was under way, or was stopped before it had been written.
-        assert len(chats()) - CONCURRENCY <= kept < 64
+        # All but the check, and what was under way or was stopped before it had been written.
+        assert len(chats()) - N_CALLS - CONCURRENCY <= kept < 64
         if stop == signal.SIGINT:
             assert process.returncode == 130
             assert f"{kept} evaluations finished and kept" in err
