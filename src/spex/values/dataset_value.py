@@ -23,6 +23,7 @@ from spex.scores.of_items import score_of_item
 from spex.values.dataset_run import DatasetRun
 from spex.values.identity import Identified, content_identity
 from spex.values.item_calls import item_bits, split_calls
+from spex.values.scoring_check import goes_on
 from spex.values.value_function import ValueFunction, as_model, stream_together
 from spex.wording import counted, shorten
 
@@ -142,9 +143,12 @@ class DatasetValue(Identified):
         Items and their scores are in `stored_masks`.
         """
         described = [one.describe() for one in map(self._resolved, range(self.n_items))]
-        if self.model.identity is None or None in described:
+        model = self.model.identity
+        if model is None or None in described:
             return None
-        common = {"model": self.model.identity, "template": self.template.describe()}
+        if goes_on(self.model):
+            model += ";unchecked"  # as `ValueFunction.identities`
+        common = {"model": model, "template": self.template.describe()}
         return (content_identity({"data set": 1, **common}),)
 
     def begin(self, budget: int, **settings: Any) -> DatasetRun:

@@ -27,6 +27,10 @@ from spex.wording import shorten
 # Prompts that the model is given: one alone, one to write after, three in a batch.
 N_CALLS = 5
 _WRITTEN_TOKENS = 3
+_UNCHECKED = (
+    "Whether the log-probabilities are right was not checked: all values were kept before, with "
+    "scoring_check='note'"
+)
 # Nats by which a token may differ where nobody knows the precision, as behind a server: bfloat16
 # keeps eight bits of a logit, of which those of a large vocabulary reach 30.
 _UNKNOWN_ROUNDING = 0.5
@@ -102,7 +106,7 @@ def check(
     if kind not in found:
         found[kind] = _examined(model, _chosen(prompts), spare, answers)
     differences = found[kind].differences
-    if differences and getattr(model, "scoring_check", "stop") != "note":
+    if differences and not goes_on(model):
         raise ScoringError(
             f"{model.name!r} gives other log-probabilities when it is asked in another way: "
             f"{'; '.join(differences)}. Values of it would explain nothing: update or restart the "
@@ -111,9 +115,17 @@ def check(
         )
 
 
-def notes(model: LanguageModel) -> tuple[str, ...]:
+def goes_on(model: object) -> bool:
+    """Whether the user wants a model to be used even where its check fails."""
+    return getattr(model, "scoring_check", "stop") == "note"
+
+
+def notes(model: LanguageModel, answers: Sequence[str]) -> tuple[str, ...]:
     """What reports should say of a model whose check failed, and that was used all the same."""
-    return tuple(one.note for one in _FOUND.get(model, {}).values() if one.differences)
+    found = _FOUND.get(model, {})
+    if goes_on(model) and answers and hasattr(model, "written") and not found:
+        return (_UNCHECKED,)
+    return tuple(one.note for one in found.values() if one.differences)
 
 
 def _examined(

@@ -176,6 +176,8 @@ class ValueFunction(Identified):
         described = [score.describe() for score in self.scores]
         if model is None or None in described:
             return None
+        if self._answers and scoring_check.goes_on(self.model):
+            model += ";unchecked"  # no other run takes such values for right
         common = {"model": model, "masker": self.masker.describe()}
         return output_identities(common, "score", described)
 
@@ -226,7 +228,7 @@ class ValueFunction(Identified):
                 f"{replying.n_without_text:,} of {replying.n_replies:,} replies had no text, such "
                 "as after a content filter or with a call of a tool, and were scored as empty"
             )
-        return (*notes, *scoring_check.notes(self.model), *self._notes_of_prompt())
+        return (*notes, *scoring_check.notes(self.model, self._answers), *self._notes_of_prompt())
 
     def _notes_of_prompt(self) -> Iterator[str]:
         name, messages = self.model.name, self._full_prompt.messages

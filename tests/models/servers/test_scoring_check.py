@@ -89,6 +89,20 @@ def test_right_servers_pass(server, kind, score, compared):
     assert value.n_calls_of_check == 0
 
 
+def test_values_of_a_model_that_was_let_pass_are_kept_apart(server, tmp_path):
+    served = server("sglang", fault="chance")
+    value = value_on(served, LABELS, scoring_check="note")
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        spex.explain(value, budget=8, store=store)
+        kept = len(store)
+        assert kept > 0
+        # Neither does a run that would stop take them for right, nor is a repeated one silent.
+        with pytest.raises(ScoringError):
+            spex.explain(value_on(served, LABELS), budget=8, store=store)
+        again = spex.explain(value_on(served, LABELS, scoring_check="note"), budget=8, store=store)
+        assert len(store) == kept and any("was not checked" in note for note in again.notes)
+
+
 def test_the_user_may_go_on_and_the_report_says_so(server, tmp_path, monkeypatch, capsys):
     served = server("sglang", fault="chance")
     e = spex.explain(value_on(served, LABELS, scoring_check="note"), budget=8)
