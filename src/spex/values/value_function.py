@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # A picture takes some 100 kB: thousands of them are not made before the first is looked at.
 _PICTURES_AT_ONCE = 64
+_RENDERED_FOR_CHECK = 6  # of which up to three different prompts are used
 
 
 class ValueFunction(Identified):
@@ -299,8 +300,8 @@ class ValueFunction(Identified):
         if self._full_prompt.has_images and len(checked) > _PICTURES_AT_ONCE:
             return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
-        self._check_scoring(list(rows))
         scored = evaluate_several(self.scores, self._replying, list(rows))
+        self._check_scoring(list(rows))  # after what the model refuses by itself
         return self._spread(list(rows.values()), scored)
 
     @property
@@ -323,7 +324,8 @@ class ValueFunction(Identified):
             BackendError: the model failed.
         """
         checked = check_masks(masks, self.n_features)
-        self._check_scoring([self.masker.render(mask) for mask in checked])
+        some = np.unique(np.linspace(0, len(checked) - 1, _RENDERED_FOR_CHECK).astype(int))
+        self._check_scoring([self.masker.render(mask) for mask in checked[some]])
 
     def _check_scoring(self, prompts: Sequence[Prompt]) -> None:
         def spare() -> list[Prompt]:
@@ -438,12 +440,13 @@ def stream_together(
         BackendError: the model failed.
     """
     rows = [one._rows_by_prompt(its) for one, its in zip(functions, masks, strict=True)]
-    functions[0]._check_scoring(list(rows[0]))
     jobs = [
         Job(one.scores, list(its), one._replying.counted)
         for one, its in zip(functions, rows, strict=True)
     ]
     numbers = [list(its.values()) for its in rows]
-    for job, prompt, values in evaluate_jobs(jobs, functions[0].model):
+    evaluated = evaluate_jobs(jobs, functions[0].model)
+    functions[0]._check_scoring(list(rows[0]))
+    for job, prompt, values in evaluated:
         for of_rows in functions[job]._spread(numbers[job], iter([(prompt, values)])):
             yield job, *of_rows
