@@ -1,8 +1,9 @@
 """Every error that spex raises on purpose, split by whose fault it is.
 
 `ArgumentError` and its kin mean that the call was wrong: the message says what was given, the
-limit and the remedy. `BackendError` and `StoreError` mean that the outside world (a model, a
-server, a file) misbehaved. Any other exception is a bug in spex or in the function explained.
+limit and the remedy. `BackendError`, `ScoringError` and `StoreError` mean that the outside world
+(a model, a server, a file) misbehaved. Any other exception is a bug in spex or in the function
+explained.
 """
 
 
@@ -68,6 +69,16 @@ class BackendError(SpexError, RuntimeError):
     Example:
         >>> import spex
         >>> issubclass(spex.BackendError, RuntimeError)
+        True
+    """
+
+
+class ScoringError(SpexError, RuntimeError):
+    """A model gives other log-probabilities when it is asked in another way; see docs/models.md.
+
+    Example:
+        >>> import spex
+        >>> issubclass(spex.ScoringError, spex.SpexError)
         True
     """
 

@@ -869,7 +869,7 @@ def test_unknown_model(capsys):
     assert main(explain("--model", "gpt-9", "-q")) == 2
     assert capsys.readouterr().err == (
         "spex: model 'gpt-9' is unknown; use 'smollm2', 'hf:FOLDER_OR_HUB_NAME', "
-        "'gguf:FILE', 'openai:MODEL@BASE_URL' or 'reply:MODULE:FUNCTION'\n"
+        "'gguf:FILE', 'openai:MODEL@BASE_URL', 'sglang:MODEL@URL' or 'reply:MODULE:FUNCTION'\n"
     )
 
 

@@ -1,5 +1,6 @@
-"""Models for the tests: tiny ones with random weights, and SmolLM2."""
+"""Models for the tests: tiny ones with random weights, SmolLM2, and stand-ins for servers."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,45 @@ def tiny(tiny_folder):
 @pytest.fixture(scope="session")
 def smollm2():
     return load("smollm2")
+
+
+_TEMPLATE = (
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory):
+    """A random network with 512 positions and its tokenizer with a chat template, by transformers.
+
+    It writes plain letters, and no halves of characters.
+    """
+    import torch
+    import transformers
+
+    folder = _save_tiny_model(tmp_path_factory.mktemp("served"), max_position_embeddings=512)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = _TEMPLATE
+    network = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    plain = [tokenizer.decode([one]).isascii() and one > 1 for one in range(len(tokenizer))]
+    with torch.no_grad():
+        network.lm_head.weight[~torch.tensor(plain)] = 0
+    return network, tokenizer
+
+
+@pytest.fixture
+def server(local):
+    """Starts a stand-in of a kind, with that model; its `name` is for `spex.models.load`."""
+    from models.served import MODEL, serving
+
+    with ExitStack() as stack:
+
+        def of_kind(kind, prefix=None, **options):
+            served = stack.enter_context(serving(kind, *local, **options))
+            prefix = prefix or ("sglang" if kind == "sglang" else "openai")
+            at = served.url if prefix == "sglang" else f"{served.url}/v1"
+            served.name = f"{prefix}:{MODEL}@{at}"
+            return served
+
+        yield of_kind

@@ -9,7 +9,7 @@ import spex
 from spex.errors import ArgumentError
 from spex.models import Message, Prompt, load
 from spex.models.chat import ChatOptions, ChatTemplate, notes_on
-from spex.models.servers.log_prob_routes import PromptLogProbs
+from spex.models.servers.vllm import PromptLogProbs
 
 THINKING = (
     "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
@@ -168,9 +168,9 @@ def test_vllm_is_sent_the_variables_and_the_start():
 
     route = PromptLogProbs("m", "http://h/v1", ChatOptions(OFF, "so"))
     prompt = Prompt((Message("user", "U"),), " far")
-    (values,) = asyncio.run(route.log_probs(Session(), prompt, ["a"], [[5]]))
-    assert values.tolist() == [-1.0]
+    (values,) = asyncio.run(route.log_probs(Session(), prompt, ["a"], [[5, 6]]))
+    assert values.tolist() == [-1.0, -1.0]
     template, start, scored = (body for _, body in sent)
     assert template["chat_template_kwargs"] == OFF and template["add_generation_prompt"] is True
     assert start["prompt"] == "so far" and start["add_special_tokens"] is False
-    assert scored["prompt"] == [[7, 8, 9, 5]]
+    assert scored["prompt"] == [[7, 8, 9, 5, 6]]

@@ -16,7 +16,7 @@ from spex.models.transformers.torch_backend import parse_device
 @pytest.mark.parametrize("name", ["", "gpt", "hf:", "gguf:", "SmolLM2", None, 3])
 def test_unknown_names_list_the_known_ones(name):
     known = "'smollm2', 'hf:FOLDER_OR_HUB_NAME', 'gguf:FILE', "
-    known += "'openai:MODEL@BASE_URL' or 'reply:MODULE:FUNCTION'"
+    known += "'openai:MODEL@BASE_URL', 'sglang:MODEL@URL' or 'reply:MODULE:FUNCTION'"
     with pytest.raises(ArgumentError, match=f"is unknown.*; use {known}"):
         load(name)
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from spex import models
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.models.servers.address import SERVER_PREFIXES
 from spex.values.source import ValueSource, Wrapped
 
 if TYPE_CHECKING:
     from spex.models.protocol import LanguageModel
-
-# A server counts what each explanation costs, and takes questions of several at once.
-_ON_SERVER = "openai:"
 
 
 class SharedModels:
@@ -29,7 +27,8 @@ class SharedModels:
         self, name: str, notice: Callable[[str], None] | None = None, **options: Any
     ) -> "LanguageModel":
         """The model of this name and these options. Call it under `lock`."""
-        if name.startswith(_ON_SERVER):
+        # A server counts what each explanation costs, and takes questions of several at once.
+        if name.startswith(SERVER_PREFIXES):
             return models.load(name, notice, **options)
         key = repr((name, sorted(options.items())))
         if key not in self._loaded:
@@ -38,7 +37,7 @@ class SharedModels:
 
     def lock(self, name: str) -> AbstractContextManager[Any]:
         """Held while a model of this name is loaded or asked."""
-        if name.startswith(_ON_SERVER):
+        if name.startswith(SERVER_PREFIXES):
             return nullcontext()
         with self._changing:
             return self._locks[name]

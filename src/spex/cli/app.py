@@ -251,10 +251,11 @@ def explain(
         typer.Option(
             metavar="M",
             help="smollm2 (default), hf:FOLDER_OR_HUB_NAME, gguf:FILE, "
-            "openai:MODEL@BASE_URL for an OpenAI-compatible server (vLLM, llama.cpp and others; "
-            "the key is taken from OPENAI_API_KEY), or reply:MODULE:FUNCTION, a Python function "
-            "from a prompt to a reply. Not a language model: efficientnet-lite0 (pictures, unless "
-            "given), or predict:MODULE:FUNCTION, a Python function from inputs to numbers.",
+            "openai:MODEL@BASE_URL for an OpenAI-compatible server (vLLM, llama.cpp and others), "
+            "sglang:MODEL@URL (a server's key is taken from OPENAI_API_KEY), or "
+            "reply:MODULE:FUNCTION, a Python function from a prompt to a reply. Not a language "
+            "model: efficientnet-lite0 (pictures, unless given), or predict:MODULE:FUNCTION, a "
+            "Python function from inputs to numbers.",
         ),
     ] = None,
     price: Annotated[
@@ -315,6 +316,15 @@ def explain(
             metavar="TEXT",
             help="Text at the start of the model's answer; what is scored or generated comes "
             "after it.",
+        ),
+    ] = None,
+    scoring_check: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W",
+            help="What to do where the model gives other log-probabilities when it is asked in "
+            "another way, which is tried before the first evaluation: stop (default), or note it "
+            "in the report.",
         ),
     ] = None,
     unit: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex._typing import BoolArray
+from spex.models.servers.address import SERVER_PREFIXES
 from spex.report import facts
 from spex.scores.log_probabilities import LogOdds, LogProb, Probability
 from spex.values.value_function import ValueFunction
@@ -30,7 +31,7 @@ _CHARACTERS_A_TOKEN = 4
 def unavailable(model: str) -> str | None:
     """Why a model cannot be asked without spending or fetching anything; None where it can."""
     kind, _, name = model.partition(":")
-    if kind == "openai":
+    if model.startswith(SERVER_PREFIXES):
         return "a server is not asked in a dry run"
     if kind == "reply":
         return "a function, whose calls may cost something, is not asked in a dry run"

@@ -38,8 +38,9 @@ from spex.inputs.table import Table
 from spex.inputs.text import Text
 from spex.models.environment import cache_folder
 from spex.models.protocol import Message
-from spex.models.servers.address import refuse_secret
+from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.report import facts
+from spex.scores.log_probabilities import LogOdds, LogProb, Probability
 from spex.settings import LEAST_BUDGET
 from spex.values.dataset_value import DatasetValue
 from spex.values.evaluator import Progress
@@ -47,6 +48,7 @@ from spex.values.limits import Ledger, Limited
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, said_before
 from spex.values.retrying import Retries, Retrying
+from spex.values.scoring_check import N_CALLS
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
@@ -223,7 +225,13 @@ def plan_lines(prepared: Prepared) -> list[str]:
     own = own and not getattr(masker, "answers", ())
     if own and not predicts(request):
         lines.append("One more to learn the model's own answer, which is then explained")
-    if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
+    of_answers = isinstance(prepared.score, LogProb | Probability | LogOdds)
+    if of_answers and not predicts(request) and not is_own(request):
+        lines.append(
+            f"{counted(N_CALLS, 'call')} more, before the first one, to see whether its "
+            "log-probabilities are right, unless all values are kept already"
+        )
+    if model_name(request).startswith((*SERVER_PREFIXES, "reply:")) and request.zoom is None:
         lines.append(said_before(calls))
     return [*lines, *_prompt_lines(masker)]
 
@@ -274,7 +282,7 @@ def estimate_lines(prepared: Prepared, function: Callable[[], Function]) -> list
             reason = str(error)
     if reason is not None:
         lines = [f"Tokens and time are unknown: {reason}"]
-    if model_name(request).startswith("openai:") and not isinstance(masker, Table):
+    if model_name(request).startswith(SERVER_PREFIXES) and not isinstance(masker, Table):
         price = None if request.price is None else parse_price(request.price)
         lines += guess(masker, prepared.score, calls, price)
     return lines

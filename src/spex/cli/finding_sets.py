@@ -20,7 +20,7 @@ from spex.cli.traces import read_input, written
 from spex.errors import ArgumentError, SpexError, StoreError
 from spex.explanation import Explanation
 from spex.files import write_json
-from spex.models.servers.address import refuse_secret
+from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.sets.goal import answer_side, change_goal
 from spex.sets.results import Sets, Smallest
 from spex.sets.roles import Roles
@@ -34,7 +34,7 @@ _DEFAULT_CALLS = 100
 # What of the context has to be as it was; the same names as options that a user knows.
 _COMPARED = ("text", "prompt", "system", "parts", "answer", "score", "unit", "operator")
 # Models that run code or send the input, and a key, to an address: a file alone may not name them.
-_CONFIRMED = ("openai:", "reply:", "predict:")
+_CONFIRMED = (*SERVER_PREFIXES, "reply:", "predict:")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.table import Table
 from spex.models import efficientnet
 from spex.models.function import import_function
+from spex.models.servers.address import SERVER_PREFIXES
 from spex.values.dataset_value import DatasetValue
 from spex.values.predict_function import LARGEST, OutputError, PredictFunction
 from spex.values.value_function import ValueFunction
@@ -99,8 +100,11 @@ def price_of(price: str | None, model: str) -> tuple[float, float] | None:
     if price is None:
         return None
     read = parse_price(price)
-    if not model.startswith("openai:"):
-        raise ArgumentError(f"--price: {model} is on no server; only openai:MODEL@BASE_URL has one")
+    if not model.startswith(SERVER_PREFIXES):
+        raise ArgumentError(
+            f"--price: {model} is on no server; only openai:MODEL@BASE_URL and sglang:MODEL@URL "
+            "have one"
+        )
     return read
 
 

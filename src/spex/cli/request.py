@@ -65,6 +65,7 @@ class Request:
     threads: int | None
     chat_template_kwargs: str | None
     answer_prefix: str | None
+    scoring_check: str | None
     unit: tuple[str, ...]
     mask: tuple[str, ...]
     zoom: str | None
@@ -134,7 +135,10 @@ class Request:
     @property
     def model_options(self) -> dict[str, Any]:
         """What `spex.models.load` is called with, beside the model's name."""
-        names = ("device", "device_map", "dtype", "attn_implementation", "threads", "answer_prefix")
+        names = (
+            "device", "device_map", "dtype", "attn_implementation", "threads", "answer_prefix",
+            "scoring_check",
+        )  # fmt: skip
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.chat_template_kwargs is not None:
             given["chat_template_kwargs"] = parse_variables(self.chat_template_kwargs)

@@ -5,6 +5,7 @@ import pickle
 from typing import Any
 
 from spex.errors import ArgumentError, BackendError
+from spex.models.servers.address import SERVER_PREFIXES
 from spex.values.source import ValueSource
 
 _REMEDY = (
@@ -42,7 +43,7 @@ def _recipe(one: Any) -> Any:
     made_by = getattr(one, "__dict__", {}).get("made_by")
     if made_by is None:
         return None
-    if made_by[0].startswith("openai:"):
+    if made_by[0].startswith(SERVER_PREFIXES):
         raise ArgumentError(
             f"{one.name!r} is on a server, which takes many calls at once; leave the engine out"
         )

@@ -9,7 +9,7 @@ from spex.errors import ArgumentError
 from spex.models.chat import ChatOptions
 from spex.models.function import FunctionModel, import_function
 from spex.models.protocol import LanguageModel, Message, Prompt, Reply, ToolCall
-from spex.models.servers.address import refuse_secret
+from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.models.table import TableModel
 from spex.models.transformers.loading import Placement
 from spex.wording import did_you_mean
@@ -27,9 +27,9 @@ __all__ = [
 
 _HF_PREFIX = "hf:"
 _GGUF_PREFIX = "gguf:"
-_OPENAI_PREFIX = "openai:"
 _REPLY_PREFIX = "reply:"
-_NAMES = ("smollm2", "hf", "gguf", "openai", "reply", "predict", "efficientnet-lite0")
+SCORING_CHECKS = ("stop", "note")
+_NAMES = ("smollm2", "hf", "gguf", "openai", "sglang", "reply", "predict", "efficientnet-lite0")
 
 P = ParamSpec("P")
 
@@ -44,6 +44,7 @@ def _remembered(make: Callable[P, LanguageModel]) -> Callable[P, LanguageModel]:
         name = args[0] if args else given.pop("name")
         with contextlib.suppress(AttributeError):  # an object without room for it
             model.made_by = (name, given)  # type: ignore[attr-defined]
+            model.scoring_check = given.get("scoring_check", "stop")  # type: ignore[attr-defined]
         return model
 
     return made
@@ -62,6 +63,7 @@ def load(
     threads: int | None = None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
     answer_prefix: str = "",
+    scoring_check: str = "stop",
 ) -> LanguageModel:
     """Load a model by name.
 
@@ -69,9 +71,9 @@ def load(
         name: "smollm2", the demonstration model; "hf:NAME", where NAME is a folder or a name on
             the Hugging Face hub of a causal language model, a vision-language model, an
             encoder-decoder such as T5, or a sequence classifier; "gguf:FILE", a GGUF file;
-            "openai:MODEL@BASE_URL", a model on an OpenAI-compatible server, with the key in the
-            environment variable OPENAI_API_KEY; or "reply:MODULE:FUNCTION", a function from a
-            prompt to a reply; see `FunctionModel`.
+            "openai:MODEL@BASE_URL", a model on an OpenAI-compatible server, or "sglang:MODEL@URL",
+            one on SGLang, with the key in the environment variable OPENAI_API_KEY; or
+            "reply:MODULE:FUNCTION", a function from a prompt to a reply; see `FunctionModel`.
         notice: is told what takes long, such as a download.
         device: of a model of transformers ("smollm2", "hf:..."): such as "cpu" or "cuda:1"; CUDA
             if there is any, by default.
@@ -81,14 +83,17 @@ def load(
             checkpoint's own on another device.
         attn_implementation: of such a model: the attention kernel by its name in transformers, such
             as "eager", "sdpa" or "flash_attention_2"; default: transformers' choice.
-        price: of a model on a server ("openai:..."): dollars per million tokens read and written,
-            such as (0.15, 0.60), from which its `usage.cost` follows.
+        price: of a model on a server ("openai:...", "sglang:..."): dollars per million tokens
+            read and written, such as (0.15, 0.60), from which its `usage.cost` follows.
         threads: of "gguf:...": the number of threads; default: the cores that this process may use.
         chat_template_kwargs: variables for the chat template, such as {"enable_thinking": False}
             for models that reason otherwise. Not of "reply:...".
         answer_prefix: text at the start of the model's answer, such as an empty reasoning block;
             what is scored or generated comes after it. Not of "reply:...", classifiers, and servers
-            other than vLLM and llama.cpp.
+            other than vLLM, SGLang and llama.cpp.
+        scoring_check: what to do where the model gives other log-probabilities when it is asked in
+            another way (`spex.values.scoring_check`): "stop" with an error before the first value,
+            or "note" it in the report and go on.
 
     Raises:
         ArgumentError: the name is none of these or may hold a password or key, or an argument does
@@ -98,11 +103,16 @@ def load(
     """
     refuse_secret(name)
     check_name(name)
-    on_server = name.startswith(_OPENAI_PREFIX)
+    if scoring_check not in SCORING_CHECKS:
+        raise ArgumentError(
+            f"scoring_check={scoring_check!r} is unknown"
+            f"{did_you_mean(scoring_check, SCORING_CHECKS)}; use 'stop' or 'note'"
+        )
+    on_server = name.startswith(SERVER_PREFIXES)
     if price is not None and not on_server:
         raise ArgumentError(
             f"price={price!r} does not go with model {name!r}; only models on servers "
-            "('openai:...') have one"
+            "('openai:...', 'sglang:...') have one"
         )
     if threads is not None and not name.startswith(_GGUF_PREFIX):
         raise ArgumentError(
@@ -147,12 +157,12 @@ def check_name(name: object) -> None:
         ArgumentError: the name is none of those of `load`.
     """
     kind, colon, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
-    if name == "smollm2" or (kind in ("hf", "gguf", "openai") and rest):
+    if name == "smollm2" or (kind in ("hf", "gguf", "openai", "sglang") and rest):
         return
     if kind == "reply" and colon:  # what comes after it is read by `import_function`
         return
     raise ArgumentError(
         f"model {name!r} is unknown{did_you_mean(name, _NAMES)}; use 'smollm2', "
-        "'hf:FOLDER_OR_HUB_NAME', 'gguf:FILE', 'openai:MODEL@BASE_URL' or "
+        "'hf:FOLDER_OR_HUB_NAME', 'gguf:FILE', 'openai:MODEL@BASE_URL', 'sglang:MODEL@URL' or "
         "'reply:MODULE:FUNCTION'"
     )

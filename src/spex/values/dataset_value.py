@@ -23,6 +23,7 @@ from spex.scores.of_items import score_of_item
 from spex.values.dataset_run import DatasetRun
 from spex.values.identity import Identified, content_identity
 from spex.values.item_calls import item_bits, split_calls
+from spex.values.scoring_check import goes_on
 from spex.values.value_function import ValueFunction, as_model, stream_together
 from spex.wording import counted, shorten
 
@@ -142,9 +143,12 @@ class DatasetValue(Identified):
         Items and their scores are in `stored_masks`.
         """
         described = [one.describe() for one in map(self._resolved, range(self.n_items))]
-        if self.model.identity is None or None in described:
+        model = self.model.identity
+        if model is None or None in described:
             return None
-        common = {"model": self.model.identity, "template": self.template.describe()}
+        if goes_on(self.model):
+            model += ";unchecked"  # as `ValueFunction.identities`
+        common = {"model": model, "template": self.template.describe()}
         return (content_identity({"data set": 1, **common}),)
 
     def begin(self, budget: int, **settings: Any) -> DatasetRun:
@@ -154,6 +158,20 @@ class DatasetValue(Identified):
             ArgumentError: a setting is wrong.
         """
         return DatasetRun(self.features, self.n_items, budget, self._per_mask, **settings)
+
+    @property
+    def n_calls_of_check(self) -> int:
+        """See `ValueFunction.n_calls_of_check`."""
+        return self._function(0).n_calls_of_check
+
+    def check_scoring(self, masks: BoolArray) -> None:
+        """See `ValueFunction.check_scoring`; with masks of the first item that is asked."""
+        n, item = self.n_features, 0
+        if masks.shape[1] > n:
+            masks, items = split_calls(masks, n)
+            item = int(items[0])
+            masks = masks[items == item]
+        self._function(item).check_scoring(masks)
 
     @property
     def _item_bits(self) -> int:

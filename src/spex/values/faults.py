@@ -8,7 +8,7 @@ from typing import Any
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.arguments import real_number, whole_number
-from spex.errors import ArgumentError, BackendError, StoreError
+from spex.errors import ArgumentError, BackendError, ScoringError, StoreError
 from spex.values.limits import LimitReached
 from spex.values.source import Wrapped
 
@@ -54,7 +54,7 @@ class Faults:
 
 def is_borne(error: BaseException) -> bool:
     """Whether a source that raised this may be asked again: not where the call itself is wrong."""
-    never = (ArgumentError, StoreError, LimitReached, KeyboardInterrupt)
+    never = (ArgumentError, ScoringError, StoreError, LimitReached, KeyboardInterrupt)
     return isinstance(error, Exception) and not isinstance(error, never)
 
 

@@ -147,6 +147,7 @@ class Limited(Wrapped):
             LimitReached: what is left does not fit into a limit.
         """
         ledger = self._ledger
+        self._check_scoring(masks)
         start = 0  # in the order given: a run asks for those first that it needs most
         while start < len(masks):
             rows = np.arange(start, start + self._affordable(masks[start:]))
@@ -161,6 +162,24 @@ class Limited(Wrapped):
             if self._meter is not None:
                 self._meter.asked(len(rows))
             start += len(rows)
+
+    def _check_scoring(self, masks: BoolArray) -> None:
+        """Check the model first, where that is due: its calls are no masks, and cost as much.
+
+        Raises:
+            LimitReached: it does not fit into a limit.
+        """
+        ledger, count = self._ledger, getattr(self._source, "n_calls_of_check", 0)
+        if not count or not len(masks):
+            return
+        if ledger.limits.calls is not None and ledger.calls + count >= ledger.limits.calls:
+            raise ledger.reached("calls")
+        if self._meter is not None:
+            self._meter.checks(count)
+        ledger.calls += count
+        self._source.check_scoring(masks)  # type: ignore[attr-defined]
+        if self._meter is not None:
+            self._meter.checked()
 
     def _affordable(self, masks: BoolArray) -> int:
         """How many of the next masks surely fit into every limit; enters their tokens.
@@ -255,6 +274,27 @@ class _Meter:
             if fit < most:
                 most, name = fit, "cost"
         return most, name
+
+    def checks(self, count: int) -> None:
+        """Enter what a check of the model with so many prompts is about to read.
+
+        Raises:
+            LimitReached: it may not fit.
+        """
+        if self._is_server:  # which may read a prompt anew for each answer, and for the reply
+            count *= 2 + len({a for one in self._function.scores for a in one.answers})
+        full = np.ones((1, self._function.n_features), dtype=np.bool_)
+        read, written = (float(one[0]) for one in self._bounds(full))
+        numbers = np.arange(1, count + 2, dtype=np.float64)  # one mask has to fit after it
+        fits, name = self._fitting(read * numbers, written * numbers)
+        if fits <= count:
+            raise self._ledger.reached(name)
+        if not self._is_server:
+            self._ledger.local_tokens += int((read + written) * count)
+
+    def checked(self) -> None:
+        """Leave what a check cost out of what a mask is taken to cost."""
+        self._before = self._ledger.used(self._function)
 
     def asked(self, count: int) -> None:
         """Look at what so many masks have cost on a server."""

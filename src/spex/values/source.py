@@ -263,6 +263,13 @@ class _Relabelled(Wrapped):
     def features(self) -> tuple[str, ...]:
         return self._features
 
+    @property
+    def n_calls_of_check(self) -> int:
+        return int(getattr(self._source, "n_calls_of_check", 0))
+
+    def check_scoring(self, masks: BoolArray) -> None:
+        self._source.check_scoring(masks)  # type: ignore[attr-defined]
+
 
 def in_batches(
     evaluate: Callable[[BoolArray], Any], masks: BoolArray, most: int = _LARGEST_BATCH

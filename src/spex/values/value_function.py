@@ -30,6 +30,7 @@ from spex.scores.log_probabilities import (
 from spex.scores.of_items import score_of_answers
 from spex.scores.replies import ReplyScore
 from spex.scores.several import Job, evaluate_jobs, evaluate_several, shared_call
+from spex.values import scoring_check
 from spex.values.identity import Identified, distinct_names, output_identities
 from spex.values.store import Store
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 # A picture takes some 100 kB: thousands of them are not made before the first is looked at.
 _PICTURES_AT_ONCE = 64
+_RENDERED_FOR_CHECK = 6  # of which up to three different prompts are used
 
 
 class ValueFunction(Identified):
@@ -184,6 +186,8 @@ class ValueFunction(Identified):
         described = [score.describe() for score in self.scores]
         if model is None or None in described:
             return None
+        if self._answers and scoring_check.goes_on(self.model):
+            model += ";unchecked"  # no other run takes such values for right
         common = {"model": model, "masker": self.masker.describe()}
         return output_identities(common, "score", described)
 
@@ -235,7 +239,7 @@ class ValueFunction(Identified):
                 f"{replying.n_without_text:,} of {replying.n_replies:,} replies had no text, such "
                 "as after a content filter or with a call of a tool, and were scored as empty"
             )
-        return (*notes, *self._notes_of_prompt())
+        return (*notes, *scoring_check.notes(self.model, self._answers), *self._notes_of_prompt())
 
     def _notes_of_prompt(self) -> Iterator[str]:
         name, messages = self.model.name, self._full_prompt.messages
@@ -267,6 +271,8 @@ class ValueFunction(Identified):
         Raises:
             ArgumentError: the masks have another shape or other values, or a masked prompt
                 exceeds the model's context.
+            ScoringError: the model gives other log-probabilities when it is asked in another way;
+                see `spex.values.scoring_check`.
             BackendError: the model failed.
         """
         checked = check_masks(masks, self.n_features)
@@ -297,6 +303,7 @@ class ValueFunction(Identified):
 
         Raises:
             ArgumentError: see `__call__`.
+            ScoringError: see `__call__`.
             BackendError: the model failed.
         """
         checked = check_masks(masks, self.n_features)
@@ -304,7 +311,43 @@ class ValueFunction(Identified):
             return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
         scored = evaluate_several(self.scores, self._replying, list(rows))
+        self._check_scoring(list(rows))  # after what the model refuses by itself
         return self._spread(list(rows.values()), scored)
+
+    @property
+    def n_calls_of_check(self) -> int:
+        """Prompts that are asked, before the next values, to check the model; 0 once that is done.
+
+        See `spex.values.scoring_check`.
+        """
+        due = scoring_check.is_due(self.model, self._full_prompt, self._answers)
+        return scoring_check.N_CALLS if due else 0
+
+    def check_scoring(self, masks: npt.ArrayLike) -> None:
+        """Check the model, with some of the masks that are asked next, unless that is done.
+
+        Args:
+            masks: (m, n_features) of bool or 0/1, at least one.
+
+        Raises:
+            ScoringError: see `__call__`.
+            BackendError: the model failed.
+        """
+        checked = check_masks(masks, self.n_features)
+        some = np.unique(np.linspace(0, len(checked) - 1, _RENDERED_FOR_CHECK).astype(int))
+        self._check_scoring([self.masker.render(mask) for mask in checked[some]])
+
+    def _check_scoring(self, prompts: Sequence[Prompt]) -> None:
+        def spare() -> list[Prompt]:
+            none = self.masker.render(np.zeros(self.n_features, dtype=np.bool_))
+            return [one for one in (self._full_prompt, none) if one != prompts[0]]
+
+        if prompts:
+            scoring_check.check(self.model, prompts, spare, self._answers)
+
+    @property
+    def _answers(self) -> list[str]:
+        return list(dict.fromkeys(answer for one in self.scores for answer in one.answers))
 
     @property
     def shared_call(self) -> object | None:
@@ -412,6 +455,8 @@ def stream_together(
         for one, its in zip(functions, rows, strict=True)
     ]
     numbers = [list(its.values()) for its in rows]
-    for job, prompt, values in evaluate_jobs(jobs, functions[0].model):
+    evaluated = evaluate_jobs(jobs, functions[0].model)
+    functions[0]._check_scoring(list(rows[0]))
+    for job, prompt, values in evaluated:
         for of_rows in functions[job]._spread(numbers[job], iter([(prompt, values)])):
             yield job, *of_rows

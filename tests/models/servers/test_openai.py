@@ -28,6 +28,7 @@ from spex.inputs.pixels import data_url
 from spex.models import Message, Prompt, load
 from spex.models.servers.endpoint import CONCURRENCY
 from spex.models.servers.openai import OpenAIModel
+from spex.values.scoring_check import N_CALLS
 
 KEY = "sk-secret-of-the-test-0123456789"
 TEXT = "Her acting never fails to impress"
@@ -158,10 +159,10 @@ def test_span_of_a_whole_answer(vllm):
 
 
 def test_tokens_that_end_amid_a_character():
-    from spex.models.servers.log_prob_routes import _spans
+    from spex.models.servers.log_prob_routes import spans
 
     # As byte tokens: a, two halves of an emoji, b.
-    assert _spans("a\U0001f600b", ["a", "a\ufffd", "a\U0001f600", "a\U0001f600b"]) == [
+    assert spans("a\U0001f600b", ["a", "a\ufffd", "a\U0001f600", "a\U0001f600b"]) == [
         (0, 1),
         (1, 2),
         (1, 2),
@@ -281,12 +282,13 @@ def test_a_server_that_fails_a_quarter_of_the_time_gives_the_same(
     assert len(failures) == len(requests) // 4
     # Every way of failing has come up.
     assert set(failures) == set(fake.WAYS)
-    # What was served was asked once, but for two prompts at the end, of one or two requests each.
+    # What was served was asked once, but for two prompts at the end, of one or two requests each,
+    # and for three of the check, one of which is asked twice there.
     served = Counter(
         (entry["path"], entry["body"]) for entry in requests if entry["outcome"] == "served"
     )
-    times = Counter(served.values())
-    assert set(times) == {1, 2} and times[2] == (4 if kind == "vllm" else 2)
+    again = {"text": 2, "openai": 2 + 4, "vllm": 4 + 5}[kind]
+    assert sum(served.values()) - len(served) == again
     with spex.Store(tmp_path / "s.sqlite") as store:
         assert len(store) == 64 + 2
 
@@ -517,7 +519,7 @@ def test_a_whole_answer_on_a_server_that_scores_first_tokens(openai):
     kind, text = message_of(lambda: ValueFunction(Text(TEXT), openai.name))
     assert kind is ArgumentError
     assert "the answer 'The review is good.' has several tokens" in text
-    assert "vLLM, llama.cpp" in text and "spex.Similarity()" in text
+    assert "vLLM, SGLang, llama.cpp" in text and "spex.Similarity()" in text
 
 
 def test_an_answer_that_is_not_among_the_first(openai):
@@ -714,7 +716,7 @@ def test_the_extra_is_named(openai, monkeypatch):
     ],
 )
 def test_prompt_log_probs_that_cannot_be_used(entry):
-    from spex.models.servers.log_prob_routes import _of_tokens
+    from spex.models.servers.vllm import _of_tokens
 
     with pytest.raises(Exception, match=r".") as caught:
         _of_tokens(entry, 1, [1, 2])
@@ -757,15 +759,15 @@ def test_a_stopped_process_loses_no_finished_call(tmp_path, monkeypatch, stop):
         _, err = process.communicate(timeout=60)
         with spex.Store(path) as store:
             kept = len(store)
-        # All but what was under way, or was stopped before it had been written.
-        assert len(chats()) - CONCURRENCY <= kept < 64
+        # All but the check, and what was under way or was stopped before it had been written.
+        assert len(chats()) - N_CALLS - CONCURRENCY <= kept < 64
         if stop == signal.SIGINT:
             assert process.returncode == 130
             assert f"{kept} evaluations finished and kept" in err
         before = len(chats())
         monkeypatch.chdir(tmp_path)
         assert main(command) == 0
-        assert len(chats()) - before == 64 - kept + 2
+        assert len(chats()) - before == N_CALLS + 64 - kept + 2
 
 
 def test_identity_tells_servers_and_ways_apart(openai, vllm):
@@ -798,9 +800,9 @@ def test_command_line(openai, run):
     status, out, err = run(*arguments)
     assert status == 0, err
     assert "never + fails" in out
-    # The list of models, 64 masks, and two of them again.
+    # The list of models, five of the check, 64 masks, and two of them again.
     cost = err.splitlines()[-1]
-    assert cost.startswith("spex: the server answered 67 requests; it counts ")
+    assert cost.startswith("spex: the server answered 72 requests; it counts ")
     again = run(*arguments)
     assert again[:2] == (0, out)
     assert "the server answered 1 request;" in again[2]

@@ -272,7 +272,10 @@ def test_generate_is_greedy_whatever_the_checkpoint_asks_for(tiny):
 
 def test_generate_stops_at_the_end_token(tiny):
     prompt = user("so no")
-    tokens = tiny._network.continued("input_ids", tiny._encode_prompts([prompt])[0], 6, set())
+    tokens, values = tiny._network.continued(
+        "input_ids", tiny._encode_prompts([prompt])[0], 6, set()
+    )
+    assert len(values) == 6
     assert tiny.generate([prompt], 6)[0].cut_off
     tiny._model.generation_config.eos_token_id = [1, tokens[2]]
     first = tokens.index(tokens[2])

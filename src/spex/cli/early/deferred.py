@@ -88,6 +88,18 @@ class Deferred:
         Raises:
             BackendError: the model is not the one whose values are in the store.
         """
+        return self._loaded().stream(masks)
+
+    @property
+    def n_calls_of_check(self) -> int:
+        """See `ValueFunction.n_calls_of_check`."""
+        return self._loaded().n_calls_of_check
+
+    def check_scoring(self, masks: BoolArray) -> None:
+        """See `ValueFunction.check_scoring`."""
+        self._loaded().check_scoring(masks)
+
+    def _loaded(self) -> ValueFunction:
         if self._function is None:
             self._function = self._make()
             if self._function.identities != self.identities:
@@ -95,7 +107,7 @@ class Deferred:
                     f"{self._context.model!r} is not the model that it was, though its files look "
                     "the same; choose another --store"
                 )
-        return self._function.stream(masks)
+        return self._function
 
 
 def function_of(

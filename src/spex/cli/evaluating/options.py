@@ -36,8 +36,8 @@ class Options:
         typer.Option(
             metavar="M",
             help="As for spex explain: smollm2, hf:NAME, gguf:FILE, openai:MODEL@BASE_URL, "
-            "reply:MODULE:FUNCTION, predict:MODULE:FUNCTION, a function from a list of texts or "
-            "pictures to numbers, or efficientnet-lite0 (pictures).",
+            "sglang:MODEL@URL, reply:MODULE:FUNCTION, predict:MODULE:FUNCTION, a function from a "
+            "list of texts or pictures to numbers, or efficientnet-lite0 (pictures).",
         ),
     ] = "smollm2"
     price: Annotated[
@@ -53,6 +53,13 @@ class Options:
     ] = None
     dtype: Annotated[
         _Text, typer.Option(metavar="T", help="Precision of such a model, such as bfloat16.")
+    ] = None
+    scoring_check: Annotated[
+        _Text,
+        typer.Option(
+            metavar="W",
+            help="As for spex explain: stop (default) where a model contradicts itself, or note.",
+        ),
     ] = None
     methods: Annotated[
         str, typer.Option(metavar="A,B,...", help="Methods; those of spex and of other packages.")

@@ -32,11 +32,11 @@ from spex.extras import require
 from spex.files import write_text
 from spex.models.environment import cache_folder
 from spex.models.function import import_function
-from spex.models.servers.address import refuse_secret
+from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.wording import counted
 
 # Models that take no memory worth speaking of: they are made here too where other processes work.
-_LIGHT = (PREDICT, REPLY, "openai:")
+_LIGHT = (PREDICT, REPLY, *SERVER_PREFIXES)
 
 
 def run(session: Session, name: str, own: Mapping[str, Any], options: Options) -> None:
@@ -227,7 +227,8 @@ def _model(session: Session, options: Options) -> Model:
             "--price: what it costs is counted in one process; leave --jobs out, for a server is "
             "asked several questions at once anyway"
         )
-    given = _model_options(options) | ({} if price is None else {"price": price})
+    others = {"price": price, "scoring_check": options.scoring_check}
+    given = _model_options(options) | {k: v for k, v in others.items() if v is not None}
     model = Model(
         options.model,
         given,

@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 from spex.errors import ArgumentError
 
 PREFIX = "openai:"
+SGLANG_PREFIX = "sglang:"
+# Of the names of models on servers.
+SERVER_PREFIXES = (PREFIX, SGLANG_PREFIX)
 KEY_VARIABLE = "OPENAI_API_KEY"
 FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
 
@@ -24,11 +27,12 @@ def refuse_secret(name: object) -> None:
     """Refuse the name of any model that may hold a password or key.
 
     Raises:
-        ArgumentError: it may, or it begins with "openai:" and has another form than it should.
+        ArgumentError: it may, or it begins with "openai:" or "sglang:" and has another form than
+            it should.
     """
     if not isinstance(name, str):
         return
-    if name.startswith(PREFIX):
+    if name.startswith(SERVER_PREFIXES):
         split_name(name)
     elif _MAY_HOLD_SECRET.search(name) or _holds_key(name):
         raise ArgumentError(
@@ -38,13 +42,18 @@ def refuse_secret(name: object) -> None:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """The model and the base URL in a name such as "openai:MODEL@BASE_URL".
+    """The model and the base URL in a name such as "openai:MODEL@BASE_URL" or "sglang:MODEL@URL".
 
     Raises:
         ArgumentError: the name has another form; see also `check_url`.
     """
-    match = re.fullmatch(rf"{PREFIX}(.+?)@(https?://.+)", name)
+    match = re.fullmatch(rf"(?:{'|'.join(SERVER_PREFIXES)})(.+?)@(https?://.+)", name)
     if match is None:
+        if name.startswith(SGLANG_PREFIX):
+            raise ArgumentError(
+                "the name of the model on SGLang: write 'sglang:MODEL@URL', such as "
+                "'sglang:my-model@http://127.0.0.1:30000'"
+            )
         raise ArgumentError(f"the name of the model on an OpenAI-compatible server: write {FORM}")
     model, base_url = match.groups()
     check_url(base_url)

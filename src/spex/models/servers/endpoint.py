@@ -43,7 +43,12 @@ _LARGEST_REPLY = 64 << 20
 # The longest that one request waits for a server that limits the rate.
 _PATIENCE_SECONDS = 600.0
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
-_OVERLONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length")
+_OVERLONG = (
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "maximum context length",
+    "longer than the model's context length",
+)
 
 WITHOUT_LOG_PROBS = (
     "choose a score of the replies: similarity (spex.Similarity()), matches:PATTERN "
@@ -416,7 +421,7 @@ class Connection:
         return parsed
 
     def _count_tokens(self, reply: dict[str, Any]) -> None:
-        told = reply.get("usage")
+        told = reply.get("usage") or reply.get("meta_info")  # of SGLang's own routes
         for name in ("prompt_tokens", "completion_tokens"):
             count = told.get(name) if isinstance(told, dict) else None
             if isinstance(count, int) and 0 < count < 1 << 48:

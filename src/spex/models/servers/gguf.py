@@ -30,7 +30,7 @@ from spex.models.chat import (
 from spex.models.protocol import Message, Prompt, Reply
 from spex.models.servers.endpoint import Connection, Endpoint, UnusableReply
 from spex.models.servers.gguf_header import MAGIC, read_metadata
-from spex.models.servers.log_prob_routes import TokenGrammar
+from spex.models.servers.llama_cpp import TokenGrammar
 from spex.models.servers.openai import OpenAIModel
 
 # Tokens of prompt and answer. The cache of longer contexts could take tens of gigabytes.

@@ -1,18 +1,22 @@
-"""Log-probabilities of given answers, by three routes; which one depends on the server.
+"""Log-probabilities of given answers, by several routes; which one depends on the server.
 
 The OpenAI API returns log-probabilities only for tokens that the model writes. A given answer is
 scored like this:
 
-- vLLM: its `prompt_logprobs` are the log-probabilities of a prompt's tokens. The prompt is sent
-  with the answer's tokens appended, so these are the same for every prompt.
-- llama.cpp: a grammar that allows the answer's tokens only makes the model write the answer. The
-  log-probabilities returned are those before the grammar is applied.
+- vLLM (`vllm`): answers of one token are looked up among the first tokens that the model may write;
+  others are appended to the prompt, whose tokens have `prompt_logprobs`.
+- SGLang (`sglang`): the same by its own `/generate`, which takes the tokens of prompt and answer
+  and says from where on log-probabilities are wanted.
+- llama.cpp (`llama_cpp`): a grammar that allows the answer's tokens only makes the model write the
+  answer. The log-probabilities returned are those before the grammar is applied.
 - Other servers: `top_logprobs`, the most probable first tokens. This is enough for answers of one
   token, such as labels.
+
+Prompt and answer go as tokens, so that those of an answer are the same after every prompt.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -42,6 +46,7 @@ class Route(Protocol):
 
     name: str
     concurrency: int  # the most requests at once that leave the values as they are
+    takes_images: bool  # whether answers can be scored after pictures
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:
         """The token numbers of an answer. They are the same for every prompt."""
@@ -67,214 +72,37 @@ class Route(Protocol):
         """
         ...
 
-
-class PromptLogProbs:
-    """vLLM: log-probabilities of the tokens of a prompt.
-
-    Args:
-        model: the model's name on the server.
-        base_url: ends in /v1; /tokenize and /detokenize are beside it.
-        chat: variables of the chat template, and the start of the answer.
-    """
-
-    name = "prompt_logprobs"
-    concurrency = CONCURRENCY
-
-    def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
-        self._model = model
-        self._chat = chat
-        self._root = _root(base_url)
-
-    async def tokens(self, session: Connection, answer: str) -> list[int]:
-        """See `Route.tokens`."""
-        return await self._tokenize(session, {"prompt": answer, "add_special_tokens": False})
-
-    async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
-        """See `Route.spans`."""
-        tokens = await self.tokens(session, answer)
-
-        async def text(count: int) -> str:
-            body = {"model": self._model, "tokens": tokens[:count]}
-            return await session.post(f"{self._root}/detokenize", body, lambda r: _str(r["prompt"]))
-
-        return _spans(answer, [await text(count) for count in range(1, len(tokens) + 1)])
-
-    async def log_probs(
-        self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
-    ) -> list[FloatArray]:
-        """See `Route.log_probs`. Takes two requests per prompt: tokenize, then score.
-
-        With pictures it takes one request per answer, because only the server knows the tokens of
-        a picture; see `_as_reply`.
-        """
-        if prompt.has_images:
-            return [
-                await self._as_reply(session, prompt, answer, of_answer)
-                for answer, of_answer in zip(answers, tokens, strict=True)
-            ]
-        fields = {"add_generation_prompt": True, **chat_fields(prompt, self._chat)}
-        start = await self._tokenize(session, fields)
-        if begun := self._chat.begun(prompt):
-            # By itself, because a template may rewrite a message of the assistant.
-            start = start + await self.tokens(session, begun)
-        body = {
-            "model": self._model,
-            "prompt": [start + answer for answer in tokens],
-            "max_tokens": 1,
-            "temperature": 0,
-            "prompt_logprobs": 0,  # no alternatives to the prompt's own tokens
-        }
-
-        def parse(reply: Any) -> list[FloatArray]:
-            choices = sorted(reply["choices"], key=lambda choice: choice["index"])
-            if [choice["index"] for choice in choices] != list(range(len(tokens))):
-                raise UnusableReply(f"it has {len(choices)} choices for {len(tokens)} prompts")
-            return [
-                _of_tokens(choice["prompt_logprobs"], len(start), answer)
-                for choice, answer in zip(choices, tokens, strict=True)
-            ]
-
-        return await session.post("/completions", body, parse)
-
-    async def _as_reply(
-        self, session: Connection, prompt: Prompt, answer: str, tokens: list[int]
-    ) -> FloatArray:
-        """Score an answer that is sent as the beginning of the model's reply."""
-        body = {
-            "model": self._model,
-            **chat_fields(prompt, self._chat, self._chat.begun(prompt) + answer),
-            "max_tokens": 1,
-            "temperature": 0,
-            "prompt_logprobs": 0,
-        }
-
-        def parse(reply: Any) -> FloatArray:
-            last = reply["prompt_logprobs"][-len(tokens) :]
-            if len(last) < len(tokens) or not all(
-                str(token) in entry for token, entry in zip(tokens, last, strict=True)
-            ):
-                raise ArgumentError(
-                    f"after its chat template {self._model!r} has other tokens for the answer "
-                    f"{answer!r} than by itself; give another one, such as without white space at "
-                    f"its ends, or {WITHOUT_LOG_PROBS}"
-                )
-            return _of_tokens(last, 0, tokens)
-
-        return await session.post("/chat/completions", body, parse)
-
-    async def _tokenize(self, session: Connection, what: dict[str, Any]) -> list[int]:
-        body = {"model": self._model, **what}
-        return await _asked_beside(
-            session, f"{self._root}/tokenize", body, lambda reply: _ints(reply["tokens"])
-        )
+    async def written(
+        self, session: Connection, prompt: Prompt, max_new_tokens: int
+    ) -> tuple[str, list[float]]:
+        """What the model writes, and the log-probability of each token as it wrote it, in nats."""
+        ...
 
 
-class TokenGrammar:
-    """llama.cpp's server: a grammar makes the model write the answer.
+@dataclass(frozen=True)
+class Kind:
+    """A server that scores answers of one token only.
 
     Args:
-        model: the model's name on the server.
-        base_url: ends in /v1; /tokenize is beside it.
-        chat: variables of the chat template, and the start of the answer.
+        name: what messages call it; "" for one that is not known.
+        most: how many first tokens it tells.
+        remedy: what scores whole answers of the same model.
     """
 
-    name = "grammar"
-    # Requests that are worked on together, in one cache for all slots, change each other's
-    # rounding. Quantised activations make much of it: 0.6 nats with SmolLM2 in Q4_1.
-    concurrency = 1
+    name: str = ""
+    most: int = TOP_LOG_PROBS
+    remedy: str = "use a server that scores whole answers (vLLM, SGLang, llama.cpp)"
 
-    def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
-        self._model = model
-        self._chat = chat
-        self._root = _root(base_url)
 
-    async def tokens(self, session: Connection, answer: str) -> list[int]:
-        """See `Route.tokens`.
-
-        Raises:
-            ArgumentError: a token ends inside a character. The server sends no log-probability for
-                such a token.
-        """
-        pieces = await self._pieces(session, answer)
-        if not all(isinstance(piece["piece"], str) for piece in pieces):
-            raise ArgumentError(
-                f"the answer {answer!r} has a character that is made of several tokens, and "
-                "llama.cpp does not tell their log-probabilities; leave the character out"
-            )
-        return [piece["id"] for piece in pieces]
-
-    async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
-        """See `Route.spans`."""
-        await self.tokens(session, answer)
-        ends = list(
-            itertools.accumulate(len(p["piece"]) for p in await self._pieces(session, answer))
-        )
-        # Some tokenizers add a space before the text.
-        lead = ends[-1] - len(answer)
-        return [(max(0, a - lead), max(0, b - lead)) for a, b in itertools.pairwise([0, *ends])]
-
-    async def tokenize(
-        self, session: Connection, text: str, *, add_special: bool = False
-    ) -> list[int]:
-        """The tokens of a text, in which special tokens may be written out.
-
-        Args:
-            session: connections to the server.
-            text: the text.
-            add_special: whether to add the special tokens that begin or end a text.
-        """
-        body = {"content": text, "add_special": add_special, "parse_special": True}
-        return await _asked_beside(
-            session, f"{self._root}/tokenize", body, lambda reply: _ints(reply["tokens"])
-        )
-
-    async def _pieces(self, session: Connection, answer: str) -> list[dict[str, Any]]:
-        body = {
-            "content": answer,
-            "add_special": False,
-            "parse_special": False,
-            "with_pieces": True,
-        }
-
-        def parse(reply: Any) -> list[dict[str, Any]]:
-            pieces: list[dict[str, Any]] = reply["tokens"]
-            if not all(type(p["id"]) is int and isinstance(p["piece"], str | list) for p in pieces):
-                raise UnusableReply("its tokens have no numbers and pieces")
-            return pieces
-
-        return await _asked_beside(session, f"{self._root}/tokenize", body, parse)
-
-    async def log_probs(
-        self, session: Connection, prompt: Prompt, answers: Sequence[str], tokens: list[list[int]]
-    ) -> list[FloatArray]:
-        """See `Route.log_probs`. Takes one request per answer; the server caches the prompt."""
-        path, fields = await self._request(session, prompt)
-        return [await self._write(session, path, fields, answer) for answer in tokens]
-
-    async def _request(self, session: Connection, prompt: Prompt) -> tuple[str, dict[str, Any]]:
-        """Where a request for log-probabilities goes, and its fields for the prompt."""
-        asked = {"logprobs": True, "top_logprobs": 1}
-        fields = chat_fields(prompt, self._chat, self._chat.begun(prompt))
-        return "/chat/completions", {**fields, **asked}
-
-    async def _write(
-        self, session: Connection, path: str, fields: dict[str, Any], tokens: list[int]
-    ) -> FloatArray:
-        body = {
-            "model": self._model,
-            **fields,
-            "max_tokens": len(tokens),
-            "temperature": 0,
-            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in tokens),
-        }
-
-        def parse(reply: Any) -> FloatArray:
-            written = reply["choices"][0]["logprobs"]["content"]
-            if [entry["id"] for entry in written] != tokens:
-                raise UnusableReply("its tokens are not those of the answer")
-            return np.array([_log_prob(entry["logprob"]) for entry in written])
-
-        return await session.post(path, body, parse)
+# Ollama's models are GGUF files. Text-generation-inference allows five by default
+# (--max-top-n-tokens), and tells nothing of a prompt's tokens unless --enable-prefill-logprobs is
+# set, which a client cannot see.
+OLLAMA = Kind(
+    "Ollama", remedy="load the model's file by gguf:FILE (`ollama show --modelfile` names it)"
+)
+TGI = Kind(
+    "text-generation-inference", 5, "serve the model by vLLM, SGLang or llama.cpp, or use hf:NAME"
+)
 
 
 class TopLogProbs:
@@ -284,24 +112,29 @@ class TopLogProbs:
         model: the model's name on the server.
         base_url: for messages.
         chat: variables of the chat template, and the start of the answer.
+        kind: what is known of the server.
     """
 
     name = "top_logprobs"
     concurrency = CONCURRENCY
+    takes_images = True
 
-    def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
+    def __init__(
+        self, model: str, base_url: str, chat: ChatOptions, kind: Kind | None = None
+    ) -> None:
         self._model = model
         self._chat = chat
         self._base_url = base_url
+        self._kind = kind or Kind()
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:
         """One token; its number is unknown, so 0 stands for it."""
         if len(answer.split()) > 1:
+            by = f" ({self._kind.name})" if self._kind.name else ""
             raise ArgumentError(
-                f"the answer {answer!r} has several tokens, and {self._base_url} gives only the "
-                f"log-probabilities of the {TOP_LOG_PROBS} most probable first tokens; compare "
-                "answers of one token, use a server that scores whole answers (vLLM, llama.cpp), "
-                f"or {WITHOUT_LOG_PROBS}"
+                f"the answer {answer!r} has several tokens, and {self._base_url}{by} gives only "
+                f"the log-probabilities of the {self._kind.most} most probable first tokens; "
+                f"compare answers of one token, {self._kind.remedy}, or {WITHOUT_LOG_PROBS}"
             )
         return [0]
 
@@ -320,7 +153,7 @@ class TopLogProbs:
             first_tokens_limit(self._base_url): 1,
             "temperature": 0,
             "logprobs": True,
-            "top_logprobs": TOP_LOG_PROBS,
+            "top_logprobs": self._kind.most,
         }
         try:
             return await session.post("/chat/completions", body, lambda r: self._read(r, answers))
@@ -331,6 +164,14 @@ class TopLogProbs:
                 f"{self._base_url} {failure}; if it does not give log-probabilities, "
                 f"{WITHOUT_LOG_PROBS}"
             ) from None
+
+    async def written(
+        self, session: Connection, prompt: Prompt, max_new_tokens: int
+    ) -> tuple[str, list[float]]:
+        """See `Route.written`."""
+        fields = chat_fields(prompt, self._chat)
+        limit = first_tokens_limit(self._base_url)
+        return await written_in_chat(session, self._model, fields, max_new_tokens, limit)
 
     def _read(self, reply: Any, answers: Sequence[str]) -> list[FloatArray]:
         choice = reply["choices"][0]
@@ -353,7 +194,54 @@ class TopLogProbs:
                 f"{self._base_url} gives (most probable: {likely}); compare answers that the model "
                 f"gives after every masked prompt, or {WITHOUT_LOG_PROBS}"
             )
-        return [np.array([_log_prob(top[answer])]) for answer in answers]
+        return [np.array([log_prob(top[answer])]) for answer in answers]
+
+
+class Tokenizing:
+    """Base of routes that send prompt and answer as tokens, which the server's /tokenize makes.
+
+    Args:
+        model: the model's name on the server.
+        base_url: ends in /v1; /tokenize is beside it.
+        chat: variables of the chat template, and the start of the answer.
+    """
+
+    def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
+        self._model = model
+        self._chat = chat
+        self._root = root(base_url)
+        self._begun: tuple[str, list[int]] = ("", [])  # the start of the last answer, its tokens
+
+    async def tokens(self, session: Connection, answer: str) -> list[int]:
+        """See `Route.tokens`."""
+        return await self._tokenize(session, {"prompt": answer, "add_special_tokens": False})
+
+    async def written(
+        self, session: Connection, prompt: Prompt, max_new_tokens: int
+    ) -> tuple[str, list[float]]:
+        """See `Route.written`."""
+        fields = chat_fields(prompt, self._chat, self._chat.begun(prompt))
+        return await written_in_chat(session, self._model, fields, max_new_tokens)
+
+    async def _start(self, session: Connection, prompt: Prompt) -> list[int]:
+        """The tokens up to the answer."""
+        fields = {"add_generation_prompt": True, **chat_fields(prompt, self._chat)}
+        start = await self._tokenize(session, fields)
+        begun = self._chat.begun(prompt)
+        if not begun:
+            return start
+        text, tokens = self._begun
+        if text != begun:
+            # By itself, because a template may rewrite a message of the assistant.
+            tokens = await self.tokens(session, begun)
+            self._begun = begun, tokens
+        return start + tokens
+
+    async def _tokenize(self, session: Connection, what: dict[str, Any]) -> list[int]:
+        body = {"model": self._model, **what}
+        return await asked_beside(
+            session, f"{self._root}/tokenize", body, lambda reply: ints(reply["tokens"])
+        )
 
 
 def chat_fields(prompt: Prompt, chat: ChatOptions, begun: str = "") -> dict[str, Any]:
@@ -394,11 +282,50 @@ def first_tokens_limit(base_url: str) -> str:
     return "max_completion_tokens" if host.endswith("openai.com") else "max_tokens"
 
 
-def _root(base_url: str) -> str:
+async def written_in_chat(
+    session: Connection, model: str, fields: dict[str, Any], most: int, limit: str = "max_tokens"
+) -> tuple[str, list[float]]:
+    """See `Route.written`.
+
+    Args:
+        session: connections to the server.
+        model: the model's name on the server.
+        fields: those of the prompt; see `chat_fields`.
+        most: where the reply is cut off, in tokens.
+        limit: the name of the parameter for that.
+    """
+    body = {"model": model, **fields, limit: most, "temperature": 0}
+    body |= {"logprobs": True, "top_logprobs": 1}
+    return await session.post("/chat/completions", body, written_tokens)
+
+
+def written_tokens(reply: Any, begun: str = "") -> tuple[str, list[float]]:
+    """The text of a reply and the log-probabilities of its tokens, without one that ends it.
+
+    Args:
+        reply: of chat completions, or of completions with their kind of log-probabilities.
+        begun: the start of the answer, where the server repeats it.
+    """
+    choice = reply["choices"][0]
+    told = choice["message"].get("content") if "message" in choice else choice["text"]
+    told = (told or "").removeprefix(begun)
+    entries = (choice.get("logprobs") or {}).get("content") or []
+    text, values = "", []
+    for entry in entries:
+        longer = text + text_of(entry["token"])
+        if not told.startswith(longer):
+            break
+        text = longer
+        values.append(log_prob(entry["logprob"]))
+    return text, values
+
+
+def root(base_url: str) -> str:
+    """The address that /v1 is under."""
     return base_url.removesuffix("/").removesuffix("/v1")
 
 
-async def _asked_beside(
+async def asked_beside(
     session: Connection, url: str, body: dict[str, Any], parse: Callable[[Any], T]
 ) -> T:
     """Send a request outside /v1, which a proxy may not pass on."""
@@ -413,23 +340,8 @@ async def _asked_beside(
         ) from None
 
 
-def _of_tokens(of_prompt: Any, start: int, tokens: list[int]) -> FloatArray:
-    """The log-probabilities of tokens, from `prompt_logprobs` in which they begin at start."""
-    if len(of_prompt) != start + len(tokens):
-        raise UnusableReply(
-            f"it has {len(of_prompt)} prompt_logprobs for {start + len(tokens)} tokens"
-        )
-    # Keys are token numbers as strings: JSON has no others.
-    entries = of_prompt[start:]
-    return np.array(
-        [
-            _log_prob(entry[str(token)]["logprob"])
-            for entry, token in zip(entries, tokens, strict=True)
-        ]
-    )
-
-
-def _log_prob(value: Any) -> float:
+def log_prob(value: Any) -> float:
+    """A log-probability in nats; raises UnusableReply if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnusableReply(f"{value!r} is no log-probability")
     if not _NO_LOG_PROB < value <= 1e-3:
@@ -437,19 +349,21 @@ def _log_prob(value: Any) -> float:
     return min(0.0, float(value))  # rounding can leave it a little above 0
 
 
-def _ints(values: Any) -> list[int]:
+def ints(values: Any) -> list[int]:
+    """A list of token numbers; raises UnusableReply if it is none."""
     if not isinstance(values, list) or not all(type(value) is int for value in values):
         raise UnusableReply("its tokens are no list of whole numbers")
     return values
 
 
-def _str(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A text; raises UnusableReply if it is none."""
     if not isinstance(value, str):
         raise UnusableReply(f"{value!r} is no text")
     return value
 
 
-def _spans(answer: str, texts: list[str]) -> list[tuple[int, int]]:
+def spans(answer: str, texts: list[str]) -> list[tuple[int, int]]:
     """The characters (start, stop) of each token.
 
     A token may end inside a character, such as an emoji; the text up to it then ends in a

@@ -5,29 +5,42 @@ import json
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.models.chat import ChatOptions
 from spex.models.protocol import Prompt, Reply
-from spex.models.servers.address import PREFIX, check_url, key_of_environment, split_name
+from spex.models.servers.address import (
+    PREFIX,
+    SGLANG_PREFIX,
+    check_url,
+    key_of_environment,
+    split_name,
+)
 from spex.models.servers.concurrency import call, stream
 from spex.models.servers.endpoint import (
     CONCURRENCY,
     TIMEOUT_SECONDS,
+    WITHOUT_LOG_PROBS,
     Connection,
     Endpoint,
     RequestFailed,
     UnusableReply,
     Usage,
 )
+from spex.models.servers.llama_cpp import TokenGrammar
 from spex.models.servers.log_prob_routes import (
-    PromptLogProbs,
+    OLLAMA,
+    TGI,
     Route,
-    TokenGrammar,
     TopLogProbs,
     chat_fields,
     first_tokens_limit,
+    root,
 )
+from spex.models.servers.sglang import Generate
+from spex.models.servers.vllm import PromptLogProbs
 
 T = TypeVar("T")
 
@@ -42,7 +55,7 @@ def connect(
     chat: ChatOptions | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> "OpenAIModel":
-    """The model of a name such as "openai:gpt-4o-mini@https://api.openai.com/v1".
+    """The model of a name such as "openai:gpt-4o-mini@https://api.openai.com/v1" or "sglang:...".
 
     Args:
         name: the name.
@@ -56,7 +69,10 @@ def connect(
         BackendError: the server cannot be reached, or refuses access.
     """
     model, base_url = split_name(name)
-    return OpenAIModel(model, base_url, name=name, price=price, chat=chat, notice=notice)
+    kind = OpenAIModel
+    if name.startswith(SGLANG_PREFIX):
+        kind, base_url = SGLangModel, f"{root(base_url)}/v1"
+    return kind(model, base_url, name=name, price=price, chat=chat, notice=notice)
 
 
 class OpenAIModel:
@@ -65,7 +81,7 @@ class OpenAIModel:
     Prompts are sent as chat messages, several at once, and answers are greedy (temperature 0).
     The server's list of models says what kind of server it is:
 
-    - vLLM and llama.cpp's server score whole answers.
+    - vLLM, SGLang and llama.cpp's server score whole answers.
     - Others score answers of one token that is among the 20 most probable first tokens.
     - Those without log-probabilities have scores of replies only, such as `Similarity`.
 
@@ -81,7 +97,7 @@ class OpenAIModel:
         timeout: seconds after which a request counts as failed and is sent again.
         price: dollars per million tokens read and written, for `usage.cost`.
         chat: variables of the chat template, sent as `chat_template_kwargs`, and the start of the
-            answer, sent to vLLM and llama.cpp as the assistant's message.
+            answer, sent to vLLM, SGLang and llama.cpp as the assistant's message.
         notice: is told when requests fail and are sent again; default: the log `spex`, which Python
             writes on standard error.
 
@@ -95,6 +111,7 @@ class OpenAIModel:
     """
 
     may_vary = True  # see `spex.values.repeatability`
+    _prefix = PREFIX
 
     def __init__(
         self,
@@ -124,11 +141,11 @@ class OpenAIModel:
     ) -> None:
         self._endpoint = endpoint
         self._model = model
-        self.name = name or f"{PREFIX}{model}@{endpoint.base_url}"
+        self.name = name or f"{self._prefix}{model}@{endpoint.base_url}"
         self._answer_tokens: dict[str, list[int]] = {}
         self._entry = self._look_up()
         self._chat = chat
-        self._route = _route(self._entry, model, endpoint.base_url, chat)
+        self._route = self._choose_route(endpoint.base_url)
         if chat.answer_prefix:
             self._check_continues("answer_prefix")
 
@@ -136,9 +153,25 @@ class OpenAIModel:
         """Refuse the start of an answer where the server writes answers from their beginning."""
         if isinstance(self._route, TopLogProbs):
             raise ArgumentError(
-                f"{what}: {self._endpoint.base_url} does not continue an answer, as vLLM and "
-                "llama.cpp do; leave it out, or use such a server"
+                f"{what}: {self._endpoint.base_url} does not continue an answer, as vLLM, SGLang "
+                "and llama.cpp do; leave it out, or use such a server"
             )
+
+    def _choose_route(self, base_url: str) -> Route:
+        """The way to score answers, by what the server says of itself."""
+        owner, model, chat = self._entry.get("owned_by"), self._model, self._chat
+        match owner:
+            case "vllm":
+                return PromptLogProbs(model, base_url, chat)
+            case "sglang":
+                return Generate(model, base_url, chat)
+            case "llamacpp":
+                return TokenGrammar(model, base_url, chat)
+            case "library":  # where Ollama's models come from
+                return TopLogProbs(model, base_url, chat, OLLAMA)
+        # As text-generation-inference has it.
+        kind = TGI if owner is not None and owner == self._entry.get("id") else None
+        return TopLogProbs(model, base_url, chat, kind)
 
     @property
     def identity(self) -> str:
@@ -211,17 +244,50 @@ class OpenAIModel:
             self._check_continues("the start of the answer, such as its reasoning")
         for answer in answers:
             self._tokens(answer)
+        if answers and not self._route.takes_images and any(p.has_images for p in prompts):
+            raise ArgumentError(
+                f"{self._endpoint.base_url} scores no answers after pictures; {WITHOUT_LOG_PROBS}"
+            )
 
     def log_probs(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> Iterator[tuple[int, list[FloatArray]]]:
-        """See `LanguageModel.log_probs`."""
+        """See `LanguageModel.log_probs`.
+
+        Prompts are sent sorted, so that those that begin alike meet in the server's cache.
+        """
+        OpenAIModel.check_prompts(self, prompts, answers)
         tokens = [self._tokens(answer) for answer in answers]
+        order = sorted(range(len(prompts)), key=lambda number: _words(prompts[number]))
 
-        async def score(session: Connection, number: int) -> list[FloatArray]:
-            return await self._route.log_probs(session, prompts[number], answers, tokens)
+        async def score(session: Connection, place: int) -> tuple[int, list[FloatArray]]:
+            number = order[place]
+            values = await self._route.log_probs(session, prompts[number], answers, tokens)
+            return number, values
 
-        return self._stream(score, len(prompts))
+        return (result for _, result in self._stream(score, len(prompts)))
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """The numbers of an answer's tokens, as the server has them; [0] where it tells none."""
+        return self._tokens(answer)
+
+    def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
+        """What the model writes, with the log-probability of each token, for a check of scores.
+
+        Args:
+            prompt: what the model is given.
+            max_new_tokens: where the reply is cut off.
+
+        Returns:
+            The greedy reply and (n_tokens,) float64, in nats; without a token that ends it.
+
+        Raises:
+            BackendError: the server failed.
+        """
+        text, values = self._call(
+            lambda session: self._route.written(session, prompt, max_new_tokens)
+        )
+        return text, np.array(values, dtype=np.float64)
 
     def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
         """See `LanguageModel.answer_tokens`."""
@@ -270,14 +336,17 @@ class OpenAIModel:
             raise self._endpoint.error(failure) from None
 
 
-def _route(entry: dict[str, Any], model: str, base_url: str, chat: ChatOptions) -> Route:
-    match entry.get("owned_by"):
-        case "vllm":
-            return PromptLogProbs(model, base_url, chat)
-        case "llamacpp":
-            return TokenGrammar(model, base_url, chat)
-        case _:
-            return TopLogProbs(model, base_url, chat)
+class SGLangModel(OpenAIModel):
+    """A model on SGLang, whatever the server's list of models calls itself; see `OpenAIModel`."""
+
+    _prefix = SGLANG_PREFIX
+
+    def _choose_route(self, base_url: str) -> Route:
+        return Generate(self._model, base_url, self._chat)
+
+
+def _words(prompt: Prompt) -> list[str]:
+    return [message.as_text for message in prompt.messages]
 
 
 def _list_of_models(reply: Any) -> list[dict[str, Any]]:

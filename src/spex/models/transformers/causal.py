@@ -164,6 +164,11 @@ class HuggingFaceModel:
         return ends + self._chat.identity
 
     @property
+    def rounding(self) -> float:
+        """Nats by which the log-probability of a token may depend on the batch."""
+        return 4 * float(self._torch.finfo(self._model.dtype).eps) ** 0.5
+
+    @property
     def max_tokens(self) -> int | None:
         """The context length in tokens; None if there is no limit."""
         return self._max_tokens
@@ -231,14 +236,33 @@ class HuggingFaceModel:
         """See `LanguageModel.replies`; answers come in the order of the prompts."""
         if max_new_tokens < 1:
             raise ArgumentError(f"max_new_tokens={max_new_tokens} is below 1, the least")
+        replied = self._write(prompts, max_new_tokens)
+        return ((number, reply) for number, (reply, _) in enumerate(replied))
+
+    def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
+        """What the model writes, with the log-probability of each token, for a check of scores.
+
+        Args:
+            prompt: what the model is given.
+            max_new_tokens: where the reply is cut off.
+
+        Returns:
+            The greedy reply and (n_tokens,) float64, in nats; without a token that ends it.
+
+        Raises:
+            BackendError: the model failed.
+        """
+        ((reply, values),) = self._write([prompt], max_new_tokens)
+        return str(reply), values
+
+    def _write(
+        self, prompts: Sequence[Prompt], max_new_tokens: int
+    ) -> Iterator[tuple[Reply, FloatArray]]:
+        """The reply to each prompt in turn, with the log-probability of each of its tokens."""
         encoded = self._encode_prompts(prompts)
         for number, tokens in enumerate(encoded):
             self._check_length(number, len(tokens), 1)
-        return self._reply(encoded, max_new_tokens)
-
-    def _reply(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[tuple[int, str]]:
-        for number, tokens in enumerate(prompts):
-            yield number, self._greedy(tokens, max_new_tokens)
+        return (self._greedy(tokens, max_new_tokens) for tokens in encoded)
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
         """See `LanguageModel.check_prompts`."""
@@ -250,6 +274,10 @@ class HuggingFaceModel:
         """See `LanguageModel.log_probs`."""
         prompt_tokens, answer_tokens = self._encode(prompts, answers)
         return self._score(prompt_tokens, answer_tokens, self.shares_prefixes)
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """The numbers of an answer's tokens."""
+        return self._encode_answers([answer])[0]
 
     def answer_tokens(self, answer: str) -> list[tuple[int, int]]:
         """See `LanguageModel.answer_tokens`."""
@@ -365,20 +393,20 @@ class HuggingFaceModel:
 
     # Forward passes
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> tuple[Reply, FloatArray]:
         return self._continue("input_ids", prompt, max_new_tokens)
 
     def _continue(
         self, argument: str, start: list[int], max_new_tokens: int, **context: Any
-    ) -> Reply:
+    ) -> tuple[Reply, FloatArray]:
         """Decode greedily within the context; see `Network.continued`."""
         if self._max_tokens is not None:
             max_new_tokens = min(max_new_tokens, self._max_tokens - len(start))
-        tokens = self._network.continued(
+        tokens, values = self._network.continued(
             argument, start, max_new_tokens, self._end_tokens(), **context
         )
         text = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        return Reply(text, cut_off=len(tokens) == max_new_tokens)
+        return Reply(text, cut_off=len(tokens) == max_new_tokens), np.array(values)
 
     def _score(
         self, prompts: list[list[int]], answers: list[list[int]], share: bool

@@ -73,6 +73,16 @@ class SequenceClassifier(HuggingFaceModel):
         self.label_number(answer)
         return [(0, len(answer))]
 
+    def answer_ids(self, answer: str) -> list[int]:
+        """The number of the label."""
+        return [self.label_number(answer)]
+
+    def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
+        """The most probable label and (1,) float64, its log-probability in nats."""
+        (label,) = self.generate([prompt])
+        ((_, (values,)),) = self.log_probs([prompt], [label])
+        return label, values
+
     def label_number(self, label: str) -> int:
         """The number of a label; raises ArgumentError if there is no such label."""
         if label not in self.labels:

@@ -104,7 +104,7 @@ class Network:
         ends: set[int],
         beginning: Mapping[str, Any] | None = None,
         **context: Any,
-    ) -> list[int]:
+    ) -> tuple[list[int], list[float]]:
         """Decode greedily until a token that ends an answer, which is left out.
 
         Args:
@@ -115,10 +115,14 @@ class Network:
             beginning: other arguments of the passes that read `start`.
             context: other arguments of all passes.
 
+        Returns:
+            The new tokens, and the log-probability of each in nats.
+
         Raises:
             BackendError: a pass failed.
         """
         tokens = list(start)
+        values: list[float] = []
         fed, cache = 0, None
         last_only = {"logits_to_keep": 1} if "logits_to_keep" in self.accepted else {}
         with self.torch.inference_mode(), backend_errors(self.torch, self.name):
@@ -134,8 +138,10 @@ class Network:
                 # A model without a key-value cache reads everything again each time.
                 cache = getattr(output, self.cache_name, None)
                 fed = len(tokens) if cache is not None else 0
-                token = int(output.logits[0, -1].argmax())
+                logits = output.logits[0, -1]
+                token = int(logits.argmax())
                 if token in ends:
                     break
                 tokens.append(token)
-        return tokens[len(start) :]
+                values.append(float(logits.float().log_softmax(dim=-1)[token]))
+        return tokens[len(start) :], values

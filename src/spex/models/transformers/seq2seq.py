@@ -78,7 +78,7 @@ class Seq2SeqModel(HuggingFaceModel):
         )
         return {"encoder_outputs": output, "attention_mask": mask}
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> tuple[Reply, FloatArray]:
         with self._torch.inference_mode(), backend_errors(self._torch, self.name):
             context = self._encoded([prompt])
         return self._continue("decoder_input_ids", self._start, max_new_tokens, **context)

@@ -78,29 +78,24 @@ class VisionLanguageModel(HuggingFaceModel):
             )
         )
 
-    def replies(
-        self, prompts: Sequence[Prompt], max_new_tokens: int = 64
-    ) -> Iterator[tuple[int, str]]:
-        """See `LanguageModel.replies`; prompts come in their order."""
-        # Checks the prompts, with pictures or without.
-        replied = super().replies(prompts, max_new_tokens)
-        if not any(prompt.has_images for prompt in prompts):
-            return replied
-        return self._reply_to_pictures(prompts, max_new_tokens)
-
-    def _reply_to_pictures(
+    def _write(
         self, prompts: Sequence[Prompt], max_new_tokens: int
-    ) -> Iterator[tuple[int, str]]:
-        for number, prompt in enumerate(prompts):
-            read = self._read(prompt)
-            beginning = {name: value[None] for name, value in read.per_token.items()}
-            beginning |= read.pictures
-            yield (
-                number,
-                self._continue(
-                    "input_ids", read.tokens, max_new_tokens, beginning=self._placed(beginning)
-                ),
-            )
+    ) -> Iterator[tuple[Reply, FloatArray]]:
+        # Checks the prompts, with pictures or without.
+        written = super()._write(prompts, max_new_tokens)
+        if not any(prompt.has_images for prompt in prompts):
+            return written
+        return (self._write_after_pictures(prompt, max_new_tokens) for prompt in prompts)
+
+    def _write_after_pictures(
+        self, prompt: Prompt, max_new_tokens: int
+    ) -> tuple[Reply, FloatArray]:
+        read = self._read(prompt)
+        beginning = {name: value[None] for name, value in read.per_token.items()}
+        beginning |= read.pictures
+        return self._continue(
+            "input_ids", read.tokens, max_new_tokens, beginning=self._placed(beginning)
+        )
 
     def log_probs(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
@@ -124,7 +119,7 @@ class VisionLanguageModel(HuggingFaceModel):
             return super()._encode_prompts(prompts)
         return [self._read(prompt).tokens for prompt in prompts]
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> Reply:
+    def _greedy(self, prompt: list[int], max_new_tokens: int) -> tuple[Reply, FloatArray]:
         # Some architectures keep the positions of the last pictures here.
         base: Any = getattr(self._model, "model", None)
         if hasattr(base, "rope_deltas"):

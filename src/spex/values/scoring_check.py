@@ -1,0 +1,256 @@
+"""Are the log-probabilities of a model right? Before the first value a few are taken in two ways.
+
+A server may return those of another prompt, of the wrong tokens, or chance; an explanation of these
+looks like any other. So, once for a model and for each kind of question:
+
+- Alone and in a batch: a prompt by itself, then between two others.
+- Written and read: the model writes a few tokens and says how probable each was; they are then read
+  as a given answer, as in the run. These are two routes of a server, and two programs here.
+- A part and the whole: the first words of the longest answer by themselves, and in the answer.
+
+Models with the methods of `Checkable` are checked; functions and tables are not, nor are scores of
+replies, which read no log-probabilities.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from spex._typing import FloatArray
+from spex.errors import ArgumentError, BackendError, ScoringError
+from spex.models.protocol import LanguageModel, Prompt
+from spex.wording import shorten
+
+# Prompts that the model is given: one alone, one to write after, three in a batch.
+N_CALLS = 5
+_WRITTEN_TOKENS = 3
+_UNCHECKED = (
+    "Whether the log-probabilities are right was not checked: all values were kept before, with "
+    "scoring_check='note'"
+)
+# Nats by which a token may differ where nobody knows the precision, as behind a server: bfloat16
+# keeps eight bits of a logit, of which those of a large vocabulary reach 30.
+_UNKNOWN_ROUNDING = 0.5
+_RELATIVE = 0.1  # of that, for each nat below 0: the logits of improbable tokens are larger
+
+
+class Checkable(LanguageModel, Protocol):
+    """A language model that tells how probable its own words were."""
+
+    def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
+        """The greedy reply, and (n_tokens,) float64 log-probabilities of its tokens in nats."""
+        ...
+
+    def answer_ids(self, answer: str) -> Sequence[int]:
+        """The numbers of an answer's tokens."""
+        ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        differences: what differs by more than rounding, with the figures, a sentence each.
+        largest: the largest difference of a token, in nats.
+        compared: the names of the comparisons that could be made.
+    """
+
+    differences: tuple[str, ...]
+    largest: float
+    compared: tuple[str, ...]
+
+    @property
+    def note(self) -> str:
+        """What a report says where the user went on."""
+        return f"The log-probabilities may be wrong: {'; '.join(self.differences)}"
+
+
+_FOUND: WeakKeyDictionary[Any, dict[object, Finding]] = WeakKeyDictionary()
+
+
+def is_due(model: LanguageModel, prompt: Prompt, answers: Sequence[str]) -> bool:
+    """Whether a check comes before the next values of prompts like this one."""
+    if not answers or not hasattr(model, "written"):
+        return False
+    return _kind(model, prompt, answers) not in _FOUND.get(model, {})
+
+
+def check(
+    model: LanguageModel,
+    prompts: Sequence[Prompt],
+    spare: Callable[[], Sequence[Prompt]],
+    answers: Sequence[str],
+) -> None:
+    """Check a model unless that was done before.
+
+    Args:
+        model: The model.
+        prompts: Those that are asked now, at least one. Up to three of them are used, so that a
+            prompt that the model refuses is one that it would be asked anyway.
+        spare: Makes others, for where a single one is asked.
+        answers: The answers that are scored.
+
+    Raises:
+        ScoringError: log-probabilities differ by more than rounding, and the model does not have
+            `scoring_check="note"`.
+        BackendError: the model failed.
+    """
+    if not answers or not hasattr(model, "written"):
+        return
+    found = _FOUND.setdefault(model, {})
+    kind = _kind(model, prompts[0], answers)
+    if kind not in found:
+        found[kind] = _examined(model, _chosen(prompts), spare, answers)
+    differences = found[kind].differences
+    if differences and not goes_on(model):
+        raise ScoringError(
+            f"{model.name!r} gives other log-probabilities when it is asked in another way: "
+            f"{'; '.join(differences)}. Values of it would explain nothing: update or restart the "
+            "server, or use another model; to go on all the same: scoring_check='note' "
+            "(--scoring-check note)"
+        )
+
+
+def goes_on(model: object) -> bool:
+    """Whether the user wants a model to be used even where its check fails."""
+    return getattr(model, "scoring_check", "stop") == "note"
+
+
+def notes(model: LanguageModel, answers: Sequence[str]) -> tuple[str, ...]:
+    """What reports should say of a model whose check failed, and that was used all the same."""
+    found = _FOUND.get(model, {})
+    if goes_on(model) and answers and hasattr(model, "written") and not found:
+        return (_UNCHECKED,)
+    return tuple(one.note for one in found.values() if one.differences)
+
+
+def _examined(
+    model: Any, chosen: list[Prompt], spare: Callable[[], Sequence[Prompt]], answers: Sequence[str]
+) -> Finding:
+    if len(chosen) > 1:
+        return examine(model, chosen, answers)
+    try:
+        return examine(model, [*chosen, *spare()], answers)
+    except BackendError:  # such as a label that the server does not tell after one of the others
+        return examine(model, chosen * 2, answers)
+
+
+def examine(model: Checkable, prompts: Sequence[Prompt], answers: Sequence[str]) -> Finding:
+    """Take log-probabilities in two ways.
+
+    Args:
+        model: The model.
+        prompts: Two or three, best different ones; the first is asked alone.
+        answers: The answers that are scored.
+    """
+    if getattr(model, "is_regression", False):
+        return _examine_outputs(model, prompts)
+    first, second, *_ = prompts
+    wanted = list(dict.fromkeys(answers))
+    found = _Comparisons(getattr(model, "rounding", _UNKNOWN_ROUNDING))
+    ids = {answer: list(model.answer_ids(answer)) for answer in wanted}
+    alone = _read(model, [first], wanted)[0]
+    longest = min(max(map(len, ids.values())), _WRITTEN_TOKENS)
+    reply, written = model.written(second, longest)
+    part = _part(model, max(wanted, key=lambda answer: len(ids[answer])))
+    # A reply that ends amid a character has other tokens when it is read.
+    readable = bool(reply) and len(_ids_or_none(model, reply)) == len(written)
+    more = [*([reply] if readable else []), *([part] if part else [])]
+    # Not the first one: it may be served from the cache that it filled itself.
+    order = [second, first, *prompts[2:]]
+    together = _read(model, order, list(dict.fromkeys([*wanted, *more])))
+    for answer in wanted:
+        found.compare("alone and in a batch", answer, alone[answer], together[1][answer])
+    if readable:
+        found.compare("written and read", reply, written, together[0][reply])
+    if part:
+        whole = max(wanted, key=lambda answer: len(ids[answer]))
+        of_part = together[1][part]
+        within = together[1][whole][: len(of_part)]
+        found.compare("by itself and as the beginning of the answer", part, of_part, within)
+    return found.finding
+
+
+def _examine_outputs(model: Any, prompts: Sequence[Prompt]) -> Finding:
+    """The same of a regression, whose outputs are no log-probabilities."""
+    found = _Comparisons(getattr(model, "rounding", _UNKNOWN_ROUNDING), unit="")
+    alone = dict(model.outputs(prompts[:1]))[0]
+    together = dict(model.outputs([*prompts[1:], prompts[0]]))[len(prompts) - 1]
+    found.compare("alone and in a batch", "output", alone, together)
+    return found.finding
+
+
+class _Comparisons:
+    """Pairs of values that should be equal.
+
+    Args:
+        rounding: Nats by which a token may differ.
+        unit: Of the values.
+    """
+
+    def __init__(self, rounding: float, unit: str = " nats") -> None:
+        self._rounding = rounding
+        self._unit = unit
+        self._differences: list[str] = []
+        self._compared: list[str] = []
+        self._largest = 0.0
+
+    def compare(self, ways: str, answer: str, one: FloatArray, other: FloatArray) -> None:
+        """Compare (n_tokens,) values of one answer, taken in two ways."""
+        self._compared.append(ways)
+        off = np.abs(one - other)
+        self._largest = max(self._largest, float(off.max()))
+        allowed = self._rounding * (1 + _RELATIVE * np.abs(one))
+        if (off > allowed).any():
+            sums = f"{one.sum():.3f} and {other.sum():.3f}{self._unit}"
+            what = f'log P("{shorten(answer)}")' if self._unit else f"the {answer}"
+            self._differences.append(f"{ways}, {what} is {sums}")
+
+    @property
+    def finding(self) -> Finding:
+        """What was found."""
+        compared = tuple(dict.fromkeys(self._compared))
+        return Finding(tuple(self._differences), self._largest, compared)
+
+
+def _kind(model: LanguageModel, prompt: Prompt, answers: Sequence[str]) -> object:
+    """What takes its own way through a model: single tokens, and pictures."""
+    checkable: Any = model
+    return all(len(checkable.answer_ids(answer)) == 1 for answer in answers), prompt.has_images
+
+
+def _chosen(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Up to three different prompts of those asked, not the first ones if there are more."""
+    third = len(prompts) // 3
+    some = [prompts[third], prompts[-1 - third], prompts[-1], *prompts[:3]]
+    return list(dict.fromkeys(some))[:3]
+
+
+def _read(
+    model: LanguageModel, prompts: Sequence[Prompt], answers: Sequence[str]
+) -> list[dict[str, FloatArray]]:
+    """Log-probabilities by answer, for each prompt."""
+    scored = dict(model.log_probs(prompts, answers))
+    return [dict(zip(answers, scored[number], strict=True)) for number in range(len(prompts))]
+
+
+def _part(model: Checkable, answer: str) -> str | None:
+    """The first words of an answer, about half; None where their tokens are not its first ones."""
+    ids = list(model.answer_ids(answer))
+    middle = answer.rfind(" ", 1, len(answer) // 2 + 1)
+    if len(ids) < 2 or middle < 0 or not answer[:middle].strip():
+        return None
+    first = _ids_or_none(model, answer[:middle])
+    return answer[:middle] if first and first == ids[: len(first)] else None
+
+
+def _ids_or_none(model: Checkable, answer: str) -> list[int]:
+    """The tokens of an answer; none where the model refuses it."""
+    try:
+        return list(model.answer_ids(answer))
+    except ArgumentError:
+        return []
