@@ -171,7 +171,7 @@ def removed_if_empty(path: Path) -> Iterator[None]:
     except BaseException:
         with suppress(StoreError, ArgumentError):
             found = info(path) if is_new else None
-            if found is not None and not found.functions and not found.answers:
+            if found is not None and not (found.functions or found.answers or found.claims):
                 for ending in _ENDINGS:
                     _real(path, ending).unlink(missing_ok=True)
         raise
