@@ -38,12 +38,12 @@ def overhead(n: int, rows: int, repeats: int) -> list[float]:
     words = pack(np.random.default_rng(0).random((rows, n)) < 0.5)
     took = []
     with RayEngine(workers=1).running(source) as remote:
-        workers: Any = remote._workers  # type: ignore[attr-defined]
+        workers: Any = remote.workers  # type: ignore[attr-defined]
         (actor,) = workers._actors.values()
-        workers._ray.get(actor.evaluate.remote(words, n))
+        workers._ray.get(actor.evaluate.remote(remote.sent, words, n))
         for _ in range(repeats):
             began = time.perf_counter()
-            workers._ray.get(actor.evaluate.remote(words, n))
+            workers._ray.get(actor.evaluate.remote(remote.sent, words, n))
             took.append(time.perf_counter() - began)
     return took
 

@@ -1,12 +1,14 @@
 """What the sample store costs, in seconds of processor time.
 
 Prints the rows a second of bulk writes and look-ups, what the store adds to asking a function of a
-microsecond for many masks, and its share of an explanation with SmolLM2.
+microsecond for many masks, and its share of an explanation with SmolLM2. Writers are killed with
+kill -9, and the store is verified after each.
 
     python benchmarks/store.py --rows 1000000 --masks 100000 --budget 500
 """
 
 import argparse
+import multiprocessing
 import os
 import tempfile
 import time
@@ -75,6 +77,37 @@ def merging(folder: Path, rows: int, n: int) -> None:
     print(f"verify of the {2 * rows:,}: {2 * rows / took:,.0f} rows a second")
 
 
+def write_until_killed(path: Path, seed: int) -> None:
+    with spex.Store(path) as store:
+        for part in range(1_000_000):
+            keys = pack(distinct(1000, 90, 1_000_000 * seed + part))
+            store.claim(("f",), keys, 1000)
+            store.put("f", keys, keys[:, 0] / 2.0**64)
+            path.with_name("alive").touch()
+
+
+def killed(folder: Path, kills: int) -> None:
+    """Writers are ended by kill -9 at random moments; verify after each."""
+    path, rng, found = folder / "killed.sqlite", np.random.default_rng(0), 0
+    for seed in range(kills):
+        context = multiprocessing.get_context("fork")
+        process = context.Process(target=write_until_killed, args=(path, seed))
+        process.start()
+        while not (folder / "alive").exists():
+            assert process.is_alive()
+            time.sleep(0.002)
+        time.sleep(rng.random() / 5)
+        process.kill()
+        process.join()
+        (folder / "alive").unlink(missing_ok=True)
+        found += len(problems(path))
+        keys = pack(distinct(1000, 90, 1_000_000 * seed))
+        with spex.Store(path) as store:  # the first part was kept before the kill
+            assert np.array_equal(store.get("f", keys), keys[:, 0] / 2.0**64)
+            rows = len(store)
+    print(f"{kills} writers killed: {found} problems found by verify, {rows:,} rows")
+
+
 class Sum:
     """A function of about a microsecond a mask."""
 
@@ -130,6 +163,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--masks", type=int, default=100_000)
     parser.add_argument("--budget", type=int, default=500, help="0: without SmolLM2")
+    parser.add_argument("--kills", type=int, default=20)
     options = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f}; seconds are of processor time")
@@ -141,6 +175,8 @@ def main() -> None:
         for n, at_once in [(64, 1_000_000), (64, 10_000), (64, 100), (256, 10_000)]:
             bulk(folder, options.rows, at_once, n)
         merging(folder, options.rows // 2, 64)
+        if options.kills:
+            killed(folder, options.kills)
         quick_function(folder, options.masks, 64)
         if options.budget:
             smollm2(folder, options.budget)

@@ -40,6 +40,7 @@ BACK = {
     ("explanation", "report"): "an explanation shows itself: print, page, plot, shap and shapiq",
     ("explanation", "plots"): "and so it draws itself",
     ("explanations", "report"): "so do several of them",
+    ("explanations", "comparison"): "whose page compares two of them",
     ("interactions", "report"): "and values in a notebook",
     ("comparison", "report"): "and a comparison of two",
     ("report", "comparison"): "for types only",

@@ -53,7 +53,7 @@ def fields(heading):
 
 
 def test_the_page_of_formats_names_every_field():
-    optional = {"observed", "correction", "sets"}
+    optional = {"observed", "correction", "sets", "stopped"}
     (one, several, zoom) = (json.loads((GOLDEN / name).read_text()) for name in READERS)
     assert fields("## An explanation") == set(one) | optional
     assert fields("Fields of `context`, each of which may be missing:") == set(_NAMES)

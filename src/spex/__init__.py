@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from spex.inputs.prompt_template import PromptTemplate
     from spex.inputs.table import Table
     from spex.inputs.text import Text
+    from spex.inputs.traces.agent import Agent
+    from spex.inputs.traces.reasoning import Reasoning
     from spex.interactions.index import InteractionIndex
     from spex.interactions.values import InteractionValues
     from spex.many.explaining import explain_many
-    from spex.many.results import ManyExplanations
+    from spex.many.results import ManyExplanations, ManyInterrupted
     from spex.planning.plan import Plan, plan
     from spex.prior import Prior
     from spex.run import Run
@@ -56,9 +58,12 @@ if TYPE_CHECKING:
     from spex.values.source import ValueSource
     from spex.values.store import Store
     from spex.values.value_function import ValueFunction
-    from spex.zooming import Zoom, zoom
+    from spex.zooming.run import ZoomRun
+    from spex.zooming.two_levels import Zoom
+    from spex.zooming.zoom import zoom
 
 _HOMES = {
+    "Agent": "spex.inputs.traces.agent",
     "ArgumentError": "spex.errors",
     "BackendError": "spex.errors",
     "Comparison": "spex.comparison.results",
@@ -75,6 +80,7 @@ _HOMES = {
     "InteractionValues": "spex.interactions.values",
     "JsonField": "spex.scores.json_field",
     "ManyExplanations": "spex.many.results",
+    "ManyInterrupted": "spex.many.results",
     "Limits": "spex.values.limits",
     "LogOdds": "spex.scores.log_probabilities",
     "LogProb": "spex.scores.log_probabilities",
@@ -88,6 +94,7 @@ _HOMES = {
     "Progress": "spex.values.evaluator",
     "PromptTemplate": "spex.inputs.prompt_template",
     "RayEngine": "spex.engines.ray",
+    "Reasoning": "spex.inputs.traces.reasoning",
     "ReplyScore": "spex.scores.replies",
     "Roles": "spex.sets.roles",
     "Run": "spex.run",
@@ -104,16 +111,18 @@ _HOMES = {
     "ValueFunction": "spex.values.value_function",
     "ValueSource": "spex.values.source",
     "ValueFunctionError": "spex.errors",
-    "Zoom": "spex.zooming",
+    "Zoom": "spex.zooming.two_levels",
+    "ZoomRun": "spex.zooming.run",
     "compare": "spex.comparison.comparing",
     "explain": "spex.explaining",
     "explain_many": "spex.many.explaining",
     "fit": "spex.given",
     "plan": "spex.planning.plan",
-    "zoom": "spex.zooming",
+    "zoom": "spex.zooming.zoom",
 }
 
 __all__ = [
+    "Agent",
     "ArgumentError",
     "BackendError",
     "Comparison",
@@ -133,6 +142,7 @@ __all__ = [
     "LogOdds",
     "LogProb",
     "ManyExplanations",
+    "ManyInterrupted",
     "Matches",
     "Messages",
     "MissingExtraError",
@@ -143,6 +153,7 @@ __all__ = [
     "Progress",
     "PromptTemplate",
     "RayEngine",
+    "Reasoning",
     "ReplyScore",
     "Roles",
     "Run",
@@ -160,6 +171,7 @@ __all__ = [
     "ValueFunctionError",
     "ValueSource",
     "Zoom",
+    "ZoomRun",
     "__version__",
     "compare",
     "evaluate",

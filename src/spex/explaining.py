@@ -74,7 +74,7 @@ def explain(
         progress: True for a progress bar on standard error, or a function called with a
             `Progress` after every batch.
         limits: Stop before one of these is exceeded (`spex.Limits`), and explain the values that
-            there are; a note says so.
+            there are; its `stopped` says which.
         faults: What is borne of an f that fails now and then (`spex.Faults`); default: nothing, its
             first error or value that is not finite is raised.
         engine: Where f is evaluated: "ray", on the cores or GPUs of this machine, "ray:ADDRESS", on
@@ -162,7 +162,7 @@ def until_limit(
 def noted(
     found: Explanation | Explanations, stopped: str | None, n_gaps: int, run: Run
 ) -> Explanation | Explanations:
-    """An explanation with notes on the limit that stopped it, and on masks without a value."""
+    """An explanation that says what stopped it, and how many masks have no value."""
     notes: tuple[str, ...] = ()
     if stopped is not None:
         notes += (
@@ -178,7 +178,7 @@ def noted(
         return found
 
     def with_notes(one: Explanation) -> Explanation:
-        return replace(one, notes=(*notes, *one.notes))
+        return replace(one, notes=(*notes, *one.notes), stopped=stopped)
 
     if isinstance(found, Explanation):
         return with_notes(found)

@@ -70,6 +70,8 @@ class Explanation(Saved):
         notes: What a user should know about this result, a sentence each.
         context: What was explained, as far as the source of values tells.
         version: Version of spex that made it.
+        stopped: What ended the run before it had all the evaluations it asked for, such as "the
+            limit of 50 calls is reached"; None if nothing did. Such an explanation is partial.
         sets: Smallest sets and roles, where they were kept with it: `dataclasses.replace(e,
             sets=spex.Sets(change=e.smallest_change(f)))`, or `spex sets FILE --out FILE`.
 
@@ -100,6 +102,7 @@ class Explanation(Saved):
     notes: tuple[str, ...] = ()
     context: Context = field(default_factory=Context)
     version: str = __version__
+    stopped: str | None = None
     sets: Sets = field(default_factory=Sets)
 
     def __post_init__(self) -> None:
@@ -362,6 +365,7 @@ class Explanation(Saved):
             "forecast": [[size, r2] for size, r2 in self.forecast.items()],
             "notes": list(self.notes),
             "context": self.context.to_json(),
+            **({} if self.stopped is None else {"stopped": self.stopped}),
             **({"sets": self.sets.to_json()} if self.sets != Sets() else {}),
         }
 
@@ -383,6 +387,7 @@ class Explanation(Saved):
         errors = found.get("standard_errors")
         pairs = [pair.list(2, 2) for pair in found.get("forecast", []).list()]
         context = Context.from_json(found["context"], n)
+        stopped = found.get("stopped")
         lost = context.parts is None and found["context"].get("parts").value
         return cls(
             features=features,
@@ -405,6 +410,7 @@ class Explanation(Saved):
             notes=found["notes"].texts() + ((_LOST,) if lost else ()),
             context=context,
             version=found["version"].text(),
+            stopped=None if stopped.value is None else stopped.text(),
             sets=Sets.from_json(found.get("sets", {}), distinct(features)),
         )
 

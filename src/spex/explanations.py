@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from spex.explanation import Explanation
 from spex.fourier.spectrum import weighted_sum
 from spex.interactions.index import InteractionIndex
 from spex.saving import Found, Saved
+
+if TYPE_CHECKING:
+    from spex.report.page.data import Page
 
 _MOST_OUTPUTS = 4096  # in a file
 
@@ -144,12 +148,8 @@ class Explanations(Saved, Mapping[str, Explanation]):
                 for k, error in zip(one.spectrum.interactions, one.standard_errors, strict=True):
                     squared[k] = squared.get(k, 0.0) + float(error) ** 2
         known = first.standard_errors is not None and second.standard_errors is not None
-        exact = first.r2 == second.r2 == 1.0 and first.method == second.method == "exact"
-        r2, unexplained = (1.0, 0.0) if exact else (math.nan, None)
-        if not exact and self._moments is not None:
-            names = self.outputs
-            variance, error = self._moments.of_difference(names.index(a), names.index(b))
-            r2, unexplained = (1 - error / variance if variance > 0 else 1.0), error
+        r2, unexplained = self._fidelity_of_difference(a, b)
+        exact = self._are_exact(a, b)
         whole, nothing = (
             None if x is None or y is None else x - y
             for x, y in zip(first.observed, second.observed, strict=True)
@@ -176,6 +176,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
             },
             observed=(whole, nothing),
             notes=first.notes,
+            stopped=first.stopped,
             context=replace(
                 first.context,
                 score=score,
@@ -184,6 +185,19 @@ class Explanations(Saved, Mapping[str, Explanation]):
                 answer=None,
             ),
         )
+
+    def _are_exact(self, a: str, b: str) -> bool:
+        return all(one.r2 == 1.0 and one.method == "exact" for one in (self[a], self[b]))
+
+    def _fidelity_of_difference(self, a: str, b: str) -> tuple[float, float | None]:
+        """R2 of output a less output b, and its mean squared error; NaN and None where unknown."""
+        if self._are_exact(a, b):
+            return 1.0, 0.0
+        if self._moments is None:
+            return math.nan, None
+        names = self.outputs
+        variance, error = self._moments.of_difference(names.index(a), names.index(b))
+        return (1 - error / variance if variance > 0 else 1.0), error
 
     FORMAT = "spex-explanations"
     FORMAT_VERSION = 1
@@ -220,7 +234,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
         index: str | InteractionIndex | None = None,
         order: int | None = None,
     ) -> None:
-        """Write one self-contained page with a switch: the outputs and, of two, their contrast.
+        """Write one self-contained page with a switch: each output, and the difference of any two.
 
         Args:
             path: The file.
@@ -228,14 +242,35 @@ class Explanations(Saved, Mapping[str, Explanation]):
             order: See `Explanation.to_html`.
         """
         from spex.files import write_text
-        from spex.report.html import render_html
+        from spex.report.html import render_pages
+        from spex.report.page.build import page_data
+        from spex.wording import one_line
 
-        shown, titles = list(self.values()), list(self.outputs)
-        if len(shown) == 2:
-            shown.append(self.contrast(*titles))
-            titles.append(f"{titles[0]} less {titles[1]}")
-        page = render_html(shown, index, order, titles=titles, one_at_a_time=True)
-        write_text(Path(path), page)
+        pages = [page_data(one, index, order, name) for name, one in self.items()]
+        difference = self._difference_page(index, order)
+        if difference is not None:
+            pages.append(difference)
+        versions = sorted({one_line(one.version) for one in self.values()})
+        write_text(Path(path), render_pages(pages, versions, one_at_a_time=True))
+
+    def _difference_page(
+        self, index: str | InteractionIndex | None, order: int | None
+    ) -> "Page | None":
+        """A page that can show the difference of any two outputs; None where none are alike."""
+        from spex.comparison.comparing import compare
+        from spex.report.compared import outputs_page
+
+        names, units = self.outputs, [one.context.score_unit or "" for one in self.values()]
+        fidelity = {
+            (i, j): self._fidelity_of_difference(names[i], names[j])
+            for i, j in combinations(range(len(names)), 2)
+            if units[i] == units[j]
+        }
+        if not fidelity:
+            return None
+        a, b = (names[i] for i in min(fidelity))
+        found = compare(self[a], self[b], index, order, (a, b))
+        return outputs_page(found, self, fidelity)
 
     def _repr_html_(self) -> str:
         from spex.report.notebook import explanations_html

@@ -18,7 +18,10 @@ def score(texts):
     time.sleep(0.005 * len(texts))
     return [1.0 * ("never" in t and "fails" in t) - 0.5 * ("acting" in t) for t in texts]
 
-score.identity = "quick v1"
+score.identity = __file__  # what other servers have kept is not known here
+
+def predict(rows):
+    return [float(a * b) for a, b in zip(rows["age"], rows["income"])]
 """
 
 
@@ -61,8 +64,8 @@ def visit(server, browser):  # noqa: F811
     """Opens the app as one more user; what went wrong or left the machine fails the test."""
     contexts, wrong = [], []
 
-    def opened():
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
+    def opened(width=1280, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)

@@ -97,6 +97,32 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(visit, server):
     assert len(list((server.folder / "data" / "explanations").iterdir())) == before
 
 
+def test_a_limit_is_told_before_and_kept_and_two_are_compared(visit):
+    page = visit()
+    page.get_by_role("button", name="Limits and price").click()
+    labelled(page, "Most calls").fill("60")
+    fill(page, TEXT, budget="300")
+    press(page, "Check calls and time")
+    plan = labelled(page, "Before you start")
+    page.wait_for_function("e => e.value.includes('on this machine')", arg=plan.element_handle())
+    assert "Stops before it exceeds 60 calls" in plan.input_value()
+    press(page, "Explain")
+    assert done(page) == [60, 300, 60]
+    assert "Partial: the limit of 60 calls is reached" in report(page)
+    page.get_by_text("Table", exact=True).click()
+    page.get_by_role("textbox", name="Table").fill("age,income\n3,7\n1,1")
+    fill(page, model="predict:quick:predict")
+    press(page, "Explain")
+    page.get_by_role("status").filter(has_text="Done: 4 of 4").first.wait_for()
+    reopened(page, 1)
+    reopened(page, 2, "Compare with")  # the same text; the table is the newest
+    page.get_by_text("they correlate with 1.00").wait_for()
+    assert page.frame_locator("iframe:visible").locator("nav a").count() == 3
+    reopened(page, 1, "Compare with")
+    page.get_by_role("alert").filter(has_text="Not compared").wait_for()
+    assert "anybody" in report(page)
+
+
 def test_two_users_at_once(visit):
     first, second = visit(), visit()
     fill(first, TEXT, budget="300")
@@ -128,8 +154,9 @@ def test_smollm2_is_stopped_midway_and_opened_again(visit, server):
     e = spex.Explanation.load(kept)
     assert e.n_evaluations == evaluated and e.context.model == "smollm2"
     assert e.features == tuple(SLOW.split())
-    reopened(other, 0, "Compare with")
+    reopened(other, 1, "Compare with")  # itself, after "(none)"
     other.get_by_text("they correlate with 1.00").wait_for()
+    assert "No difference" in report(other)
 
 
 def test_no_other_host_and_no_other_machine(server):

@@ -9,9 +9,10 @@ import PIL.Image
 import pytest
 
 import spex
+from models.servers.test_openai import KEY, running
 from spex.app.curve import curve
-from spex.app.form import CHAT, DOCUMENTS, PICTURE, TEXT, Form, request_of
-from spex.app.job import Job, Point
+from spex.app.form import CHAT, DOCUMENTS, PICTURE, TABLE, TEXT, Form, request_of
+from spex.app.job import Call, Job, Point
 from spex.app.models import Serialised, SharedModels
 from spex.app.shelf import Entry, Shelf
 from spex.cli.inputs import read_masker
@@ -32,6 +33,9 @@ def score(texts):
     if calls > fail_after:
         raise OSError("no luck")
     return [float("one" in text and "two" in text) for text in texts]
+
+def price(rows):
+    return [float(a * b) for a, b in zip(rows["area"], rows["storeys"])]
 """
 
 
@@ -87,7 +91,10 @@ def test_other_inputs(tmp_path):
     (tmp_path / "kept").mkdir()
     request = request_of(picture.arguments(tmp_path / "kept"))
     assert read_masker(request).n_features == 6 and "kept" in request.image
-    for kind in (TEXT, PICTURE, "Song"):
+    rows = "area,storeys,age\n10,3,5\n1,1,7\n2,1,9"
+    table = Form(TABLE, rows, None, {"model": "predict:m:f"}).arguments(tmp_path)
+    assert read_masker(request_of(table)).features == ("area = 10", "storeys = 3", "age = 5")
+    for kind in (TEXT, PICTURE, TABLE, "Song"):
         with pytest.raises(spex.ArgumentError):
             Form(kind, " ", None, {}).arguments(tmp_path)
 
@@ -138,7 +145,7 @@ def test_a_job_tells_how_r2_rises(model, shelf):
     assert dict(spex.explain(value, budget=200).spectrum.items()) == dict(found.spectrum.items())
     assert found.context.command.startswith("spex explain --text=")
     (entry,) = shelf.entries()
-    assert entry.title.endswith(" seven eight") and "<html" in entry.page()
+    assert entry.about == "one two three four five six seven eig..." and "<html" in entry.page()
 
 
 def test_a_stopped_job_explains_what_is_there(model, shelf):
@@ -158,6 +165,73 @@ def test_a_model_that_fails_midway_loses_nothing(model, shelf):
     n = spex.Explanation.load(job.entry.json).n_evaluations
     assert "no luck" in job.error and f"shown is what {n} evaluations say" in job.error
     assert 4 <= n <= 60
+
+
+def test_a_limit_ends_a_job_and_what_is_there_is_explained(model, shelf):
+    job = Job(form(budget="400", max_calls="60"), shelf, SharedModels())
+    assert job.wait(120) and job.is_saved and job.error is None
+    found = spex.Explanation.load(job.entry.json)
+    assert found.n_evaluations == model.calls == 60
+    assert job.ending == "The limit of 60 calls is reached."
+    assert found.notes[0].startswith("Partial: the limit of 60 calls is reached")
+    job = Job(form(budget="400", max_calls="2"), shelf, SharedModels())
+    assert job.wait(120) and not job.is_saved and "raise it" in job.error
+
+
+@pytest.mark.slow  # starts a server
+def test_what_a_server_may_cost_is_told_before_and_never_exceeded(shelf, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with running("text") as server:
+        given = Form(
+            TEXT,
+            "Her acting never fails to impress",
+            None,
+            {"model": server.name, "score": "matches:good", "budget": "64", "price": "100,1000",
+             "max_cost": "0.1"},
+        )  # fmt: skip
+        call = Call(given, Entry(tmp_path), SharedModels(), lambda _: None)
+        assert "Stops before it exceeds $0.1, and explains what is there" in call.plan()
+        assert any("at the price given" in line for line in call.estimate())
+        assert server.requests() == []  # nothing is asked in a dry run
+        job = Job(given, shelf, SharedModels())
+        assert job.wait(120) and job.is_saved and job.error is None
+        found = spex.Explanation.load(job.entry.json)
+        assert 0 < found.context.usage["cost"] <= 0.1 and found.n_evaluations < 64
+        assert job.ending.startswith("The limit of $0.1 is reached. The server counts ")
+    with pytest.raises(spex.ArgumentError, match="--max-cost: needs the price"):
+        options = dict(given.options)
+        del options["price"]
+        Call(Form(TEXT, "a b", None, options), Entry(tmp_path), SharedModels(), print)
+
+
+def test_a_row_of_a_table_is_explained(model, shelf):
+    rows = "area,storeys,age\n10,3,5\n1,1,7\n2,1,9"
+    options = {"model": "predict:model_of_app:price", "budget": "100"}
+    job = Job(Form(TABLE, rows, None, options), shelf, SharedModels())
+    assert job.wait(120) and job.error is None
+    found = spex.Explanation.load(job.entry.json)
+    assert found.n_evaluations == 8 and "area = 10 + storeys = 3" in job.entry.page()
+
+
+def test_a_long_text_is_zoomed_into(model, shelf):
+    text = "one two. Three four.\n\nFive six. Seven.\n\nEight. Nine."
+    job = Job(form(text, unit="sentence", zoom="paragraph", budget="60"), shelf, SharedModels())
+    assert job.wait(120) and job.error is None and job.is_saved
+    (entry,) = shelf.entries()
+    assert spex.Zoom.load(entry.json).chosen == (0,)
+    assert "Overview" in entry.page()
+    assert job.points == []
+
+
+def test_a_zoom_that_is_stopped_keeps_its_evaluations_alone(model, shelf):
+    model.pause = 0.2
+    text = ".\n\n".join(f"a{i} one. b{i} two" for i in range(12))
+    job = Job(form(text, unit="sentence", zoom="paragraph", budget="900"), shelf, SharedModels())
+    while job.progress is None or not job.progress.done:
+        assert not job.wait(0.05), job.error
+    job.stop()
+    assert job.wait(120) and not job.is_saved
+    assert "a zoom is explained when it is complete" in job.error
 
 
 def test_a_job_stopped_at_once_keeps_no_folder(model, shelf):

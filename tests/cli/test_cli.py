@@ -589,6 +589,30 @@ def test_zoom(run, loader):
     assert 'z.json: coarse: no explanation of spex: it lacks "format"' in err
 
 
+def test_zoom_to_any_depth(run, loader):
+    chapters = [f"# Chapter {i}\n\nIt rained {i}. Nothing is new." for i in range(8)]
+    chapters[5] = "# Chapter 5\n\nIt rained 5. It never fails."
+    Path("book.txt").write_text("\n\n".join(chapters))
+    call = ["explain", "--text", "book.txt", "--budget", "300", "--method", "linear", *ODDS]
+    status, out, _ = run(*call, "--zoom", "auto", "--dry-run")
+    assert status == 0
+    assert out.startswith("72 words (mask: delete) in 8 sections, 16 paragraphs, 24 sentences\n")
+    assert "At most 300 calls" in out
+    status, _, err = run(*call, "--zoom", "auto", "--out", "e.json", "--html", "e.html")
+    assert status == 0, err
+    found = spex.Explanation.load("e.json")
+    assert found.n_evaluations <= 300 and found.context["unit"].endswith("sentence / word")
+    top = found.interactions("SV").top(2)
+    assert {found.features[i] for (i,), _ in top} <= {"never", "fails."}
+    named = run(*call, "--zoom", "section, sentence", "--out", "n.json")
+    assert named[0] == 0
+    assert spex.Explanation.load("n.json").context["unit"] == "section / sentence / word"
+    loads = len(loader.names)
+    status, _, err = run(*call, "--zoom", "auto", "--method", "spex")
+    assert (status, len(loader.names)) == (2, loads)
+    assert "method 'spex' asks for masks of its own" in err
+
+
 def test_report(run):
     run(*explain("--out", "e.json", "-q"))
     status, out, err = run("report", "e.json", "--index", "BV", "--top", "2")
@@ -724,7 +748,8 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--price", "1,2"), "--price: smollm2 is on no server; only openai:MODEL@BASE_URL"),
         (
             ["explain"],
-            "give exactly one of --text, --documents, --messages, --image, --table and --data",
+            "give exactly one of --text, --documents, --messages, --reasoning, --agent, "
+            "--inspect-log, --image, --table and --data",
         ),
         (explain("--question", "Why?"), "--question: is about --documents"),
         (

@@ -81,4 +81,7 @@ def test_a_picture_of_several_outputs_names_what_to_do(tmp_path, capsys):
     path = saved(tmp_path, "several", several)
     assert main(["report", path, "--svg", str(tmp_path / "a.svg")]) == 2
     told = capsys.readouterr().err
-    assert "2 outputs (yes, no)" in told and "spex.Explanations.load(...)['yes'].plot()" in told
+    assert "2 outputs" in told and "choose it with --output (yes, no)" in told
+    picture = tmp_path / "yes.svg"
+    assert main(["report", path, "--output", "yes", "--svg", str(picture)]) == 0
+    assert picture.exists()

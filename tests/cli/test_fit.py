@@ -68,7 +68,15 @@ def test_words_for_presence_and_several_values(folder, capsys):
     out = capsys.readouterr().out
     assert out.startswith("yes\n") and "\nno\n" in out
     assert main(["report", "b.json", "--png", "b.png"]) == 2
-    assert "b.json holds 2 outputs (yes, no), and a picture is of one" in capsys.readouterr().err
+    assert "b.json holds 2 outputs, and a picture is of one" in capsys.readouterr().err
+    plot = ["report", "b.json", "--output", "no", "--plot", "waterfall", "--svg", "no.svg"]
+    assert main(plot) == 0
+    assert "b + c" in (folder / "no.svg").read_text()  # matplotlib writes texts as comments
+    assert main([*plot[:3], "noe", *plot[4:]]) == 2
+    assert "--output noe: is unknown (did you mean 'no'?)" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["report", "b.json", "--output", "yes"]) == 0
+    assert "no\n" not in capsys.readouterr().out
 
 
 def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):

@@ -90,7 +90,16 @@ def test_it_prints_and_writes_a_page(tmp_path):
     assert "Difference: old less new" in page and "<b>" not in page.partition("<body>")[2]
 
 
-def test_explanations_of_two_outputs_show_their_contrast(tmp_path):
+def test_rounding_errors_of_two_fits_are_no_difference(tmp_path):
+    noisy = {key: value + 3e-12 for key, value in A.items()}
+    found = spex.compare(make(A, "wxyz"), make(noisy, "wxyz"))
+    found.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "No difference: the matched features do the same in both." in page
+    assert "e-12" not in page.partition("<script>")[0] and "No difference" in repr(found)
+
+
+def test_explanations_of_two_outputs_show_their_difference(tmp_path):
     es = spex.Explanations({"yes": make(A, "wxyz"), "no": make(B, "wxyz")})
     es.to_html(tmp_path / "page.html")
-    assert ">yes less no</a>" in (tmp_path / "page.html").read_text()
+    assert ">Difference: yes less no</a>" in (tmp_path / "page.html").read_text()

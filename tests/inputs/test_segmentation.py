@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spex import Text
 from spex.errors import ArgumentError, MissingExtraError
+from spex.inputs.segmentation import unit_spans
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people joined into one emoji
 FLAG = "\U0001f1e9\U0001f1ea"
@@ -180,6 +181,25 @@ def test_sentences_end_at_the_line_breaks_of_lists_tables_and_logs(lines, line_b
     assert {line.split()[0] for line in found.features} >= {line.split()[0] for line in lines}
     assert not any("\n" in sentence for sentence in found.features)
     assert found.mask_text([True] * found.n_features) == found.text
+
+
+@pytest.mark.parametrize(
+    ("text", "starts"),
+    [
+        ("# One\nA b.\n\nC.\n## Two\n\nD.", ["# One", "## Two"]),
+        ("Before.\n\nTitle\n=====\n\nA.\n\nOther one\n---\nB.", ["Before.", "Title", "Other"]),
+        ("CHAPTER I\n\nDown the hole.\n\nA.\n\nChapter 2: more\n\nB.", ["CHAPTER I", "Chapter 2"]),
+        ("THE POOL OF TEARS\n\nShe wept.\n\nIt WAS SO.\n\nA RACE\n\nB.", ["THE POOL", "A RACE"]),
+        ("Part of it was old.\nSECOND line.\n\nB.", ["Part of"]),  # no heading at all
+        ("# Title\n\n## First\n\nA.", ["# Title"]),  # one right after another
+    ],
+)
+def test_sections_begin_at_headings(text, starts):
+    sections = [text[start:stop] for start, stop in unit_spans(text, "section")]
+    assert len(sections) == len(starts)
+    for section, start in zip(sections, starts, strict=True):
+        assert section.startswith(start)
+    assert "".join(text.split()) == "".join("".join(sections).split())
 
 
 def test_items_of_several_lines():

@@ -284,12 +284,84 @@ def test_limits_hold_for_all_items_together(tmp_path):
     limits = spex.Limits(calls=100)
     many = spex.explain_many(functions, budget=40, out=tmp_path, limits=limits)
     assert sum(f.asked for f in functions.values()) == 100
-    assert [record.status for record in many.records.values()] == ["ok", "ok", "partial"]
+    statuses = [record.status for record in many.records.values()]
+    assert statuses == ["ok", "ok", "partial", *["not explained"] * 3]
     assert many.stopped == "the limit of 100 calls is reached" and not many.failures
     assert many["2"].notes[0].startswith("Partial: the limit of 100 calls is reached after 20 of")
+    assert many["2"].stopped == many.stopped and many["1"].stopped is None
+    with pytest.raises(KeyError, match="not explained: the limit of 100 calls is reached"):
+        many["3"]
+    frame = many.to_frame()
+    assert list(frame["item"]) == list(functions) and frame["reason"][5] == many.stopped
+    page = many.to_html().read_text()
+    assert "3 explanations, 3 not explained" in page and "not explained: the limit of" in page
     again = spex.explain_many(functions, budget=40, out=tmp_path)
     assert [f.asked for f in functions.values()] == [40] * 6 and again.stopped is None
     same(again["2"], spex.explain(table(2), budget=40))
+
+
+def test_a_stopped_run_lists_items_that_were_not_begun():
+    functions = {str(i): table(i) for i in range(20)}
+    for sources in (functions, list(functions.items())):
+        many = spex.explain_many(sources, budget=40, limits=spex.Limits(calls=42))
+        assert list(many.records) == list(functions) and list(many) == ["0"]
+        assert set(many.to_frame()["status"][1:]) == {"not explained"}
+    # A generator may never end: only those taken from it are known.
+    many = spex.explain_many(iter(functions.items()), budget=40, limits=spex.Limits(calls=42))
+    assert list(many.records) == list(functions)[:8]
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_an_interrupt_keeps_what_was_finished(tmp_path, has_folder):
+    """Without an identity no store has the values: they are explained as far as they have come."""
+    functions = {str(i): table(i) for i in range(10)}
+    for f in functions.values():
+        del f.identity
+    whole = functions["3"]
+
+    def interrupted(masks):
+        if whole.asked + len(masks) > 30:
+            raise KeyboardInterrupt
+        return whole(masks)
+
+    interrupted.features = whole.features
+    out = tmp_path / "out" if has_folder else None
+    with pytest.raises(KeyboardInterrupt) as raised:
+        spex.explain_many({**functions, "3": interrupted}, budget=40, out=out)
+    many = raised.value.many
+    assert list(many) == ["0", "1", "2", "3"]
+    for name in ("0", "1", "2"):
+        same(many[name], spex.explain(functions[name], budget=40))
+    assert many["3"].stopped == "it was interrupted"
+    assert many["3"].n_evaluations == whole.asked > 10
+    statuses = [record.status for record in many.records.values()]
+    assert statuses == ["ok"] * 3 + ["partial"] + ["not explained"] * 6
+    if has_folder:
+        assert list(spex.ManyExplanations.load(out)) == list(many)
+
+
+def test_an_interrupt_with_a_store_leaves_the_values_there(tmp_path):
+    model = Model()
+    score = spex.LogOdds("good", "bad")
+    functions = {
+        str(i): spex.ValueFunction(spex.Text(text), model, score) for i, text in enumerate(texts(3))
+    }
+    asked, log_probs = 0, model.log_probs
+
+    def interrupting(prompts, answers):
+        nonlocal asked
+        for one in log_probs(prompts, answers):
+            asked += 1
+            if asked == 50:
+                raise KeyboardInterrupt
+            yield one
+
+    model.log_probs = interrupting
+    with pytest.raises(spex.ManyInterrupted) as raised:
+        spex.explain_many(functions, budget=30, out=tmp_path)
+    assert {one.status for one in raised.value.many.records.values()} == {"not explained"}
+    many = spex.explain_many(functions, budget=30, out=tmp_path)
+    assert len(many) == 3 and asked == 3 * 30 + 1  # the one under way
 
 
 SCRIPT = """

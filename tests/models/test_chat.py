@@ -107,6 +107,26 @@ def test_the_answer_follows_what_was_asked_for(thinking):
     assert off.notes == begun.notes == ()
 
 
+def test_a_prompt_may_begin_its_answer_itself(thinking, tiny_folder):
+    messages = (Message("user", "a b"),)
+    for folder in (thinking, tiny_folder):
+        plain, begun = load(f"hf:{folder}"), load(f"hf:{folder}", answer_prefix="so </think>\n\n")
+        ours = plain._tokenizer.decode(plain._encode_prompts([Prompt(messages, "x</think>")])[0])
+        assert ours.endswith("x</think>") and "a b" in ours
+        if folder is thinking:
+            own = Prompt(messages, "so </think>\n\n")
+            scored = dict(plain.log_probs([own, Prompt(messages)], ["yes"]))
+            expected = dict(begun.log_probs([Prompt(messages)], ["yes"]))[0][0]
+            np.testing.assert_allclose(scored[0][0], expected, atol=1e-6)
+            assert not np.allclose(scored[1][0], expected)
+            assert plain.generate([own], 4) == begun.generate([Prompt(messages)], 4)
+    # A reasoning block that the answer closes itself needs no note.
+    value = spex.ValueFunction(
+        spex.Reasoning("a b", "yes. no. </think>"), load(f"hf:{thinking}"), spex.LogProb("a")
+    )
+    assert not any("opens a reasoning block" in n for n in spex.explain(value, budget=4).notes)
+
+
 def test_what_has_no_effect_is_refused(thinking, tiny_folder, tmp_path, save_tiny_model):
     with pytest.raises(ArgumentError, match="has no variable 'thinking'"):
         load(f"hf:{thinking}", chat_template_kwargs={"thinking": False})
@@ -120,6 +140,8 @@ def test_what_has_no_effect_is_refused(thinking, tiny_folder, tmp_path, save_tin
     )
     with pytest.raises(ArgumentError, match="is a classifier and writes no answer"):
         load(f"hf:{folder}", answer_prefix="a")
+    with pytest.raises(ArgumentError, match="is a classifier and writes no answer"):
+        load(f"hf:{folder}").check_prompts([Prompt((Message("user", "a"),), "so")], ())
 
 
 def test_a_decoder_continues_the_start_of_an_answer(tmp_path, save_tiny_model):
@@ -128,6 +150,8 @@ def test_a_decoder_continues_the_start_of_an_answer(tmp_path, save_tiny_model):
     whole = dict(load(f"hf:{folder}").log_probs([prompt], ["abc"]))[0][0]
     rest = dict(load(f"hf:{folder}", answer_prefix="a").log_probs([prompt], ["bc"]))[0][0]
     np.testing.assert_allclose(rest, whole[1:], atol=1e-5)
+    with pytest.raises(ArgumentError, match="use a causal language model"):
+        load(f"hf:{folder}").check_prompts([Prompt(prompt.messages, "a")], ())
 
 
 def test_vllm_is_sent_the_variables_and_the_start():
@@ -143,10 +167,10 @@ def test_vllm_is_sent_the_variables_and_the_start():
             return parse({"choices": [{"index": 0, "prompt_logprobs": entries}]})
 
     route = PromptLogProbs("m", "http://h/v1", ChatOptions(OFF, "so"))
-    prompt = Prompt((Message("user", "U"),))
+    prompt = Prompt((Message("user", "U"),), " far")
     (values,) = asyncio.run(route.log_probs(Session(), prompt, ["a"], [[5]]))
     assert values.tolist() == [-1.0]
     template, start, scored = (body for _, body in sent)
     assert template["chat_template_kwargs"] == OFF and template["add_generation_prompt"] is True
-    assert start["prompt"] == "so" and start["add_special_tokens"] is False
+    assert start["prompt"] == "so far" and start["add_special_tokens"] is False
     assert scored["prompt"] == [[7, 8, 9, 5]]

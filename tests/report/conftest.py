@@ -191,6 +191,7 @@ def open_page(browser, tmp_path):
         )
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(120_000)  # how long a busy machine takes is not what is tested
         complaints = []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

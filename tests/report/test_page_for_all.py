@@ -212,6 +212,54 @@ def test_numbers_stay_beside_labels_that_run_right_to_left_in_the_page(open_page
     assert f"with {hebrew} " in page.locator("[data-f='1']").get_attribute("aria-label")
 
 
+def test_right_to_left_texts_leave_what_stands_beside_them_alone(open_page, make, tmp_path):
+    """Each run of Hebrew is where it was typed: what comes after it stands on its right."""
+    hebrew = "\u05e9\u05dc\u05d5\u05dd"
+    e = make(
+        {(0, 1): 1.0, (0,): 0.2},
+        ["never", "fails"],
+        context={"score": hebrew, "score_unit": hebrew, "model": hebrew, "unit": hebrew,
+                 "operator": hebrew},
+        notes=(f"{hebrew} 77 (once)",),
+        method=hebrew,
+        scores={hebrew: 0.5, "gp": 0.4},
+        observed=(1.0, 2.0),
+    )  # fmt: skip
+    page, _ = open_page([e, e], titles=[hebrew, f"{hebrew} 2"], one_at_a_time=True)
+    # The box of each character, and of those around it: whether the text after the Hebrew begins
+    # on its right in lines that begin left to right, and on its left in those that do not.
+    wrong = page.evaluate(
+        """() => {
+          const wrong = [];
+          const [main, texts] = [document.querySelector("main"), NodeFilter.SHOW_TEXT];
+          const walker = document.createTreeWalker(main, texts);
+          const place = (node, at) => {
+            const range = document.createRange();
+            range.setStart(node, at);
+            range.setEnd(node, at + 1);
+            return range.getBoundingClientRect();
+          };
+          while (walker.nextNode()) {
+            const node = walker.currentNode;
+            const told = node.data;
+            if (node.parentElement.closest("script, noscript, style, option")) continue;
+            if (getComputedStyle(node.parentElement).direction === "rtl") continue;
+            const after = told.search(/[\u0590-\u05ff][^\u0590-\u05ff]*[0-9A-Za-z]/);
+            if (after < 0) continue;
+            const next = after + told.slice(after).search(/[0-9A-Za-z]/);
+            const [a, b] = [place(node, after), place(node, next)];
+            const isOneLine = a.width && b.width && Math.abs(a.top - b.top) < 4;
+            if (isOneLine && b.left < a.left) wrong.push(told);
+          }
+          return wrong;
+        }"""
+    )
+    assert wrong == []
+    assert (
+        page.locator(".notes li").first.evaluate("one => getComputedStyle(one).direction") == "rtl"
+    )
+
+
 def test_a_panel_that_goes_on_says_so(open_page, thousand, review):
     page, _ = open_page([thousand])
     goes_on = "document.querySelector('.stage').matches('.more')"

@@ -105,6 +105,11 @@ def test_descriptions_tell_scores_apart():
         (LogProb("yes", reduce="mean"), 'mean log P("yes") per token', "nats"),
         (LogProb("oh yes", span="yes"), 'log P("yes" in "oh yes")', "nats"),
         (LogOdds("yes", "no"), 'log P("yes") - log P("no")', "nats"),
+        (
+            LogOdds("a" * 90 + "b", "a" * 90),
+            f'log P("...{"a" * 16}b") - log P("...{"a" * 16}")',
+            "nats",
+        ),
         (Probability("yes"), 'P("yes")', "probability"),
         (LogProb("y" * 99), f'log P("{"y" * 57}...")', "nats"),
     ],

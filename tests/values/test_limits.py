@@ -5,6 +5,7 @@ import pytest
 
 import spex
 from spex.models.servers.endpoint import Usage
+from spex.report.html import render_html
 from spex.values.limits import Ledger, Limited, LimitReached
 from spex.values.source import as_source
 
@@ -84,10 +85,14 @@ def test_calls(calls):
     e = spex.explain(f, budget=300, limits=spex.Limits(calls=calls))
     assert f.asked == e.n_evaluations == min(calls, 300)
     partial = [note for note in e.notes if note.startswith("Partial: ")]
-    assert len(partial) == (calls < 300)
+    assert len(partial) == (calls < 300) == (e.stopped is not None)
+    assert spex.Explanation.from_dict(e.to_dict()).stopped == e.stopped
     if calls == 100:
         assert "the limit of 100 calls is reached after 100 of 300 evaluations" in partial[0]
         assert e.r2 > 0.9 and e.interactions().top(1)
+        assert e.stopped == "the limit of 100 calls is reached"
+        assert "100 evaluations (partial)" in repr(e)
+        assert all(part in render_html([e]) for part in ("100 evaluations (partial)", "Stopped"))
 
 
 def test_too_few_values_are_an_error():
@@ -149,6 +154,26 @@ def test_tokens_of_a_local_model():
     f = spex.ValueFunction(spex.Text(TEXT), model, spex.LogOdds("good", "bad"))
     e = spex.explain(f, budget=400, limits=spex.Limits(tokens=3_000))
     assert 2_000 < model.read <= 3_000 and e.n_evaluations < 400
+
+
+@pytest.mark.parametrize(("model", "limit"), [(Local(), 30_000), (Server(), 60_000)])
+def test_prompts_are_rendered_no_further_than_a_limit(monkeypatch, model, limit):
+    """Twice, to bound what they cost and to ask, and a few more for each portion."""
+    f = spex.ValueFunction(spex.Text(TEXT * 3), model, spex.LogOdds("good", "bad"))
+    masks = np.random.default_rng(0).random((20_000, f.n_features)) < 0.5
+    rendered, render = 0, spex.Text.render
+
+    def counting(self, mask):
+        nonlocal rendered
+        rendered += 1
+        return render(self, mask)
+
+    monkeypatch.setattr(spex.Text, "render", counting)
+    done = 0
+    with pytest.raises(LimitReached):
+        for rows, _ in Limited(f, Ledger(spex.Limits(tokens=limit))).stream(masks):
+            done += len(rows)
+    assert 500 < done < 5_000 and rendered < 4 * done
 
 
 def test_what_tells_no_tokens_or_cost_is_refused():

@@ -12,13 +12,25 @@ from spex.cli.request import Request
 from spex.cli.showing import Shown
 from spex.errors import ArgumentError
 from spex.files import write_bytes, write_text
+from spex.wording import shorten
 
 # click's base class of wrong calls, which typer brings under different names.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
-TEXT, PICTURE, DOCUMENTS, CHAT = "Text", "Picture", "Documents", "Chat"
-_FILES = {TEXT: "text.txt", DOCUMENTS: "documents.json", CHAT: "messages.json"}
-_OPTIONS = {TEXT: "text", DOCUMENTS: "documents", CHAT: "messages", PICTURE: "image"}
+TEXT, PICTURE, DOCUMENTS, CHAT, TABLE = "Text", "Picture", "Documents", "Chat", "Table"
+_FILES = {
+    TEXT: "text.txt",
+    DOCUMENTS: "documents.json",
+    CHAT: "messages.json",
+    TABLE: "table.csv",
+}
+_OPTIONS = {
+    TEXT: "text",
+    DOCUMENTS: "documents",
+    CHAT: "messages",
+    PICTURE: "image",
+    TABLE: "table",
+}
 
 
 @dataclass(frozen=True)
@@ -26,8 +38,8 @@ class Form:
     """What a user has filled in.
 
     Args:
-        kind: What the input is: "Text", "Picture", "Documents" or "Chat".
-        content: A text, or the JSON of documents or messages.
+        kind: What the input is: "Text", "Picture", "Documents", "Chat" or "Table".
+        content: A text, the JSON of documents or messages, or the CSV of a table.
         picture: Path of the picture.
         options: Of `spex explain` by name, as typed; empty ones are left out.
     """
@@ -41,7 +53,7 @@ class Form:
     def title(self) -> str:
         """The beginning of the input, to know it again by."""
         source = Path(self.picture or "").name if self.kind == PICTURE else self.content
-        return " ".join(source.split())[:40] or self.kind
+        return shorten(" ".join(source.split()), 40) or self.kind
 
     def arguments(self, folder: Path) -> list[str]:
         """Arguments of the command line; the input is written into a folder.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from spex.app.form import Form, request_of
 from spex.app.models import Serialised, SharedModels
@@ -17,15 +18,19 @@ from spex.cli.request import Request
 from spex.cli.session import Session
 from spex.cli.showing import Result, with_command
 from spex.errors import ArgumentError, SpexError, StoreError, ValueFunctionError
-from spex.explaining import result, run_of
+from spex.explaining import noted, result, run_of, until_limit
+from spex.explanation import Explanation
+from spex.report import facts
 from spex.run import Run
 from spex.settings import LEAST_BUDGET
-from spex.values.evaluator import Progress, fill
+from spex.values.evaluator import Progress
+from spex.values.limits import Ledger, Limited
 from spex.values.repeatability import noise
 from spex.values.retrying import Retrying
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
+from spex.zooming.zoom import zoom
 
 # A fit for the curve follows this many times the evaluations of the one before.
 _FIRST_FIT, _GROWTH = 16, 1.5
@@ -102,6 +107,8 @@ class Call:
         asked: ValueSource = function
         if is_own(self.request):
             asked = Retrying(function, self.prepared.retries)
+        if self.request.limits:
+            asked = Limited(asked, Ledger(self.request.limits))
         return Serialised(asked, self.lock)
 
 
@@ -121,6 +128,8 @@ class Job:
         entry: Where input and explanation are.
         is_saved: Whether the explanation is there.
         is_fitting: Whether it computes, and asks nothing.
+        is_zoom: Whether it is on several levels, which have no common R2.
+        ending: What it ended with, beside the calls: a limit, and the tokens of a server.
     """
 
     def __init__(self, form: Form, shelf: Shelf, models: SharedModels) -> None:
@@ -130,7 +139,9 @@ class Job:
         self.progress: Progress | None = None
         self.points: list[Point] = []
         self.error: str | None = None
+        self.ending = ""
         self.is_saved = self.is_fitting = False
+        self.is_zoom = "zoom" in form.options
         self._next_fit = float(_FIRST_FIT)
         self._last_fit = self._fit_seconds = 0.0
         self._stop = threading.Event()
@@ -169,50 +180,95 @@ class Job:
 
     def _explain(self, call: Call) -> None:
         request = call.request
-        failure: SpexError | None = None
         with ExitStack() as stack:
             store = stack.enter_context(open_store(call.session, request, self._give_up))
             source = call.source(store)
             store = usable(call.session, request, source, store)
-            run = run_of(
-                source,
+            if request.zoom is None:
+                found, failure = self._found(request, source, store)
+            else:
+                found, failure = self._zoomed(request, source, store), None
+        found = with_command(found, call.session.command, request.to_json())
+        self.entry.save(found, self._form.title)
+        usage = facts.usage(found) if isinstance(found, Explanation) else None
+        self.ending = " ".join(filter(None, [self.ending, usage and f"The server counts {usage}."]))
+        self.is_saved = True
+        if failure is not None:
+            self.error = f"{failure[0]}; shown is what {counted(failure[1], 'evaluation')} say"
+
+    def _found(
+        self, request: Request, source: ValueSource, store: Store | None
+    ) -> tuple[Result, tuple[SpexError, int] | None]:
+        """The explanation; and what ended it early, with the evaluations that there were then."""
+        run = run_of(
+            source,
+            request.budget,
+            target_r2=request.target_r2,
+            method=request.method,
+            max_degree=request.max_degree,
+            seed=request.seed,
+            weighting=request.weighting,
+        )
+        failure: SpexError | None = None
+        stopped, variance = None, None
+        try:
+            stopped, _ = until_limit(run, source, store, lambda state: self._report(state, run))
+            variance = noise(run, source, store) if stopped is None else None
+        except Stopped:
+            stopped = "it was stopped by hand"
+        except SpexError as error:  # what was paid for is explained
+            failure, stopped = error, "an error ended it"
+        if run.n_told < LEAST_BUDGET:
+            raise failure or ArgumentError(
+                f"stopped with {self._kept(run.n_told, store)}; a fit needs at least {LEAST_BUDGET}"
+            )
+        self.is_fitting = True
+        is_whole = run.n_told == run.total
+        found = result(run, source, forecast=is_whole, variance=variance)
+        self._add_point(run)
+        if is_whole:
+            stopped = None
+        elif failure is None and stopped is not None:
+            self.ending = f"{stopped[0].upper()}{stopped[1:]}."
+        early = None if failure is None else (failure, run.n_told)
+        return noted(found, stopped, 0, run), early
+
+    def _zoomed(self, request: Request, source: ValueSource, store: Store | None) -> Result:
+        """An explanation on more levels than one, which has to be made whole."""
+        assert request.zoom is not None  # asked before
+        function: Any = source  # a source is as good as a function
+        try:
+            return zoom(
+                function,
+                request.zoom,
                 request.budget,
-                target_r2=request.target_r2,
                 method=request.method,
                 max_degree=request.max_degree,
                 seed=request.seed,
                 weighting=request.weighting,
+                store=store,
+                progress=self._report,
             )
-            variance = None
-            try:
-                fill(run, source, store, lambda state: self._report(state, run))
-                variance = noise(run, source, store)
-            except Stopped:
-                pass
-            except SpexError as error:  # what was paid for is explained
-                failure = error
-            if run.n_told < LEAST_BUDGET:
-                kept = "" if store is None else ", kept in the store for the next time"
-                done = f"{counted(run.n_told, 'evaluation')} done{kept}"
-                raise failure or ArgumentError(
-                    f"stopped with {done}; a fit needs at least {LEAST_BUDGET}"
-                )
-            self.is_fitting = True
-            found: Result = result(run, source, forecast=run.n_told == run.total, variance=variance)
-        found = with_command(found, call.session.command, request.to_json())
-        self._add_point(run)
-        self.entry.save(found, self._form.title)
-        self.is_saved = True
-        if failure is not None:
-            self.error = f"{failure}; shown is what {counted(run.n_told, 'evaluation')} say"
+        except Stopped:
+            done = 0 if self.progress is None else self.progress.done
+            raise ArgumentError(
+                f"stopped with {self._kept(done, store)}; a zoom is explained when it is complete"
+            ) from None
+
+    def _kept(self, count: int, store: Store | None) -> str:
+        kept = "" if store is None else ", kept in the store for the next time"
+        return f"{counted(count, 'evaluation')} done{kept}"
 
     def _give_up(self, error: StoreError) -> None:
         self._tell(f"no more evaluations are kept: {error}")
 
-    def _report(self, state: Progress, run: Run) -> None:
+    def _report(self, state: Progress, run: Run | None = None) -> None:
         self.progress = state
+        self.is_fitting = state.is_fitting
         if self._stop.is_set():
             raise Stopped
+        if run is None:
+            return
         began = time.monotonic()
         # Fits take at most half of the time.
         is_due = self._next_fit <= state.done < state.total

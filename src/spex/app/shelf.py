@@ -45,14 +45,18 @@ class Entry:
         return self.folder / _HTML
 
     @property
-    def title(self) -> str:
-        """What it is about, and when it was made."""
+    def about(self) -> str:
+        """The beginning of its input."""
         try:
-            about = (self.folder / _TITLE).read_text(encoding="utf-8")
+            return (self.folder / _TITLE).read_text(encoding="utf-8")
         except OSError:
-            about = ""
+            return ""
+
+    @property
+    def title(self) -> str:
+        """When it was made, and what it is about."""
         made = datetime.strptime(self.name[:15], "%Y%m%d-%H%M%S")
-        return f"{made:%Y-%m-%d %H:%M} {about}".strip()
+        return f"{made:%Y-%m-%d %H:%M} {self.about}".strip()
 
     def save(self, found: Result, title: str) -> None:
         """Keep an explanation and its page."""

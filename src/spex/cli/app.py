@@ -123,6 +123,66 @@ def explain(
             "user or tool; messages of role system are never left out.",
         ),
     ] = None,
+    reasoning: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or a question as text, whose answer the model reasons about: the units are the "
+            "steps of its reasoning, and with --unit given twice those of the question as well, "
+            "which come first.",
+        ),
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --reasoning: what the model wrote before its final answer, with its tags, "
+            "such as <think>; default: the model writes it now.",
+        ),
+    ] = None,
+    answer_cue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="With --reasoning: what stands between the steps and the final answer; default: a "
+            "blank line and, but after a reasoning block, a line 'Final answer:'.",
+        ),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or the trace of an agent: a JSON list of messages with calls of tools and their "
+            'results, or an object with such a list under "messages" and perhaps "tools", "memory" '
+            'and "against" (another call or text). Explained is the last call.',
+        ),
+    ] = None,
+    inspect_log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Or a log of inspect_ai, .eval or .json: the last message of the assistant in "
+            "the sample that --sample names.",
+        ),
+    ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help="With --inspect-log: the id of the sample, or its number, from 1 on."
+        ),
+    ] = None,
+    epoch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="With --inspect-log: the repeat, from 1 (default) on."),
+    ] = None,
+    turn: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="With --agent and --inspect-log: the number of the message of the assistant that "
+            "is explained, from 0 on.",
+        ),
+    ] = None,
     image: Annotated[
         str | None,
         typer.Option(
@@ -262,9 +322,10 @@ def explain(
         typer.Option(
             metavar="U",
             help="word (word:zh, word:ja and word:th where no spaces separate words), sentence "
-            "(sentence:de and so on), paragraph, line (of code), token (of the model), "
-            "regex:PATTERN; document or message as well. Of a picture: grid:COLUMNSxROWS or "
-            "superpixels:N. Default: word, document, message or grid:8x8. For --image with "
+            "(sentence:de and so on), paragraph, section, line (of code), token (of the model), "
+            "regex:PATTERN; document, message, step (of reasoning) or part (of the trace of an "
+            "agent) as well. Of a picture: grid:COLUMNSxROWS or superpixels:N. Default: word, "
+            "document, message, sentence (of reasoning), part or grid:8x8. For --image with "
             "--text, give one for each.",
         ),
     ] = None,
@@ -282,7 +343,8 @@ def explain(
         typer.Option(
             metavar="U",
             help="Explain these coarser units first, such as paragraph, document or message, with "
-            "half of the budget, then the units inside those that matter.",
+            "half of the budget, then the units inside those that matter. Several between commas, "
+            "such as section,paragraph,sentence, or auto: from level to level, for long inputs.",
         ),
     ] = None,
     score: Annotated[
@@ -421,10 +483,14 @@ def explain(
       spex explain --text report.txt --unit sentence --prompt 'Summarise: {input}' --dry-run
       spex explain --documents passages.json --answer Paris --html why-paris.html
       spex explain --messages chat.json --unit sentence
+      spex explain --reasoning question.txt --trace trace.txt --unit step --answer 42
+      spex explain --agent trace.json --html why-this-call.html
+      spex explain --inspect-log log.eval --sample 3 --model hf:FOLDER
       spex explain --image cat.jpg --unit superpixels:40 --mask blur --html cat.html
       spex explain --image cat.jpg --prompt 'What is shown?' --html cat.html \\
         --model hf:llava-hf/llava-v1.6-mistral-7b-hf
       spex explain --text report.txt --unit sentence --zoom paragraph --html report.html
+      spex explain --text book.txt --unit word --zoom auto --html book.html
       spex explain --image cat.jpg --text question.txt --unit grid:6x6 --unit word \\
         --model openai:my-vlm@http://127.0.0.1:8000/v1
       spex explain --table rows.csv --model predict:my_models:forest.predict_proba
@@ -565,6 +631,13 @@ def report(
             "(R2 against evaluations).",
         ),
     ] = "bar",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Show this one of several outputs, such as a class; a plot is of one.",
+        ),
+    ] = None,
     index: _Index = None,
     order: _Order = None,
     top: Annotated[
@@ -584,6 +657,7 @@ def report(
       spex report review.json --index SV
       spex report review.json --order 2 --html review.html --png review.png
       spex report review.json --plot text --svg review.svg
+      spex report classes.json --output cat --png cat.png
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.early.names import check_index
     from spex.cli.early.outputs import check_report
@@ -592,7 +666,7 @@ def report(
     check_report(explanation, html, png, svg, plot)
     from spex.cli.reporting import Drawn, run
 
-    run(context.obj, explanation, html, Drawn(plot, png, svg), index, order, top)
+    run(context.obj, explanation, html, Drawn(plot, png, svg), output, index, order, top)
 
 
 @app.command()

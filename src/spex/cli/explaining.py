@@ -1,6 +1,7 @@
 """`spex explain`: check the whole call, then load the model, explain, write, print."""
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -15,32 +16,30 @@ from spex.cli.functions import (
     check_function,
     check_retries,
     is_own,
-    load_model,
     make_function,
     model_name,
     predicts,
     price_of,
 )
-from spex.cli.inputs import AnyMasker, read_masker, sources, types_read
+from spex.cli.inputs import AnyMasker, sources, types_read
 from spex.cli.request import Request, parse_price
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
+from spex.cli.traces import read_input, written
 from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, MissingExtraError, SpexError, StoreError
 from spex.explaining import noted, result, run_of, until_limit
 from spex.files import is_stream
-from spex.inputs.composite import Composite
+from spex.inputs.composite import SideBySide
 from spex.inputs.documents import Documents
-from spex.inputs.image import Image
 from spex.inputs.messages import Messages
 from spex.inputs.prompt_template import PromptTemplate
-from spex.inputs.segmentation import TOKEN
 from spex.inputs.table import Table
 from spex.inputs.text import Text
 from spex.models.environment import cache_folder
+from spex.models.protocol import Message
 from spex.models.servers.address import refuse_secret
 from spex.report import facts
-from spex.scores.parsing import parse_score
 from spex.settings import LEAST_BUDGET
 from spex.values.dataset_value import DatasetValue
 from spex.values.evaluator import Progress
@@ -52,10 +51,18 @@ from spex.values.source import ValueSource
 from spex.values.storage.care import removed_if_empty
 from spex.values.store import Store
 from spex.wording import counted
-from spex.zooming import coarse_units, zoom
+from spex.zooming.levels import (
+    coarser_levels,
+    counted_levels,
+    has_several_levels,
+    parse_levels,
+)
+from spex.zooming.run import check_settings
+from spex.zooming.two_levels import coarse_units
+from spex.zooming.zoom import zoom
 
 if TYPE_CHECKING:
-    from spex.models.protocol import LanguageModel, Message
+    from spex.models.protocol import LanguageModel
     from spex.models.servers.endpoint import Usage
     from spex.scores.log_probabilities import Score
 
@@ -102,16 +109,11 @@ def prepare(session: Session, request: Request) -> Prepared:
         SpexError: the call is wrong.
     """
     refuse_secret(request.model)  # first: messages and the plan show the model's name
-    score = parse_score(request.score, request.answer, request.max_new_tokens)
-    masker = read_masker(request)
+    request, masker, score = read_input(request)
     check_function(request, masker)
     price_of(request.price, model_name(request))
-    model = None
-    if TOKEN in request.unit and not isinstance(masker, Image | Table | PromptTemplate):
-        if predicts(request):
-            raise ArgumentError("--unit token: the model predicts numbers and has no tokens")
-        model = load_model(session, request)
-        masker = masker.with_tokenizer(model)
+    opened = functools.partial(open_store, session, request, lambda error: None)
+    masker, model = written(session, request, masker, opened)
     calls = _check(request, masker)
     retries = Retries(request.retries if is_own(request) else None, session.notice)
     return Prepared(request, masker, score, model, calls, retries)
@@ -144,6 +146,8 @@ def _check(request: Request, masker: AnyMasker) -> int:
         raise ArgumentError(
             "limits such as --max-calls, --max-gaps and --timeout do not go with --zoom"
         )
+    if request.limits.cost is not None and request.price is None:
+        raise ArgumentError("--max-cost: needs the price of a model on a server; give --price")
     n = masker.n_features
     if isinstance(masker, PromptTemplate):
         request.shown.check(n)
@@ -152,12 +156,18 @@ def _check(request: Request, masker: AnyMasker) -> int:
     if request.zoom is None:
         request.shown.check(n)
         return request.settings(n).total
-    if isinstance(masker, Image | Table | Composite):
+    if not isinstance(masker, Text | Documents | Messages):
         raise ArgumentError(
             "--zoom: only the units of --text, --documents and --messages lie in coarser ones"
         )
     if request.target_r2 is not None:
         raise ArgumentError("--target-r2 does not go with --zoom; leave it out")
+    levels = parse_levels(request.zoom)
+    if has_several_levels(levels):
+        coarser_levels(levels, n, masker)
+        check_settings(request.budget, **_settings(request))
+        request.shown.check(2)
+        return request.budget if n >= 26 else min(request.budget, 1 << n)
     _, labels = coarse_units(request.zoom, n, masker)
     half = dataclasses.replace(request, budget=request.budget // 2)
     total = half.settings(len(labels)).total
@@ -192,8 +202,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
         assert isinstance(masker, Text | Documents | Messages)  # as `_check` has it
-        coarse = len(set(masker.groups(request.zoom)[0]))
-        lines[0] += f" in {counted(coarse, request.zoom.partition(':')[0])}"
+        lines[0] += f" in {counted_levels(parse_levels(request.zoom), masker)}"
     width = len(str(masker.n_features))
     for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
         lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
@@ -207,8 +216,12 @@ def plan_lines(prepared: Prepared) -> list[str]:
     all_masks = ", every combination of units: the result is exact" if exact else ""
     called = f"{counted(calls, 'call')} of the model {model_name(request)}"
     lines += ["", f"At most {called}{all_masks}"]
+    if request.limits:
+        told = " or ".join(request.limits.in_words().values())
+        lines.append(f"Stops before it exceeds {told}, and explains what is there")
     kind = request.score.partition(":")[0]
     own = kind in ("logprob", "probability", "similarity") and request.answer is None
+    own = own and not getattr(masker, "answers", ())
     if own and not predicts(request):
         lines.append("One more to learn the model's own answer, which is then explained")
     if model_name(request).startswith(("openai:", "reply:")) and request.zoom is None:
@@ -222,7 +235,10 @@ def _prompt_lines(masker: AnyMasker) -> list[str]:
     if isinstance(masker, Table):
         messages: tuple[Message, ...] = ()
     else:
-        messages = masker.render([True] * masker.n_features).messages
+        prompt = masker.render([True] * masker.n_features)
+        messages = prompt.messages
+        if prompt.answer_prefix:
+            messages = (*messages, Message("assistant", prompt.answer_prefix))
     if any(message.as_text for message in messages):
         lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
     for message in messages:
@@ -233,7 +249,7 @@ def _prompt_lines(masker: AnyMasker) -> list[str]:
 
 def _counted_units(masker: AnyMasker) -> str:
     unit = masker.unit_name.partition(":")[0]
-    if isinstance(masker, Composite):
+    if isinstance(masker, SideBySide) and len(masker.maskers) > 1:
         unit = "unit"
     noun = {"regex": "piece", "grid": "region", "superpixels": "region"}.get(unit, unit)
     return counted(masker.n_features, noun)
@@ -241,7 +257,8 @@ def _counted_units(masker: AnyMasker) -> str:
 
 def estimate_lines(prepared: Prepared, function: Callable[[], Function]) -> list[str]:
     """What a call will cost, from a few calls where the model is on this machine."""
-    request, masker, calls = prepared.request, prepared.masker, prepared.calls
+    request, masker = prepared.request, prepared.masker
+    calls = min(prepared.calls, request.max_calls or prepared.calls)
     from spex.cli.estimating import estimate, guess, unavailable
 
     lines = []
@@ -301,12 +318,11 @@ def _explain(session: Session, prepared: Prepared) -> Result:
                 waited = True
             show(state)
 
-        evaluated: ValueSource = source
-        if request.engine is not None:
-            evaluated = stack.enter_context(engine_of(request.engine).running(source))
         # With faults to be borne, an error costs one batch, and is retried there.
         retried = is_own(request) and request.faults is None
-        asked: ValueSource = Retrying(evaluated, retries) if retried else evaluated
+        asked: ValueSource = Retrying(source, retries) if retried else source
+        if request.engine is not None:
+            asked = stack.enter_context(engine_of(request.engine).running(asked))
         if request.limits:
             asked = Limited(asked, Ledger(request.limits))
         explanation = _computed(asked, request, store, count_and_show)
@@ -346,16 +362,10 @@ def _computed(
     store: Store | None,
     progress: Callable[[Progress], None],
 ) -> Result:
-    settings: dict[str, Any] = {
-        "method": request.method,
-        "max_degree": request.max_degree,
-        "seed": request.seed,
-        "weighting": request.weighting,
-    }
+    settings = _settings(request)
     if request.zoom is not None:
-        return zoom(
-            source, request.zoom, request.budget, store=store, progress=progress, **settings
-        )
+        levels = parse_levels(request.zoom)
+        return zoom(source, levels, request.budget, store=store, progress=progress, **settings)
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
         stopped, n_gaps = until_limit(run, source, store, progress, request.faults)
@@ -365,13 +375,23 @@ def _computed(
         if out is None or run.n_told < LEAST_BUDGET:
             raise
         try:
-            result(run, source, forecast=False).save(out)
+            noted(result(run, source, forecast=False), "the store failed", 0, run).save(out)
         except SpexError as failure:
             raise StoreError(f"{error}; and {failure}") from failure
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
     variance = noise(run, source, store) if stopped is None else None
     found = result(run, source, forecast=stopped is None, variance=variance)
     return noted(found, stopped, n_gaps, run)
+
+
+def _settings(request: Request) -> dict[str, Any]:
+    """The settings of a run but its budget and its target."""
+    return {
+        "method": request.method,
+        "max_degree": request.max_degree,
+        "seed": request.seed,
+        "weighting": request.weighting,
+    }
 
 
 def server_cost(usage: "Usage") -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,16 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 from spex.cli.explaining import open_store, server_cost
-from spex.cli.functions import check_function, is_own, load_model, make_function, model_name
-from spex.cli.inputs import read_masker, sources
+from spex.cli.functions import check_function, is_own, make_function, model_name
+from spex.cli.inputs import sources
 from spex.cli.request import Request
 from spex.cli.session import Session, check_distinct, check_output, console
 from spex.cli.showing import load, write_page
+from spex.cli.traces import read_input, written
 from spex.errors import ArgumentError, SpexError, StoreError
 from spex.explanation import Explanation
 from spex.files import write_json
-from spex.inputs.image import Image
-from spex.inputs.prompt_template import PromptTemplate
-from spex.inputs.segmentation import TOKEN
-from spex.inputs.table import Table
 from spex.models.servers.address import refuse_secret
-from spex.scores.parsing import parse_score
 from spex.sets.goal import answer_side, change_goal
 from spex.sets.results import Sets, Smallest
 from spex.sets.roles import Roles
@@ -180,7 +176,7 @@ def _found(
 
 def _source(session: Session, request: Request, store: Store | None) -> Any:
     """The same value function as when the explanation was made."""
-    if "-" in (request.text, request.documents, request.messages, request.table):
+    if "-" in sources(request).values():
         raise ArgumentError(
             "the input came from standard input and cannot be read again; save it as a file and "
             "explain that"
@@ -191,13 +187,9 @@ def _source(session: Session, request: Request, store: Store | None) -> Any:
                 f"{option} {file}: is not in this folder, {Path.cwd()}; run this where "
                 "'spex explain' ran"
             )
-    score = parse_score(request.score, request.answer, request.max_new_tokens)
-    masker = read_masker(request)
+    request, masker, score = read_input(request)
     check_function(request, masker)
-    model = None
-    if TOKEN in request.unit and not isinstance(masker, Image | Table | PromptTemplate):
-        model = load_model(session, request)
-        masker = masker.with_tokenizer(model)
+    masker, model = written(session, request, masker, lambda: nullcontext(store))
     return make_function(session, request, masker, score, model, store)
 
 

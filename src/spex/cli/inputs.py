@@ -17,12 +17,16 @@ from spex.inputs.messages import Messages
 from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.table import Table
 from spex.inputs.text import Text
+from spex.inputs.traces.agent import Agent
+from spex.inputs.traces.reasoning import Reasoning
 from spex.wording import counted, short
 
 if TYPE_CHECKING:
     from spex.cli.request import Request
 
-AnyMasker: TypeAlias = Text | Documents | Messages | Image | Table | Composite | PromptTemplate
+AnyMasker: TypeAlias = (
+    Text | Documents | Messages | Reasoning | Agent | Image | Table | Composite | PromptTemplate
+)
 
 # How types are named to people who do not know those of pandas; an object is a truth value or NaN.
 _KINDS = {
@@ -49,14 +53,19 @@ def sources(request: "Request") -> dict[str, str]:
         "--text": request.text,
         "--documents": request.documents,
         "--messages": request.messages,
+        "--reasoning": request.reasoning,
+        "--trace": request.trace,
+        "--agent": request.agent,
+        "--inspect-log": request.inspect_log,
         "--image": request.image,
         "--table": request.table,
     }
     given = {option: file for option, file in files.items() if file is not None}
-    if len(given) != 1 and set(given) != {"--text", "--image"}:
+    pairs = ({"--text", "--image"}, {"--reasoning", "--trace"})
+    if (len(given) != 1 and set(given) not in pairs) or set(given) == {"--trace"}:
         raise ArgumentError(
-            "give exactly one of --text, --documents, --messages, --image, --table and --data, or "
-            "--image with --text"
+            "give exactly one of --text, --documents, --messages, --reasoning, --agent, "
+            "--inspect-log, --image, --table and --data, or --image with --text"
         )
     if request.question is not None and "--documents" not in given:
         raise ArgumentError("--question: is about --documents; write it into --prompt")
@@ -74,7 +83,7 @@ def read_masker(request: "Request") -> AnyMasker:
     if "--prompt-parts" in given:
         file = given["--prompt-parts"]
         content = read_file(f"--prompt-parts {file}", file)
-        return template_of(request, _list_in(content, "--prompt-parts", file, "parts", set())[0])
+        return template_of(request, list_in(content, "--prompt-parts", file, "parts", set())[0])
     if "--table" in given:
         for name, value in (
             ("--unit", request.unit),
@@ -97,7 +106,7 @@ def read_masker(request: "Request") -> AnyMasker:
         text = _read_text(request, "--text", given["--text"], text_unit, text_mask)
         return Composite(image, text)
     ((option, file),) = given.items()
-    unit, mask = _only("--unit", request.unit), _only("--mask", request.mask)
+    unit, mask = only("--unit", request.unit), only("--mask", request.mask)
     if option == "--image":
         return Image(
             file,
@@ -109,9 +118,16 @@ def read_masker(request: "Request") -> AnyMasker:
     return _read_text(request, option, file, unit, mask)
 
 
-def _only(option: str, values: Sequence[str]) -> str | None:
+def only(option: str, values: Sequence[str]) -> str | None:
+    """The one value of an option.
+
+    Raises:
+        ArgumentError: there are several.
+    """
     if len(values) > 1:
-        raise ArgumentError(f"{option}: give it once; two are for --image with --text")
+        raise ArgumentError(
+            f"{option}: give it once; two are for --image with --text and for --reasoning"
+        )
     return values[0] if values else None
 
 
@@ -173,7 +189,7 @@ def _read_text(
             system=request.system,
         )
     if option == "--documents":
-        documents, others = _list_in(content, option, file, "documents", {"question"})
+        documents, others = list_in(content, option, file, "documents", {"question"})
         question = others.get("question")
         if question is not None and request.question is not None:
             raise ArgumentError(f"--question: {file} holds a question; leave one of the two out")
@@ -188,7 +204,7 @@ def _read_text(
     for name, value in (("--prompt", request.prompt), ("--system", request.system)):
         if value is not None:
             raise ArgumentError(f"{name}: the messages of --messages are the whole prompt")
-    messages, _ = _list_in(content, option, file, "messages", set())
+    messages, _ = list_in(content, option, file, "messages", set())
     return Messages(messages, unit=unit or "message", operator=operator)
 
 
@@ -219,10 +235,14 @@ def read_file(where: str, file: str) -> str:
     return text
 
 
-def _list_in(
+def list_in(
     text: str, option: str, file: str, key: str, also: set[str]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """A JSON list, or the one under a key of an object, and the object's other entries."""
+    """A JSON list, or the one under a key of an object, and the object's other entries.
+
+    Raises:
+        ArgumentError: the text is neither.
+    """
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:  # also an integer of thousands of digits

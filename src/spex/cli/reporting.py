@@ -2,19 +2,20 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spex.cli.session import Session, console
-from spex.cli.showing import load, print_result, write_page
+from spex.cli.showing import Result, load, print_result, write_page
 from spex.comparison.comparing import compare
 from spex.comparison.results import Comparison
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.files import write_bytes, write_text
-from spex.wording import counted, distinct
-from spex.zooming import Zoom
+from spex.wording import counted, did_you_mean, distinct
+from spex.zooming.two_levels import Zoom
 
 _DOTS_PER_INCH = 200
 _ROWS = 15
@@ -47,6 +48,7 @@ def run(
     path: Path,
     html: Path | None,
     drawn: Drawn,
+    output: str | None,
     index: str | None,
     order: int | None,
     top: int | None,
@@ -61,6 +63,8 @@ def run(
     with session.interruptible():
         pictures = drawn.files
         explanation = load(path)
+        if output is not None:
+            explanation = _output_of(path, explanation, output)
         if pictures and not isinstance(explanation, Explanation):
             raise ArgumentError(f"--{min(pictures)}: {_one_of(path, explanation)}")
         if html is not None:
@@ -73,18 +77,34 @@ def run(
             print_result(explanation, index, order, _ROWS if top is None else top)
 
 
+def _output_of(path: Path, found: Result, name: str) -> Explanation:
+    """One of several outputs.
+
+    Raises:
+        ArgumentError: there is none of that name.
+    """
+    if not isinstance(found, Explanations):
+        raise ArgumentError(f"--output {name}: {path} does not hold several outputs; leave it out")
+    if name not in found:
+        close = did_you_mean(name, found.outputs)
+        raise ArgumentError(f"--output {name}: is unknown{close}; choose one of {_named(found)}")
+    return found[name]
+
+
+def _named(found: Explanations) -> str:
+    return ", ".join(found.outputs[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+
+
 def _one_of(path: Path, found: Explanations | Zoom) -> str:
     """How to draw one of several explanations."""
     if isinstance(found, Zoom):
-        chosen = "spex.Zoom.load(...).fine"
-        what = "an overview and a close up"
-    else:
-        names = ", ".join(found.outputs[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
-        chosen = f"spex.Explanations.load(...)[{found.outputs[0]!r}]"
-        what = f"{counted(len(found), 'output')} ({names})"
+        return (
+            f"{path} holds an overview and a close up, and a picture is of one; use --html for "
+            "both, or in Python spex.Zoom.load(...).fine.plot().savefig(...)"
+        )
     return (
-        f"{path} holds {what}, and a picture is of one; use --html for all, or in Python "
-        f"{chosen}.plot().savefig(...)"
+        f"{path} holds {counted(len(found), 'output')}, and a picture is of one; choose it with "
+        f"--output ({_named(found)}), or use --html for all"
     )
 
 
@@ -121,19 +141,14 @@ def compare_files(
         FileFormatError: a file cannot be read as an explanation.
         ArgumentError: nothing matches, an option is wrong, or the page cannot be written.
     """
-    from spex.report.compared import pages, view
-    from spex.report.html import render_pages
+    from spex.report.compared import view
 
     if top < 0:
         raise ArgumentError(f"--top {top} is negative; give 0 or more rows")
     with session.interruptible():
-        found = _compared(first, second, index, order)
+        found = compared((load(first), load(second)), _names(first, second), index, order)
         if html is not None:
-            versions = sorted(
-                {each.first.version for each in found} | {each.second.version for each in found}
-            )
-            shown = [page for each in found for page in pages(each)]
-            write_text(html, render_pages(shown, versions, one_at_a_time=True))
+            write_text(html, comparisons_page(found))
             session.notice(f"wrote {html}")
         for each in found:
             console().print(view(each, top))
@@ -150,24 +165,48 @@ def _names(first: Path, second: Path) -> tuple[str, ...]:
     return distinct(names)
 
 
-def _compared(first: Path, second: Path, index: str | None, order: int | None) -> list[Comparison]:
-    paths = (first, second)
-    names = _names(first, second)
-    a, b = (load(path) for path in paths)
+def compared(
+    found: tuple[Result, Result],
+    names: Sequence[str],
+    index: str | None = None,
+    order: int | None = None,
+) -> list[Comparison]:
+    """Compare two explanations, or the outputs of the same name of two files of several.
+
+    Args:
+        found: What is compared.
+        names: What the two are called.
+        index: See `spex.compare`.
+        order: See `spex.compare`.
+
+    Raises:
+        ArgumentError: nothing matches, or an option is wrong.
+    """
+    a, b = found
     if isinstance(a, Explanation) and isinstance(b, Explanation):
         return [compare(a, b, index, order, names)]
     if not isinstance(a, Explanations) or not isinstance(b, Explanations):
         raise ArgumentError(
-            f"{first} and {second} are of different kinds (one explanation, several outputs, or a "
-            "zoom); compare two explanations, or two files of several outputs"
+            f"{names[0]} and {names[1]} are of different kinds (one explanation, several outputs, "
+            "or a zoom); compare two explanations, or two files of several outputs"
         )
     shared = [name for name in a.outputs if name in b.outputs]
     if not shared:
         raise ArgumentError(
-            f"{first} has the outputs {', '.join(a.outputs)} and {second} "
+            f"{names[0]} has the outputs {', '.join(a.outputs)} and {names[1]} "
             f"{', '.join(b.outputs)}: no name is in both"
         )
     return [
         compare(a[name], b[name], index, order, [f"{names[0]}: {name}", f"{names[1]}: {name}"])
         for name in shared
     ]
+
+
+def comparisons_page(found: Sequence[Comparison]) -> str:
+    """One page of all comparisons."""
+    from spex.report.compared import pages
+    from spex.report.html import render_pages
+
+    versions = {one.version for each in found for one in (each.first, each.second)}
+    shown = [page for each in found for page in pages(each)]
+    return render_pages(shown, sorted(versions), one_at_a_time=True)

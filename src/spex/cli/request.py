@@ -40,6 +40,14 @@ class Request:
     documents: str | None
     question: str | None
     messages: str | None
+    reasoning: str | None
+    trace: str | None
+    answer_cue: str | None
+    agent: str | None
+    inspect_log: str | None
+    sample: str | None
+    epoch: int | None
+    turn: int | None
     image: str | None
     table: str | None
     data: str | None

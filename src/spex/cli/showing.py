@@ -13,7 +13,7 @@ from spex.files import read_json
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.values import interactions
 from spex.saving import format_of
-from spex.zooming import Zoom
+from spex.zooming.two_levels import Zoom
 
 Result: TypeAlias = Explanation | Explanations | Zoom
 

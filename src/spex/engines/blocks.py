@@ -17,8 +17,9 @@ _IN_FLIGHT = 2  # blocks of a worker: the next one is there when it has finished
 
 @dataclass(eq=False)
 class Block:
-    """Rows that are asked together, and the workers that were given them."""
+    """Rows of one part that are asked together, and the workers that were given them."""
 
+    part: int
     rows: IntArray
     workers: list[int] = field(default_factory=list)
 
@@ -36,23 +37,34 @@ class Pace:
 
 
 class Blocks:
-    """The rows of one call, on their way through workers.
+    """The rows of one call, in parts such as sources, on their way through workers.
 
     Args:
-        count: Number of rows.
+        counts: Number of rows of each part.
     """
 
-    def __init__(self, count: int) -> None:
-        self._next = 0
+    def __init__(self, *counts: int) -> None:
+        self._is_done: list[BoolArray] = [np.zeros(count, dtype=np.bool_) for count in counts]
+        self._next = [0] * len(counts)
+        self._dropped: set[int] = set()
         self._again: deque[Block] = deque()
         self._open: list[Block] = []  # given and not finished, the oldest first
         self._in_flight: Counter[int] = Counter()  # blocks of each worker
-        self._is_done: BoolArray = np.zeros(count, dtype=np.bool_)
 
     @property
     def are_done(self) -> bool:
-        """Whether every row has its value."""
-        return bool(self._is_done.all())
+        """Whether every row has its value, or all that was given of its dropped part is back."""
+        return all(
+            not any(block.part == part for block in self._open)
+            if part in self._dropped
+            else rows.all()
+            for part, rows in enumerate(self._is_done)
+        )
+
+    def drop(self, part: int) -> None:
+        """Give no more rows of a part."""
+        self._dropped.add(part)
+        self._again = deque(block for block in self._again if block.part != part)
 
     def give(self, worker: int, pace: Pace, n_workers: int) -> Block | None:
         """The next block for a worker; None where there is none, or it has enough."""
@@ -61,7 +73,9 @@ class Blocks:
         block = self._again.popleft() if self._again else self._new(pace, n_workers)
         if block is None:
             # A straggler: whoever answers first wins.
-            late = (one for one in self._open if len(one.workers) == 1)
+            late = (
+                one for one in self._open if len(one.workers) == 1 and one.part not in self._dropped
+            )
             block = next((one for one in late if worker not in one.workers), None)
         if block is None:
             return None
@@ -72,14 +86,18 @@ class Blocks:
         return block
 
     def _new(self, pace: Pace, n_workers: int) -> Block | None:
-        left = len(self._is_done) - self._next
-        if not left:
+        left = [
+            0 if part in self._dropped else len(rows) - self._next[part]
+            for part, rows in enumerate(self._is_done)
+        ]
+        part = next((part for part, count in enumerate(left) if count), None)
+        if part is None:
             return None
         # Towards the end smaller ones, so that all workers end together.
-        size = min(pace.size, math.ceil(left / (_IN_FLIGHT * n_workers)))
-        rows = np.arange(self._next, self._next + size)
-        self._next += size
-        return Block(rows)
+        size = min(pace.size, math.ceil(sum(left) / (_IN_FLIGHT * n_workers)), left[part])
+        rows = np.arange(self._next[part], self._next[part] + size)
+        self._next[part] += size
+        return Block(part, rows)
 
     def finish(self, worker: int, block: Block, done: BoolArray) -> BoolArray:
         """Note which rows of a block a worker gave values of.
@@ -93,8 +111,9 @@ class Blocks:
             (k,) whether it has one for the first time.
         """
         self._in_flight[worker] -= 1
-        new: BoolArray = done & ~self._is_done[block.rows]
-        self._is_done[block.rows[new]] = True
+        is_done = self._is_done[block.part]
+        new: BoolArray = done & ~is_done[block.rows]
+        is_done[block.rows[new]] = True
         if block in self._open:
             self._open.remove(block)
         return new
@@ -107,4 +126,5 @@ class Blocks:
                 block.workers.remove(worker)
                 if not block.workers:
                     self._open.remove(block)
-                    self._again.append(block)
+                    if block.part not in self._dropped:
+                        self._again.append(block)

@@ -4,25 +4,27 @@ The driver keeps the store: workers get packed masks in blocks and give values b
 """
 
 import os
-import time
+import shutil
+import socket
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from spex._typing import BoolArray, FloatArray, IntArray, WordArray
-from spex.engines.blocks import Block, Blocks, Pace
-from spex.engines.recipe import from_bytes, to_bytes
-from spex.errors import ArgumentError, BackendError, SpexError
+from spex.checks.arguments import whole_number
+from spex.engines.workers import Workers
+from spex.errors import ArgumentError, BackendError
 from spex.extras import require
-from spex.f2.packing import pack, unpack
-from spex.values.source import ValueSource, Wrapped
+from spex.values.source import ValueSource
 
-_DEATHS = 3  # of workers, for each of them, until the run is given up
 # Ray gives a node 15 seconds to begin, and a busy machine may take longer.
 _ATTEMPTS, _TOO_LATE = 4, "timed out during startup"
+_NO_TOKEN = "InvalidAuthToken"  # of a cluster that asks for one
+_SECONDS_TO_CONNECT = 10.0
+_START = "start a cluster with `ray start --head`, or leave the address out"
+# The path of a socket has 107 bytes at most, of which the names in it take about 80.
+_LONGEST_PLACE = 24
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class RayEngine:
     factory: Callable[[], ValueSource] | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise ArgumentError(f"workers={self.workers}; give at least 1")
+        if self.workers is not None:
+            whole_number("workers", self.workers, 1)
 
     @contextmanager
     def running(self, source: ValueSource) -> Iterator[ValueSource]:
@@ -63,20 +65,34 @@ class RayEngine:
             BackendError: there is no cluster at the address.
             MissingExtraError: Ray is not installed.
         """
-        ray = _ray(self.address)
-        content = to_bytes(self.factory or source)  # type: ignore[arg-type]
-        is_ours = not ray.is_initialized()
-        if is_ours:
-            _connect(ray, self.address, self.workers)
-        try:
+        with self._workers() as workers:
+            yield workers.source(source)
+
+    @contextmanager
+    def shared(self) -> Iterator[Workers]:
+        """Workers for many sources.
+
+        Raises:
+            ArgumentError: there is a factory, which makes a single source.
+            SpexError: see `running`.
+        """
+        if self.factory is not None:
+            raise ArgumentError("factory= makes one source, and there are many; leave it out")
+        with self._workers() as workers:
+            yield workers
+
+    @contextmanager
+    def _workers(self) -> Iterator[Workers]:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        ray = require("ray", "ray")
+        with ExitStack() as stack:
+            if not ray.is_initialized():
+                stack.enter_context(_connected(ray, self.address, self.workers))
             found = ray.cluster_resources()
             gpus = int(found.get("GPU", 0))
-            count = self.workers or gpus or int(found.get("CPU", 1))
-            with _Workers(ray, content, self.factory is not None, count, gpus) as workers:
-                yield _OnRay(source, workers)
-        finally:
-            if is_ours:
-                ray.shutdown()
+            n_workers = self.workers or gpus or int(found.get("CPU", 1))
+            with Workers(ray, n_workers, gpus, self.factory) as workers:
+                yield workers
 
 
 def engine_of(engine: str | RayEngine) -> RayEngine:
@@ -88,155 +104,102 @@ def engine_of(engine: str | RayEngine) -> RayEngine:
     if isinstance(engine, RayEngine):
         return engine
     if isinstance(engine, str):
+        if engine == "ray":
+            return RayEngine()
         name, _, address = engine.partition(":")
-        if name == "ray":
-            return RayEngine(address or None)
+        if name == "ray" and address:
+            return RayEngine(address)
     raise ArgumentError(f"engine={engine!r}; give 'ray', 'ray:ADDRESS' or a spex.RayEngine")
 
 
-def _ray(address: str | None) -> Any:
-    if address is None:
-        # A cluster of our own has the address 127.0.0.1; Ray reads this when it is imported.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    return require("ray", "ray")
-
-
-def _connect(ray: Any, address: str | None, workers: int | None) -> None:
+@contextmanager
+def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[None]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    if address is None:
-        options |= {"include_dashboard": False, "num_cpus": workers}
+    with ExitStack() as stack:
+        if address is None:
+            stack.enter_context(_only_here())
+            options |= {
+                "include_dashboard": False,
+                "num_cpus": workers,
+                "_temp_dir": stack.enter_context(_private_folder()),
+            }
+        else:
+            _answers(address)
+        _connect(ray, address, options)
+        stack.callback(ray.shutdown)
+        yield
+
+
+@contextmanager
+def _only_here() -> Iterator[None]:
+    """A cluster begun in this context listens on 127.0.0.1 alone.
+
+    Ray reads the variable when it is imported, which may have been long ago; its processes read it
+    when they begin.
+    """
+    from ray._private import ray_constants
+
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    before = os.environ.get(name), ray_constants.ENABLE_RAY_CLUSTER
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before[1]
+        if before[0] is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before[0]
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    """For Ray's logs and sockets, removed at the end.
+
+    What Ray is given it opens to everybody, so that it gets a folder inside one that is ours alone.
+    """
+    place = tempfile.gettempdir()
+    if len(place) > _LONGEST_PLACE:
+        place = "/tmp"
+    folder = tempfile.mkdtemp(prefix="spex-", dir=place)  # mode 0700
+    try:
+        yield f"{folder}/ray"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(address: str) -> None:
+    """Raise at once where nothing listens at an address: Ray tries for minutes.
+
+    Raises:
+        BackendError: nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # "auto" and the like
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise BackendError(f"Ray cannot be reached at {address}: {error}; {_START}") from error
+
+
+def _connect(ray: Any, address: str | None, options: dict[str, Any]) -> None:
     for attempt in range(_ATTEMPTS):
         try:
             ray.init(address=address or "local", **options)
             return
         except Exception as error:
+            ray.shutdown()
             if address is None and _TOO_LATE in str(error) and attempt < _ATTEMPTS - 1:
                 continue
+            remedy = _START
+            if _NO_TOKEN in str(error):
+                remedy = "set RAY_AUTH_MODE=token, with the cluster's token in ~/.ray/auth_token"
             raise BackendError(
-                f"Ray cannot be reached at {address or 'this machine'}: {error}; start a cluster "
-                "with `ray start --head`, or leave the address out"
+                f"Ray cannot be reached at {address or 'this machine'}: {_shown(error)}; {remedy}"
             ) from error
 
 
-class _Worker:
-    """What runs in a worker: a source of its own."""
-
-    def __init__(self, content: bytes, is_factory: bool) -> None:
-        made: Any = from_bytes(content)
-        self._source: ValueSource = made() if is_factory else made
-
-    def evaluate(
-        self, words: WordArray, n: int
-    ) -> tuple[IntArray, FloatArray, float, Exception | None]:
-        """Rows, values and seconds of packed masks; the error after which rows are missing."""
-        began, error = time.perf_counter(), None
-        rows: list[IntArray] = [np.zeros(0, dtype=np.int64)]
-        values: list[FloatArray] = []
-        try:
-            for some, of_some in self._source.stream(unpack(words, n)):
-                rows.append(some)
-                values.append(np.asarray(of_some))
-        except SpexError as raised:
-            error = raised
-        except Exception as raised:  # it may be of a class that only this process knows
-            error = BackendError(f"in a worker: {type(raised).__name__}: {raised}")
-        found = np.concatenate(values) if values else np.zeros(0)
-        return np.concatenate(rows), found, time.perf_counter() - began, error
-
-
-class _Workers:
-    """The actors of a run, and their blocks in flight."""
-
-    def __init__(self, ray: Any, content: bytes, is_factory: bool, count: int, gpus: int) -> None:
-        self._ray = ray
-        resources = {"num_gpus": 1} if gpus else {"num_cpus": 1}
-        self._class = ray.remote(**resources, max_restarts=0)(_Worker)
-        self._content = ray.put(content)
-        self._is_factory = is_factory
-        self._deaths_left = _DEATHS * count
-        self._made = 0
-        self._actors: dict[int, Any] = {}
-        self._paces: dict[int, Pace] = {}
-        for _ in range(count):
-            self._start()
-
-    def __enter__(self) -> "_Workers":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for actor in self._actors.values():
-            self._ray.kill(actor)
-
-    def _start(self) -> None:
-        number, self._made = self._made, self._made + 1
-        self._actors[number] = self._class.remote(self._content, self._is_factory)
-        self._paces[number] = Pace()
-
-    def evaluate(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        """Values of (m, n) masks as they come, each row once."""
-        ray, n = self._ray, masks.shape[1]
-        words, blocks = pack(masks), Blocks(len(masks))
-        flying: dict[Any, tuple[int, Block]] = {}
-        while not blocks.are_done:
-            for worker in list(self._actors):
-                while block := blocks.give(worker, self._paces[worker], len(self._actors)):
-                    call = self._actors[worker].evaluate.remote(words[block.rows], n)
-                    flying[call] = worker, block
-            (ready,), _ = ray.wait(list(flying))
-            worker, block = flying.pop(ready)
-            try:
-                rows, values, seconds, error = ray.get(ready)
-            except ray.exceptions.RayError as gone:
-                if worker in self._actors:
-                    blocks.lose(worker)
-                    self._replace(worker, gone)
-                continue
-            if worker in self._paces:
-                self._paces[worker].note(len(rows), seconds)
-            done = np.zeros(len(block.rows), dtype=np.bool_)
-            done[rows] = True
-            new = blocks.finish(worker, block, done)
-            chosen = new[rows]
-            if chosen.any():
-                yield block.rows[rows[chosen]], values[chosen]
-            if error is not None:
-                raise error
-            if not done.all():
-                raise BackendError(f"a worker gave {len(rows)} values for {len(done)} masks")
-
-    def _replace(self, worker: int, error: Any) -> None:
-        """Start another worker for one that is gone.
-
-        Raises:
-            BackendError: too many are gone, or it could not make the source.
-        """
-        self._ray.kill(self._actors.pop(worker))
-        del self._paces[worker]
-        if getattr(error, "_actor_init_failed", False) or getattr(
-            error, "actor_init_failed", False
-        ):
-            raise BackendError(f"a worker cannot make the source: {_last_line(error)}") from error
-        self._deaths_left -= 1
-        if self._deaths_left < 0:
-            raise BackendError(
-                f"workers of Ray ended again and again, the last one so: {_last_line(error)}; see "
-                "their logs, and whether a mask needs more memory than a worker has"
-            ) from error
-        self._start()
-
-
-def _last_line(error: object) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
-
-
-class _OnRay(Wrapped):
-    """A source whose masks the workers evaluate."""
-
-    def __init__(self, source: ValueSource, workers: _Workers) -> None:
-        super().__init__(source)
-        self._workers = workers
-
-    def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        return self._workers.evaluate(np.asarray(masks, dtype=np.bool_))
+def _shown(error: Exception) -> str:
+    """The last line of an error, which may quote a traceback."""
+    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

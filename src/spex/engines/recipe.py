@@ -49,8 +49,12 @@ def _recipe(one: Any) -> Any:
     return (*made_by, one.identity)
 
 
-def from_bytes(content: bytes) -> ValueSource:
+def from_bytes(content: bytes, loaded: dict[Any, Any] | None = None) -> ValueSource:
     """Undo `to_bytes`; loads the models.
+
+    Args:
+        content: What it gave.
+        loaded: Models of earlier calls, which are not loaded again; new ones are added.
 
     Raises:
         BackendError: a model here is another one than there.
@@ -62,9 +66,10 @@ def from_bytes(content: bytes) -> ValueSource:
             from spex.models import load
 
             name, options, identity = recipe
-            model = loaded.get(name)
+            key = name, repr(sorted(options.items()))
+            model = known.get(key)
             if model is None:
-                model = loaded[name] = load(name, **options)
+                model = known[key] = load(name, **options)
             if model.identity != identity:
                 raise BackendError(
                     f"the worker loaded {name!r} as {model.identity}, and this process has it as "
@@ -72,6 +77,6 @@ def from_bytes(content: bytes) -> ValueSource:
                 )
             return model
 
-    loaded: dict[str, Any] = {}
+    known: dict[Any, Any] = {} if loaded is None else loaded
     source: ValueSource = Unpickler(io.BytesIO(content)).load()
     return source

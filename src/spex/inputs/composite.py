@@ -15,56 +15,14 @@ from spex.models.protocol import Message, Prompt
 from spex.prior import Prior
 
 
-class Composite:
-    """Maskers side by side: the features of the first, then those of the second, and so on.
-
-    A model gets one message of the user: all pictures, and all texts with blank lines between them.
-    A classifier, a reranker or a reward model gets two texts as a pair. A predict function gets
-    one argument per masker.
-
-    Args:
-        *maskers: at least two, each with one message of the user, such as an `Image` and a `Text`.
+class SideBySide:
+    """Base of several maskers as one: the features of the first, then those of the second, ...
 
     Attributes:
-        maskers: as given.
-
-    Raises:
-        ArgumentError: there are fewer than two maskers, or they cannot be combined.
-
-    Example:
-        >>> import spex
-        >>> both = spex.Composite(spex.Text("Is it old?"), spex.Text("It was built in 1642."))
-        >>> both.n_features
-        8
+        maskers: the maskers.
     """
 
-    def __init__(self, *maskers: Any) -> None:
-        if len(maskers) < 2:
-            raise ArgumentError(
-                f"{len(maskers)} maskers; give at least two, such as Image and Text"
-            )
-        for masker in maskers:
-            if not hasattr(masker, "apply"):
-                raise ArgumentError(
-                    f"a {type(masker).__name__} is no masker; give Image, Text, ..."
-                )
-            check_masker(masker)
-        counts = {masker.inputs_per_mask for masker in maskers}
-        if len(counts) > 1:
-            raise ArgumentError(
-                "a Table of several background rows cannot stand beside other maskers; give it one "
-                "background row"
-            )
-        self.maskers = maskers
-
-    def with_tokenizer(self, tokenizer: Tokenizer) -> "Composite":
-        """The same, with this tokenizer in each masker that needs one and has none."""
-        return Composite(
-            *(
-                masker.with_tokenizer(tokenizer) if hasattr(masker, "with_tokenizer") else masker
-                for masker in self.maskers
-            )
-        )
+    maskers: tuple[Any, ...]
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -135,6 +93,58 @@ class Composite:
         for masker, numbers in self._numbered():
             yield masker, masks[..., numbers.start : numbers.stop]
 
+
+class Composite(SideBySide):
+    """Maskers side by side: the features of the first, then those of the second, and so on.
+
+    A model gets one message of the user: all pictures, and all texts with blank lines between them.
+    A classifier, a reranker or a reward model gets two texts as a pair. A predict function gets
+    one argument per masker.
+
+    Args:
+        *maskers: at least two, each with one message of the user, such as an `Image` and a `Text`.
+
+    Attributes:
+        maskers: as given.
+
+    Raises:
+        ArgumentError: there are fewer than two maskers, or they cannot be combined.
+
+    Example:
+        >>> import spex
+        >>> both = spex.Composite(spex.Text("Is it old?"), spex.Text("It was built in 1642."))
+        >>> both.n_features
+        8
+    """
+
+    def __init__(self, *maskers: Any) -> None:
+        if len(maskers) < 2:
+            raise ArgumentError(
+                f"{len(maskers)} maskers; give at least two, such as Image and Text"
+            )
+        for masker in maskers:
+            if not hasattr(masker, "apply"):
+                raise ArgumentError(
+                    f"a {type(masker).__name__} is no masker; give Image, Text, ..."
+                )
+            check_masker(masker)
+        counts = {masker.inputs_per_mask for masker in maskers}
+        if len(counts) > 1:
+            raise ArgumentError(
+                "a Table of several background rows cannot stand beside other maskers; give it one "
+                "background row"
+            )
+        self.maskers = maskers
+
+    def with_tokenizer(self, tokenizer: Tokenizer) -> "Composite":
+        """The same, with this tokenizer in each masker that needs one and has none."""
+        return Composite(
+            *(
+                masker.with_tokenizer(tokenizer) if hasattr(masker, "with_tokenizer") else masker
+                for masker in self.maskers
+            )
+        )
+
     def render(self, mask: npt.ArrayLike) -> Prompt:
         """Render the prompt: one message of the user, after the system message if any.
 
@@ -154,7 +164,12 @@ class Composite:
                     f"a {type(masker).__name__} gives no prompts for a model; explain a function "
                     "of it with spex.PredictFunction(masker, predict)"
                 )
-            *start, user = masker.render(own).messages
+            prompt = masker.render(own)
+            if prompt.answer_prefix:
+                raise ArgumentError(
+                    "reasoning cannot be one of several maskers; give the others as its question"
+                )
+            *start, user = prompt.messages
             if any(message.role != "system" for message in start):
                 raise ArgumentError(
                     "a chat of several turns cannot be one of several maskers; explain it by itself"

@@ -122,11 +122,11 @@ class Documents(TemplateMasker):
     def _labels(self) -> list[str]:
         return [document.title or document.text.strip() for document in self._documents]
 
-    def _split(self, number: int, text: str) -> list[Span]:
+    def _split(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
         sentences = self._documents[number].sentences
-        if self._unit == "sentence" and sentences is not None:
+        if unit == "sentence" and sentences is not None:
             return _sentence_spans(sentences)
-        return super()._split(number, text)
+        return super()._split(number, text, unit)
 
     @property
     def parts(self) -> tuple[TextPart, ...]:

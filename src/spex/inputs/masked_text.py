@@ -17,7 +17,12 @@ for byte, and single-spaced words give exactly the kept words joined by single s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
+import numpy as np
+
+from spex._typing import BoolArray, IntArray
 from spex.inputs.parts import Piece
 from spex.inputs.segmentation import LINE_BREAK, WHITE, Span
 
@@ -98,27 +103,64 @@ class MaskedText:
         )
         return cls(tuple(pieces), _Gap.of(gaps[0]), tuple(segments))
 
-    def mask(self, present: Sequence[bool], replacement: str | None) -> str:
+    def mask(self, present: Sequence[bool] | BoolArray, replacement: str | None) -> str:
         """Replace the absent units, or delete them if `replacement` is None.
 
         Args:
             present: for each feature of the whole input, whether it is kept.
             replacement: the text for an absent unit; the white space at the unit's ends stays.
         """
-        parts: list[str] = []
-        gaps = [self._lead]
-        for segment in self._segments:
-            kept = segment.feature is None or present[segment.feature]
-            text = segment.text if kept else replacement
-            if text is None:
-                gaps += segment.inner
-            else:
-                parts += [_join(gaps) if parts else _begin(gaps), text]
-                gaps = []
-            gaps.append(segment.after)
         if not self._segments:
             return self._lead.white
+        if replacement is not None:
+            return self._replaced(present, replacement)
+        # From one kept stretch to the next, since between its segments nothing changes.
+        kept = np.append(np.asarray(present, dtype=np.bool_), True)[self._features]
+        edges = np.flatnonzero(np.diff(kept, prepend=False, append=False)).tolist()
+        parts: list[str] = []
+        gaps, position = [self._lead], 0
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            gaps += self._gaps(position, first)
+            parts.append(_join(gaps) if parts else _begin(gaps))
+            parts.append(self._whole[self._starts[first] : self._stops[last - 1]])
+            gaps, position = [self._segments[last - 1].after], last
+        gaps += self._gaps(position, len(self._segments))
         return "".join(parts) + _end(gaps) if parts else self._lead.white + gaps[-1].white
+
+    def _replaced(self, present: Sequence[bool] | BoolArray, replacement: str) -> str:
+        parts = [self._lead.white]
+        for segment in self._segments:
+            kept = segment.feature is None or present[segment.feature]
+            parts += [segment.text if kept else replacement, segment.after.white]
+        return "".join(parts)
+
+    def _gaps(self, first: int, last: int) -> list[_Gap]:
+        """The white space in and after segments that are deleted."""
+        found: list[_Gap] = []
+        for segment in self._segments[first:last]:
+            found += segment.inner
+            found.append(segment.after)
+        return found
+
+    @cached_property
+    def _whole(self) -> str:
+        return "".join(string for string, _ in self.pieces)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        lengths = [len(segment.text) + len(segment.after.white) for segment in self._segments]
+        return list(accumulate(lengths[:-1], initial=len(self._lead.white)))
+
+    @cached_property
+    def _stops(self) -> list[int]:
+        pairs = zip(self._starts, self._segments, strict=True)
+        return [start + len(segment.text) for start, segment in pairs]
+
+    @cached_property
+    def _features(self) -> IntArray:
+        """Of each segment; -1 where it is pinned."""
+        features = (segment.feature for segment in self._segments)
+        return np.array([-1 if each is None else each for each in features], dtype=np.int64)
 
 
 def _pinned(text: str) -> list[Piece]:

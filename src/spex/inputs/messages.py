@@ -46,6 +46,7 @@ class Messages(UnitMasker):
         pinned: what is never left out: roles, or numbers of messages (from 0; -1 is the last).
             "system" includes "developer". The call of a pinned result is pinned, too.
         tokenizer: as for `Text`.
+        answer: the assistant's answer where it is known, for scores that name none.
 
     Attributes:
         features: "role: content" of each turn; for other units, the units.
@@ -76,12 +77,18 @@ class Messages(UnitMasker):
     operator: str = "delete"
     pinned: Sequence[str | int] = ("system",)
     tokenizer: Tokenizer | None = field(default=None, repr=False, compare=False)
+    answer: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "messages", _parse(self.messages))
-        object.__setattr__(self, "pinned", _check_pinned(self.pinned, len(self.messages)))
+        object.__setattr__(self, "messages", parse_messages(self.messages))
+        object.__setattr__(self, "pinned", check_pinned(self.pinned, len(self.messages)))
         finer = ", or use unit='word'" if self._unit == self.whole_unit else ""
         self._check_units("the messages that are not pinned have", f"pin fewer messages{finer}")
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The answer that is explained, where it is known."""
+        return () if self.answer is None else (self.answer,)
 
     @property
     def _messages(self) -> tuple[Message, ...]:
@@ -99,7 +106,7 @@ class Messages(UnitMasker):
     @cached_property
     def _calls(self) -> dict[int, _Place]:
         """The call of each message with a result."""
-        return _linked(self._messages)[1]
+        return linked(self._messages)[1]
 
     @property
     def _texts(self) -> list[str]:
@@ -125,7 +132,7 @@ class Messages(UnitMasker):
         roles = (role, "system") if role == "developer" else (role,)
         return any(item in self.pinned for item in (number, number - len(self._messages), *roles))
 
-    def _split(self, number: int, text: str) -> list[Span]:
+    def _split(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
         message, call = self._places[number]
         pinned = self._is_pinned(message)
         if call is not None:
@@ -135,7 +142,7 @@ class Messages(UnitMasker):
             return []
         if call is not None or self._messages[message].role == "tool":
             return trimmed(text, ())
-        return super()._split(number, text)
+        return super()._split(number, text, unit)
 
     @property
     def parts(self) -> tuple[TextPart, ...]:
@@ -203,9 +210,14 @@ def _masked_call(call: ToolCall, text: str) -> ToolCall:
     return replace(call, arguments=json.dumps(dict.fromkeys(names, text), ensure_ascii=False))
 
 
-def _parse(messages: object) -> tuple[Message, ...]:
+def parse_messages(messages: object) -> tuple[Message, ...]:
+    """A chat up to the assistant's answer, from what a user gives.
+
+    Raises:
+        ArgumentError: it is none.
+    """
     given = check_list(messages, "messages", "mappings with the keys 'role' and 'content'")
-    parsed = tuple(_parse_one(message, number) for number, message in enumerate(given))
+    parsed = tuple(parse_message(message, number) for number, message in enumerate(given))
     if not parsed:
         raise ArgumentError("messages is empty; give at least one message of the user")
     if parsed[-1].role not in ("user", "tool"):
@@ -214,10 +226,15 @@ def _parse(messages: object) -> tuple[Message, ...]:
             "explained is the assistant's answer to the messages: leave it out, and give it to the "
             "score"
         )
-    return _linked(parsed)[0]
+    return linked(parsed)[0]
 
 
-def _parse_one(message: object, number: int) -> Message:
+def parse_message(message: object, number: int) -> Message:
+    """Message `number` from what a user gives.
+
+    Raises:
+        ArgumentError: it is none.
+    """
     name = f"message {number}"
     pictures: tuple[str, ...] = ()
     if isinstance(message, Message):
@@ -307,12 +324,12 @@ def _parse_calls(calls: Any, name: str) -> tuple[ToolCall, ...]:
     return tuple(parsed)
 
 
-def _linked(messages: Sequence[Message]) -> tuple[tuple[Message, ...], dict[int, _Place]]:
+def linked(messages: Sequence[Message]) -> tuple[tuple[Message, ...], dict[int, _Place]]:
     """The messages with an id for each call and result, and the call of each result.
 
     A result without an id belongs to the first call without a result, of its name if it has one.
     """
-    linked: list[Message] = []
+    found: list[Message] = []
     links: dict[int, _Place] = {}
     waiting: dict[_Place, ToolCall] = {}
     for number, message in enumerate(messages):
@@ -340,11 +357,16 @@ def _linked(messages: Sequence[Message]) -> tuple[tuple[Message, ...], dict[int,
             links[number] = place
             message = replace(message, tool_call_id=waiting.pop(place).id)
         waiting = waiting | {(number, i): call for i, call in enumerate(calls)}
-        linked.append(message)
-    return tuple(linked), links
+        found.append(message)
+    return tuple(found), links
 
 
-def _check_pinned(pinned: object, n_messages: int) -> tuple[str | int, ...]:
+def check_pinned(pinned: object, n_messages: int) -> tuple[str | int, ...]:
+    """Roles and numbers of messages that are never left out.
+
+    Raises:
+        ArgumentError: there is no such role or message.
+    """
     if isinstance(pinned, str) or not isinstance(pinned, Sequence):
         raise ArgumentError(f"pinned={pinned!r}; give a list of roles or numbers of messages")
     for item in pinned:

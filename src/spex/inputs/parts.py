@@ -44,6 +44,22 @@ class TextPart:
         )
         return replace(self, pieces=pieces)
 
+    def grouped(self, numbers: Sequence[int | None]) -> "TextPart":
+        """As `renumbered`; pieces of one feature with nothing but white space between are one."""
+        pieces: list[Piece] = []
+        for string, number in self.renumbered(numbers).pieces:
+            if number is not None and pieces:
+                if pieces[-1][1] == number:
+                    pieces[-1] = (pieces[-1][0] + string, number)
+                    continue
+                white, pinned = pieces[-1]
+                is_gap = pinned is None and not white.strip()
+                if is_gap and len(pieces) > 1 and pieces[-2][1] == number:
+                    pieces[-2:] = [(pieces[-2][0] + white + string, number)]
+                    continue
+            pieces.append((string, number))
+        return replace(self, pieces=tuple(pieces))
+
     def to_json(self) -> dict[str, Any]:
         """Keys: heading, segments; score where it is known."""
         known = {} if self.score is None else {"score": self.score}
@@ -87,6 +103,10 @@ class ImagePart:
                 for row in self.cells
             ),
         )
+
+    def grouped(self, numbers: Sequence[int | None]) -> "ImagePart":
+        """As `renumbered`: outlines stay apart."""
+        return self.renumbered(numbers)
 
     def to_json(self) -> dict[str, Any]:
         """Keys: heading, picture, width, height, outlines, cells."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from spex.errors import ArgumentError
 from spex.inputs.parts import Part
-from spex.models.protocol import Prompt
+from spex.models.protocol import LanguageModel, Prompt
 from spex.prior import Prior
 
 
@@ -65,7 +65,11 @@ class Masker(Protocol):
 
 
 class PromptMasker(Masker, Protocol):
-    """A masker for language models."""
+    """A masker for language models.
+
+    It may have an attribute `answers`: the answer that is explained where the input knows it, and
+    perhaps another one that it is compared with.
+    """
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
         """Render the prompt of a mask, (n_features,) of bool or 0/1."""
@@ -88,6 +92,14 @@ class InputMasker(Masker, Protocol):
             each other. A tuple holds one such argument per masker of a `Composite`.
         """
         ...
+
+
+def bound(masker: Any, model: LanguageModel) -> Any:
+    """The masker with what only the model can tell: the trace that it writes, its tokens."""
+    for method in ("with_trace_of", "with_tokenizer"):
+        bind = getattr(masker, method, None)
+        masker = masker if bind is None else bind(model)
+    return masker
 
 
 _MEMBERS = ("features", "n_features", "parts", "prior", "unit_name", "operator_name", "system")

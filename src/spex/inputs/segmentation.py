@@ -28,7 +28,7 @@ _SPACELESS = {
     "zh": "simplified_chinese",
     "zh-hant": "traditional_chinese",
 }
-NAMED_UNITS = ("word", "sentence", "paragraph", "line", TOKEN)
+NAMED_UNITS = ("word", "sentence", "paragraph", "section", "line", TOKEN)
 _VALID = (
     ", ".join(repr(name) for name in NAMED_UNITS)
     + ", 'word:LANGUAGE' ("
@@ -57,6 +57,14 @@ _ITEM = re.compile(
 )
 # A line that holds this is a row of a table: cells between tabs, bars, two spaces or commas.
 _ROW = re.compile(r"\S\t+\S|\||\w {2,}\S|[,;][^\W\d]|^\W*$")
+# A heading of Markdown, and one that stands alone: a chapter, or nothing but capitals.
+_MARKED_HEADING = re.compile(r"#{1,6}\s+\S")
+_PLAIN_HEADING = re.compile(
+    r"(?i:(?:chapter|section|part|book|act|scene|appendix)\s+(?:\d+|[ivxlc]+|[a-z])\b).*"
+    r"|(?=(?:.*[^\W\d_]){3})[^a-z]*"
+)
+_UNDERLINE = re.compile(r"={3,}|-{3,}")
+_LONGEST_HEADING = 80
 # The least width of hard-wrapped text, in columns. Lists of lines as long and as even are rare.
 _LEAST_WIDTH = 50
 
@@ -126,6 +134,8 @@ def unit_spans(
         return [match.span() for match in _WORD.finditer(text)]
     if kind == "paragraph":
         return trimmed(text, _paragraph_starts(text))
+    if kind == "section":
+        return trimmed(text, _section_starts(text))
     if kind == "sentence":
         starts = _sentence_starts(text, language or "en")
     elif kind == TOKEN:
@@ -152,6 +162,35 @@ def _paragraph_starts(text: str) -> list[int]:
     return [
         white.end() for white in WHITE.finditer(text) if len(LINE_BREAK.findall(white.group())) >= 2
     ]
+
+
+def _section_starts(text: str) -> list[int]:
+    """Starts of headings: of Markdown, underlined, named as chapters are, or capitals alone.
+
+    A heading right after another one begins no section of its own.
+    """
+    starts: list[int] = []
+    lines = [(start, stop, text[start:stop].strip()) for start, stop in _lines(text)]
+    blank_before = [True, *(_is_blank(text[a[1] : b[0]]) for a, b in itertools.pairwise(lines))]
+    was_heading = False
+    for number, (start, _, line) in enumerate(lines):
+        is_last = number + 1 == len(lines)
+        alone = blank_before[number] and (is_last or blank_before[number + 1])
+        under = "" if is_last or blank_before[number + 1] else lines[number + 1][2]
+        is_short = len(line) <= _LONGEST_HEADING
+        is_heading = bool(
+            _MARKED_HEADING.match(line)
+            or (alone and is_short and _PLAIN_HEADING.fullmatch(line))
+            or (blank_before[number] and is_short and _UNDERLINE.fullmatch(under))
+        )
+        if is_heading and not was_heading:
+            starts.append(start)
+        was_heading = is_heading or (was_heading and bool(_UNDERLINE.fullmatch(line)))
+    return starts
+
+
+def _is_blank(white: str) -> bool:
+    return len(LINE_BREAK.findall(white)) > 1
 
 
 def _sentence_starts(text: str, language: str) -> list[int]:

@@ -1,13 +1,12 @@
 """Masking a text: its units (words, sentences, ...) are the features."""
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
 from spex.errors import ArgumentError
 from spex.inputs.parts import Piece, TextPart
-from spex.inputs.segmentation import Tokenizer, parse_unit, unit_spans
+from spex.inputs.segmentation import Tokenizer
 from spex.inputs.templates import SLOT, check_encodable, check_system, split_template
 from spex.inputs.units import TemplateMasker
 from spex.wording import shorten
@@ -26,12 +25,12 @@ class Text(TemplateMasker):
             "word:th" for languages that separate no words: words, or short phrases, as BudouX
             finds them), "sentence" ("sentence:de" for the abbreviations of German, and so on; it
             ends at the line breaks of lists, tables, logs and headings, and runs over those of
-            hard-wrapped text),
-            "paragraph" (what blank lines separate), "line" (of code, with its indentation),
-            "token" (of the model), "regex:PATTERN" or a compiled pattern (its matches are the
-            units; the text between them is pinned; matches of nothing but white space are
-            ignored; a search that takes seconds is an error). No unit cuts an emoji or a letter
-            from its combining marks.
+            hard-wrapped text), "paragraph" (what blank lines separate), "section" (from heading to
+            heading: of Markdown, underlined, "Chapter 3", or capitals alone), "line" (of code, with
+            its indentation), "token" (of the model), "regex:PATTERN" or a compiled pattern (its
+            matches are the units; the text between them is pinned; matches of nothing but white
+            space are ignored; a search that takes seconds is an error). No unit cuts an emoji or a
+            letter from its combining marks.
         operator: "delete"; "mask" or "mask:TOKEN" (default token: "[MASK]"); "neutral" or
             "neutral:TEXT" (default text: "something"). White space around replaced units stays.
             Units that a line break separates stay separated by one, and by a blank line where
@@ -105,28 +104,6 @@ class Text(TemplateMasker):
     def parts(self) -> tuple[TextPart, ...]:
         """The text, for reports."""
         return (TextPart(self.segments),)
-
-    def groups(self, unit: str | re.Pattern[str]) -> tuple[list[int], list[str]]:
-        """Group the features by coarser units, for `spex.zoom`.
-
-        Args:
-            unit: such as "paragraph" for a text in sentences.
-
-        Returns:
-            The number of the coarser unit of each feature, and the coarser units as strings.
-
-        Raises:
-            ArgumentError: a feature lies in no coarser unit.
-        """
-        coarse = unit_spans(self.text, parse_unit(unit), self.tokenizer)
-        (spans,) = self._spans
-        numbers = [bisect_right(coarse, (start, len(self.text))) - 1 for start, _ in spans]
-        for number, (start, stop) in zip(numbers, spans, strict=True):
-            if number < 0 or stop > coarse[number][1]:
-                raise ArgumentError(
-                    f"{self.text[start:stop]!r} lies in no unit of kind {unit!r}; use a coarser one"
-                )
-        return numbers, [self.text[start:stop] for start, stop in coarse]
 
     def describe(self) -> dict[str, Any]:
         """Type, text, unit, operator, prompt, system and spans of the units, as JSON values."""

@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -55,11 +56,11 @@ class UnitMasker(ABC):
     def _unit(self) -> str | re.Pattern[str]:
         return parse_unit(self.unit, self.whole_unit)
 
-    def _split(self, number: int, text: str) -> list[Span]:
-        """The spans of the units of text `number`."""
-        if self._unit == self.whole_unit:
+    def _split(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
+        """The spans of the units of text `number`, of a kind as returned by `parse_unit`."""
+        if unit == self.whole_unit:
             return trimmed(text, ())
-        return unit_spans(text, self._unit, self.tokenizer)
+        return unit_spans(text, unit, self.tokenizer)
 
     def _check_units(self, subject: str, remedy: str) -> None:
         """Raise ArgumentError for a wrong operator or fewer than two units.
@@ -83,7 +84,7 @@ class UnitMasker(ABC):
 
     @cached_property
     def _spans(self) -> list[list[Span]]:
-        return [self._split(number, text) for number, text in enumerate(self._texts)]
+        return [self._split(number, text, self._unit) for number, text in enumerate(self._texts)]
 
     @cached_property
     def _masked(self) -> tuple[MaskedText, ...]:
@@ -128,7 +129,7 @@ class UnitMasker(ABC):
 
     def _masked_texts(self, mask: npt.ArrayLike) -> list[str]:
         """Each text with its absent units deleted or replaced."""
-        present = check_mask(mask, self.n_features).tolist()
+        present = check_mask(mask, self.n_features)
         replacement = parse_operator(self.operator).replacement
         return [masked.mask(present, replacement) for masked in self._masked]
 
@@ -143,23 +144,44 @@ class UnitMasker(ABC):
             **content,
         }
 
-    def groups(self, unit: str) -> tuple[list[int], list[str]]:
-        """Group the features by text, for `spex.zoom`.
+    def groups(self, unit: str | re.Pattern[str]) -> tuple[list[int], list[str]]:
+        """Group the features by coarser units, for `spex.zoom`.
 
         Args:
-            unit: must be `whole_unit`.
+            unit: `whole_unit`, such as "document", or a unit inside of each text, such as
+                "paragraph" for features that are sentences.
 
         Returns:
-            The text number of each feature, and the label of each text.
+            The number of the coarser unit of each feature, and a label for each of these units.
 
         Raises:
-            ArgumentError: the unit is not `whole_unit`.
+            ArgumentError: a feature lies in no such unit, or the unit is unknown.
         """
-        if unit != self.whole_unit:
-            whole = self.whole_unit
+        whole = self.whole_unit
+        if unit == whole:
+            texts = [number for number, spans in enumerate(self._spans) for _ in spans]
+            return texts, list(self._labels)
+        if self._unit == whole:
             raise ArgumentError(f"unit={unit!r}; the coarser unit of {whole}s is {whole!r}")
-        numbers = [number for number, spans in enumerate(self._spans) for _ in spans]
-        return numbers, list(self._labels)
+        parsed = parse_unit(unit, whole)
+        coarse: list[list[Span]] = []
+        for number, text in enumerate(self._texts):
+            coarse.append(self._split(number, text, parsed) if self._spans[number] else [])
+        # A few words, such as "end.Next", hold the end of a sentence: they are in the one in which
+        # they begin. Where units are more than the features, they are no coarser ones.
+        is_coarser = sum(map(len, coarse)) <= self.n_features
+        numbers: list[int] = []
+        labels: list[str] = []
+        for text, spans, units in zip(self._texts, self._spans, coarse, strict=True):
+            for start, stop in spans:
+                place = bisect_right(units, (start, len(text))) - 1
+                if place < 0 or (stop > units[place][1] and not is_coarser):
+                    raise ArgumentError(
+                        f"{text[start:stop]!r} lies in no unit of kind {unit!r}; use a coarser one"
+                    )
+                numbers.append(len(labels) + place)
+            labels += [text[start:stop] for start, stop in units]
+        return numbers, labels
 
 
 class TemplateMasker(UnitMasker):

@@ -1,4 +1,7 @@
-"""With the packages `shapiq` and `shap`: their result types, and spex as an approximator of shapiq.
+"""With the packages `shapiq`, `shap` and `inspect_ai`.
+
+With shapiq and shap: their result types, and spex as an approximator of shapiq. Of inspect_ai:
+samples of its logs.
 
 `Explanation.to_shapiq` and `Explanation.to_shap` give what the plots of those packages take;
 `ShapiqApproximator` is spex where shapiq asks for an approximator. The other way, `spex.explain`
@@ -9,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spex.interop.approximator import ShapiqApproximator
+    from spex.interop.inspect_log import InspectSample, read_inspect_sample
 
-__all__ = ["ShapiqApproximator"]
+__all__ = ["InspectSample", "ShapiqApproximator", "read_inspect_sample"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from spex.interop.approximator import ShapiqApproximator
 
         return ShapiqApproximator
+    if name in __all__:
+        from spex.interop import inspect_log
+
+        return getattr(inspect_log, name)
     raise AttributeError(f"module 'spex.interop' has no attribute {name!r}")

@@ -2,9 +2,10 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from spex._typing import BoolArray
+from spex._typing import BoolArray, FloatArray, IntArray
+from spex.engines.workers import OnWorkers, stream_on_workers
 from spex.errors import StoreError
 from spex.run import Run
 from spex.values.evaluator import Filling, Progress
@@ -46,7 +47,8 @@ class OneOfMany:
         self.name, self.source, self.run, self.store, self.key = name, source, run, store, key
         self.error: Exception | None = None
         self.stopped: str | None = None
-        self.is_alone = False
+        # A time-out is about the batches of one source.
+        self.is_alone = faults is not None and faults.timeout is not None
         self._count, self._counted = count, 0
         self._began = time.monotonic()
         self.filling = Filling(run, source, store, self._progress, faults, run.skip)
@@ -59,9 +61,11 @@ class OneOfMany:
     @property
     def shared_call(self) -> object | None:
         """Equal for items whose prompts may share batches; None where none may."""
-        if self.is_alone or not isinstance(self.source, ValueFunction):
+        if self.is_alone:
             return None
-        return self.source.shared_call
+        if isinstance(self.source, OnWorkers):
+            return self.source.workers
+        return self.source.shared_call if isinstance(self.source, ValueFunction) else None
 
     def failed(self, error: Exception) -> None:
         """Take an error of the source, which may be borne."""
@@ -85,19 +89,26 @@ def fill_together(items: Sequence[OneOfMany]) -> Iterator[OneOfMany]:
     Raises:
         StoreError: the store failed.
     """
-    active = list(items)
-    while active:
-        calls: dict[object, list[tuple[OneOfMany, BoolArray]]] = defaultdict(list)
-        for item in list(active):
+    wanted: list[tuple[OneOfMany, BoolArray]] = []
+
+    def finished(some: Iterable[OneOfMany]) -> Iterator[OneOfMany]:
+        for item in some:
             masks = _wanted(item)
             if masks is None:
-                active.remove(item)
                 yield item
             else:
-                key = item.shared_call
-                calls[id(item) if key is None else key].append((item, masks))
+                wanted.append((item, masks))
+
+    yield from finished(items)
+    while wanted:
+        calls: dict[object, list[tuple[OneOfMany, BoolArray]]] = defaultdict(list)
+        for item, masks in wanted:
+            key = item.shared_call
+            calls[id(item) if key is None else key].append((item, masks))
+        wanted.clear()
         for call in calls.values():
             _evaluate(call)
+            yield from finished(item for item, _ in call)
 
 
 def _wanted(item: OneOfMany) -> BoolArray | None:
@@ -117,17 +128,20 @@ def _wanted(item: OneOfMany) -> BoolArray | None:
 def _evaluate(call: Sequence[tuple[OneOfMany, BoolArray]]) -> None:
     """Evaluate masks of items that share a call, and tell their runs."""
     items = [item for item, _ in call]
+    errors: dict[int, Exception] = {}
     try:
         if len(call) == 1:
             ((item, masks),) = call
             for rows, values in item.filling.source.stream(masks):
                 item.filling.take(rows, values)
         else:
-            functions = [item.source for item in items if isinstance(item.source, ValueFunction)]
-            for number, rows, values in stream_together(functions, [masks for _, masks in call]):
+            for number, rows, values in _streamed(items, [masks for _, masks in call], errors):
                 items[number].filling.take(rows, values)
-        for item in items:
-            item.filling.end()
+        for number, item in enumerate(items):
+            if number in errors:
+                item.failed(errors[number])
+            else:
+                item.filling.end()
     except StoreError:
         raise
     except LimitReached as reached:  # by a source that goes alone
@@ -137,3 +151,14 @@ def _evaluate(call: Sequence[tuple[OneOfMany, BoolArray]]) -> None:
             items[0].failed(error)
         for item in items:  # which one it is about shows when each goes alone
             item.is_alone = True
+
+
+def _streamed(
+    items: Sequence[OneOfMany], masks: Sequence[BoolArray], errors: dict[int, Exception]
+) -> Iterator[tuple[int, IntArray, FloatArray]]:
+    """Values of items that share a call; workers tell errors of single ones."""
+    remote = [item.source for item in items if isinstance(item.source, OnWorkers)]
+    if remote:
+        return stream_on_workers(remote, masks, errors)
+    functions = [item.source for item in items if isinstance(item.source, ValueFunction)]
+    return stream_together(functions, masks)

@@ -12,7 +12,7 @@ from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.files import write_text
-from spex.many.records import FAILED, PARTIAL, Record, file_of
+from spex.many.records import FAILED, LEFT, PARTIAL, Record, file_of
 from spex.wording import counted, percent, short
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def index_data(
         stopped: Which limit stopped the run.
     """
     evaluations = sum(one.outputs[0].n_evaluations for one in records if one.outputs)
-    n_failed = sum(one.status == FAILED for one in records)
-    failed = f", {n_failed:,} failed" if n_failed else ""
+    without = [one.status for one in records if not one.is_explained]
+    counts = (f", {without.count(why):,} {why}" for why in (FAILED, LEFT) if why in without)
     shares = [
         {
             "order": row["order"],
@@ -108,7 +108,7 @@ def index_data(
             title = f"{title} that are among the 20 largest of several items, most frequent first"
             parts.append({"title": title, "rows": rows})
     return {
-        "title": counted(len(records) - n_failed, "explanation") + failed,
+        "title": counted(len(records) - len(without), "explanation") + "".join(counts),
         "summary": f"{counted(evaluations, 'evaluation')} in all"
         + (f"; stopped: {stopped}" if stopped else ""),
         "orders": shares,
@@ -118,10 +118,9 @@ def index_data(
 
 
 def _rows(record: Record) -> list[dict[str, Any]]:
-    if record.status == FAILED:
-        return [
-            {"name": short(record.name, 60), "link": "", "failed": True, "reason": record.reason}
-        ]
+    if not record.is_explained:
+        reason = f"{record.status}: {record.reason}"
+        return [{"name": short(record.name, 60), "link": "", "failed": True, "reason": reason}]
     link = quote(page_of(record))
     rows = []
     for one in record.outputs:

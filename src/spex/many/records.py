@@ -17,7 +17,7 @@ from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.wording import one_line, shorten
 
-OK, PARTIAL, FAILED = "ok", "partial", "failed"
+OK, PARTIAL, FAILED, LEFT = "ok", "partial", "failed", "not explained"
 _KEPT = 20  # interactions of each output that a record has
 _LONGEST_REASON = 300
 
@@ -100,10 +100,11 @@ class Record:
 
     Args:
         name: Of the item.
-        status: "ok"; "partial" where a limit stopped it; or "failed".
+        status: "ok"; "partial" where a limit or Ctrl-C stopped it; "failed"; or "not explained"
+            where the run ended before it had enough values.
         key: Changes with the settings and with anything that changes a value; None where the value
             function has no identity.
-        reason: Why it failed; empty if it did not.
+        reason: Why it is not explained; empty if it is.
         file: Name of the file of the explanation in the folder; None where none is written.
         seconds: From its first mask to its explanation, with what was done beside it.
         outputs: One for each output.
@@ -116,6 +117,11 @@ class Record:
     file: str | None = None
     seconds: float = 0.0
     outputs: tuple[Output, ...] = ()
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether there is an explanation."""
+        return self.status in (OK, PARTIAL)
 
     @classmethod
     def of(
@@ -146,7 +152,7 @@ class Record:
         return cls(**{**content, "outputs": outputs})
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Rows of the table: one for each output, or one that says why it failed."""
+        """Rows of the table: one for each output, or one that says why there are none."""
         head = {"item": self.name, "status": self.status, "reason": self.reason}
         for one in self.outputs or (None,):
             row: dict[str, Any] = {**head, "file": self.file, "seconds": self.seconds}

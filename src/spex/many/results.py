@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.extras import require
 from spex.files import read_json, write_bytes
-from spex.many.records import FAILED, Journal, Output, Record
+from spex.many.records import FAILED, LEFT, Journal, Output, Record
 from spex.saving import format_of
+from spex.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +27,13 @@ _TABLES = (".csv", ".parquet")
 class ManyExplanations(Mapping[str, Explanation | Explanations]):
     """The explanations of many items, by name; those of a folder are read when they are asked for.
 
-    A mapping from the names of the items that were explained; `failures` has the others.
+    A mapping from the names of the items that were explained; `failures` has those that failed,
+    and `records` has all.
 
     Args:
         folder: Where the explanations are; None where they are held in memory.
         records: What came of each item, by name.
-        stopped: Which limit stopped the run, a sentence; None if none did.
+        stopped: What ended the run early, such as a limit, in a few words; None if nothing did.
 
     Attributes:
         folder: As given.
@@ -73,17 +75,28 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         """Keep an explanation in memory."""
         self._held[name] = found
 
-    def of_names(self, names: Sequence[str], stopped: str | None) -> "ManyExplanations":
-        """Those of some items, in this order; a folder may hold others of earlier runs."""
-        records = {name: self.records[name] for name in names if name in self.records}
+    def of_names(
+        self, names: Sequence[str], begun: Collection[str], stopped: str | None
+    ) -> "ManyExplanations":
+        """Those of some items, in this order; a folder may hold others of earlier runs.
+
+        Args:
+            names: Of the items.
+            begun: Names of those of which something came in this run.
+            stopped: See above; with it the others are "not explained".
+        """
+        records = {name: self.records[name] for name in names if name in begun}
+        if stopped is not None:
+            left = {name: Record(name, LEFT, None, stopped) for name in names}
+            records = {**left, **records}
         found = ManyExplanations(self.folder, records, stopped)
         found._held = self._held
         return found
 
     def __getitem__(self, name: str) -> Explanation | Explanations:
         record = self.records.get(name)
-        if record is None or record.status == FAILED:
-            why = "is not explained" if record is None else f"failed: {record.reason}"
+        if record is None or not record.is_explained:
+            why = "is not explained" if record is None else f"{record.status}: {record.reason}"
             raise KeyError(f"item {name!r} {why}")
         if name in self._held:
             return self._held[name]
@@ -96,7 +109,7 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         return Explanation.of_file(path, content)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, record in self.records.items() if record.status != FAILED)
+        return (name for name, record in self.records.items() if record.is_explained)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -107,7 +120,7 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         return {name: one.reason for name, one in self.records.items() if one.status == FAILED}
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row for each item, or for each of its outputs; of a failed one, with the reason.
+        """One row for each item, or for each of its outputs; with the reason where there are none.
 
         Columns: item, status, reason, file, seconds, output, n_features, n_evaluations, method, r2,
         r2_low, r2_high, whole, nothing (the values with all features and with none), score, answer,
@@ -219,7 +232,34 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
     def __repr__(self) -> str:
         failed = f", {len(self.failures):,} failed" if self.failures else ""
         where = "" if self.folder is None else f" in {self.folder}"
-        return f"{len(self):,} explanations{failed}{where}"
+        return f"{counted(len(self), 'explanation')}{failed}{where}"
+
+
+class ManyInterrupted(KeyboardInterrupt):
+    """Ctrl-C while many items were explained; nothing that was finished is lost.
+
+    Attributes:
+        many: What came of each item. Of one that was under way, what was kept nowhere else is
+            explained as it is, and called partial; what a store has, the same call finds there.
+
+    Example:
+        >>> import spex
+        >>> def f(masks):
+        ...     return 1.0 * masks[:, 0]
+        >>> def slow(masks):
+        ...     raise KeyboardInterrupt
+        >>> f.features = slow.features = ["a", "b"]
+        >>> try:
+        ...     many = spex.explain_many({"first": f, "second": slow}, budget=4)
+        ... except spex.ManyInterrupted as stop:
+        ...     many = stop.many
+        >>> list(many), many.records["second"].status
+        (['first'], 'not explained')
+    """
+
+    def __init__(self, many: ManyExplanations) -> None:
+        super().__init__(f"interrupted; {many!r}")
+        self.many = many
 
 
 def _plain(label: str) -> str:

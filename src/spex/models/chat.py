@@ -3,7 +3,7 @@
 import datetime
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -12,6 +12,8 @@ from spex.models.protocol import Prompt
 
 # Blocks that models reason in, before they answer.
 _REASONING = re.compile(r"<(?:think|thinking|reason|reasoning|thought)>|\[THINK\]")
+REASONING_TAG = re.compile(r"</?(?:think|thinking|reason|reasoning|thought)>|\[/?THINK\]")
+_OPENS = "The chat template opens a reasoning block"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class ChatOptions:
     def given(self) -> dict[str, Any]:
         """The options that are not empty, by name."""
         return {name: value for name, value in vars(self).items() if value}
+
+    def begun(self, prompt: Prompt) -> str:
+        """The start of the answer to a prompt: the model's, then the prompt's own."""
+        return self.answer_prefix + prompt.answer_prefix
 
     @property
     def identity(self) -> str:
@@ -169,8 +175,9 @@ def refusal(model: str, error: Exception) -> str:
 
 
 def without_template(prompt: Prompt) -> str:
-    """The text of a prompt for a model without a chat template."""
-    return "\n\n".join(message.as_text for message in prompt.messages)
+    """The text of a prompt for a model without a chat template; its own answer prefix follows."""
+    ends = [""] if prompt.answer_prefix else []
+    return "\n\n".join([*(message.as_text for message in prompt.messages), *ends])
 
 
 def added_tokens(text: list[int], whole: list[int]) -> tuple[list[int], list[int]]:
@@ -220,10 +227,17 @@ def notes_on(template: str | None, start: str | None) -> tuple[str, ...]:
     if closing in (start or "")[opened[-1].end() :]:
         return ()
     return (
-        f"The chat template opens a reasoning block ({mark}), so the answer is read as reasoning. "
+        f"{_OPENS} ({mark}), so the answer is read as reasoning. "
         "To close the block: a variable of the template (--chat-template-kwargs), or "
         f"{closing} at the start of the answer (--answer-prefix).",
     )
+
+
+def notes_for(notes: Sequence[str], prompt: Prompt) -> tuple[str, ...]:
+    """The notes of a model that hold for a prompt, which may close a reasoning block itself."""
+    tags = REASONING_TAG.findall(prompt.answer_prefix)
+    is_closed = bool(tags) and "/" in tags[-1]
+    return tuple(note for note in notes if not (is_closed and note.startswith(_OPENS)))
 
 
 def _to_json(

@@ -12,7 +12,7 @@ from typing import Any
 from spex._typing import FloatArray
 from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
-from spex.models.protocol import Prompt
+from spex.models.protocol import Message, Prompt
 from spex.models.servers.concurrency import stream
 from spex.models.transformers.hub import first_line
 
@@ -31,7 +31,8 @@ class FunctionModel:
 
     Args:
         function: is given the user's message, a str, or, where there are other messages too, all of
-            them as a list of {"role": ..., "content": ...}; returns the reply, a str. It should
+            them as a list of {"role": ..., "content": ...}; returns the reply, a str. The start of
+            an answer, such as reasoning, is a last message of the assistant. It should
             return the same reply to the same prompt: set its temperature to 0.
         name: what to call it in reports; default: the function's own name.
         identity: what its replies are stored under. A function cannot be hashed: give another one
@@ -92,7 +93,8 @@ class FunctionModel:
         return stream(threads, reply, len(prompts), self._concurrency)
 
     def _reply(self, prompt: Prompt) -> str:
-        messages = prompt.messages
+        begun = prompt.answer_prefix
+        messages = [*prompt.messages, *([Message("assistant", begun)] if begun else [])]
         whole = [message.to_json() for message in messages]
         reply: object = self._function(messages[0].content if len(messages) == 1 else whole)
         if not isinstance(reply, str):

@@ -99,9 +99,16 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """The input of a model. Equal prompts have equal values, so each is evaluated once."""
+    """The input of a model. Equal prompts have equal values, so each is evaluated once.
+
+    Args:
+        messages: the chat.
+        answer_prefix: the start of the assistant's answer, such as its reasoning; what is scored or
+            generated comes after it.
+    """
 
     messages: tuple[Message, ...]
+    answer_prefix: str = ""
 
     def __post_init__(self) -> None:
         if not any(message.role == "user" for message in self.messages):

@@ -20,7 +20,8 @@ class TableModel:
 
     Args:
         log_prob: (text of the user's message, answer) -> log P(answer | prompt) in nats, which
-            is spread evenly over the words of the answer, or one number per word.
+            is spread evenly over the words of the answer, or one number per word. The start of an
+            answer, such as reasoning, stands under the message, after a blank line.
         answer: what `generate` returns: a string, or a function of the user's message.
         name: the name of the model. A function cannot be hashed, so the identity is this name:
             give another name to another function if values are stored.
@@ -45,7 +46,7 @@ class TableModel:
         """The answer given to the constructor, cut to max_new_tokens words."""
         answers: list[str] = []
         for prompt in prompts:
-            answer = self._answer if isinstance(self._answer, str) else self._answer(prompt.text)
+            answer = self._answer if isinstance(self._answer, str) else self._answer(_text(prompt))
             words = _words(answer)
             kept = answer[: words[:max_new_tokens][-1][1]] if words else ""
             answers.append(Reply(kept, cut_off=len(words) > max_new_tokens))
@@ -75,7 +76,7 @@ class TableModel:
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         for number, prompt in enumerate(prompts):
             self.n_scored += 1
-            yield number, [self._tokens_log_prob(prompt.text, answer) for answer in answers]
+            yield number, [self._tokens_log_prob(_text(prompt), answer) for answer in answers]
 
     def _tokens_log_prob(self, prompt: str, answer: str) -> FloatArray:
         n_tokens = len(self.answer_tokens(answer))
@@ -94,6 +95,10 @@ class TableModel:
         if spans := _words(answer):
             return spans
         raise ArgumentError(f"the answer {answer!r} has no tokens; give a longer one")
+
+
+def _text(prompt: Prompt) -> str:
+    return "\n\n".join(filter(None, [prompt.text, prompt.answer_prefix]))
 
 
 def _words(text: str) -> list[tuple[int, int]]:

@@ -134,6 +134,6 @@ class CountedReplies(_Wrapper):
 
 
 def _without_texts(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Leaves out newer fields of `Message` if empty, so that requests of earlier releases match."""
-    newer = ("texts", "tool_calls", "tool_call_id", "name")
+    """Leaves out newer fields if empty, so that requests of earlier releases match."""
+    newer = ("texts", "tool_calls", "tool_call_id", "name", "answer_prefix")
     return {name: value for name, value in items if value or name not in newer}

@@ -1,12 +1,17 @@
 """A comparison of two explanations: its page, and its table as text."""
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from scipy.special import ndtri
 
+from spex.interactions.default import default_order
+from spex.interactions.index import InteractionIndex
 from spex.report import facts
 from spex.report.page import script
 from spex.report.page.blocks import blocks
@@ -16,9 +21,12 @@ from spex.wording import counted, distinct, isolated, one_line, short
 
 if TYPE_CHECKING:
     from spex.comparison.results import Comparison, Difference
+    from spex.explanation import Explanation
 
 _MOST_UNMATCHED = 200
+_MOST_HALVES = 8000
 _SHOWN = 15
+_ROUNDING = 1e-9  # of the larger surrogate
 _SAME = "No difference: the matched features do the same in both"
 
 
@@ -29,10 +37,76 @@ def pages(found: "Comparison") -> list[Page]:
         page_data(one, found.index, found.order, name)
         for one, name in zip((found.first, found.second), names, strict=True)
     ]
-    return [_difference_page(found, both[0]), *both]
+    return [_difference_page(found, both[0].unit), *both]
 
 
-def _difference_page(found: "Comparison", first: Page) -> Page:
+def outputs_page(
+    found: "Comparison",
+    outputs: "Mapping[str, Explanation]",
+    fidelity: Mapping[tuple[int, int], tuple[float, float | None]],
+) -> Page:
+    """The difference of two outputs; the page's script shows that of any other two as well.
+
+    Args:
+        found: The comparison that is shown first.
+        outputs: All of them, by name; their pages come before this one, in the same order.
+        fidelity: R2 of the difference and its mean squared error, by the numbers of two outputs
+            that can be compared; NaN and None where unknown.
+    """
+    page = _difference_page(found, facts.isolated_unit(found.first))
+    (r2, _), pair = fidelity[min(fidelity)], min(fidelity)
+    shown = {
+        "names": [isolated(one_line(name)) for name in outputs],
+        "heads": list(distinct([short(name, 24) for name in outputs])),
+        "fidelity": [facts.fidelity_short(one) for one in outputs.values()],
+        "pairs": [
+            [*numbers, _r2_told(share), None if error is None else math.sqrt(error)]
+            for numbers, (share, error) in sorted(fidelity.items())
+        ],
+        "first": pair,
+        "halves": _halves(list(outputs.values()), found.index, found.order),
+    }
+    script = {
+        **page.script,
+        "outputs": shown,
+        "whyNot": "What-if is left out: the spectrum of one of the two is too large for a page.",
+    }
+    told = f"{_r2_told(r2)} {page.fidelity}".strip()
+    summary = f"{facts.cost(found.first)}, of all outputs together"
+    return replace(page, fidelity=told, summary=summary, facts=(), script=script)
+
+
+def _halves(
+    outputs: Sequence["Explanation"], index: InteractionIndex, order: int
+) -> dict[str, list[dict[str, float]]]:
+    """How uncertain each output is of what any of them lists, be it 0.
+
+    Returns:
+        By index and order, of those orders that are shown first: for each output, half the width
+        of the 90 % interval by members. Empty where these are too many for a page.
+    """
+    width, told = float(ndtri(0.95)), {}
+    for each in sorted({order, *(default_order(one.spectrum, index) for one in outputs)}):
+        values = [one.interactions(index, each) for one in outputs]
+        union = {members for one in values for members in one}
+        if len(outputs) * len(union) > _MOST_HALVES:
+            continue
+        told[f"{index} {each}"] = [
+            {
+                " ".join(map(str, members)): float(f"{width * error:.6g}")
+                for members in sorted(union)
+                if not math.isnan(error := one.standard_error(members))
+            }
+            for one in values
+        ]
+    return told
+
+
+def _r2_told(r2: float) -> str:
+    return "" if math.isnan(r2) else f"R2 of the difference {facts.rounded_r2(r2)}."
+
+
+def _difference_page(found: "Comparison", unit: str) -> Page:
     a, b = (isolated(one_line(name)) for name in found.names)
     labels = script.labels(found.first)
     effects = _effects(found)
@@ -53,12 +127,12 @@ def _difference_page(found: "Comparison", first: Page) -> Page:
         gauge=None,
         summary=_matched(found),
         notes=(),
-        unit=first.unit,
+        unit=unit,
         scale=scale_of(effects),
         kind=kind,
         blocks=parts,
         heading=_heading(found),
-        rows=tuple(_in_words(each, first.unit) for each in found.differences[:_SHOWN]),
+        rows=tuple(_in_words(each, unit) for each in _told(found)[:_SHOWN]),
         facts=_facts(found),
         sets=(),
         roles=(),
@@ -66,7 +140,7 @@ def _difference_page(found: "Comparison", first: Page) -> Page:
         script={
             "labels": labels,
             "effects": effects,
-            "unit": first.unit,
+            "unit": facts.unit_of_score(found.first),
             "compared": list(_heads(found, 24)),
             "views": [_view(found)],
             "whatIf": None,
@@ -79,8 +153,18 @@ def _difference_page(found: "Comparison", first: Page) -> Page:
 
 def is_same(found: "Comparison") -> bool:
     """Whether no interaction of the matched features differs."""
-    size = max(facts.scale(found.first), facts.scale(found.second))
-    return all(abs(each.value) <= facts.ROUNDING * size for each in found.differences)
+    return not _told(found)
+
+
+def _told(found: "Comparison") -> tuple["Difference", ...]:
+    """The differences but rounding errors."""
+    least = _least(found)
+    return tuple(each for each in found.differences if abs(each.value) > least)
+
+
+def _least(found: "Comparison") -> float:
+    """Below it a difference is a rounding error of two fits."""
+    return _ROUNDING * max(facts.scale(found.first), facts.scale(found.second))
 
 
 def _is_doubtful(each: "Difference") -> bool:
@@ -99,7 +183,7 @@ def _effects(found: "Comparison") -> list[float]:
     effects = [0.0] * found.first.n_features
     for i, j in found.pairs:
         effects[i] = of_a[i] - of_b[j]
-    return effects
+    return [effect if abs(effect) > _least(found) else 0.0 for effect in effects]
 
 
 def _more(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,14 +208,14 @@ def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
     largest = found.differences[0]
     a, b = (isolated(one_line(name)) for name in found.names)
     if all(map(_is_doubtful, found.differences)):
-        size = _in_words(largest, facts.unit_of_score(found.first))
+        size = _in_words(largest, facts.isolated_unit(found.first))
         detail = f"The largest, with the values in {a} and in {b}: {size}."
         return Headline((("No difference can be told from 0", False),), (detail,))
     words: list[tuple[str, bool]] = []
     for place, member in enumerate(largest.interaction[:6]):
         words += [(" + ", False)] if place else []
         words.append((labels[member], True))
-    size = f"{facts.signed(largest.value).lstrip('+-')} {facts.unit_of_score(found.first)}".strip()
+    size = f"{facts.signed(largest.value).lstrip('+-')} {facts.isolated_unit(found.first)}".strip()
     verb = "adds" if len(largest.interaction) == 1 else "add together"
     more = "more" if largest.value > 0 else "less"
     words.append((f" {verb} {size} {more} in {a} than in {b}", False))
@@ -156,10 +240,11 @@ def _in_words(each: "Difference", unit: str) -> str:
 
 def _view(found: "Comparison") -> dict[str, Any]:
     rows = []
-    for each in found.differences[: script.MAX_ROWS]:
+    told = _told(found)
+    for each in told[: script.MAX_ROWS]:
         bounds = [None if math.isnan(x) else x for x in (each.low, each.high)]
         rows.append([list(each.interaction), each.value, *bounds, None, each.a, each.b])
-    hidden = len(found.differences) - len(rows)
+    hidden = len(told) - len(rows)
     return {
         "index": str(found.index),
         "order": found.order,
@@ -176,7 +261,10 @@ def _facts(found: "Comparison") -> tuple[Fact, ...]:
     rows = []
     for name, one in zip(found.names, (found.first, found.second), strict=True):
         told = [facts.context_text(one, key) for key in ("model", "answer")]
-        known = [facts.one_line(text) for text in [*told, facts.score(one)] if text]
+        known = [facts.one_line(text) for text in told if text]
+        known = [isolated(text) for text in known]
+        score = facts.isolated_score(one)
+        known += [score] if score else []
         rows.append(Fact(one_line(name), "; ".join([*known, facts.cost(one)])))
     return tuple(rows)
 

@@ -13,7 +13,7 @@ from spex.fourier.mask_distribution import UNIFORM, WEIGHTINGS
 from spex.inputs.parts import Part, TextPart
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
-from spex.wording import counted, distinct, percent
+from spex.wording import counted, distinct, isolated, percent
 from spex.wording import one_line as one_line
 from spex.wording import short as short
 from spex.wording import visible as visible
@@ -98,7 +98,7 @@ def scale(explanation: "Explanation") -> float:
 
 def ends(explanation: "Explanation") -> tuple[str, str]:
     """The score with everything kept and with nothing: the model's own beside the surrogate's."""
-    n, unit, size = explanation.n_features, unit_of_score(explanation), scale(explanation)
+    n, unit, size = explanation.n_features, isolated_unit(explanation), scale(explanation)
     predicted = explanation.predict(np.array([[True] * n, [False] * n])).tolist()
     whole, nothing = (
         _end(own, of_surrogate, unit, size)
@@ -209,7 +209,8 @@ def fidelity(explanation: "Explanation") -> str:
         return f"Explains {percent(max(r2, 0.0))} of the variation, measured on all masks."
     if r2 <= 0:
         known = not math.isnan(low) and not math.isnan(high)
-        interval = f"90 % interval {f'{_score(low)} to {_score(high)}' if known else 'unknown'}"
+        bounds = f"{rounded_r2(low)} to {rounded_r2(high)}" if known else "unknown"
+        interval = f"90 % interval {bounds}"
         return f"Explains none of the variation (R2 {r2:.2f}, {interval}): do not rely on it."
     interval = f"90 % interval {_interval(low, high)}"
     return (
@@ -282,10 +283,11 @@ def fidelity_short(explanation: "Explanation") -> str:
     low, high = explanation.r2_interval
     name = f"R2{_over(explanation)}"
     if math.isnan(low) or math.isnan(high):
-        return f"{name} {_score(explanation.r2)}"
+        return f"{name} {rounded_r2(explanation.r2)}"
     if low == high and _is_exhaustive(explanation):
-        return f"R2 {_score(explanation.r2)} (not estimated: all masks evaluated)"
-    return f"{name} {_score(explanation.r2)} (90 % interval {_score(low)} to {_score(high)})"
+        return f"R2 {rounded_r2(explanation.r2)} (not estimated: all masks evaluated)"
+    interval = f"90 % interval {rounded_r2(low)} to {rounded_r2(high)}"
+    return f"{name} {rounded_r2(explanation.r2)} ({interval})"
 
 
 def unit_of_score(explanation: "Explanation") -> str:
@@ -305,6 +307,19 @@ def score(explanation: "Explanation") -> str | None:
     return f"{measured}, {unit}" if measured and unit else measured
 
 
+def isolated_unit(explanation: "Explanation") -> str:
+    """The unit, for a place beside numbers on a page; see `spex.wording.isolated`."""
+    return isolated(unit_of_score(explanation))
+
+
+def isolated_score(explanation: "Explanation") -> str | None:
+    """What is measured and its unit, for a page: neither moves what stands beside it."""
+    measured, unit = context_text(explanation, "score"), isolated_unit(explanation)
+    if measured is None:
+        return None
+    return f"{isolated(measured)}, {unit}" if unit else isolated(measured)
+
+
 def method(explanation: "Explanation") -> str:
     """The method in a few words."""
     known = METHODS.get(explanation.method)
@@ -313,8 +328,9 @@ def method(explanation: "Explanation") -> str:
 
 
 def cost(explanation: "Explanation") -> str:
-    """Such as `300 evaluations`."""
-    return counted(explanation.n_evaluations, "evaluation")
+    """Such as `300 evaluations`; of a run that was stopped, `50 evaluations (partial)`."""
+    partial = "" if explanation.stopped is None else " (partial)"
+    return counted(explanation.n_evaluations, "evaluation") + partial
 
 
 def dollars(amount: float) -> str:
@@ -383,10 +399,11 @@ def remainder(values: InteractionValues, shown: int) -> str | None:
     return f"{hidden:,} more, each at most {size} in absolute value"
 
 
-def _score(value: float) -> str:
+def rounded_r2(value: float) -> str:
+    """R2 to two digits, or more where it is next to 1."""
     if 0.995 <= value < 1:
         return f"{math.floor(value * 1e4) / 1e4:.4f}"
-    return f"{value:.2f}"
+    return f"{round(value, 2) + 0.0:.2f}"  # not -0.00
 
 
 def _interval(low: float, high: float) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spex.explanation import Explanation
 
 # Joined in this order.
-_SCRIPTS = ("numbers", "lines", "overlay", "input", "table", "what_if", "page")
+_SCRIPTS = ("numbers", "lines", "overlay", "input", "table", "what_if", "difference", "page")
 _STYLES = ("page", "input", "table", "print")
 
 

@@ -120,7 +120,7 @@ def _body(explanation: "Explanation") -> dict[str, Any]:
     for key in ("score", "answer"):
         text = facts.score(explanation) if key == "score" else facts.context_text(explanation, key)
         if text is not None:
-            lines.append(f"{key}: {facts.short(text, 120)}")
+            lines.append(f"{key}: {isolated(facts.short(text, 120))}")
     lines.append("everything kept: {}; nothing kept: {}".format(*facts.ends(explanation)))
     return {
         "lines": lines,
@@ -138,7 +138,7 @@ def _body(explanation: "Explanation") -> dict[str, Any]:
 
 
 def _heading(explanation: "Explanation", values: InteractionValues) -> str:
-    unit = facts.unit_of_score(explanation)
+    unit = facts.isolated_unit(explanation)
     return f"{facts.heading(values)}{f' ({unit})' if unit else ''}"
 
 
@@ -187,7 +187,7 @@ def _parts(
             return Piece(text, False, 0.0, "none", "", "")
         value = values.get((feature,), 0.0)
         marks = [str(n) for n, members in enumerate(joint, 1) if feature in members]
-        title = f"{facts.short(text)}: {facts.signed(value) if value else '0'}"
+        title = f"{isolated(facts.short(text))}: {facts.signed(value) if value else '0'}"
         tint = _STRONGEST_TINT * abs(value) / largest
         return Piece(text, True, tint, _sign(values, value), ",".join(marks), title)
 

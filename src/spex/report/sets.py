@@ -63,7 +63,7 @@ def _row(one: Smallest, labels: Sequence[str]) -> SetRow:
     what = "Smallest set whose removal changes" if one.kind == CHANGE else "Smallest set that keeps"
     shown = one.features[:_MOST_UNITS]
     return SetRow(
-        title=f"{what} the answer: value {one_line(one.wanted)} ({one_line(one.origin)})",
+        title=f"{what} the answer: value {one_line(one.wanted)} ({isolated(one_line(one.origin))})",
         members=one.features,
         labels=tuple(labels[i] for i in shown),
         n_hidden=len(one.features) - len(shown),
@@ -99,7 +99,7 @@ def roles_say(roles: Roles) -> str:
     n_unused = len(roles["unused"])
     told = (
         f"A unit counts where it moves the value by {roles.threshold:.4g} or more "
-        f"({one_line(roles.origin)}). "
+        f"({isolated(one_line(roles.origin))}). "
         f"Each unit was removed alone, and {counted(len(roles.pairs), 'pair')} that the surrogate "
         f"proposed; the model was asked {counted(roles.n_calls, 'time')}. "
         f"{counted(n_unused, 'unit')} did neither."

@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal, Protocol, Self
 
 from spex._typing import FloatArray
@@ -17,6 +18,8 @@ from spex.errors import ArgumentError
 from spex.models.protocol import LanguageModel, Prompt, Reply
 from spex.scores.outputs import ResolvedOutput
 from spex.wording import shorten
+
+_BEFORE = 16  # characters that long answers share and that are shown before they differ
 
 
 class ResolvedScore(Protocol):
@@ -385,8 +388,13 @@ class LogOdds(ScoreOfAnswers):
 
     @property
     def summary(self) -> str:
-        """Such as 'log P("yes") - log P("no")'."""
-        return f'log P("{shorten(self.a)}") - log P("{shorten(self.b)}")'
+        """Such as 'log P("yes") - log P("no")'; of long answers, where they begin to differ."""
+        a, b = self.a, self.b
+        if shorten(a) == shorten(b):
+            same = (x == y for x, y in zip(a, b, strict=False))
+            start = max(0, sum(takewhile(bool, same)) - _BEFORE)
+            a, b = (f"...{answer[start:]}" for answer in (a, b))
+        return f'log P("{shorten(a)}") - log P("{shorten(b)}")'
 
     def combine(self, log_probs: Sequence[FloatArray]) -> float:
         """Difference of the sums of the token log-probabilities, in nats."""

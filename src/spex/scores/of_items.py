@@ -1,4 +1,4 @@
-"""The score of one item of a data set: its own answer put into a score for all."""
+"""Answers that the input brings along, put into a score: of an item of a data set, of a trace."""
 
 import re
 from collections.abc import Mapping
@@ -50,6 +50,23 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
     if isinstance(score, Matches):
         return replace(score, pattern=score.pattern.replace(_ANSWER, re.escape(answer)))
     return replace(score, **{needed: answer})
+
+
+def score_of_answers(score: Any, answers: tuple[str, ...]) -> Any:
+    """The score of an input that knows its answers; the score itself where it knows none.
+
+    Args:
+        score: As a user gives it; None for the log-probability of the first answer, or its log-odds
+            against the second one. A `LogProb`, `Probability` or `Similarity` without an answer
+            takes the first one.
+        answers: None, one or two.
+    """
+    if not answers:
+        return score
+    if score is None:
+        return LogOdds(*answers) if len(answers) > 1 else LogProb(answers[0])
+    needed = _field(score)
+    return replace(score, **{needed: answers[0]}) if needed in ("answer", "reference") else score
 
 
 def _field(score: Any) -> str | None:

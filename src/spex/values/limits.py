@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # some of its own.
 _TOKENS_OF_A_MESSAGE, _TOKENS_OF_A_REPLY = 64, 64
 _FIRST = 2  # masks, while nobody knows how long one takes
+_RENDERED = 16  # prompts at first, and then always twice as many, until a limit is met
 # A call on a server is taken to cost at most so many times as the dearest one before.
 _DEARER = 1.5
 
@@ -50,8 +51,8 @@ class Limits:
     Example:
         >>> import spex
         >>> e = spex.explain(lambda m: 1.0 * m[:, 0], 9, budget=300, limits=spex.Limits(calls=50))
-        >>> e.n_evaluations, e.notes[0].split(":")[0]
-        (50, 'Partial')
+        >>> e.n_evaluations, e.stopped
+        (50, 'the limit of 50 calls is reached')
     """
 
     calls: int | None = None
@@ -71,6 +72,16 @@ class Limits:
     def __bool__(self) -> bool:
         """Whether there is a limit at all."""
         return any(value is not None for value in vars(self).values())
+
+    def in_words(self) -> dict[str, str]:
+        """Those that there are by name, such as `{"calls": "60 calls", "cost": "$0.5"}`."""
+        words = {"calls": "{:,} calls", "tokens": "{:,} tokens", "seconds": "{:g} seconds"}
+        words["cost"] = "${:g}"
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return {
+            name: "1 call" if (name, value) == ("calls", 1) else words[name].format(value)
+            for name, value in given.items()
+        }
 
 
 class Ledger:
@@ -108,14 +119,7 @@ class Ledger:
 
     def reached(self, name: str) -> LimitReached:
         """The error for a limit."""
-        limit = getattr(self.limits, name)
-        said = {
-            "calls": f"{limit:,} calls" if limit != 1 else "1 call",
-            "tokens": f"{limit:,} tokens",
-            "seconds": f"{limit:g} seconds",
-            "cost": f"${limit:g}",
-        }
-        return LimitReached(f"the limit of {said[name]} is reached")
+        return LimitReached(f"the limit of {self.limits.in_words()[name]} is reached")
 
 
 class Limited(Wrapped):
@@ -148,8 +152,6 @@ class Limited(Wrapped):
             rows = np.arange(start, start + self._affordable(masks[start:]))
             began, last = ledger.clock(), 0
             ledger.calls += len(rows)
-            if self._meter is not None:
-                self._meter.asks(masks[rows])
             for numbers, values in self._source.stream(masks[rows]):
                 yield rows[numbers], values
                 last += len(numbers)
@@ -161,7 +163,7 @@ class Limited(Wrapped):
             start += len(rows)
 
     def _affordable(self, masks: BoolArray) -> int:
-        """How many of the next masks surely fit into every limit.
+        """How many of the next masks surely fit into every limit; enters their tokens.
 
         Raises:
             LimitReached: none does.
@@ -178,7 +180,7 @@ class Limited(Wrapped):
             if most < 1 or left <= 0:
                 raise ledger.reached("seconds")
         if self._meter is not None:
-            most, name = self._meter.affordable(masks[:most])
+            most, name = self._meter.enter(masks[:most])
             if most < 1:
                 raise ledger.reached(name)
         return most
@@ -214,29 +216,45 @@ class _Meter:
         self._requests = 1  # for a mask
         self._dearest: tuple[float, float] | None = None  # tokens read and written for a mask
 
-    def affordable(self, masks: BoolArray) -> tuple[int, str]:
-        """How many masks surely fit, and the limit that the next one would exceed."""
-        read, written = self._bounds(masks)
+    def enter(self, masks: BoolArray) -> tuple[int, str]:
+        """Enter the next masks that surely fit: how many, and the limit of the one after them.
+
+        Prompts are rendered no further than that one, or a little.
+        """
+        # On a server the first mask shows how many requests each takes.
+        masks = masks[:1] if self._is_server and self._dearest is None else masks
+        fit, size, name = 0, _RENDERED, "tokens"
+        read = written = 0.0
+        while fit < len(masks):
+            bounds = self._bounds(masks[fit : fit + size])
+            sums = (read + np.cumsum(bounds[0]), written + np.cumsum(bounds[1]))
+            fitting, name = self._fitting(*sums)
+            if fitting:
+                read, written = (float(one[fitting - 1]) for one in sums)
+            fit += fitting
+            if fitting < len(sums[0]):
+                break
+            size *= 2
+        if not self._is_server:
+            self._ledger.local_tokens += int(read + written)
+        return fit, name
+
+    def _fitting(self, read: FloatArray, written: FloatArray) -> tuple[int, str]:
+        """How many of growing sums of tokens fit, and the limit of the next one."""
         limits, used = self._ledger.limits, self._ledger.used(self._function)
-        most, name = len(masks), "tokens"
+        most, name = len(read), "tokens"
         if limits.tokens is not None:
             spent = self._ledger.local_tokens
             if used is not None:
                 spent = used.prompt_tokens + used.completion_tokens
-            most = int((np.cumsum(read + written) <= limits.tokens - spent).sum())
+            most = int((read + written <= limits.tokens - spent).sum())
         if limits.cost is not None:
             assert used is not None and used.price is not None and used.cost is not None
             costs = (read * used.price[0] + written * used.price[1]) / 1e6
-            fit = int((np.cumsum(costs) <= limits.cost - used.cost).sum())
+            fit = int((costs <= limits.cost - used.cost).sum())
             if fit < most:
                 most, name = fit, "cost"
-        # On a server the first mask shows how many requests each takes.
-        return (min(most, 1) if self._is_server and self._dearest is None else most), name
-
-    def asks(self, masks: BoolArray) -> None:
-        """Enter what a local model is about to read."""
-        if not self._is_server:
-            self._ledger.local_tokens += int(sum(map(np.sum, self._bounds(masks))))
+        return most, name
 
     def asked(self, count: int) -> None:
         """Look at what so many masks have cost on a server."""
@@ -267,4 +285,5 @@ class _Meter:
 
     def _of_server(self, prompt: Prompt) -> int:
         texts = [len(message.as_text.encode()) for message in prompt.messages]
+        texts += [len(prompt.answer_prefix.encode())] if prompt.answer_prefix else []
         return sum(texts) + self._answers + _TOKENS_OF_A_MESSAGE * len(texts)

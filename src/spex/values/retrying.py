@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,10 @@ class Retries:
         self._in_a_row = 0
         self.count = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process, such as a worker, asks again and tells nobody."""
+        return {**self.__dict__, "_notice": _silent}
+
     def call(self, action: Callable[[], T]) -> T:
         """The result of an action that asks the function.
 
@@ -65,7 +69,7 @@ class Retries:
         if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
             # Python makes a RuntimeError of one that is raised in a generator.
             error = error.__cause__
-        place = _place(error)
+        place = place_of(error)
         if self._most is None or isinstance(error, SpexError) or place is None:
             raise error
         text = " ".join(str(error).split())
@@ -78,6 +82,9 @@ class Retries:
         time.sleep(min(_FIRST_PAUSE * 2**self._in_a_row, _LONGEST_PAUSE))
         self._in_a_row += 1
         self.count += 1
+
+
+def _silent(_: str) -> None: ...
 
 
 class Retrying(Wrapped):
@@ -119,7 +126,7 @@ class Retrying(Wrapped):
             left = np.delete(left, np.concatenate(done)) if done else left
 
 
-def _place(error: BaseException) -> str | None:
+def place_of(error: BaseException) -> str | None:
     """Where an error comes from, "FILE:LINE": of the user's files the innermost.
 
     Else that of a library; None where it was raised by spex itself, which is a bug.

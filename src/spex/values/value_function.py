@@ -1,7 +1,7 @@
 """The function that is explained: masks in, one number per mask out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ from spex.checks.arguments import real_number
 from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, BackendError
-from spex.inputs.protocol import PromptMasker, check_masker
+from spex.inputs.protocol import PromptMasker, bound, check_masker
 from spex.models import FunctionModel, load
+from spex.models.chat import notes_for
 from spex.models.protocol import LanguageModel, Prompt
 from spex.models.wrappers import CountedReplies, StoredAnswers
 from spex.prior import Prior
@@ -26,6 +27,7 @@ from spex.scores.log_probabilities import (
     Score,
     TokenLogProb,
 )
+from spex.scores.of_items import score_of_answers
 from spex.scores.replies import ReplyScore
 from spex.scores.several import Job, evaluate_jobs, evaluate_several, shared_call
 from spex.values.identity import Identified, distinct_names, output_identities
@@ -45,7 +47,8 @@ class ValueFunction(Identified):
         masker: what the features are, and what the model is given when some are absent.
         model: the model, or its name for `spex.models.load`; or a function from a prompt to a
             reply, both str, such as a chain or a client of an API; see `spex.models.FunctionModel`.
-        score: what is measured; default: LogProb() of the model's own answer. Or any function
+        score: what is measured; default: LogProb() of the model's own answer, or of the answer
+            that the masker knows (against another, if it knows two). Or any function
             (text of the user's message, the model's reply) -> real number; see `ReplyScore`. Or a
             list of these, for several outputs from the same calls.
         store: a sample store, or its path, in which the model's own answer to the unmasked prompt
@@ -93,10 +96,9 @@ class ValueFunction(Identified):
         # What the model's own answer costs belongs to what the explanation costs.
         usage: Usage | None = getattr(self.model, "usage", None)
         self.usage_before = None if usage is None else replace(usage)
-        # A masker over tokens takes those of the model, which it could not know before.
-        bind = getattr(masker, "with_tokenizer", None)
         self._replying = CountedReplies(self.model)
-        self.masker: PromptMasker = masker if bind is None else bind(self.model)
+        with self._remembering(store) as remembering:
+            self.masker: PromptMasker = bound(masker, remembering)
         masker = self.masker
         # Deleting all is where an empty prompt shows; masked prompts that a long replacement makes
         # longer than both are checked by the model, call by call.
@@ -105,10 +107,12 @@ class ValueFunction(Identified):
             raise ArgumentError(f"{self.model.name!r} takes no images; use a model that does")
         self.model.check_prompts(extremes, ())
         self._full_prompt = extremes[0]
+        answers = getattr(masker, "answers", ())
         given = score if isinstance(score, list | tuple) else [score]
+        given = [score_of_answers(one, answers) for one in given]
         if not given:
             raise ArgumentError("score is an empty list; give at least one score")
-        self._is_single = given is not score
+        self._is_single = not isinstance(score, list | tuple)
         self.scores: tuple[ResolvedScore, ...] = self._resolve(list(map(_as_score, given)), store)
         for one in self.scores:
             _threshold(one)
@@ -117,12 +121,17 @@ class ValueFunction(Identified):
     def _resolve(
         self, scores: Sequence[Score], store: Store | str | Path | None
     ) -> tuple[ResolvedScore, ...]:
-        with ExitStack() as stack:
-            model = self.model
-            if store is not None:
-                opened = store if isinstance(store, Store) else stack.enter_context(Store(store))
-                model = StoredAnswers(self.model, opened)
+        with self._remembering(store) as model:
             return tuple(score.resolve(model, self._full_prompt) for score in scores)
+
+    @contextmanager
+    def _remembering(self, store: Store | str | Path | None) -> Iterator[LanguageModel]:
+        """The model, which looks for its answers in the store, and keeps them there."""
+        if store is None:
+            yield self.model
+            return
+        with nullcontext(store) if isinstance(store, Store) else Store(store) as opened:
+            yield StoredAnswers(self.model, opened)
 
     @property
     def score(self) -> ResolvedScore:
@@ -213,7 +222,8 @@ class ValueFunction(Identified):
 
     def _notes(self) -> tuple[str, ...]:
         replying = self._replying
-        notes = [*self.masker.notes, *getattr(self.model, "notes", ())]
+        of_model = notes_for(getattr(self.model, "notes", ()), self._full_prompt)
+        notes = [*self.masker.notes, *of_model]
         if replying.n_cut_off:
             notes.append(
                 f"{replying.n_cut_off:,} of {replying.n_replies:,} replies were cut off at the "

@@ -22,6 +22,7 @@ def user(text):
 
 
 PROMPTS = [user(text) for text in ("so no", "a longer one, no? \u00e9", "", "<s>x")]
+PROMPTS += [Prompt(PROMPTS[0].messages, "a no, ")]  # begins its answer itself
 
 
 @pytest.fixture(scope="module")

@@ -174,6 +174,10 @@ def test_the_start_of_an_answer_is_continued(request, route, server, masks, cont
     assert np.abs(off).max() < 0.6
     (reply,) = model.generate(prompts[:1], 4)
     assert reply and not reply.startswith(BEGUN)
+    # A prompt may begin its answer itself, as reasoning does.
+    plain, own = request.getfixturevalue(route), [Prompt(prompts[0].messages, BEGUN)]
+    assert np.abs(differences(dict(plain.log_probs(own, REST)), {0: continued[0]})).max() < 0.6
+    assert plain.generate(own, 4) == [reply]
     assert model.identity != request.getfixturevalue(route).identity
 
 

@@ -12,12 +12,15 @@ from spex.cli.explaining import open_store
 from spex.cli.functions import check_retries, model_name, naming_answer, price_of
 from spex.cli.request import Request
 from spex.cli.session import Session, console
+from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, StoreError
 from spex.evaluate.data.formats import FIELDS, FORMATS, OWN, Reading, detect, name_of
 from spex.evaluate.data.rows import Row, read_rows
 from spex.evaluate.data.subject import Model, Subject
-from spex.many.explaining import ManyProgress, explain_many
+from spex.many.explaining import explain_many
 from spex.many.items import Named
+from spex.many.results import ManyInterrupted
+from spex.many.work import ManyProgress
 from spex.models.servers.address import refuse_secret
 from spex.wording import counted, did_you_mean, short
 
@@ -59,21 +62,26 @@ def run(session: Session, request: Request) -> None:
         return f"what is finished is in {out}; the same command goes on from there"
 
     with session.interruptible(kept), open_store(session, request, _fails) as store:
-        with _progress(session, len(named)) as progress:
-            many = explain_many(
-                named,
-                request.budget,
-                method=request.method,
-                max_degree=request.max_degree,
-                seed=request.seed,
-                target_r2=request.target_r2,
-                weighting=request.weighting,
-                out=out,
-                store=store,
-                progress=progress,
-                limits=request.limits or None,
-                faults=request.faults,
-            )
+        try:
+            with _progress(session, len(named)) as progress:
+                many = explain_many(
+                    named,
+                    request.budget,
+                    method=request.method,
+                    max_degree=request.max_degree,
+                    seed=request.seed,
+                    target_r2=request.target_r2,
+                    weighting=request.weighting,
+                    out=out,
+                    store=store,
+                    progress=progress,
+                    limits=request.limits or None,
+                    faults=request.faults,
+                    engine=request.engine,
+                )
+        except ManyInterrupted as interrupt:
+            interrupt.many.save_table(out / "summary.csv")
+            raise
         many.save_table(out / "summary.csv")
         index = many.to_html()
     session.notice(f"wrote {index} and {out / 'summary.csv'}")
@@ -108,6 +116,12 @@ def _check(request: Request) -> None:
             raise ArgumentError(f"--{name}: give it once")
     check_retries(request.retries)
     _ = request.limits, request.faults  # raise where one is wrong
+    if request.engine is not None:
+        engine_of(request.engine)
+        if model_name(request).startswith("openai:"):
+            raise ArgumentError(
+                "--engine: a model on a server takes many calls at once; leave it out"
+            )
     request.settings(2)
 
 
@@ -225,8 +239,8 @@ def _print(many: "ManyExplanations") -> None:
     table = Table("item", "R2", "strongest", "value", title=repr(many))
     rows = (row for record in many.records.values() for row in record.rows())
     for row in islice(rows, _SHOWN):
-        if row["status"] == "failed":
-            table.add_row(short(row["item"]), "failed", short(row["reason"], 60), "")
+        if row["reason"]:
+            table.add_row(short(row["item"]), row["status"], short(row["reason"], 60), "")
             continue
         r2 = "" if row["r2"] is None else f"{row['r2']:.3f}"
         strongest = short(row["strongest"] or "none", 60)

@@ -11,6 +11,8 @@ METHODS = ("auto", "exact", "gp", "linear", "proxyspex", "spex")
 WEIGHTINGS = ("uniform", "shapley")
 # Those of `spex.plots`, which loads numpy and more.
 PLOTS = ("bar", "heatmap", "image", "learning_curve", "network", "text", "upset", "waterfall")
+# Options of texts whose units have a name of their own.
+_ALSO = {"documents": "document", "messages": "message", "reasoning": "step", "agent": "part"}
 _OF_PICTURES = ("grid", "superpixels", "mean", "grey", "blur", "inpaint")
 
 
@@ -83,8 +85,8 @@ def _check_units(options: Mapping[str, Any]) -> None:
     from spex.inputs.segmentation import parse_unit
 
     is_picture = options["image"] is not None
-    is_text = any(options[name] is not None for name in ("text", "documents", "messages"))
-    also = "document" if options["documents"] else "message" if options["messages"] else None
+    is_text = any(options[name] is not None for name in ("text", *_ALSO))
+    also = next((unit for name, unit in _ALSO.items() if options[name]), None)
     units, operators = options["unit"] or (), options["mask"] or ()
     if not (is_picture and is_text) and max(len(units), len(operators)) > 1:
         return  # that they are too many is told later

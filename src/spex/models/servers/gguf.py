@@ -180,9 +180,9 @@ class GGUFModel(OpenAIModel):
     def _text(self, prompt: Prompt) -> str:
         """A prompt up to the answer."""
         if self._template is None:
-            return without_template(prompt) + self._chat.answer_prefix
+            return without_template(prompt) + self._chat.begun(prompt)
         variables = {**self._special_tokens, **self._chat.chat_template_kwargs}
-        return self._template.render(prompt, variables) + self._chat.answer_prefix
+        return self._template.render(prompt, variables) + self._chat.begun(prompt)
 
     @cached_property
     def _special_tokens(self) -> dict[str, str]:

@@ -114,9 +114,9 @@ class PromptLogProbs:
             ]
         fields = {"add_generation_prompt": True, **chat_fields(prompt, self._chat)}
         start = await self._tokenize(session, fields)
-        if self._chat.answer_prefix:
+        if begun := self._chat.begun(prompt):
             # By itself, because a template may rewrite a message of the assistant.
-            start = start + await self.tokens(session, self._chat.answer_prefix)
+            start = start + await self.tokens(session, begun)
         body = {
             "model": self._model,
             "prompt": [start + answer for answer in tokens],
@@ -142,7 +142,7 @@ class PromptLogProbs:
         """Score an answer that is sent as the beginning of the model's reply."""
         body = {
             "model": self._model,
-            **chat_fields(prompt, self._chat, self._chat.answer_prefix + answer),
+            **chat_fields(prompt, self._chat, self._chat.begun(prompt) + answer),
             "max_tokens": 1,
             "temperature": 0,
             "prompt_logprobs": 0,
@@ -254,7 +254,7 @@ class TokenGrammar:
     async def _request(self, session: Connection, prompt: Prompt) -> tuple[str, dict[str, Any]]:
         """Where a request for log-probabilities goes, and its fields for the prompt."""
         asked = {"logprobs": True, "top_logprobs": 1}
-        fields = chat_fields(prompt, self._chat, self._chat.answer_prefix)
+        fields = chat_fields(prompt, self._chat, self._chat.begun(prompt))
         return "/chat/completions", {**fields, **asked}
 
     async def _write(

@@ -129,10 +129,15 @@ class OpenAIModel:
         self._entry = self._look_up()
         self._chat = chat
         self._route = _route(self._entry, model, endpoint.base_url, chat)
-        if chat.answer_prefix and isinstance(self._route, TopLogProbs):
+        if chat.answer_prefix:
+            self._check_continues("answer_prefix")
+
+    def _check_continues(self, what: str) -> None:
+        """Refuse the start of an answer where the server writes answers from their beginning."""
+        if isinstance(self._route, TopLogProbs):
             raise ArgumentError(
-                f"answer_prefix: {endpoint.base_url} does not continue an answer, as vLLM and "
-                "llama.cpp do; leave it out"
+                f"{what}: {self._endpoint.base_url} does not continue an answer, as vLLM and "
+                "llama.cpp do; leave it out, or use such a server"
             )
 
     @property
@@ -181,7 +186,7 @@ class OpenAIModel:
         async def reply(session: Connection, number: int) -> str:
             body = {
                 "model": self._model,
-                **chat_fields(prompts[number], self._chat, self._chat.answer_prefix),
+                **chat_fields(prompts[number], self._chat, self._chat.begun(prompts[number])),
                 first_tokens_limit(self._endpoint.base_url): max_new_tokens,
                 "temperature": 0,
             }
@@ -189,7 +194,7 @@ class OpenAIModel:
             if not isinstance(self._route, TokenGrammar):
                 return answer
             # llama.cpp repeats the start of an answer.
-            text = answer.removeprefix(self._chat.answer_prefix)
+            text = answer.removeprefix(self._chat.begun(prompts[number]))
             return Reply(text, cut_off=answer.cut_off, has_text=answer.has_text)
 
         return self._stream(reply, len(prompts))
@@ -198,9 +203,12 @@ class OpenAIModel:
         """Refuse answers that the server cannot score; it is asked for each answer's tokens once.
 
         Raises:
-            ArgumentError: an answer has no tokens, or the server cannot score them.
+            ArgumentError: an answer has no tokens, or the server cannot score them or continue the
+                start of an answer.
             BackendError: the server failed.
         """
+        if any(prompt.answer_prefix for prompt in prompts):
+            self._check_continues("the start of the answer, such as its reasoning")
         for answer in answers:
             self._tokens(answer)
 

@@ -308,7 +308,7 @@ class HuggingFaceModel:
 
     def _prompt_text(self, prompt: Prompt) -> str:
         """A prompt up to the answer."""
-        return self._rendered(prompt) + self._chat.answer_prefix
+        return self._rendered(prompt) + self._chat.begun(prompt)
 
     def _rendered(self, prompt: Prompt) -> str:
         """A prompt by the chat template, or else joined."""

@@ -178,6 +178,11 @@ class SequenceClassifier(HuggingFaceModel):
         return inputs
 
     def _input(self, prompt: Prompt) -> _Input:
+        if prompt.answer_prefix:
+            raise ArgumentError(
+                f"{self.name!r} is a classifier and writes no answer, so there is no reasoning "
+                "before one; use a causal language model"
+            )
         pair = prompt.pair
         if self._tokenizer.chat_template:
             if pair is not None:

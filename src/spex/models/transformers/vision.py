@@ -166,7 +166,7 @@ class VisionLanguageModel(HuggingFaceModel):
             raise ArgumentError(f"the chat template of {self.name!r} leaves the pictures out")
         length = len(tokens) - self._n_ending(tokens, prompt)
         # 0 stands for text, so also for the start of the answer.
-        prefix = self._tokenize(self._chat.answer_prefix, special=False)
+        prefix = self._tokenize(self._chat.begun(prompt), special=False)
         per_token = {
             name: self._torch.cat([values[:length], values.new_zeros(len(prefix))])
             for name, values in per_token.items()

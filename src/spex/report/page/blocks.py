@@ -1,5 +1,6 @@
 """The input as the page shows it: texts, turns of a chat, documents, pictures, or labels."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ from spex.inputs.parts import ImagePart, TextPart
 from spex.report import facts
 from spex.report.page import script
 from spex.report.page.data import Block, Stretch
-from spex.wording import isolated
+from spex.wording import counted, isolated
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 # Steps of colour from no effect to the largest.
 LEVELS = 10
 _ROLES = ("user", "assistant", "system", "developer", "tool")
+# Other parts of the traces of agents and of reasoning.
+_OF_TRACES = re.compile("reasoning|memory|tool .+|result of .+", re.DOTALL)
 _PREVIEW = 90
+# Of a longer text, stretches longer than this are folded: only their first words are shown.
+_LONG_TEXT, _LONG_STRETCH, _HEAD = 20_000, 500, 120
 
 
 def blocks(
@@ -28,11 +33,13 @@ def blocks(
         labels: Of its n features, as they are told.
         effects: n numbers, that colours show.
     """
-    draw = _Pieces(labels, effects, facts.unit_of_score(explanation))
+    draw = _Pieces(labels, effects, facts.isolated_unit(explanation))
     parts = facts.parts(explanation)
     if parts is None:
         shown = enumerate(script.labels(explanation, 200))
         return "Features", (Block(None, tuple(draw.piece(label, i) for i, label in shown)),)
+    texts = [text for part in parts if isinstance(part, TextPart) for text, _ in part.pieces]
+    draw.folds = sum(map(len, texts)) > _LONG_TEXT
     kind = _kind(parts)
     as_rows = kind in ("Chat", "Documents") and all(map(_is_one_unit, parts))
     return kind, tuple(_block(part, kind, draw, as_rows) for part in parts)
@@ -51,8 +58,9 @@ def _kind(parts: Sequence[TextPart | ImagePart]) -> str:
     pictures = sum(isinstance(part, ImagePart) for part in parts)
     if pictures:
         return "Picture" if pictures == len(parts) else "Input"
-    headings = [part.heading for part in parts]
-    if all(each is not None and each.removesuffix(" calls") in _ROLES for each in headings):
+    headings = [(part.heading or "").removesuffix(" calls") for part in parts]
+    others = [heading for heading in headings if heading not in _ROLES]
+    if len(others) < len(headings) and all(map(_OF_TRACES.fullmatch, others)):
         return "Chat"
     return "Documents" if len(parts) > 1 else "Text"
 
@@ -61,7 +69,7 @@ def _block(part: TextPart | ImagePart, kind: str, draw: "_Pieces", as_rows: bool
     if isinstance(part, ImagePart):
         regions = tuple(draw.piece(path, number) for number, path in part.outlines)
         return Block(part.heading, regions, (part.picture, part.width, part.height))
-    pieces = tuple(draw.piece(text, number) for text, number in part.pieces)
+    pieces = _without_gaps([draw.piece(text, number) for text, number in part.pieces])
     whole = "".join(text for text, _ in part.pieces)
     role = ""
     if kind == "Chat":
@@ -81,8 +89,24 @@ def _block(part: TextPart | ImagePart, kind: str, draw: "_Pieces", as_rows: bool
     )
 
 
+def _without_gaps(pieces: Sequence[Stretch]) -> tuple[Stretch, ...]:
+    """The stretches but for white space after a folded one, which ends its line anyway."""
+    before = (None, *pieces)
+    return tuple(
+        piece
+        for last, piece in zip(before, pieces, strict=False)
+        if not (last is not None and last.head and not piece.text.strip())
+    )
+
+
 class _Pieces:
-    """Stretches of the input in the colours of their main effects."""
+    """Stretches of the input in the colours of their main effects.
+
+    Attributes:
+        folds: Whether the long ones are folded.
+    """
+
+    folds = False
 
     def __init__(self, labels: Sequence[str], effects: Sequence[float], unit: str) -> None:
         self.effects = effects
@@ -91,13 +115,17 @@ class _Pieces:
         self._unit = unit
 
     def piece(self, text: str, feature: int | None) -> Stretch:
+        head, size = "", ""
+        if self.folds and len(text) > _LONG_STRETCH:
+            head, size = facts.short(text, _HEAD), counted(len(text.split()), "word")
         if feature is None:
-            return Stretch(text, None, "", "")
+            return Stretch(text, None, "", "", head, size)
         effect = self.effects[feature]
-        level = round(LEVELS * abs(effect) / self._largest) if self._largest else 0
+        level = int(LEVELS * abs(effect) / self._largest + 0.5) if self._largest else 0
         colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
-        size = f"{facts.typeset(facts.signed(effect))} {self._unit}".strip()
-        return Stretch(text, feature, colour, f"{self._labels[feature]}: main effect {size}")
+        told = f"{facts.typeset(facts.signed(effect))} {self._unit}".strip()
+        says = f"{self._labels[feature]}: main effect {told}"
+        return Stretch(text, feature, colour, says, head, size)
 
     def bar(self, feature: int) -> tuple[float, float]:
         effect = self.effects[feature]

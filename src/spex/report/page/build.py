@@ -45,17 +45,17 @@ def page_data(
         title=facts.visible(title) if title is not None else _title(explanation),
         headline=headline(explanation, values, labels),
         asked=asked(explanation),
-        fidelity=facts.fidelity(explanation),
+        fidelity=facts.typeset(facts.fidelity(explanation)),
         cautions=cautions(explanation, values),
         gauge=_gauge(explanation),
         summary=_summary(explanation),
         notes=tuple(facts.visible(note) for note in explanation.notes),
-        unit=facts.unit_of_score(explanation),
+        unit=facts.isolated_unit(explanation),
         scale=scale_of(effects),
         kind=kind,
         blocks=parts,
         heading=facts.heading(values),
-        rows=_in_words(values, labels, facts.unit_of_score(explanation)),
+        rows=_in_words(values, labels, facts.isolated_unit(explanation)),
         facts=_facts(explanation),
         sets=set_rows(explanation.sets, labels),
         roles=() if roles is None else role_rows(roles, labels),
@@ -71,7 +71,7 @@ def scale_of(effects: Sequence[float]) -> str:
 
 
 def _title(explanation: "Explanation") -> str:
-    score = facts.score(explanation)
+    score = facts.isolated_score(explanation)
     return f"What drives {score}" if score else "What drives the score"
 
 
@@ -84,10 +84,10 @@ def _in_words(values: InteractionValues, labels: tuple[str, ...], unit: str) -> 
 
 
 def _summary(explanation: "Explanation") -> str:
-    parts = [facts.cost(explanation), f"method {facts.one_line(explanation.method)}"]
+    parts = [facts.cost(explanation), f"method {isolated(facts.one_line(explanation.method))}"]
     model = facts.context_text(explanation, "model")
     if model is not None:
-        parts.append(f"model {facts.one_line(model)}")
+        parts.append(f"model {isolated(facts.one_line(model))}")
     parts.append(counted(explanation.n_features, "feature"))
     return " \N{MIDDLE DOT} ".join(parts)
 
@@ -113,8 +113,9 @@ def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
         for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
     }
     whole, nothing = map(facts.typeset, facts.ends(explanation))
+    stopped = explanation.stopped
     found: list[tuple[str, Any, bool]] = [
-        ("Score", facts.score(explanation), False),
+        ("Score", facts.isolated_score(explanation), False),
         ("Answer explained", context["answer"], True),
         ("Model", context["model"], False),
         ("System message", context["system"], True),
@@ -124,6 +125,7 @@ def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
         ("Nothing kept", nothing, False),
         ("Method", _method(explanation), False),
         ("Evaluations", _evaluations(explanation), False),
+        ("Stopped", stopped and facts.one_line(stopped), False),
         ("More evaluations", facts.forecast(explanation), False),
         ("Server", facts.usage(explanation), False),
         ("Seed", str(explanation.seed), False),
@@ -143,12 +145,14 @@ def _units(explanation: "Explanation", unit: str | None, operator: str | None) -
     number = counted(explanation.n_features, "feature")
     if unit is None:
         return number
-    return f"{number} of kind {unit}" + (f", left out by: {operator}" if operator else "")
+    return f"{number} of kind {isolated(unit)}" + (
+        f", left out by: {isolated(operator)}" if operator else ""
+    )
 
 
 def _method(explanation: "Explanation") -> str:
     others = [
-        f"{facts.one_line(name)} {score:.2f}"
+        f"{isolated(facts.one_line(name))} {facts.rounded_r2(score)}"
         for name, score in sorted(explanation.scores.items(), key=lambda item: -item[1])
     ]
     candidates = f"; R2 of the candidates: {', '.join(others)}" if len(others) > 1 else ""

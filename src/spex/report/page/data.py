@@ -17,12 +17,16 @@ class Stretch:
         feature: Number of its feature; None for text that is always there.
         colour: CSS class of its main effect, `p1` to `p10` or `n1` to `n10`; empty for none.
         says: Its main effect in words.
+        head: Its first words, where it is folded; else empty.
+        size: How long it is, where it is folded.
     """
 
     text: str
     feature: int | None
     colour: str
     says: str
+    head: str = ""
+    size: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ _IMPROBABLE = 0.01
 _IMPROBABLE_WORD = -3.0
 _NEARLY_ALL = 0.95
 _MOST_WORDS = 6
+# Lines around the parts that are shown below.
+_NOT_ASKED = ("[...]", "<tool_response>", "</tool_response>")
 # An R2 whose interval ends here explains as good as nothing.
 _NEXT_TO_NOTHING = 0.05
 
@@ -98,7 +100,7 @@ def _effect(
     explanation: "Explanation", values: InteractionValues, found: tuple[Interaction, float]
 ) -> str:
     members, value = found
-    unit = facts.unit_of_score(explanation)
+    unit = facts.isolated_unit(explanation)
     if not facts.has_direction(values.index):
         size = facts.signed(2 * abs(value)).removeprefix("+")
         kept = "an even number" if value > 0 else "an odd number"
@@ -195,7 +197,7 @@ def _improbable(explanation: "Explanation") -> str | None:
 def asked(explanation: "Explanation") -> tuple[Fact, ...]:
     """The question around the input, and the answer, as far as they are known."""
     question, answer = _question(explanation), facts.context_text(explanation, "answer")
-    score = facts.score(explanation)
+    score = facts.isolated_score(explanation)
     found = [("Asked", question, True), ("Answer", answer, True), ("Score", score, False)]
     return tuple(Fact(name, value, block) for name, value, block in found if value)
 
@@ -215,5 +217,5 @@ def _question(explanation: "Explanation") -> str | None:
                 prompt = prompt.replace(shown, "[...]", 1)
                 break
     lines = [line.strip() for line in prompt.split("\n")]
-    left = "\n".join(line for line in lines if line and line != "[...]")
+    left = "\n".join(line for line in lines if line and line not in _NOT_ASKED)
     return left if left.replace("[...]", "").strip() else None

@@ -1,7 +1,7 @@
 """What the page's script draws from, as JSON content: labels, interactions, and the spectrum.
 
-Keys of the whole: `labels` (n texts), `effects` (n main effects), `unit`, `views`, `whatIf` and
-`whyNot` (what is said where that is None).
+Keys of the whole: `labels` (n texts), `effects` (n main effects), `unit`, `degree` (of the
+spectrum), `views`, `whatIf` and `whyNot` (what is said where that is None).
 """
 
 import math
@@ -56,6 +56,7 @@ def content(explanation: "Explanation", values: InteractionValues) -> dict[str, 
         "labels": labels(explanation),
         "effects": facts.main_effects(explanation),
         "unit": facts.unit_of_score(explanation),
+        "degree": explanation.spectrum.degree,
         "views": list(_views(explanation, values)),
         "whatIf": what_if(explanation),
         "whyNot": "What-if is left out: the spectrum is too large for a page. In Python: "

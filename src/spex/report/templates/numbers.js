@@ -19,7 +19,6 @@ function signed(value) {
 }
 
 const unsigned = (value) => signed(value).replace(/^[+\u2212]/, "");
-const withUnit = (told, unit) => (unit ? `${told} ${unit}` : told);
 const byThousands = (count) => count.toLocaleString("en-US");
 
 // An element with attributes and children; texts become text, never markup.
@@ -50,6 +49,8 @@ const toneOf = (view, value) => (!view.hasDirection ? "flat" : value > 0 ? "pos"
 // A label that runs right to left leaves the order of the numbers beside it alone.
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 const isolated = (label) => (RIGHT_TO_LEFT.test(label) ? `\u2068${label.replaceAll("\u2069", "")}\u2069` : label);
+
+const withUnit = (told, unit) => (unit ? `${told} ${isolated(unit)}` : told);
 
 const LISTED = 12;
 function namesOf(data, members) {

@@ -35,12 +35,12 @@ function tellDrawn(page) {
 
 // The switch of index and order offers what the file holds.
 function prepareViews(page) {
-  const { views } = page.data;
   const q = (selector) => page.section.querySelector(selector);
   const [index, order] = [q(".index"), q(".order")];
-  index.append(...[...new Set(views.map((view) => view.index))].map((name) => make("option", { value: name }, name)));
   page.show = (view) => {
+    const { views } = page.data;
     page.view = view;
+    index.replaceChildren(...[...new Set(views.map((one) => one.index))].map((name) => make("option", { value: name }, name)));
     const orders = views.filter((one) => one.index === view.index).map((one) => one.order).sort((a, b) => a - b);
     index.value = view.index;
     order.replaceChildren(...orders.map((one) => make("option", { value: one }, String(one))));
@@ -49,10 +49,10 @@ function prepareViews(page) {
   };
   const choose = (wanted) => { page.count = null; page.show(wanted); refresh(page); };
   index.addEventListener("change", () => {
-    const of = views.filter((view) => view.index === index.value);
+    const of = page.data.views.filter((view) => view.index === index.value);
     choose(of.find((view) => view.order === page.view.order) ?? of.at(-1));
   });
-  order.addEventListener("change", () => choose(views.find((view) => view.index === index.value && view.order === Number(order.value))));
+  order.addEventListener("change", () => choose(page.data.views.find((view) => view.index === index.value && view.order === Number(order.value))));
   page.countSlider.addEventListener("input", () => { page.count = Number(page.countSlider.value); drawn(page); });
   page.leastSlider.addEventListener("input", () => { page.least = Number(page.leastSlider.value); drawn(page); });
 }
@@ -69,6 +69,7 @@ function drawn(page) {
 function stateOf(page) {
   const state = new URLSearchParams();
   const { view } = page;
+  if (page.pair && page.pair.join() !== page.data.outputs.first.join()) state.set("of", page.pair.join("."));
   if (view !== page.data.views[0]) { state.set("index", view.index); state.set("order", view.order); }
   if (page.count !== defaultCount(view)) state.set("drawn", page.count);
   if (page.least) state.set("least", page.least);
@@ -94,10 +95,12 @@ function readState(page) {
   const [id, ...rest] = location.hash.slice(1).split("&");
   if (id !== page.section.id) return;
   const state = new URLSearchParams(rest.join("&"));
+  const pair = page.pair && pairIn(page, state);
+  if (page.pair) choosePair(page, pair ?? page.data.outputs.first);
   const view = page.data.views.find((one) => one.index === state.get("index") && one.order === Number(state.get("order")));
   const n = page.data.labels.length;
   const out = (state.get("out") ?? "").split(".").filter(Boolean).map(Number);
-  const isKnown = out.every((member) => Number.isInteger(member) && member >= 0 && member < n) && (view || !state.has("index"));
+  const isKnown = out.every((member) => Number.isInteger(member) && member >= 0 && member < n) && (view || !state.has("index")) && pair !== null;
   page.resting = isKnown ? page.hint : "The address names what this page does not have, and was left aside.";
   if (!isKnown) return readStateOf(page, new URLSearchParams(), page.data.views[0], []);
   readStateOf(page, state, view ?? page.data.views[0], out);
@@ -133,6 +136,7 @@ function explore(section) {
   prepareInput(page);
   prepareViews(page);
   prepareTable(page);
+  if (data.outputs) { prepareDifference(page); choosePair(page, data.outputs.first); }
   page.show(data.views[0]);
   readState(page);
   refresh(page);
@@ -165,7 +169,7 @@ function choose() {
     if (isSwitch) page.section.classList.toggle("off", page !== chosen);
   }
   for (const link of document.querySelectorAll("nav a")) {
-    if (isSwitch && link.hash === `#${chosen.section.id}`) link.setAttribute("aria-current", "page");
+    if (isSwitch && link.hash.split("&")[0] === `#${chosen.section.id}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   return chosen;

@@ -99,11 +99,7 @@ function drawScale(page, value, half) {
 }
 
 function prepareWhatIf(page) {
-  const { whatIf } = page.data;
   const panel = page.section.querySelector(".what-if");
-  page.section.querySelector(".no-what-if").hidden = whatIf !== null;
-  if (!whatIf) return;
-  panel.hidden = false;
   const n = page.data.labels.length;
   const buttons = panel.querySelector(".buttons");
   const add = (told, act) => {
@@ -115,8 +111,15 @@ function prepareWhatIf(page) {
   add("Leave everything out", () => setOut(page, [...Array(n).keys()]));
   const strongest = page.view.rows.find(isJoint);
   if (strongest) add("Without the strongest combination", () => setOut(page, membersOf(page.view.rows.find(isJoint) ?? strongest)));
-  for (const set of whatIf.sets) {
+  for (const set of page.data.whatIf?.sets ?? []) {
     add(set.name === "change" ? "Without the smallest set that flips it" : "Only the smallest set that keeps it", () => setOut(page, targetOf(set, n)));
   }
-  tellPrediction(page);
+  showWhatIf(page);
+}
+
+function showWhatIf(page) {
+  const { whatIf } = page.data;
+  page.section.querySelector(".no-what-if").hidden = whatIf !== null;
+  page.section.querySelector(".what-if").hidden = whatIf === null;
+  if (whatIf) tellPrediction(page);
 }

@@ -8,9 +8,8 @@ all the fine units in it are.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from spex.explanation import Explanation
 from spex.interactions.index import InteractionIndex
 from spex.prior import NO_PRIOR, Prior
 from spex.saving import Found, Saved
-from spex.values.evaluator import Progress
 from spex.values.source import ValueSource, Wrapped, as_source
 from spex.values.store import Store
 
@@ -84,51 +82,20 @@ class Zoom(Saved):
         return f"Overview: {self.coarse!r}\n\nClose up: {self.fine!r}"
 
 
-def zoom(
-    f: Callable[[BoolArray], Any],
+def zoom_once(
+    f: Callable[[BoolArray], Any] | ValueSource,
     groups: str | Sequence[int],
-    budget: int = 2000,
+    budget: int,
     *,
-    top: int | None = None,
-    rest: Literal["present", "absent"] = "present",
-    method: str = "auto",
-    max_degree: int = 5,
-    seed: int = 0,
-    weighting: str = "uniform",
-    store: str | Path | Store | None = None,
-    progress: bool | Callable[[Progress], None] = False,
+    top: int | None,
+    rest: str,
+    store: str | Path | Store | None,
+    **settings: Any,
 ) -> Zoom:
-    r"""Explain coarse units, then the finer ones inside those that matter.
-
-    Args:
-        f: a `spex.ValueFunction` or another function with `features`, over the fine units.
-        groups: a coarser unit that the masker of f knows, such as "paragraph" for a text in
-            sentences or "document" for documents in sentences; or the number of the coarse unit
-            of each feature, from 0.
-        budget: cap on the number of masks evaluated; half of it, or all masks if these are fewer,
-            for the coarse units.
-        top: how many coarse units are looked into; default: as many as hold 90 % of the
-            variance together and more than one unit.
-        rest: whether the other coarse units are present or absent meanwhile.
-        method: see `spex.explain`.
-        max_degree: see `spex.explain`.
-        seed: see `spex.explain`.
-        weighting: see `spex.explain`.
-        store: see `spex.explain`.
-        progress: see `spex.explain`.
+    """Explain coarse units, then the finer ones inside those that matter; see `spex.zoom`.
 
     Raises:
         ArgumentError: an argument is wrong, or a level has nothing to attribute.
-        ValueFunctionError: f did not return one finite real number per mask.
-        StoreError: the store cannot be used.
-
-    Example:
-        >>> import spex
-        >>> text = spex.Text("It is old. It rusts.\n\nNice weather.", unit="sentence")
-        >>> f = spex.PredictFunction(text, lambda texts: [float("rusts" in t) for t in texts])
-        >>> zoom = spex.zoom(f, "paragraph", budget=40, top=1)
-        >>> zoom.fine.interactions("SV").top(1)[0][0], zoom.fine.features
-        ((1,), ('It is old.', 'It rusts.'))
     """
     if getattr(f, "features", None) is None:
         raise ArgumentError("f has no features; zoom needs a spex.ValueFunction, or one like it")
@@ -148,17 +115,13 @@ def zoom(
 
     # Both levels have masks in common: without a store of the user's, one in memory knows them.
     with Store(":memory:") if store is None else nullcontext(store) as shared:
-        explained = partial(
-            explain,
-            method=method,
-            max_degree=max_degree,
-            seed=seed,
-            weighting=weighting,
-            store=shared,
-            progress=progress,
-        )
+
+        def explained(level: _View, budget: int) -> Explanation:
+            found: Explanation = explain(level, budget=budget, store=shared, **settings)
+            return found
+
         overview = view(coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
-        coarse: Explanation = explained(overview, budget=budget // 2)
+        coarse = explained(overview, budget // 2)
         chosen = _chosen(coarse, top, np.bincount(numbers))
         inside = np.nonzero(np.isin(numbers, chosen))[0]
         if len(inside) < 2:
@@ -170,7 +133,7 @@ def zoom(
         places = np.full(len(labels), -1)
         places[inside] = np.arange(len(inside))
         close_up = view([labels[number] for number in inside], places, fixed)
-        fine: Explanation = explained(close_up, budget=budget - coarse.n_evaluations)
+        fine = explained(close_up, budget - coarse.n_evaluations)
     return Zoom(coarse, fine, tuple(chosen))
 
 
@@ -220,7 +183,7 @@ class _View(Wrapped):
         return tuple(
             context
             if context.parts is None
-            else replace(context, parts=tuple(part.renumbered(numbers) for part in context.parts))
+            else replace(context, parts=tuple(part.grouped(numbers) for part in context.parts))
             for context in self._source.contexts()
         )
 
@@ -236,7 +199,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
     """The coarse unit of each feature, and the labels of the coarse units.
 
     Args:
-        groups: See `zoom`.
+        groups: See `spex.zoom`.
         n_features: n.
         masker: Of the fine units; None where there is none.
 
@@ -248,7 +211,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
     """
     if isinstance(groups, str):
         find = getattr(masker, "groups", None)
-        if find is None:
+        if not callable(find):  # of a table they are columns
             raise ArgumentError(
                 f"groups={groups!r}: f has no masker that knows coarser units; give the number of "
                 "the coarse unit of each feature"

@@ -1,0 +1,129 @@
+"""The fields of the form: what a user fills in before an explanation."""
+
+from collections.abc import Callable
+from typing import Any
+
+from spex.app.form import CHAT, DOCUMENTS, PICTURE, TABLE, TEXT, Form
+
+_EXAMPLE = "Her acting never fails to impress"
+_PROMPT = "Is the sentiment of this review positive or negative? Review: {input}"
+_SCORES = ["logodds:positive,negative", "logprob", "logprob:mean", "probability", "similarity"]
+_UNITS = ["word", "sentence", "paragraph", "line", "token", "document", "message", "grid:8x6"]
+_MODELS = ["smollm2", "efficientnet-lite0"]
+_METHODS = ["auto", "exact", "linear", "gp", "proxyspex", "spex"]
+_HINTS = {
+    TEXT: "The text, as the model is given it",
+    DOCUMENTS: 'JSON: [{"title": ..., "text": ...}, ...], or {"question": ..., "documents": [...]}',
+    CHAT: 'JSON: [{"role": "user", "content": ...}, ...]',
+    TABLE: "CSV: a header, the row to explain, and rows whose cells stand in for its own; for a "
+    "model predict:MODULE:FUNCTION",
+    PICTURE: "",
+}
+_UNIT_OF = {TEXT: "word", PICTURE: "grid:8x6", DOCUMENTS: "document", CHAT: "message", TABLE: None}
+# Of `spex explain`, in the order of the form after what the input is.
+_OPTIONS = (
+    *("prompt", "unit", "score", "answer", "model", "budget"),
+    *("max_calls", "max_seconds", "max_cost", "price"),
+    *("mask", "zoom", "method", "target_r2", "system", "seed"),
+)
+
+
+def fields(gradio: Any, model: str) -> list[Any]:
+    """The inputs, in the order that `filled` takes them.
+
+    Args:
+        gradio: The package.
+        model: The name that the form begins with.
+    """
+    kinds = [TEXT, PICTURE, DOCUMENTS, CHAT, TABLE]
+    kind = gradio.Radio(kinds, value=TEXT, label="Input")
+    content = gradio.Textbox(_EXAMPLE, label=TEXT, info=_HINTS[TEXT], lines=5, max_lines=16)
+    picture = gradio.Image(type="filepath", label=PICTURE, visible=False, sources=["upload"])
+    prompt = gradio.Textbox(_PROMPT, label="Prompt", info="{input} is where the input goes")
+    with gradio.Row():
+        unit = gradio.Dropdown(
+            _UNITS, value="word", label="Unit", allow_custom_value=True, info="What may be left out"
+        )
+        budget = gradio.Textbox("300", label="Budget", info="Calls at most")
+    score = gradio.Dropdown(
+        _SCORES,
+        value="logprob" if model.startswith("predict:") else _SCORES[0],
+        label="Score",
+        allow_custom_value=True,
+        info="What is measured of the answer; logodds:A,B compares two answers",
+    )
+    name = gradio.Dropdown(
+        list(dict.fromkeys([model, *_MODELS])),
+        value=model,
+        label="Model",
+        allow_custom_value=True,
+        info="Or hf:NAME, openai:MODEL@URL, gguf:FILE, reply:MODULE:FUNCTION",
+    )
+    answer = gradio.Textbox("", label="Answer", info="Empty: the model's own")
+    limits = _limits(gradio)
+    more = _more(gradio)
+    changed = [content, picture, prompt, unit, score, name]
+    kind.change(_changing(gradio, model), [kind, name], changed)
+    return [kind, content, picture, prompt, unit, score, answer, name, budget, *limits, *more]
+
+
+def _limits(gradio: Any) -> list[Any]:
+    with gradio.Accordion("Limits and price", open=False):
+        with gradio.Row():
+            calls = gradio.Textbox("", label="Most calls", info="Kept ones are free")
+            seconds = gradio.Textbox("", label="Most seconds", info="Of asking the model")
+        with gradio.Row():
+            cost = gradio.Textbox("", label="Most dollars", info="Needs the price")
+            price = gradio.Textbox("", label="Price", info="$ per million read,written: 0.15,0.60")
+    return [calls, seconds, cost, price]
+
+
+def _more(gradio: Any) -> list[Any]:
+    with gradio.Accordion("More", open=False):
+        with gradio.Row():
+            mask = gradio.Textbox("", label="Left out parts become", info="Empty: deleted")
+            zoom = gradio.Dropdown(
+                ["", "paragraph", "document", "message"],
+                value="",
+                label="Zoom",
+                allow_custom_value=True,
+                info="Coarser units first, for long inputs",
+            )
+        with gradio.Row():
+            method = gradio.Dropdown(_METHODS, value="auto", label="Method")
+            target = gradio.Textbox("", label="Stop at R2", placeholder="0.9")
+        with gradio.Row():
+            system = gradio.Textbox("", label="System message")
+            seed = gradio.Textbox("0", label="Seed")
+    return [mask, zoom, method, target, system, seed]
+
+
+def _changing(gradio: Any, model: str) -> Callable[[str, str], list[Any]]:
+    """What changes with the kind of input."""
+
+    def change(kind: str, name: str) -> list[Any]:
+        of_text = kind == TEXT
+        if kind == TABLE:  # of which only a function predicts
+            name = name if (name or "").startswith("predict:") else ""
+        elif not name or name in _MODELS:  # the bundled ones: of texts, and of pictures
+            name = _MODELS[1] if kind == PICTURE else model if of_text else _MODELS[0]
+        score = _SCORES[0] if of_text and not name.startswith("predict:") else "logprob"
+        return [
+            gradio.update(
+                visible=kind != PICTURE, label=kind, info=_HINTS[kind], value=_EXAMPLE * of_text
+            ),
+            gradio.update(visible=kind == PICTURE),
+            gradio.update(value=_PROMPT * of_text, visible=kind not in (CHAT, TABLE)),
+            gradio.update(value=_UNIT_OF[kind], visible=kind != TABLE),
+            gradio.update(value=score, visible=kind != TABLE),
+            gradio.update(value=name),
+        ]
+
+    return change
+
+
+def filled(kind: str, content: str, picture: str | None, *options: Any) -> Form:
+    """The form with these values of its fields."""
+    # A cleared field is None. White space around a template is no accident, but alone it is empty.
+    given = {name: str(value or "") for name, value in zip(_OPTIONS, options, strict=True)}
+    return Form(kind, content or "", picture, {k: v for k, v in given.items() if v.strip()})

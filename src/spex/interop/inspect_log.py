@@ -1,0 +1,244 @@
+"""Samples of the evaluation logs of `inspect_ai`, as inputs to explain.
+
+A log is a JSON file, or a zip file (.eval) with a JSON file for each sample. The format is read
+here: the package itself takes twenty seconds to import and brings forty others.
+"""
+
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from spex.errors import ArgumentError
+from spex.extras import require
+from spex.inputs.messages import Messages
+from spex.inputs.traces.agent import Agent
+from spex.inputs.traces.reasoning import Reasoning
+
+# (id, epoch)
+_Name: TypeAlias = tuple[str, int]
+Logged: TypeAlias = Messages | Agent | Reasoning
+
+_SAMPLE = re.compile(r"samples/(?P<id>.+)_epoch_(?P<epoch>\d+)\.json")
+_ATTACHMENT = "attachment://"
+_ZSTANDARD = 93  # the number of this compression in zip files
+_MOST_BYTES = 5 * 10**8
+_LISTED = 10
+
+
+@dataclass(frozen=True)
+class InspectSample:
+    """A sample of a log of `inspect_ai`; made by `read_inspect_sample`.
+
+    Attributes:
+        id: of the sample in its data set.
+        epoch: from 1 on.
+        model: the model that answered, as the log names it.
+        target: what the answer should be; a list where several are right.
+        messages: the whole conversation in the format of OpenAI's API. What the assistant reasoned
+            is under the key "reasoning_content".
+        tools: the tools that were offered, as for `spex.Agent`.
+    """
+
+    id: str | int
+    epoch: int
+    model: str | None
+    target: str | list[str] | None
+    messages: tuple[Mapping[str, Any], ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def turn(self) -> int:
+        """The number of the last message of the assistant, which is explained.
+
+        Raises:
+            ArgumentError: the assistant says nothing.
+        """
+        said = [n for n, message in enumerate(self.messages) if message["role"] == "assistant"]
+        if not said:
+            raise ArgumentError(f"sample {self.id!r} has no answer of the model to explain")
+        return said[-1]
+
+    def masker(
+        self, unit: str | None = None, *, operator: str = "delete", turn: int | None = None
+    ) -> Logged:
+        """What is explained, with the answer that the log holds.
+
+        An `Agent` where tools were offered or called, else `Reasoning` where the model reasoned
+        before its answer, else `Messages`.
+
+        Args:
+            unit: of that masker; default: its own.
+            operator: as for `spex.Text`.
+            turn: the number of the message that is explained; default: the last one of the
+                assistant.
+
+        Raises:
+            ArgumentError: there is no such message, or an argument is wrong.
+        """
+        turn = self.turn if turn is None else turn
+        given: dict[str, Any] = {"operator": operator} | ({} if unit is None else {"unit": unit})
+        calls = any(message.get("tool_calls") for message in self.messages)
+        if calls or self.tools:
+            return Agent(self.messages, self.tools, turn=turn, **given)
+        explained = self.messages[turn] if 0 <= turn < len(self.messages) else {}
+        if explained.get("role") != "assistant":
+            raise ArgumentError(f"turn={turn!r} is no message of the assistant; leave it out")
+        before, answer = [_plain(message) for message in self.messages[:turn]], explained["content"]
+        trace = explained.get("reasoning_content")
+        if not trace:
+            return Messages(before, answer=answer, **given)
+        return Reasoning(before, f"<think>\n{trace}\n</think>", answer=answer, **given)
+
+
+def read_inspect_sample(path: str | Path, sample: str | int, epoch: int = 1) -> InspectSample:
+    """A sample of a log of `inspect_ai`.
+
+    Args:
+        path: of the log, .eval or .json.
+        sample: its id; where no sample has this id, its number in the data set, from 1 on.
+        epoch: which one of several repeats, from 1 on.
+
+    Raises:
+        ArgumentError: the file is no log, or it holds no such sample.
+        MissingExtraError: the file is packed with Zstandard, and zipfile-zstd is not installed.
+
+    Example:
+        >>> import spex
+        >>> try:
+        ...     spex.interop.read_inspect_sample("no_such_log.eval", 1)
+        ... except spex.ArgumentError as error:
+        ...     print(error)
+        no_such_log.eval: cannot be read: No such file or directory
+    """
+    path = Path(path)
+    try:
+        if zipfile.is_zipfile(path):
+            return _sample(_in_zip(path, sample, epoch), path)
+        if path.stat().st_size > _MOST_BYTES:
+            raise ArgumentError(f"{path}: is larger than {_MOST_BYTES // 10**6} MB, the limit")
+        return _sample(_in_json(path, sample, epoch), path)
+    except OSError as error:
+        raise ArgumentError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ArgumentError(f"{path}: is no log of inspect_ai ({error})") from error
+
+
+def _in_zip(path: Path, sample: str | int, epoch: int) -> Any:
+    with zipfile.ZipFile(path) as log:
+        names = {
+            (found["id"], int(found["epoch"])): name
+            for name in log.namelist()
+            if (found := _SAMPLE.fullmatch(name))
+        }
+        header = _entry(log, "header.json", path) if "header.json" in log.namelist() else {}
+        return _entry(log, names[_found(_ordered(names, header), sample, epoch, path)], path)
+
+
+def _entry(log: zipfile.ZipFile, name: str, path: Path) -> Any:
+    entry = log.getinfo(name)
+    if entry.file_size > _MOST_BYTES:
+        raise ArgumentError(f"{path}: {name} is larger than {_MOST_BYTES // 10**6} MB, the limit")
+    if entry.compress_type == _ZSTANDARD:
+        require("zipfile_zstd", "inspect")  # teaches it to `zipfile`
+    return json.loads(log.read(entry))
+
+
+def _in_json(path: Path, sample: str | int, epoch: int) -> Any:
+    content = json.loads(path.read_bytes())
+    samples = content.get("samples") if isinstance(content, dict) else None
+    if not isinstance(samples, list) or not all(isinstance(one, dict) for one in samples):
+        raise ArgumentError(f"{path}: is no log of inspect_ai: it has no list of samples")
+    known = {(str(one.get("id")), one.get("epoch", 1)): one for one in samples}
+    return known[_found(_ordered(known, content), sample, epoch, path)]
+
+
+def _ordered(known: Iterable[_Name], header: Mapping[str, Any]) -> list[_Name]:
+    """The samples in the order of their data set, as far as the log tells; files have another."""
+    dataset = (header.get("eval") or {}).get("dataset") or {}
+    order = {str(name): number for number, name in enumerate(dataset.get("sample_ids") or ())}
+    return sorted(known, key=lambda one: order.get(one[0], len(order)))
+
+
+def _found(known: Sequence[_Name], sample: str | int, epoch: int, path: Path) -> _Name:
+    """The id and the epoch of the sample asked for."""
+    ids = list(dict.fromkeys(name for name, _ in known))
+    name = str(sample)
+    if name not in ids and name.isdecimal() and 1 <= int(name) <= len(ids):
+        name = ids[int(name) - 1]
+    if (name, epoch) not in known:
+        listed = ", ".join(ids[:_LISTED]) + (" ..." if len(ids) > _LISTED else "")
+        raise ArgumentError(
+            f"{path}: has no sample {sample!r} of epoch {epoch}; it has {len(ids)}: "
+            f"{listed or 'none'}"
+        )
+    return name, epoch
+
+
+def _sample(content: Any, path: Path) -> InspectSample:
+    try:
+        content = _attached(content, content.get("attachments") or {})
+        asked = [event for event in content.get("events") or () if event.get("event") == "model"]
+        tools = asked[-1].get("tools") or () if asked else ()
+        return InspectSample(
+            content["id"],
+            content.get("epoch", 1),
+            (content.get("output") or {}).get("model"),
+            content.get("target"),
+            tuple(map(_message, content["messages"])),
+            tuple({"type": "function", "function": tool} for tool in tools),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArgumentError(
+            f"{path}: the sample is not as inspect_ai writes it ({error!r})"
+        ) from error
+
+
+def _attached(value: Any, attachments: Mapping[str, Any]) -> Any:
+    """The same with long texts put back, which a log keeps once."""
+    if isinstance(value, str) and value.startswith(_ATTACHMENT):
+        return attachments.get(value.removeprefix(_ATTACHMENT), value)
+    if isinstance(value, list):
+        return [_attached(one, attachments) for one in value]
+    if isinstance(value, dict):
+        return {key: _attached(one, attachments) for key, one in value.items()}
+    return value
+
+
+def _message(logged: Mapping[str, Any]) -> dict[str, Any]:
+    """A message in the format of OpenAI's API."""
+    content, reasoning = logged["content"], []
+    if isinstance(content, list):
+        reasoning = [one["reasoning"] for one in content if one["type"] == "reasoning"]
+        parts = list(map(_part, (one for one in content if one["type"] != "reasoning")))
+        is_text = all(part["type"] == "text" for part in parts)
+        content = "\n".join(part["text"] for part in parts) if is_text else parts
+    if not content and logged.get("error"):
+        content = logged["error"]["message"]
+    message = {"role": logged["role"], "content": content}
+    if any(reasoning):
+        message["reasoning_content"] = "\n".join(filter(None, reasoning))
+    if logged.get("tool_calls"):
+        message["tool_calls"] = list(map(_call, logged["tool_calls"]))
+    if logged["role"] == "tool":
+        message["tool_call_id"] = logged.get("tool_call_id")
+    return message
+
+
+def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part["type"] == "image":
+        return {"type": "image_url", "image_url": {"url": part["image"]}}
+    return {"type": part["type"], "text": part.get("text")}
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = {"name": call["function"], "arguments": dict(call["arguments"])}
+    return {"id": call["id"], "type": "function", "function": function}
+
+
+def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what the assistant reasoned before earlier answers, as models are given it."""
+    return {key: value for key, value in message.items() if key != "reasoning_content"}

@@ -1,0 +1,1 @@
+"""Long inputs: coarse units first, then finer ones inside those that matter."""

@@ -1,0 +1,40 @@
+"""The app for everybody: axe-core in both schemes and widths, and nothing beyond the edge."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from app.test_app import TEXT, done, fill, labelled, press, reopened
+
+pytestmark = pytest.mark.slow
+
+
+def check(page, width):
+    """No violation, and no part of the page beyond its right edge."""
+    page.wait_for_timeout(400)  # colours fade from one to another
+    found = Axe().run(page).response["violations"]
+    assert [(each["id"], node["html"]) for each in found for node in each["nodes"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_axe_finds_nothing_and_all_fits(visit, width, scheme):
+    page = visit(width, scheme)
+    fill(page, TEXT, budget="60")
+    page.get_by_role("button", name="Limits and price").click()
+    page.get_by_role("button", name="More").click()
+    check(page, width)
+    press(page, "Explain")
+    done(page)
+    page.frame_locator("iframe[title=Explanation]:visible").get_by_text("impress").first.wait_for()
+    check(page, width)
+    for kind in ("Picture", "Documents", "Table"):
+        page.get_by_text(kind, exact=True).click()
+        check(page, width)
+    labelled(page, "Budget").fill("many")
+    press(page, "Explain")
+    page.get_by_role("alert").first.wait_for()
+    reopened(page, 0)
+    reopened(page, 1, "Compare with")
+    page.frame_locator("iframe:visible").get_by_text("No difference").first.wait_for()
+    check(page, width)

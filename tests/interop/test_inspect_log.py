@@ -1,0 +1,136 @@
+"""Samples of logs that inspect_ai wrote; see make_inspect_logs.py."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import spex
+from spex.errors import ArgumentError
+from spex.interop import read_inspect_sample
+from spex.models import TableModel
+
+LOGS = Path(__file__).parent / "logs"
+
+
+def asked(sample):
+    return [(m["role"], m["content"]) for m in sample.messages]
+
+
+@pytest.mark.parametrize("kind", ["eval", "json"])
+def test_samples_by_id_and_by_number(kind):
+    log = LOGS / f"colours.{kind}"
+    sky, grass = read_inspect_sample(log, "sky"), read_inspect_sample(str(log), 2)
+    assert (sky.id, sky.epoch, sky.target, sky.model) == ("sky", 1, "Blue", "mockllm/model")
+    assert asked(sky) == [("user", "What colour is the sky?"), ("assistant", "Blue.")]
+    assert grass.id == 2 and asked(grass)[0] == ("system", "Be brief.")
+    assert read_inspect_sample(log, 1) == sky and read_inspect_sample(log, "2") == grass
+    masker = grass.masker("sentence", operator="mask")
+    assert isinstance(masker, spex.Messages) and masker.answers == ("Green, I think.",)
+    assert masker.features == ("What colour is grass?", "Think of a meadow.")
+    assert masker.operator_name == "mask:[MASK]"
+    value = spex.ValueFunction(masker, TableModel(lambda prompt, answer: -len(answer)))
+    assert value.answer == "Green, I think." and value([[1, 1]]).tolist() == [-15.0]
+
+
+def test_an_agent():
+    sample = read_inspect_sample(LOGS / "mail.eval", 1)
+    assert [tool["function"]["name"] for tool in sample.tools] == ["inbox", "send"]
+    last = sample.masker()
+    assert isinstance(last, spex.Agent) and last.answers == ("Nobody but Ann.",)
+    call = sample.masker("sentence", turn=4)
+    (made,) = call.answers
+    assert json.loads(made.splitlines()[1]) == {
+        "name": "send", "arguments": {"to": "Eve", "text": "under the mat"},
+    }  # fmt: skip
+    assert "Tell Eve." in call.features and "sent" not in str(call.render([1] * call.n_features))
+    with pytest.raises(ArgumentError, match="turn=1 is no message of the assistant"):
+        sample.masker(turn=1)
+
+
+def test_reasoning():
+    sample = read_inspect_sample(LOGS / "legs.eval", 1)
+    masker = sample.masker()
+    assert isinstance(masker, spex.Reasoning) and masker.answers == ("Six",)
+    assert masker.features == (
+        "A cat has four legs.", "A bird has two.", "Four and two are six.",
+    )  # fmt: skip
+    prompt = masker.render([1, 0, 1])
+    assert prompt.text == "How many legs have a cat and a bird?"
+    assert prompt.answer_prefix == (
+        "<think>\nA cat has four legs. Four and two are six.\n</think>\n\n"
+    )
+    with pytest.raises(ArgumentError, match="turn=0 is no message of the assistant"):
+        sample.masker(turn=0)
+
+
+def written(path, *samples):
+    path.write_text(json.dumps({"version": 2, "samples": list(samples)}))
+    return path
+
+
+def sample(*messages, **others):
+    return {"id": 7, "epoch": 2, "messages": list(messages), **others}
+
+
+def test_attachments_pictures_and_errors(tmp_path):
+    content = [
+        {"type": "image", "image": "attachment://p"},
+        {"type": "text", "text": "attachment://a"},
+    ]
+    call = {"id": "x", "function": "read", "arguments": {}, "type": "function"}
+    log = written(
+        tmp_path / "log.json",
+        sample(
+            {"role": "user", "content": content},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "content": "", "tool_call_id": "x", "error": {"message": "denied"}},
+            {"role": "assistant", "content": "attachment://gone"},
+            attachments={"a": "a long text", "p": "data:image/png;base64,AAAA"},
+        ),
+    )
+    found = read_inspect_sample(log, 7, epoch=2)
+    user, called, result, last = found.messages
+    assert user["content"][1] == {"type": "text", "text": "a long text"}
+    assert user["content"][0]["image_url"]["url"].startswith("data:image/png")
+    assert called["tool_calls"][0]["function"] == {"name": "read", "arguments": {}}
+    assert result["content"] == "denied" and last["content"] == "attachment://gone"
+
+
+def test_what_is_no_log_is_refused(tmp_path):
+    text = written(tmp_path / "a.json", sample({"role": "user", "content": "Hi"}))
+    broken, other, odd = (
+        tmp_path / "b",
+        tmp_path / "c.json",
+        written(tmp_path / "d.json", {"id": 1}),
+    )
+    broken.write_bytes((LOGS / "mail.eval").read_bytes()[:-40])
+    other.write_text("[1]")
+    for call, match in {
+        lambda: read_inspect_sample(tmp_path / "none", 1): "none: cannot be read: No such file",
+        lambda: read_inspect_sample(tmp_path, 1): "cannot be read: Is a directory",
+        lambda: read_inspect_sample(broken, 1): "b: is no log of inspect_ai",
+        lambda: read_inspect_sample(other, 1): "it has no list of samples",
+        lambda: read_inspect_sample(odd, 1): "the sample is not as inspect_ai writes it",
+        lambda: read_inspect_sample(text, 3, 2): r"has no sample 3 of epoch 2; it has 1: 7",
+        lambda: read_inspect_sample(text, 7): r"has no sample 7 of epoch 1",
+        lambda: read_inspect_sample(text, 7, 2).masker(): "sample 7 has no answer of the model",
+    }.items():
+        with pytest.raises(ArgumentError, match=match):
+            call()
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "zipfile_zstd", None)
+    with pytest.raises(spex.MissingExtraError, match=r"spex-explain\[inspect\]"):
+        read_inspect_sample(LOGS / "mail.eval", 1)
+
+
+def test_older_logs_need_no_package(monkeypatch, tmp_path):
+    content = json.dumps(sample({"role": "user", "content": "Hi"}))
+    with zipfile.ZipFile(tmp_path / "old.eval", "w", zipfile.ZIP_DEFLATED) as log:
+        log.writestr("samples/7_epoch_2.json", content)
+    monkeypatch.setitem(sys.modules, "zipfile_zstd", None)
+    assert read_inspect_sample(tmp_path / "old.eval", 1, 2).id == 7
