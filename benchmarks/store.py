@@ -22,7 +22,8 @@ import spex
 from spex.f2.packing import pack
 from spex.values.evaluator import values_of
 from spex.values.source import as_source
-from spex.values.storage.care import merge, problems
+from spex.values.storage.care import problems
+from spex.values.storage.merging import merge
 
 REVIEW = (
     "Her acting never fails to impress, but the plot drags on and on, and the ending, which I had "

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from spex.errors import ArgumentError, BackendError, FileFormatError
+from spex.errors import ArgumentError, BackendError, FileFormatError, SpexError
 
 # Open files of this process: a file opened anew by these names would begin at its start.
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
@@ -32,14 +32,19 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         _write(followed(path), content)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            raise BackendError(
-                f"cannot write {path}: {error.strerror}; free space, or give a path on another disk"
-            ) from error
-        raise ArgumentError(
-            f"cannot write {path}: {error.strerror or error}; give a path in a folder that exists "
-            "and may be written to"
-        ) from error
+        raise unwritten(path, error) from error
+
+
+def unwritten(path: Path, error: OSError) -> SpexError:
+    """The error of a file that could not be written; see `write_bytes`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return BackendError(
+            f"cannot write {path}: {error.strerror}; free space, or give a path on another disk"
+        )
+    return ArgumentError(
+        f"cannot write {path}: {error.strerror or error}; give a path in a folder that exists "
+        "and may be written to"
+    )
 
 
 def is_stream(path: Path) -> bool:

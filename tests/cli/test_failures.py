@@ -184,6 +184,19 @@ def test_a_store_of_the_users_ends_the_run(run):
     assert spex.Explanation.load("e.json").n_evaluations == 13
 
 
+def test_a_store_and_an_output_that_fail_are_both_told(run):
+    status, err = run("predict", {4: "delete"}, *STORE, "-q", "--out", "/dev/full")
+    assert (status, len(err)) == (1, 1)
+    assert "in use; run again" in err[0] and "cannot write /dev/full: No space left" in err[0]
+
+
+def test_a_refused_function_leaves_no_store(run):
+    Path("own_failing.py").write_text(MODULE.rpartition("value.identity")[0])
+    status, err = run("predict", {}, *STORE, "-q")
+    assert status == 2 and "no attribute 'identity'" in err[0]
+    assert not list(Path().glob("s.sqlite*"))
+
+
 def test_an_unknown_engine_is_refused_before_anything_runs(tmp_path, capsys):
     (tmp_path / "t.txt").write_text("a b c")
     assert main(["explain", "--text", str(tmp_path / "t.txt"), "--engine", "rey"]) == 2

@@ -50,7 +50,7 @@ def test_from_files_to_sets(files, capsys):
     call = [*CALL, "--budget", "192", "--store", "s.sqlite", "--out", "e.json", "--html", "e.html"]
     assert main(call) == 0
     shown = capsys.readouterr().out
-    assert "192 calls: 16 masks, each on all 12 items" in shown and "careful" in shown
+    assert "192 scores: 16 masks, each on all 12 items" in shown and "careful" in shown
     e = spex.Explanation.load(files / "e.json")
     assert e.features == ("careful", "Answer with one word.", "example", "Thank you!")
     moebius = e.interactions("Moebius")
@@ -84,7 +84,7 @@ def test_a_dry_run_says_how_calls_are_spread(files, capsys):
         (["--weighting", "shapley"], "does not go with a data set"),
         (["--budget", "8"], "pays for 2 masks on 4 items each"),
         (["--prompt", "no place"], "--prompt-parts prompt.json: prompt='no place'"),
-        (["--score", "logodds:good,bad"], "--data data.jsonl: item 0 has the answer 'no'"),
+        (["--score", "logodds:good,bad"], "--data data.jsonl: line 1 has the answer 'no'"),
         (["--model", "predict:judge:answer"], "--prompt-parts is for language models"),
     ],
 )

@@ -57,3 +57,17 @@ def test_wrong_calls_and_damage(path, capfd):
     found = capfd.readouterr()
     assert found.out == "sha256:abc: 1 value that are no finite number\n"
     assert "a.sqlite has 1 problem" in found.err
+
+
+def test_what_is_not_copied_is_said(path, capfd):
+    connection = sqlite3.connect(path)
+    connection.execute("insert into samples values (1, zeroblob(16), 0.0)")
+    connection.commit()
+    connection.close()
+    assert main(["store", "import", "new.sqlite", "a.sqlite"]) == 0
+    assert capfd.readouterr().out == (
+        "a.sqlite: 12 new values, 1 new answer; 1 row left out: no value of a mask of a function\n"
+    )
+    assert main(["store", "prune", "a.sqlite", "--function", ""]) == 2
+    assert "'' is no identity of a function" in capfd.readouterr().err
+    assert len(spex.Store(path)) == 13

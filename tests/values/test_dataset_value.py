@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import spex
+from spex.fitting.item_means import fidelity_without_noise
 from spex.values.dataset_run import Allocation, DatasetRun, allocation
 from spex.values.item_calls import joined_calls, split_calls
 
@@ -70,7 +71,7 @@ def test_all_masks_on_all_items_are_exact():
     e = spex.explain(dataset(model), budget=(1 << N) * ITEMS)
     assert e.r2 == 1.0 and e.n_evaluations == 1 << N and len(model.prompts) == (1 << N) * ITEMS
     np.testing.assert_allclose(e.predict(MASKS), model.table.mean(axis=1), rtol=1e-12)
-    assert "1,280 calls: 64 masks, each on all 20 items" in repr(e)
+    assert "1,280 scores: 64 masks, each on all 20 items" in repr(e)
 
 
 @pytest.mark.parametrize("budget", [100, 255, 640])
@@ -207,6 +208,57 @@ def test_a_limit_stops_it_and_what_is_there_is_explained():
     assert abs(e.r2 - true_r2(e, model.table)) < 0.25
 
 
+def test_r2_is_not_said_to_be_1_where_its_interval_is_wide():
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=100)
+    noise = rng.normal(size=100)
+    noise *= 0.69 / noise.std()
+    variances = np.full(100, 0.5)  # a little more than there is
+    found, _ = fidelity_without_noise(means + noise, variances, means, 0.2, 100)
+    low, high = found.interval
+    assert low < 0.95 and high == 1
+    assert found.r2 == pytest.approx((low + high) / 2)
+
+
+def test_the_note_says_on_how_many_items_each_mask_was_asked():
+    table = random_table(noise=0.0)
+    table -= table.mean(axis=0) - table.mean()  # items that do not differ
+    e = spex.explain(dataset(Model(table)), budget=240)
+    assert "240 scores: 60 masks, each on 4 of 20 items." in e.notes[0]
+    assert e.observed == (None, None)
+    e = spex.explain(dataset(Model(np.full((64, ITEMS), 2.0))), budget=240)
+    assert "each on 4 of 20 items." in e.notes[0]
+
+
+class FailsOn(Model):
+    """Fails with the prompts of one item."""
+
+    def __init__(self, table, item):
+        super().__init__(table)
+        self.item = item
+
+    def __call__(self, prompt):
+        if prompt.endswith(f"\nitem {self.item}") or prompt == f"item {self.item}":
+            raise spex.BackendError("too long")
+        return super().__call__(prompt)
+
+
+@pytest.mark.parametrize("budget", [10**6, 200])
+def test_an_item_that_always_fails_is_named(budget):
+    table = random_table()
+    faults = spex.Faults(retries=0, gaps=0.3)
+    method = "auto" if budget > 200 else "linear"
+    e = spex.explain(dataset(FailsOn(table, 7)), budget=budget, method=method, faults=faults)
+    named = "The means are without items[7], which failed with every mask."
+    (note,) = [one for one in e.notes if named in one]
+    if budget > 200:
+        assert "each on all 19 items." in note
+        rest = np.delete(table, 7, axis=1).mean(axis=1)
+        np.testing.assert_allclose(e.predict(MASKS), rest, rtol=1e-9)
+    else:
+        assert "of 19 items. The means" in note
+
+
 def test_sets_are_verified_on_all_items():
     table = random_table(noise=0.1)
     value = dataset(Model(table))
@@ -273,11 +325,11 @@ def test_scores_are_of_the_items_own_answers():
     [
         ("a text", {}, "items is a str"),
         (["one"], {}, "1 item; give at least two"),
-        (["one", {"answer": "x"}], {}, "item 1: its 'input' \\(or 'text'\\) is None"),
-        (["one", 2], {}, "item 1 is a int"),
-        (["one", "two"], {}, "item 0 has no 'answer' \\(or 'label'\\)"),
+        (["one", {"answer": "x"}], {}, "items\\[1\\]: its 'input' \\(or 'text'\\) is None"),
+        (["one", 2], {}, "items\\[1\\] is a int"),
+        (["one", "two"], {}, "items\\[0\\] has no 'answer' \\(or 'label'\\)"),
         (ROWS, {"score": spex.LogOdds("yes", "no")}, "answer 'positive', which is none of the two"),
-        (ROWS, {"score": lambda item: 3}, "score gives 3 for item 0"),
+        (ROWS, {"score": lambda item: 3}, "score gives 3 for items\\[0\\]"),
         (ROWS, {"items_per_mask": 4}, "items_per_mask=4, and there are 3 items"),
         (ROWS, {"items_per_mask": 1}, "items_per_mask=1"),
         ([{"text": "a", "label": ["x"]}, "b"], {}, "its 'answer' \\(or 'label'\\) is"),

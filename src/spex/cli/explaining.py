@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.cli.traces import read_input, written
 from spex.engines.ray import engine_of
-from spex.errors import ArgumentError, BackendError, MissingExtraError, StoreError
+from spex.errors import ArgumentError, BackendError, MissingExtraError, SpexError, StoreError
 from spex.explaining import noted, result, run_of, until_limit
 from spex.files import is_stream
 from spex.inputs.composite import SideBySide
@@ -50,6 +50,7 @@ from spex.values.repeatability import noise, said_before
 from spex.values.retrying import Retries, Retrying
 from spex.values.scoring_check import N_CALLS
 from spex.values.source import ValueSource
+from spex.values.storage.care import removed_if_empty
 from spex.values.store import Store
 from spex.wording import counted
 from spex.zooming.levels import (
@@ -381,7 +382,10 @@ def _computed(
         out = request.shown.out
         if out is None or run.n_told < LEAST_BUDGET:
             raise
-        noted(result(run, source, forecast=False), "the store failed", 0, run).save(out)
+        try:
+            noted(result(run, source, forecast=False), "the store failed", 0, run).save(out)
+        except SpexError as failure:
+            raise StoreError(f"{error}; and {failure}") from failure
         raise StoreError(f"{error}; {out} explains the {run.n_told} evaluations made") from error
     variance = noise(run, source, store) if stopped is None else None
     found = result(run, source, forecast=stopped is None, variance=variance)
@@ -410,6 +414,12 @@ def server_cost(usage: "Usage") -> str:
     )
 
 
+@contextmanager
+def _store_at(path: Path) -> Iterator[Store]:
+    with removed_if_empty(path), Store(path) as store:
+        yield store
+
+
 def open_store(
     session: Session, request: Request, give_up: Callable[[StoreError], None]
 ) -> AbstractContextManager[Store | None]:
@@ -417,7 +427,7 @@ def open_store(
     if request.no_store:
         return nullcontext()
     if request.store is not None:
-        return Store(request.store)
+        return _store_at(request.store)
     # The default is a convenience: where it cannot be had, the explanation is made without.
     path = cache_folder() / "samples.sqlite"
     try:

@@ -19,6 +19,7 @@ from spex.fitting.fidelity import CONFIDENCE, FALL, SHARED_MASKS, Fidelity
 # Least squares leaves differences between items that too few masks share to chance. A ridge of one
 # observation each holds them back (benchmarks/dataset_prompt.py).
 _RIDGE = 1.0
+_ROUNDED_TO_1 = 0.995
 
 
 def dealt_items(n_masks: int, per_mask: int, n_items: int, rng: np.random.Generator) -> IntArray:
@@ -124,7 +125,8 @@ def fidelity_without_noise(
     """R2 of a fit for what noisy values are the means of, and the mean squared error.
 
     The noise is subtracted from the squared error and from the variance alike. The interval is the
-    delta method's for their ratio.
+    delta method's for their ratio. R2 that would be said to be 1 is the middle of its interval: an
+    error without noise that happens to be 0 or less does not say that there is none.
 
     Args:
         values: (m,) float64, noisy, m >= 2.
@@ -152,4 +154,6 @@ def fidelity_without_noise(
     standard_error = widening * float(influence.std(ddof=1)) / np.sqrt(m)
     width = float(stdtrit(m - 1, 0.5 + CONFIDENCE / 2)) * standard_error
     low, r2, high = (min(1 - scale * x, 1.0) for x in (ratio + width, ratio, ratio - width))
+    if r2 > _ROUNDED_TO_1:
+        r2 = (low + high) / 2
     return Fidelity(r2, (low, high)), scale * unexplained

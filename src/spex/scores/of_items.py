@@ -31,14 +31,14 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
         found: Any = score(item) if callable(score) else None
         if not hasattr(found, "resolve"):
             raise ArgumentError(
-                f"score gives {found!r} for item {number}, which is no score; give a score such as "
-                "spex.LogProb(), or a function from an item to one"
+                f"score gives {found!r} for items[{number}], which is no score; give a score such "
+                "as spex.LogProb(), or a function from an item to one"
             )
         return found
     if isinstance(score, LogOdds) and answer is not None:
         if answer not in (score.a, score.b):
             raise ArgumentError(
-                f"item {number} has the answer {answer!r}, which is none of the two of the "
+                f"items[{number}] has the answer {answer!r}, which is none of the two of the "
                 f"log-odds, {score.a!r} and {score.b!r}"
             )
         return score if answer == score.a else LogOdds(score.b, score.a)
@@ -46,7 +46,7 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
     if needed is None:
         return score
     if answer is None:
-        raise ArgumentError(f"item {number} has no 'answer' (or 'label'), which the score needs")
+        raise ArgumentError(f"items[{number}] has no 'answer' (or 'label'), which the score needs")
     if isinstance(score, Matches):
         return replace(score, pattern=score.pattern.replace(_ANSWER, re.escape(answer)))
     return replace(score, **{needed: answer})

@@ -29,6 +29,7 @@ from spex.wording import counted, percent
 # Of 1 to 200 items, 2 to 8 gave about the same R2 with 1,000 and 4,000 calls. One tells no noise,
 # and more leave too few masks (benchmarks/dataset_prompt.py).
 _ITEMS_PER_MASK = 4
+_NAMED = 3  # items that failed, in a note
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class DatasetRun:
         self._values = np.full(shape, np.nan)
         self._is_skipped = np.zeros(shape, dtype=np.bool_)
         self._rows = {mask.tobytes(): row for row, mask in enumerate(self._masks)}
-        self._latest: tuple[int, _Fitted] | None = None
+        self._latest: tuple[tuple[int, int], _Fitted] | None = None
 
     def _run(self) -> Run:
         return Run(self.features, self.allocation.n_masks, **self._settings)
@@ -193,19 +194,21 @@ class DatasetRun:
 
     def fits(self) -> "list[_Fitted]":
         """The fit to what was told; kept until more is told."""
-        if self._latest is None or self._latest[0] != self.n_told:
-            self._latest = (self.n_told, self._fresh_fit())
+        told = (self.n_told, int(self._is_skipped.sum()))
+        if self._latest is None or self._latest[0] != told:
+            self._latest = (told, self._fresh_fit())
         return [self._latest[1]]
 
     def _fresh_fit(self) -> "_Fitted":
         rows, places = np.nonzero(~np.isnan(self._values))
         used, numbers = np.unique(rows, return_inverse=True)
+        scored = np.setdiff1d(np.arange(self._n_items), self._failed)
         means = item_means(
             numbers,
-            self._items[rows, places],
+            np.searchsorted(scored, self._items[rows, places]),
             self._values[rows, places],
             len(used),
-            self._n_items,
+            len(scored),
         )
         run = self._run()
         run.ask()
@@ -251,23 +254,44 @@ class DatasetRun:
             r2_interval=found.fidelity.interval,
             unexplained=found.unexplained,
             budget=self._budget,
-            # What was asked are means over a few items, not values with everything and nothing.
-            observed=(None, None) if found.means.variances.any() else explanation.observed,
+            # Means over a few items are not the values with everything and nothing.
+            observed=explanation.observed if self._is_whole else (None, None),
             forecast={},
             notes=(self._note(found), *explanation.notes),
         )
 
+    @property
+    def _failed(self) -> IntArray:
+        """Items that failed with every mask: no mean can have them."""
+        has_value = ~np.isnan(self._values)
+        return np.setdiff1d(self._items[self._is_skipped], self._items[has_value])
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether every mask that has a value has one on each item that did not fail."""
+        counts = (~np.isnan(self._values)).sum(axis=1)
+        return bool(np.isin(counts, (0, self._n_items - len(self._failed))).all())
+
     def _note(self, found: "_Fitted") -> str:
-        n_masks = len(found.means.values)
-        spread = f"{counted(self.n_told, 'call')}: {counted(n_masks, 'mask')}"
-        if not found.means.variances.any():
-            return f"{spread}, each on all {self._n_items:,} items."
-        share = float(found.means.variances.mean()) / float(found.means.values.var(ddof=1))
+        means, failed = found.means, self._failed
+        n_masks = len(means.values)
+        # Scores, not calls: equal prompts share one.
+        note = f"{counted(self.n_told, 'score')}: {counted(n_masks, 'mask')}, each on "
+        items = f"{self._n_items - len(failed):,} items"
+        note += f"all {items}." if self._is_whole else f"{self.n_told / n_masks:.3g} of {items}."
+        if len(failed):
+            numbers = ", ".join(f"items[{item}]" for item in failed[:_NAMED])
+            more = f" and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
+            note += f" The means are without {numbers}{more}, which failed with every mask."
+        noise = float(means.variances.mean())
+        if noise == 0:
+            return note
+        share = noise / max(noise, float(means.values.var(ddof=1)))
         return (
-            f"{spread}, each on {self.n_told / n_masks:.3g} of {self._n_items:,} items. About "
-            f"{percent(min(share, 1.0))} of the variance of their means is noise of the items; of "
-            f"these noisy means the surrogate explains {percent(max(found.explanation.r2, 0.0))}. "
-            "R2 is about the mean over all items, without that noise."
+            f"{note} About {percent(share)} of the variance of their means is noise of the items; "
+            "of these noisy means the surrogate explains "
+            f"{percent(max(found.explanation.r2, 0.0))}. R2 is about the mean over all items, "
+            "without that noise."
         )
 
     def forecast(self) -> Mapping[int, float]:

@@ -313,15 +313,15 @@ def _row(item: Any, number: int) -> tuple[str, str | None, Mapping[str, Any]]:
     """
     found = {"input": item} if isinstance(item, str) else item
     if not isinstance(found, Mapping):
-        raise ArgumentError(f"item {number} is a {type(item).__name__}; give a text or an object")
+        raise ArgumentError(f"items[{number}] is a {type(item).__name__}; give a text or an object")
     text = next((found[key] for key in _INPUTS if key in found), None)
     if not isinstance(text, str) or not text.strip():
         raise ArgumentError(
-            f"item {number}: its 'input' (or 'text') is {shorten(repr(text))}; give a text"
+            f"items[{number}]: its 'input' (or 'text') is {shorten(repr(text))}; give a text"
         )
     answer = next((found[key] for key in _ANSWERS if found.get(key) is not None), None)
     if isinstance(answer, bool) or not isinstance(answer, str | int | float | None):
         raise ArgumentError(
-            f"item {number}: its 'answer' (or 'label') is {shorten(repr(answer))}; give a text"
+            f"items[{number}]: its 'answer' (or 'label') is {shorten(repr(answer))}; give a text"
         )
     return text, None if answer is None else str(answer), found

@@ -1,5 +1,6 @@
 """`spex explain --prompt-parts FILE --data FILE`: a prompt over the items of a data set."""
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,11 @@ def made(
     try:
         return DatasetValue(template, items, model, score)
     except ArgumentError as error:
-        raise ArgumentError(f"--data {request.data}: {error}") from None
+        from spex.evaluate.data.rows import located_rows
+
+        places = [place for place, _ in located_rows(str(request.data))]
+        said = re.sub(r"items\[(\d+)\]", lambda found: places[int(found[1])], str(error), count=1)
+        raise ArgumentError(f"--data {request.data}: {said}") from None
 
 
 def planned(request: "Request", template: PromptTemplate, model: str) -> str:

@@ -65,7 +65,7 @@ def import_(
 ) -> None:
     """Copy what other stores have into a store, such as those of several machines.
 
-    What the store has already stays as it is.
+    What the store has already stays as it is. Of a damaged store, what can be read is copied.
     """
     from spex.cli.storing import running
 
@@ -97,7 +97,11 @@ def prune(
 
 @store.command()
 def verify(context: typer.Context, file: _File) -> None:
-    """Look for damage: the file, every mask and every value. Exit status 1 if there is any."""
+    """Look for damage. Exit status 1 if there is any.
+
+    Checks the structure of the file, and that every row is a finite value of a mask of a function.
+    A value that was changed into another number is not seen.
+    """
     from spex.cli.storing import running
 
     running.verify(context.obj, file)

@@ -50,6 +50,10 @@ def import_all(session: Session, file: Path, others: Sequence[Path]) -> None:
                 f"; {counted(found.differing, 'value')} that {file} had otherwise "
                 f"{'stays' if found.differing == 1 else 'stay'} as they were there"
             )
+        if found.left_out:
+            line += f"; {counted(found.left_out, 'row')} left out: no value of a mask of a function"
+        if found.is_damaged:
+            line += "; it is damaged: what stood where it cannot be read is lost"
         console().print(line, soft_wrap=True)
 
 
@@ -79,6 +83,6 @@ def verify(session: Session, file: Path) -> None:
         console().print("\n".join(map(one_line, found)), soft_wrap=True)
         raise StoreError(
             f"{file} has {counted(len(found), 'problem')}; `spex store import NEW.sqlite {file}` "
-            "saves what can still be read"
+            "saves what can be read of it"
         )
     console().print("no problem found", soft_wrap=True)

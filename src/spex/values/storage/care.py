@@ -1,17 +1,27 @@
-"""The care of sample stores: what is in one, joining two, throwing away, finding damage."""
+"""The care of sample stores: what is in one, throwing away, finding damage."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from spex.errors import ArgumentError, StoreError
-from spex.values.storage.schema import VALID, connect, errors, transaction, version_of
+from spex.values.storage.schema import (
+    SCHEMA_VERSION,
+    VALID,
+    connect,
+    errors,
+    is_damage,
+    transaction,
+    version_of,
+)
 from spex.wording import counted
 
 _DAY = 86400.0
+_ENDINGS = ("", "-wal", "-shm")  # of the files of a store
 _MOST_PROBLEMS = 20  # of a damaged file SQLite finds one for every page
 
 
@@ -53,21 +63,6 @@ class StoreInfo:
 
 
 @dataclass(frozen=True)
-class Merged:
-    """What came into a store from elsewhere.
-
-    Args:
-        values: New values.
-        answers: New answers.
-        differing: Values that the store had otherwise; its own stay.
-    """
-
-    values: int
-    answers: int
-    differing: int
-
-
-@dataclass(frozen=True)
 class Pruned:
     """What was thrown away."""
 
@@ -77,16 +72,74 @@ class Pruned:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A store that is there already.
+    """A store that is there already, brought up to date; only read where it cannot be written.
 
     Raises:
         ArgumentError: there is no such file.
         StoreError: it is no sample store, or fails.
     """
+    check_there(path)
+    if _may_write(path):
+        with closing(connect(path)) as connection, errors(path):
+            yield connection
+        return
+    with reading(path) as (connection, version):
+        if version < SCHEMA_VERSION:
+            raise StoreError(
+                f"{path} is a sample store of version {version} in a folder that may not be "
+                "written to; a copy elsewhere is brought up to date"
+            )
+        yield connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
+    """A store that is there already, as it is, and its version.
+
+    Raises:
+        StoreError: it is no sample store, or fails.
+    """
+    with closing(sqlite3.connect(source_uri(path), uri=True)) as connection:
+        with errors(path, is_open=False):
+            version = version_of(connection, path)
+            for table in ("functions", "samples"):
+                connection.execute(f"select * from {table} limit 0")
+        with errors(path):
+            yield connection, version
+
+
+def source_uri(path: Path) -> str:
+    """The URI of a store that is only read.
+
+    In a folder that may not be written to SQLite cannot make the files with which it reads a log.
+    Where there is no log it needs none, as nobody changes the file.
+    """
+    uri = path.absolute().as_uri()
+    if _may_write(path):
+        return uri
+    log = _real(path, "-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    return f"{uri}?mode=ro" if has_log else f"{uri}?immutable=1"
+
+
+def _may_write(path: Path) -> bool:
+    real = _real(path)
+    return os.access(real, os.W_OK) and os.access(real.parent, os.W_OK)
+
+
+def _real(path: Path, ending: str = "") -> Path:
+    """The file behind links, or one beside it."""
+    return Path(os.path.realpath(path) + ending)
+
+
+def check_there(path: Path) -> None:
+    """Refuse a path with no file.
+
+    Raises:
+        ArgumentError: there is none.
+    """
     if not path.exists():
         raise ArgumentError(f"{path} does not exist; give the file of a store")
-    with closing(connect(path)) as connection, errors(path):
-        yield connection
 
 
 def info(path: Path) -> StoreInfo:
@@ -104,65 +157,24 @@ def info(path: Path) -> StoreInfo:
             connection.execute(f"select count(*) from {table}").fetchone()[0]
             for table in ("answers", "claims")
         ]
-        files = [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
+        files = [_real(path, ending) for ending in _ENDINGS]
         size = sum(file.stat().st_size for file in files if file.exists())
     return StoreInfo(tuple(FunctionInfo(*one) for one in functions), counts[0], size, counts[1])
 
 
-def merge(path: Path, other: Path) -> Merged:
-    """Copy what another store has into a store, which is made where there is none.
-
-    What the store has already stays as it is. All is copied or nothing.
-
-    Raises:
-        ArgumentError: the other one does not exist, or is the store itself.
-        StoreError: a file is no sample store, or fails.
-    """
-    if not other.exists():
-        raise ArgumentError(f"{other} does not exist; give the file of a store")
-    if path.exists() and other.samefile(path):
-        raise ArgumentError(f"{other} is the store itself; give another one")
-    with closing(connect(path)) as connection, errors(path):
-        connection.execute("attach ? as other", (str(other),))
-        version = version_of(connection, other, "other")
-        with transaction(connection):
-            return _copy(connection, version)
-
-
-# A value that `checked_values` lets pass, under a mask that `pack` can have made.
-_SOUND = "typeof(s.mask) = 'blob' and length(s.mask) > 0 and length(s.mask) % 8 = 0 and " + (
-    VALID.replace("value", "s.value")
-)
-_OTHERS_SAMPLES = """
-    other.samples s join other.functions o on o.id = s.function
-    join main.functions f on f.identity = o.identity
-"""
-
-
-def _copy(connection: sqlite3.Connection, version: int) -> Merged:
-    execute = connection.execute
-    used = "used" if version >= 4 else str(time.time())
-    execute(
-        f"insert into functions (identity, used) select identity, {used} from other.functions "
-        "where true on conflict do update set used = max(used, excluded.used)"
-    )
-    (differing,) = execute(
-        f"select count(*) from {_OTHERS_SAMPLES} join main.samples t "
-        "on t.function = f.id and t.mask = s.mask "
-        f"where t.value <> s.value and {VALID.replace('value', 't.value')} and {_SOUND}"
-    ).fetchone()
-    before = execute("select count(*) from main.samples").fetchone()[0]
-    execute(
-        f"insert into main.samples select f.id, s.mask, s.value from {_OTHERS_SAMPLES} "
-        f"where {_SOUND} order by s.function, s.mask "
-        f"on conflict do update set value = excluded.value where not ({VALID})"
-    )
-    values = execute("select count(*) from main.samples").fetchone()[0] - before
-    answers = 0
-    if version >= 2:
-        copy = "insert or ignore into main.answers select * from other.answers"
-        answers = execute(copy).rowcount
-    return Merged(values, answers, differing)
+@contextmanager
+def removed_if_empty(path: Path) -> Iterator[None]:
+    """A store that is made here, and into which nothing comes before an error, is removed again."""
+    is_new = not path.exists()
+    try:
+        yield
+    except BaseException:
+        with suppress(StoreError, ArgumentError):
+            found = info(path) if is_new else None
+            if found is not None and not (found.functions or found.answers or found.claims):
+                for ending in _ENDINGS:
+                    _real(path, ending).unlink(missing_ok=True)
+        raise
 
 
 def prune(path: Path, identities: Collection[str] = (), unused_days: float | None = None) -> Pruned:
@@ -180,7 +192,8 @@ def prune(path: Path, identities: Collection[str] = (), unused_days: float | Non
         ArgumentError: an identity fits none or several.
         SpexError: see `opened`.
     """
-    with opened(path) as connection:
+    check_there(path)
+    with closing(connect(path)) as connection, errors(path):
         with transaction(connection):
             known = dict(connection.execute("select identity, id from functions"))
             chosen = {known[_fitting(one, known, path)] for one in identities}
@@ -206,6 +219,10 @@ def _fitting(beginning: str, known: Collection[str], path: Path) -> str:
     fits = [one for one in known if one.startswith((beginning, f"sha256:{beginning}"))]
     if beginning in known:
         return beginning
+    if "sha256:".startswith(beginning):  # fits every function
+        raise ArgumentError(
+            f"{beginning!r} is no identity of a function; `spex store info` lists them"
+        )
     if len(fits) != 1:
         raise ArgumentError(
             f"{path} has {counted(len(fits), 'function')} whose identity begins with "
@@ -215,28 +232,35 @@ def _fitting(beginning: str, known: Collection[str], path: Path) -> str:
 
 
 def problems(path: Path) -> list[str]:
-    """What is wrong with a store, in one line each; nothing if all is well.
+    """What is wrong with the rows of a store, in one line each; nothing if all is well.
+
+    A value that was changed into another number is not seen.
 
     Raises:
         ArgumentError: there is no such file.
+        StoreError: it is no sample store, or cannot be opened.
     """
+    with opened(path) as connection:
+        if found := broken(connection, _MOST_PROBLEMS):
+            return [f"the file is damaged: {one}" for one in found]
+        return list(_wrong_rows(connection))
+
+
+def broken(connection: sqlite3.Connection, most: int) -> list[str]:
+    """What SQLite finds wrong with the structure of a file, up to so many places."""
     try:
-        with opened(path) as connection:
-            return [*_damage(connection), *_wrong_rows(connection)]
-    except StoreError as error:
+        found = [one for (one,) in connection.execute(f"pragma integrity_check({most})")]
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
         return [str(error)]
-
-
-def _damage(connection: sqlite3.Connection) -> Iterator[str]:
-    for (found,) in connection.execute(f"pragma integrity_check({_MOST_PROBLEMS})"):
-        if found != "ok":
-            yield f"the file is damaged: {found}"
-    for table, _, parent, _ in connection.execute("pragma foreign_key_check").fetchall():
-        yield f"a row of {table} refers to no row of {parent}"
-        break
+    return [] if found == ["ok"] else found
 
 
 def _wrong_rows(connection: sqlite3.Connection) -> Iterator[str]:
+    for table, _, parent, _ in connection.execute("pragma foreign_key_check").fetchall():
+        yield f"a row of {table} refers to no row of {parent}"
+        break
     wrong_mask = "typeof(mask) <> 'blob' or length(mask) = 0 or length(mask) % 8 <> 0"
     for identity, values, masks, lengths in connection.execute(
         f"""

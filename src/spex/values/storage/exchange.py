@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -15,16 +16,21 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from spex.errors import ArgumentError, FileFormatError
-from spex.files import followed, is_stream, write_text
-from spex.values.storage.care import Merged, merge, opened
+from spex.files import followed, is_stream, unwritten, write_text
+from spex.values.storage.care import opened, removed_if_empty
+from spex.values.storage.merging import Merged, merge
 from spex.values.storage.schema import VALID
 from spex.values.store import Store
-from spex.wording import shorten
+from spex.wording import counted, shorten
 
 COLUMNS = ("function", "mask", "value")
 _AT_ONCE = 10_000  # rows that are read before they are written
 _MAGIC = b"SQLite format 3\0"
 _IS_CSV, _IS_STORE = ".csv", (".sqlite", ".db")
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+# Python's float takes underscores and digits of any script as well.
+_NUMBER = r"[ ]*[-+]?[0-9.]+([eE][-+]?[0-9]+)?[ ]*"
 
 Sample: TypeAlias = tuple[str, bytes, float]  # identity of the function, packed mask, value
 Answer: TypeAlias = tuple[str, str]  # request, answer
@@ -41,9 +47,16 @@ def export(path: Path, out: Path) -> None:
 
     Raises:
         ArgumentError: there is no such store, or the file cannot be written.
+        BackendError: the disk of the file is full.
         StoreError: the store fails.
     """
-    if out.suffix in _IS_STORE:
+    ending = out.suffix.lower()
+    if ending in _COMPRESSED or str(out) == "-":
+        raise ArgumentError(
+            f"{out}: give a .csv, .sqlite or .jsonl, or /dev/stdout for JSON Lines; compress it "
+            "afterwards"
+        )
+    if ending in _IS_STORE:
         with opened(path):
             pass
         merge(out, path)
@@ -56,7 +69,7 @@ def export(path: Path, out: Path) -> None:
                 "select identity, lower(hex(mask)), value from samples "
                 f"join functions on function = id where {VALID} order by function, mask"
             )
-            if out.suffix == _IS_CSV:
+            if ending == _IS_CSV:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(COLUMNS)
                 writer.writerows((*names, repr(value)) for *names, value in samples)
@@ -65,10 +78,7 @@ def export(path: Path, out: Path) -> None:
                 _write_lines(file, COLUMNS, samples)
                 _write_lines(file, ("request", "answer"), answers)
     except OSError as error:
-        raise ArgumentError(
-            f"cannot write {out}: {error.strerror}; give a path in a folder that exists and may be "
-            "written to"
-        ) from error
+        raise unwritten(out, error) from error
 
 
 def _write_lines(file: IO[str], names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -112,26 +122,34 @@ def import_from(path: Path, other: Path) -> Merged:
     """
     try:
         with other.open("rb") as file:
-            is_store = file.read(len(_MAGIC)) == _MAGIC
+            is_store = file.read(len(_MAGIC)) == _MAGIC or other.suffix.lower() in _IS_STORE
     except OSError as error:
         raise ArgumentError(f"cannot read {other}: {error.strerror}; give a file") from error
     if is_store:
         return merge(path, other)
-    total = np.zeros(3, dtype=np.int64)
-    with Store(path) as store, other.open(encoding="utf-8", newline="") as file:
-        rows = _csv_rows(file, other) if other.suffix == _IS_CSV else _json_rows(file, other)
+    total, n_read = np.zeros(3, dtype=np.int64), 0
+    rows_of = _csv_rows if other.suffix.lower() == _IS_CSV else _json_rows
+    with removed_if_empty(path), Store(path) as store:
         chunk: list[Sample | Answer] = []
         try:
-            for row in rows:
-                chunk.append(row)
-                if len(chunk) == _AT_ONCE:
-                    total += _keep(store, chunk)
-                    chunk = []
-        except UnicodeDecodeError as error:
-            raise FileFormatError(f"{other} is not UTF-8 (byte {error.start})") from None
+            with other.open(encoding="utf-8-sig", newline="") as file:
+                for row in rows_of(file, other):
+                    chunk.append(row)
+                    n_read += 1
+                    if len(chunk) == _AT_ONCE:
+                        total += _keep(store, chunk)
+                        chunk = []
+        except (FileFormatError, UnicodeDecodeError) as error:
+            what = str(error)
+            if isinstance(error, UnicodeDecodeError):
+                what = f"{other} is neither a store nor text in UTF-8"
+            is_or_are = "is" if n_read == 1 else "are"
+            kept = f"; {counted(n_read, 'row')} before it {is_or_are} kept" if n_read else ""
+            raise FileFormatError(f"{what}{kept}") from None
         finally:  # what came before a wrong line is kept
             total += _keep(store, chunk)
-    return Merged(*total.tolist())
+    values, answers, differing = total.tolist()
+    return Merged(values, answers, differing)
 
 
 def _keep(store: Store, rows: list[Sample | Answer]) -> tuple[int, int, int]:
@@ -146,8 +164,11 @@ def _keep(store: Store, rows: list[Sample | Answer]) -> tuple[int, int, int]:
             continue
         _, blobs, numbers = zip(*group, strict=True)
         masks = np.frombuffer(b"".join(blobs), dtype="<u8").reshape(len(blobs), -1)
-        masks, first = np.unique(masks.astype(np.uint64), axis=0, return_index=True)
+        masks, first, place = np.unique(
+            masks.astype(np.uint64), axis=0, return_index=True, return_inverse=True
+        )
         values = np.array(numbers)[first]
+        differing += int((values[place.ravel()] != numbers).sum())  # of one mask in this file
         before = store.get(kind[0], masks)
         new += int(np.isnan(before).sum())
         differing += int((~np.isnan(before) & (before != values)).sum())
@@ -156,18 +177,38 @@ def _keep(store: Store, rows: list[Sample | Answer]) -> tuple[int, int, int]:
 
 
 def _csv_rows(file: IO[str], where: Path) -> Iterator[Sample]:
-    reader = csv.reader(file)
+    reader = csv.reader(_whole_lines(file, where))
     try:
-        if next(reader, None) != list(COLUMNS):
-            raise FileFormatError(f"{where}: its header is not {','.join(COLUMNS)}")
+        header = next(reader, [])
+        if sorted(header) != sorted(COLUMNS):
+            raise FileFormatError(
+                f"{where}: its first line is {shorten(','.join(header))!r}; it should name the "
+                f"columns {','.join(COLUMNS)}"
+            )
+        order = [header.index(name) for name in COLUMNS]
         for row in reader:
             place = f"{where}, line {reader.line_num}"
             if len(row) != len(COLUMNS):
                 raise FileFormatError(f"{place}: {len(row)} cells, not {len(COLUMNS)}")
-            function, mask, value = row
+            function, mask, value = (row[column] for column in order)
             yield _sample(function, mask, value, place)
     except csv.Error as error:
         raise FileFormatError(f"{where}, line {reader.line_num}: {error}") from None
+
+
+def _whole_lines(file: IO[str], where: Path) -> Iterator[str]:
+    """Lines; a last one without an end may lack digits of its number.
+
+    Raises:
+        FileFormatError: the last line has no end.
+    """
+    for line in file:
+        if not line.endswith(("\n", "\r")):
+            raise FileFormatError(
+                f"{where}: its last line has no line break, so that it may have been cut off; "
+                "export it again, or add one if it is whole"
+            )
+        yield line
 
 
 def _json_rows(file: IO[str], where: Path) -> Iterator[Sample | Answer]:
@@ -196,11 +237,13 @@ def _sample(function: object, mask: object, value: Any, place: str) -> Sample:
         FileFormatError: it is no value of a mask.
     """
     try:
-        number, packed = float(value), bytes.fromhex(str(mask))
+        is_written_oddly = isinstance(value, str) and re.fullmatch(_NUMBER, value) is None
+        number, packed = math.nan if is_written_oddly else float(value), bytes.fromhex(str(mask))
     except (ValueError, TypeError, OverflowError):
         number, packed = math.nan, b""
     if (
         not isinstance(function, str)
+        or not function
         or not packed
         or len(packed) % 8
         or isinstance(value, bool)
@@ -208,6 +251,6 @@ def _sample(function: object, mask: object, value: Any, place: str) -> Sample:
     ):
         raise FileFormatError(
             f"{place}: {shorten(repr(value))} is no value of a mask of whole 64-bit words, "
-            f"{shorten(repr(mask))}"
+            f"{shorten(repr(mask))}, of a function {shorten(repr(function))}"
         )
     return function, packed, number

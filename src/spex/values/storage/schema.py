@@ -11,6 +11,16 @@ from spex.errors import StoreError
 
 REMEDY = "give a new file, or one that spex wrote"
 VALID = "typeof(value) = 'real' and abs(value) <= 1e100"  # what checked_values lets pass
+_NO_ACCESS = "give a file in a folder that exists and may be written to"
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "free space, or give a file on another disk",
+    sqlite3.SQLITE_IOERR: "free space, or give a file on another disk",
+    sqlite3.SQLITE_CANTOPEN: _NO_ACCESS,
+    sqlite3.SQLITE_PERM: _NO_ACCESS,
+    sqlite3.SQLITE_READONLY: _NO_ACCESS,
+    sqlite3.SQLITE_BUSY: "another process writes to it: run it again later",
+    sqlite3.SQLITE_CORRUPT: "`spex store import NEW.sqlite {}` saves what can be read of it",
+}
 _APPLICATION_ID = 0x53504558  # "SPEX": tells our files from other people's databases
 _BUSY_SECONDS = 60.0  # how long another process's transaction is waited for
 _CACHE_KIB = 64 << 10  # keys in no order touch every page: those of a million rows fit in
@@ -83,14 +93,18 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         if str(path) != ":memory:":
             if path.exists() and not path.is_file():
-                raise OSError("it is no ordinary file")  # a pipe would be waited for
+                # A pipe would be waited for.
+                raise StoreError(
+                    f"cannot open the sample store {path}: it is no ordinary file; {REMEDY}"
+                )
             with suppress(FileExistsError):
                 os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL, 0o600))
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        name = str(path) if str(path) == ":memory:" else path.absolute().as_uri()
+        connection = sqlite3.connect(name, _BUSY_SECONDS, isolation_level=None, uri=True)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"cannot open the sample store {path}: {error}; {REMEDY}") from error
+        raise StoreError(f"cannot open the sample store {path}: {error}; {_NO_ACCESS}") from error
     try:
-        with errors(path):
+        with errors(path, is_open=False):
             _prepare(connection, path)
     except BaseException:
         connection.close()
@@ -155,12 +169,26 @@ def _use_log(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def errors(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into `StoreError`."""
+def errors(path: Path, is_open: bool = True) -> Iterator[None]:
+    """Turn errors of SQLite into `StoreError`.
+
+    Args:
+        path: The store.
+        is_open: Whether its tables were found; what is damaged before cannot be saved.
+    """
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"the sample store {path}: {error}; {REMEDY}") from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the details
+        remedy = _REMEDIES.get(code, REMEDY).format(path)
+        if is_damage(error) and not is_open:
+            remedy = REMEDY
+        raise StoreError(f"the sample store {path}: {error}; {remedy}") from error
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether an error of SQLite says that a file is damaged."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
 
 
 @contextmanager
