@@ -191,8 +191,9 @@ def test_this_machine_is_asked_without_a_proxy(text_only, monkeypatch, variable)
 def test_usage_is_counted(vllm):
     model = vllm.model()
     dict(model.log_probs([user("a b"), user("c")], ["ab", "xyz"]))
-    # The list of models, tokens of two answers and of two prompts, two prompts scored.
-    assert (model.usage.requests, model.usage.failures) == (7, 0)
+    # Tokens of two answers and of two prompts, two prompts scored; the list of models is no work.
+    assert (model.usage.requests, model.usage.failures) == (6, 0)
+    assert model.usage.uncounted == 0  # no tokens are spent on tokenizing
     prompt_tokens = sum(len(fake.chat_ids([{"role": "user", "content": c}])) for c in ("a b", "c"))
     assert model.usage.prompt_tokens == 2 * prompt_tokens + 2 * 5
     assert model.usage.completion_tokens == 4
