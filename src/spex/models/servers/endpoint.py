@@ -423,14 +423,13 @@ class Connection:
         return parsed
 
     def _count_tokens(self, reply: dict[str, Any], *, may_be_free: bool) -> None:
-        told, is_counted = reply.get("usage"), True
+        told, counts = reply.get("usage"), []
         for name in ("prompt_tokens", "completion_tokens"):
             count = told.get(name) if isinstance(told, dict) else None
             if isinstance(count, int) and 0 <= count < 1 << 48:
                 setattr(self._endpoint.usage, name, getattr(self._endpoint.usage, name) + count)
-                is_counted &= count > 0 or name != "prompt_tokens"
-            else:
-                is_counted = False
+                counts.append(count)
+        is_counted = len(counts) == 2 and any(counts)  # some servers tell zeros
         if not (is_counted or may_be_free or reply.get("error")):
             self._endpoint.usage.uncounted += 1
 
