@@ -799,12 +799,12 @@ def test_command_line(openai, run):
     status, out, err = run(*arguments)
     assert status == 0, err
     assert "never + fails" in out
-    # The list of models, 64 masks, and two of them again.
+    # 64 masks, and two of them again.
     cost = err.splitlines()[-1]
-    assert cost.startswith("spex: the server answered 67 requests; it counts ")
+    assert cost.startswith("spex: the server answered 66 requests; it counts ")
     again = run(*arguments)
     assert again[:2] == (0, out)
-    assert "the server answered 1 request;" in again[2]
+    assert "the server answered 0 requests;" in again[2]
 
 
 def test_command_line_tells_the_cost(text_only, run):
@@ -829,9 +829,9 @@ def test_command_line_on_text_alone(text_only, run):
     status, out, err = run(*arguments)
     assert status == 0, err
     assert "never + fails" in out
-    # The list of models, the reference, 64 masks and two of them again. All are kept.
-    assert "answered 68 requests" in err
-    assert "answered 1 request;" in run(*arguments)[2]
+    # The reference, 64 masks and two of them again. All are kept.
+    assert "answered 67 requests" in err
+    assert "answered 0 requests;" in run(*arguments)[2]
 
 
 def test_command_line_on_a_picture(openai, run, tmp_path):
