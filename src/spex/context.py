@@ -40,7 +40,8 @@ class Context(Mapping[str, Any]):
         operator: What becomes of a unit left out, such as "delete".
         parts: The input in pieces, each with the number of its feature.
         usage: What a server counted: requests, failures, prompt_tokens, completion_tokens and,
-            where a price is known, cost in dollars.
+            where a price is known, cost in dollars. Where it told no tokens of some replies, not
+            the cost but `uncounted`, the number of these.
         command: The command line.
         request: Of `spex explain`: its options by name, so that the same source can be made again.
             Texts, numbers, truth values and lists of texts; the model's name holds no secret.

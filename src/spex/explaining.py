@@ -117,11 +117,14 @@ def explain(
         report = stack.enter_context(reporter(progress))
         stopped, n_gaps = until_limit(run, limited, store, report, faults)
         variance = noise(run, limited, store) if stopped is None else None
-    small = run.n_told <= _FORECAST_MASKS
-    cells = run.n_told * len(run.features)
-    forecast = small and cells <= _FORECAST_CELLS
-    found = result(run, source, forecast=forecast, variance=variance)
+    found = result(run, source, forecast=is_forecast_fast(run), variance=variance)
     return noted(found, stopped, n_gaps, run)
+
+
+def is_forecast_fast(run: Run) -> bool:
+    """Whether the R2 to expect of larger budgets is computed in less than a second."""
+    cells = run.n_told * len(run.features)
+    return run.n_told <= _FORECAST_MASKS and cells <= _FORECAST_CELLS
 
 
 def until_limit(

@@ -56,7 +56,7 @@ def test_rows_to_a_folder(data, tmp_path, capsys):
     assert "1 of 5 items failed; the first, '3': ArgumentError: its field 'text' is empty" in said
     with (out / "summary.csv").open() as file:
         rows = {row["item"]: row for row in csv.DictReader(file)}
-    assert list(rows) == ["first", "same", "same (row 2)", "3", "docs"]
+    assert list(rows) == ["first", "same", "same (line 3)", "3", "docs"]
     assert rows["same"]["n_evaluations"] == "16" and rows["3"]["status"] == "failed"
     assert float(rows["same"]["r2"]) == 1 and rows["same"]["score"] == "length"
     assert "4 explanations, 1 failed" in printed and "Most frequent pairs: fails + never" in printed
@@ -138,4 +138,53 @@ def test_dry_run(data, capsys):
     assert call(data, "--dry-run", "--budget", "100") == 0
     printed = capsys.readouterr().out
     assert "5 items, at most 500 calls of the model predict:letters:length" in printed
-    assert "  same (row 2)\n" in printed
+    assert "  same (line 3)\n" in printed
+
+
+def test_a_row_that_is_no_object_costs_one_item(data, tmp_path, capsys):
+    data.write_text('{"text": "a fine text"}\n{"text": \n[1]\n\n{"text": "it never fails"}\n')
+    out = tmp_path / "o"
+    assert call(data, "--budget", "8", "--out", str(out)) == 1
+    said = capsys.readouterr().err
+    assert "2 of 4 items failed; the first, '1'" in said
+    with (out / "summary.csv").open() as file:
+        rows = {row["item"]: row for row in csv.DictReader(file)}
+    assert [row["status"] for row in rows.values()] == ["ok", "failed", "failed", "ok"]
+    assert "line 2: is not JSON" in rows["1"]["reason"]
+    assert "line 3: [1] is no object" in rows["2"]["reason"]
+    listed = tmp_path / "rows.json"
+    listed.write_text('[{"text": "a fine text"}, "a text"]')
+    assert call(listed, "--budget", "8", "--out", str(out)) == 1
+    assert "row 1: 'a text' is no object" in capsys.readouterr().err
+    data.write_text("a text\nanother\n")
+    assert call(data, "--budget", "8", "--out", str(out)) == 2
+    assert "line 1: is not JSON" in capsys.readouterr().err
+
+
+def test_what_a_next_start_repeats_is_told(data, tmp_path, capsys):
+    out = ("--out", str(tmp_path / "o"), "--budget", "8")
+    call(data, *out)
+    assert "explains all items again" not in capsys.readouterr().err
+    (tmp_path / "plain.py").write_text("def length(xs): return [float(len(x)) for x in xs]\n")
+    for model, more in (("predict", ()), ("reply", ("--score", "matches:a"))):
+        call(data, *out, "--model", f"{model}:plain:length", *more)
+        said = capsys.readouterr().err
+        assert "the next start explains all items again: the function has no attribute" in said
+        assert said.count("explains all items again") == 1
+
+
+def test_gaps_and_time_outs(data, tmp_path, capsys):
+    """An error of the function is asked again, then one item's failure; no bug with a traceback."""
+    out = ("--out", str(tmp_path / "o"), "--budget", "8", "--max-gaps", "0.1", "--timeout", "30")
+    data.write_text('{"text": "an unreadable text"}\n{"text": "a fine text"}\n')
+    assert call(data, *out, "--retries", "1") == 1
+    said = capsys.readouterr().err
+    assert "1 of 2 items failed; the first, '0'" in said and "Traceback" not in said
+    assert "4 explanations" not in said and "1 of 2 items explained, 1 failed" in said
+    text = tmp_path / "a.txt"
+    text.write_text("an unreadable text")
+    given = ["explain", "--text", str(text), "--model", "predict:letters:length", "--retries", "1"]
+    assert main([*given, "--no-store", "--max-gaps", "0.1"]) == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError: cannot read it" in said and "letters.py:" in said
+    assert "Traceback" not in said

@@ -183,7 +183,7 @@ FUNCTIONS = [
     (lambda: explained(lambda m: None), "it must be shape (4,), one number per mask"),
     (lambda: explained(lambda m: ["a"] * len(m)), "values; they must be real numbers"),
     (lambda: explained(lambda m: m[:, 0] * 1j), "take the real part or the modulus"),
-    (lambda: explained(lambda m: np.where(m[:, 0], NAN, 1)), "present); clip it or"),
+    (lambda: explained(lambda m: np.where(m[:, 0], NAN, 1)), "feature 2 left out); clip it or"),
     (lambda: explained(lambda m: m.sum(axis=1), 0), "features=0; it must be a whole number of at"),
     (lambda: explained(lambda m: m.sum(axis=1), []), "0 features; the number must be 1 to 16384"),
     (lambda: explained(lambda m: m.sum(axis=1), 1.5), "features=1.5; it must be a whole number"),

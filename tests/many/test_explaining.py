@@ -69,6 +69,7 @@ def texts(count):
 def same(a, b):
     assert list(a.spectrum.items()) == list(b.spectrum.items())
     assert (a.r2, a.r2_interval, a.n_evaluations) == (b.r2, b.r2_interval, b.n_evaluations)
+    assert a.forecast == b.forecast
 
 
 def test_each_is_what_explain_gives():
@@ -254,6 +255,20 @@ def test_table_orders_and_recurring(tmp_path):
     )
     with pytest.raises(spex.ArgumentError, match=r"\.csv or \.parquet"):
         many.save_table(tmp_path / "table.xlsx")
+
+
+def test_what_explains_nothing_is_left_out_of_what_holds_over_all(tmp_path):
+    def linear(masks):
+        return masks[:, 0] - 2.0 * masks[:, 1]
+
+    linear.features = [f"x{i}" for i in range(12)]
+    sources = {"a": linear, "b": linear, "noisy": table(0, n=12)}
+    many = spex.explain_many(sources, budget=60, method="linear")
+    assert many["noisy"].r2 <= 0 and many.unfit == 1 and many.records["noisy"].outputs[0].top
+    assert many.orders()["items"].tolist() == [2]
+    assert set(many.recurring()["units"]) == {"x0", "x1"}
+    page = many.to_html(tmp_path).read_text()
+    assert "1 explanation with an R2 of 0 or less left out here." in page
 
 
 def test_index_page(tmp_path):

@@ -83,6 +83,36 @@ def test_gaps(way, budget):
                      faults=spex.Faults(gaps=0.001))  # fmt: skip
 
 
+def test_an_error_says_which_mask_and_what_bears_it():
+    f = Faulty(["nan"], share=0.0, never=[0b1111111101])
+    with pytest.raises(spex.ValueFunctionError) as raised:
+        spex.explain(f, budget=1 << N, faults=spex.Faults(retries=3))
+    said = str(raised.value)
+    assert "returned nan, no finite number" in said and "asked 4 times (feature 1 left out)" in said
+    assert "1 mask of 1,024 would have no value, and gaps=0 bears 0: raise gaps (--max-g" in said
+    f = Faulty(["raise"], share=0.0, never=[0b1])
+    with pytest.raises(OSError, match="connection lost") as own:
+        spex.explain(f, budget=1 << N, faults=spex.Faults(retries=1))
+    assert "asked 2 times (feature 0 present)" in own.value.__notes__[0]
+
+
+@pytest.mark.parametrize("more", [lambda v: np.stack([v, v], axis=1), lambda v: v[:, None],
+                                  lambda v: np.append(v, 0.0), lambda v: v + 1j])  # fmt: skip
+def test_a_batch_of_another_shape_is_asked_again(tmp_path, more):
+    class Shaped(Faulty):
+        def __call__(self, masks):
+            values = super().__call__(masks)
+            return more(values) if self.batches > 1 and self.batches % 4 == 0 else values
+
+    for store in (None, tmp_path / "store.sqlite"):
+        f = Shaped(["raise"], share=0.0)
+        faults = spex.Faults(retries=8, gaps=0.2)
+        found = spex.explain(f, budget=300, store=store, faults=faults)
+        assert list(found.spectrum.items()) == list(plain().spectrum.items()) and f.batches > 20
+    with pytest.raises(spex.SpexError):
+        spex.explain(lambda m: np.ones((len(m) + 1, 2)), 5, budget=32, faults=spex.Faults())
+
+
 def test_a_source_that_is_down_ends_soon():
     f = Faulty(["raise"], share=1.0)
     with pytest.raises(OSError, match="connection lost"):

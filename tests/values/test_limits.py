@@ -128,8 +128,85 @@ def test_seconds():
     with pytest.raises(LimitReached, match="the limit of 10 seconds"):
         for numbers, _ in source.stream(masks):
             rows += numbers.tolist()
-    assert clock.now <= 10.0 and len(rows) == f.asked >= 19
+    assert len(rows) == f.asked == 4 + 20 and clock.now == 12.0  # the first four come on top
     assert rows == list(range(len(rows)))
+
+
+def test_seconds_are_those_of_the_source_and_leave_enough_for_a_fit():
+    clock = Clock()
+    f = counted()
+
+    def slow(masks):
+        clock.now += 0.1 * len(masks) + 20.0 * (f.asked == 0)  # it loads what it needs
+        return f(masks)
+
+    source = Limited(as_source(slow, 12), Ledger(spex.Limits(seconds=3.0), clock))
+    clock.now += 1000.0  # something else
+    masks = np.random.default_rng(0).random((200, 12)) < 0.5
+    with pytest.raises(LimitReached, match="the limit of 3 seconds"):
+        for _ in source.stream(masks):
+            clock.now += 1000.0  # a fit
+    assert f.asked >= 4 + 29 and clock.now % 1000 <= 20 + 3.5
+
+    def slower(masks):
+        clock.now += 60.0
+        return f(masks)
+
+    few = Limited(as_source(slower, 12), Ledger(spex.Limits(seconds=1.0), clock))
+    assert sum(len(rows) for rows, _ in _until_reached(few, masks)) >= 4
+
+
+def _until_reached(source, masks):
+    try:
+        yield from source.stream(masks)
+    except LimitReached:
+        return
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+@pytest.mark.parametrize("limits", [{"tokens": 8_000}, {"cost": 0.012}])
+def test_replies_without_counts_are_counted_at_their_bound(share, limits):
+    """A server that tells no tokens of all or some of its replies stops in time, and says so."""
+
+    class Silent(Server):
+        spent, rng = np.zeros(2), np.random.default_rng(0)
+
+        def log_probs(self, prompts, answers):
+            for number, values in super().log_probs(prompts, answers):
+                read, written = len(prompts[number].text.split()) + 20, 1
+                self.spent = np.add(self.spent, (read, written))
+                if self.rng.random() < share:
+                    self.usage.prompt_tokens -= read
+                    self.usage.completion_tokens -= written
+                    self.usage.uncounted += 1
+                yield number, values
+
+    model = Silent()
+    f = spex.ValueFunction(spex.Text(TEXT), model, spex.LogOdds("good", "bad"))
+    e = spex.explain(f, budget=400, limits=spex.Limits(**limits))
+    bound = 1e6 * limits.get("cost", 0) or limits["tokens"]
+    spent = model.spent @ ((1, 1) if "tokens" in limits else (1, 2))
+    assert bound / 10 < spent <= bound and e.n_evaluations < 400
+    assert "the server told no tokens of some replies" in e.stopped
+    assert "cost" not in e.context.usage and e.context.usage["uncounted"] == model.usage.uncounted
+    assert "the server told no tokens of" in render_html([e])
+
+
+def test_what_fails_is_no_call(monkeypatch):
+    monkeypatch.setattr("spex.values.source._LARGEST_BATCH", 16)
+    f, rng = counted(), np.random.default_rng(3)
+
+    def failing(masks):
+        if rng.random() < 0.3:
+            raise OSError("connection lost")
+        return f(masks)
+
+    failing.features = f.features
+    faults = spex.Faults(retries=9)
+    e = spex.explain(failing, budget=300, limits=spex.Limits(calls=300), faults=faults)
+    assert e.stopped is None and f.asked == 300
+    e = spex.explain(failing, budget=300, limits=spex.Limits(calls=100), faults=faults)
+    assert f.asked - 300 == e.n_evaluations == 100
 
 
 @pytest.mark.parametrize("requests", [1, 3])

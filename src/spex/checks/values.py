@@ -9,6 +9,7 @@ from spex.wording import counted
 # Limits of absolute values: the squares of larger ones overflow, and where all are smaller than
 # SMALLEST, their squares underflow, so that the function would seem constant.
 _LARGEST, SMALLEST = 1e100, 1e-100
+_MOST_SHOWN = 12
 
 
 def checked_values(
@@ -50,12 +51,11 @@ def checked_values(
     values = values[:, None] if values.ndim == 1 else values
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
-        present = np.nonzero(masks[bad[0]])[0].tolist()
-        shown = str(present) if len(present) <= 12 else counted(len(present), "feature")
         worst = values[bad[0]][~np.isfinite(values[bad[0]])][0]
         raise ValueFunctionError(
             f"{source} {worst}, no finite number ({len(bad):,} of {counted(len(values), 'mask')}, "
-            f"first with {shown} present); clip it or score by log-odds instead of probabilities"
+            f"first with {described(masks[bad[0]])}); clip it or score by log-odds instead of "
+            "probabilities"
         )
     if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST:
         raise ValueFunctionError(
@@ -63,6 +63,20 @@ def checked_values(
             f"{_LARGEST:.0e}, for sums of squares must be finite: divide the values by a constant"
         )
     return values
+
+
+def described(mask: BoolArray) -> str:
+    """Which features of a mask are present, or left out: the fewer of the two."""
+    kinds = {"present": np.flatnonzero(mask), "left out": np.flatnonzero(~mask)}
+    word, numbers = min(kinds.items(), key=lambda kind: len(kind[1]))
+    shown = numbers.tolist()
+    if len(shown) > _MOST_SHOWN:
+        return f"{counted(len(shown), 'feature')} {word}"
+    return (
+        f"{'all' if word == 'left out' else 'no'} features present"
+        if not shown
+        else (f"feature{'s' if len(shown) > 1 else ''} {', '.join(map(str, shown))} {word}")
+    )
 
 
 def check_resolution(values: FloatArray) -> None:

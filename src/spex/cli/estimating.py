@@ -109,7 +109,8 @@ def guess(
     if price is not None:
         cost = facts.dollars((read * price[0] + written * price[1]) / 1e6)
         without = ", pictures not counted" if pictured else ""
-        lines.append(f"{bound.capitalize()} {cost} at the price given{without}")
+        # Not "at most": how many tokens the prompts are is a guess.
+        lines.append(f"About {cost} at the price given{without}")
     return lines
 
 

@@ -327,8 +327,10 @@ def _explain(session: Session, prepared: Prepared) -> Result:
             show(state)
 
         # With faults to be borne, an error costs one batch, and is retried there.
-        retried = is_own(request) and request.faults is None
-        asked: ValueSource = Retrying(source, retries) if retried else source
+        asked: ValueSource = source
+        if is_own(request):
+            again = retries if request.faults is None else Retries(0, session.notice)
+            asked = Retrying(source, again)
         if request.engine is not None:
             asked = stack.enter_context(engine_of(request.engine).running(asked))
         if request.limits:
@@ -407,6 +409,9 @@ def server_cost(usage: "Usage") -> str:
     failures = counted(usage.failures, "request")
     failed = f", {failures} failed and went out again" if usage.failures else ""
     cost = "" if usage.cost is None else f", {facts.dollars(usage.cost)} at the price given"
+    if usage.uncounted:
+        replies = counted(usage.uncounted, "reply", "replies")
+        cost = f"; it told no tokens of {replies}, so that the cost is unknown"
     return (
         f"the server answered {counted(usage.requests, 'request')}{failed}; it counts "
         f"{counted(usage.prompt_tokens, 'token')} read and "

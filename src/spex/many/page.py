@@ -70,6 +70,7 @@ def index_data(
     records: Collection[Record],
     orders: "pd.DataFrame",
     recurring: Mapping[int, "pd.DataFrame"],
+    unfit: int,
     stopped: str | None,
 ) -> dict[str, Any]:
     """Everything that the index page shows, as texts.
@@ -78,6 +79,7 @@ def index_data(
         records: What came of each item.
         orders: See `ManyExplanations.orders`.
         recurring: See `ManyExplanations.recurring`, by order.
+        unfit: See `ManyExplanations.unfit`.
         stopped: Which limit stopped the run.
     """
     evaluations = sum(one.outputs[0].n_evaluations for one in records if one.outputs)
@@ -111,10 +113,16 @@ def index_data(
         "title": counted(len(records) - len(without), "explanation") + "".join(counts),
         "summary": f"{counted(evaluations, 'evaluation')} in all"
         + (f"; stopped: {stopped}" if stopped else ""),
+        "unfit": f"{left_out(unfit)}." if unfit else "",
         "orders": shares,
         "recurring": parts,
         "items": [row for record in records for row in _rows(record)],
     }
+
+
+def left_out(unfit: int) -> str:
+    """What is said of explanations that the tables over all items leave out."""
+    return f"{counted(unfit, 'explanation')} with an R2 of 0 or less left out here"
 
 
 def _rows(record: Record) -> list[dict[str, Any]]:

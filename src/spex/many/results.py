@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 JOURNAL = "items.jsonl"
 _TABLES = (".csv", ".parquet")
+# An explanation that is no better than a constant says nothing of the others.
+_LEAST_R2 = 0.0
 
 
 class ManyExplanations(Mapping[str, Explanation | Explanations]):
@@ -147,6 +149,8 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
     def orders(self) -> "pd.DataFrame":
         """How much interactions of each order carry: shares of the surrogates' variance.
 
+        Those with an R2 of 0 or less are left out; `unfit` counts them.
+
         Returns:
             One row for each order from 1: `order`, `share` (mean over outputs whose surrogate is
             not constant), `items` (outputs that have any of this order).
@@ -169,6 +173,7 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
 
         Labels count as the same without regard to case and to punctuation around them; a
         combination that an item has several times counts once there, with the sum of its values.
+        Explanations with an R2 of 0 or less are left out; `unfit` counts them.
 
         Args:
             order: Of the combinations: 1 for units, 2 for pairs; default: all.
@@ -223,10 +228,18 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         if place is None:
             raise ArgumentError("the explanations are in no folder; give one: to_html('pages')")
         recurring = {order: self.recurring(order) for order in (1, 2, 3)}
-        data = index_data(self.records.values(), self.orders(), recurring, self.stopped)
+        data = index_data(self.records.values(), self.orders(), recurring, self.unfit, self.stopped)
         return write_pages(self, self.records, data, place)
 
+    @property
+    def unfit(self) -> int:
+        """How many explanations have an R2 of 0 or less: no better than a constant."""
+        return sum(_is_unfit(output) for output in self._all_outputs())
+
     def _outputs(self) -> Iterator[Output]:
+        return (output for output in self._all_outputs() if not _is_unfit(output))
+
+    def _all_outputs(self) -> Iterator[Output]:
         return (output for record in self.records.values() for output in record.outputs)
 
     def __repr__(self) -> str:
@@ -260,6 +273,10 @@ class ManyInterrupted(KeyboardInterrupt):
     def __init__(self, many: ManyExplanations) -> None:
         super().__init__(f"interrupted; {many!r}")
         self.many = many
+
+
+def _is_unfit(output: Output) -> bool:
+    return output.r2 is not None and output.r2 <= _LEAST_R2
 
 
 def _plain(label: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from spex.engines.workers import Workers
 from spex.errors import StoreError
-from spex.explaining import noted, result, run_of
+from spex.explaining import is_forecast_fast, noted, result, run_of
 from spex.many.filling import OneOfMany, fill_together
 from spex.many.items import Named
 from spex.many.records import FAILED, OK, PARTIAL, Journal, Record, file_of
@@ -200,7 +200,9 @@ class Work:
 
     def _fit(self, one: OneOfMany, variance: Any) -> None:
         try:
-            found = result(one.run, one.source, forecast=False, variance=variance)
+            found = result(
+                one.run, one.source, forecast=is_forecast_fast(one.run), variance=variance
+            )
             found = noted(found, one.stopped, one.filling.n_gaps, one.run)
         except Exception as error:
             self._keep(Record.failure(one.name, error, one.seconds))

@@ -344,7 +344,8 @@ def dollars(amount: float) -> str:
 def usage(explanation: "Explanation") -> str | None:
     """What a server counted, and the cost if known; None where no server was asked.
 
-    Such as `65 requests, 1,200 tokens read, 65 written, $0.0002`.
+    Such as `65 requests, 1,200 tokens read, 65 written, $0.0002`. Where the server told no tokens
+    of some replies, their number, and no cost, which is then unknown.
     """
     counts = explanation.context.usage or {}
     whole = [counts.get(key) for key in ("requests", "prompt_tokens", "completion_tokens")]
@@ -352,7 +353,9 @@ def usage(explanation: "Explanation") -> str | None:
         return None
     requests, read, written = (int(number or 0) for number in whole)
     told = f"{counted(requests, 'request')}, {counted(read, 'token')} read, {written:,} written"
-    cost = counts.get("cost")
+    cost, uncounted = counts.get("cost"), counts.get("uncounted")
+    if isinstance(uncounted, int) and uncounted > 0:
+        return f"{told}; the server told no tokens of {counted(uncounted, 'reply', 'replies')}"
     return f"{told}, {dollars(cost)}" if isinstance(cost, float) and cost >= 0 else told
 
 

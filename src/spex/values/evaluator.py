@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
-from spex.checks.values import checked_values
+from spex.checks.values import checked_values, described
 from spex.errors import ArgumentError, BackendError, StoreError, ValueFunctionError
 from spex.f2.packing import pack
 from spex.run import Run
 from spex.values.faults import Faults, Timed, is_borne
 from spex.values.source import ValueSource
 from spex.values.store import Claim, Store
+from spex.wording import counted
 
 # A process claims as many masks as take it so long: more at once is faster, fewer leave more to
 # others. The first portion is small, for nobody knows how long it takes.
@@ -235,6 +236,8 @@ class Filling:
         self._faults, self._skip = faults, skip
         self._failures: Counter[bytes] = Counter()  # by mask
         self._most: int | None = None  # masks at once, while a failing one is looked for
+        self._width = None if source.outputs is None else len(source.outputs)  # 0: no axis for it
+        self._error: Exception | None = None  # of the latest value that was not finite
         self._kept = None if store is None else _Kept(store, source)
         self._report = report
         self._masks: BoolArray = np.zeros((0, 0), dtype=np.bool_)
@@ -267,7 +270,7 @@ class Filling:
                     continue
                 masks = masks[claim.granted]
             break
-        self._masks = masks
+        self._masks, self._error = masks, None
         self._is_missing = np.ones(len(self._masks), dtype=np.bool_)
         self._before, self._began = self.run.n_told, time.monotonic()
         return masks
@@ -281,6 +284,8 @@ class Filling:
         """
         numbers = _checked_rows(rows, len(self._masks))
         batch = self._masks[numbers]
+        if self._faults is not None:
+            self._check_width(returned)
         values, error = _good_values(returned, batch)
         good = np.isfinite(values).all(axis=1)
         self._is_missing[numbers[good]] = False
@@ -290,8 +295,26 @@ class Filling:
                     self._kept.put(batch[good], values[good])
             finally:  # what the store could not keep, the run has
                 self._tell(batch[good], values[good], np.ndim(returned) == 2)
+        self._error = error or self._error
         if error is not None and self._faults is None:
             raise error
+
+    def _check_width(self, returned: Any) -> None:
+        """Refuse a batch of another number of outputs than before, which may be asked again.
+
+        Raises:
+            ValueFunctionError: it is one.
+        """
+        shape = np.shape(returned)
+        width = shape[1] if len(shape) == 2 else 0
+        if self._width is None:
+            self._width = width
+        if width != self._width:
+            raise ValueFunctionError(
+                f"the value function returned values of shape {shape}; "
+                + (f"{self._width} outputs" if self._width else "one number")
+                + " per mask were expected, as before"
+            )
 
     def end(self) -> None:
         """Say that the source has given all that was wanted.
@@ -301,7 +324,9 @@ class Filling:
         """
         count = self.run.n_told - self._before
         if count < len(self._masks):
-            error = BackendError(f"the source gave {count} values for {len(self._masks)} masks")
+            error = self._error or BackendError(
+                f"the source gave {count} values for {counted(len(self._masks), 'mask')}"
+            )
             if self._faults is None:
                 raise error
             self._again(self._masks[self._is_missing], error)
@@ -342,7 +367,7 @@ class Filling:
             return
         self.n_gaps += len(gaps)
         if self.n_gaps > self._faults.gaps * self.run.total:
-            raise error
+            raise _with_gaps(error, gaps[0], self.n_gaps, self.run.total, self._faults)
         self._skip(gaps)
 
     def tell_progress(self, *, is_waiting: bool = False) -> None:
@@ -399,6 +424,21 @@ class _Kept:
 
     def _keys(self, masks: BoolArray) -> WordArray:
         return pack(self._source.stored_masks(masks))
+
+
+def _with_gaps(
+    error: Exception, mask: BoolArray, n_gaps: int, total: int, faults: Faults
+) -> Exception:
+    """An error that also says which mask, how often it was asked, and what would bear it."""
+    said = (
+        f"a mask was asked {counted(faults.retries + 1, 'time')} ({described(mask)}). "
+        f"{counted(n_gaps, 'mask')} of {total:,} would have no value, and gaps={faults.gaps:g} "
+        f"bears {int(faults.gaps * total):,}: raise gaps (--max-gaps), or retries (--retries)"
+    )
+    if type(error) in (BackendError, ValueFunctionError):
+        return type(error)(f"{error}; {said}")
+    error.add_note(said)  # the function's own error keeps its type
+    return error
 
 
 def _checked_rows(rows: Any, count: int) -> IntArray:

@@ -3,7 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.arguments import real_number, whole_number
 from spex.errors import ArgumentError, SpexError
 from spex.models.protocol import Prompt
+from spex.settings import LEAST_BUDGET
 from spex.values.source import ValueSource, Wrapped
 from spex.values.value_function import ValueFunction
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 # A token of the usual tokenizers is a byte at least; around each message a chat template writes
 # some of its own.
 _TOKENS_OF_A_MESSAGE, _TOKENS_OF_A_REPLY = 64, 64
-_FIRST = 2  # masks, while nobody knows how long one takes
 _RENDERED = 16  # prompts at first, and then always twice as many, until a limit is met
 # A call on a server is taken to cost at most so many times as the dearest one before.
 _DEARER = 1.5
@@ -39,10 +41,12 @@ class Limits:
     but that of seconds is ever exceeded; of seconds by what one batch takes.
 
     Args:
-        calls: Masks that the model is asked for.
+        calls: Masks that the model answers for; one that failed and is asked again is one call.
         tokens: Tokens read and written: as a server counts them, of local models those of the
-            prompts and answers.
-        seconds: Of evaluation; fits come on top.
+            prompts and answers. Replies of which a server tells no tokens count at their upper
+            bound: a token for each byte of the prompt, and the longest reply.
+        seconds: In which the model is at work. Fits come on top, and so do the first four values:
+            a fit needs them, and the first call of a model takes longer.
         cost: Dollars, of a server's model with a price.
 
     Raises:
@@ -88,38 +92,102 @@ class Ledger:
     """What has been spent of limits, by one source or by several.
 
     Args:
-        limits: What may be spent; the seconds run from here.
+        limits: What may be spent.
         clock: Seconds; for tests.
+
+    Attributes:
+        calls: Masks asked for, and what checks of the model asked.
+        calls_of_checks: The latter alone.
+        local_tokens: Of models that are on no server.
+        pace: Seconds of a mask, in the latest portion.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
         self.clock = clock
-        self._began = clock()
-        self.calls = 0
+        self.calls = self.calls_of_checks = 0
         self.local_tokens = 0
-        self.slowest = 0.0  # seconds of a mask
+        self.pace = 0.0
         self._before: Usage | None = None
+        self._assumed = [0, 0]  # tokens read and written that a server did not tell
+        self._n_assumed = 0  # replies
+        self._lock = Lock()  # a batch that takes too long goes on in another thread
+        self._seconds, self._at_work, self._since = 0.0, 0, 0.0
+
+    @property
+    def masks(self) -> int:
+        """How many have been asked for."""
+        return self.calls - self.calls_of_checks
 
     @property
     def seconds_left(self) -> float:
         """Until the limit; infinite without one."""
         if self.limits.seconds is None:
             return math.inf
-        return self.limits.seconds - (self.clock() - self._began)
+        with self._lock:
+            running = self.clock() - self._since if self._at_work else 0.0
+            return self.limits.seconds - self._seconds - running
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """The seconds run while a source is at work, however many are."""
+        with self._lock:
+            if not self._at_work:
+                self._since = self.clock()
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work -= 1
+                if not self._at_work:
+                    self._seconds += self.clock() - self._since
+
+    def assume(
+        self,
+        function: ValueFunction,
+        each: tuple[float, float],
+        most: tuple[float, float] = (math.inf, math.inf),
+    ) -> None:
+        """Count replies of which the server of a function told no tokens, but those counted before.
+
+        Args:
+            function: Of the server.
+            each: The most tokens read, and written, for one reply.
+            most: For all of them.
+        """
+        used = self.used(function)
+        if used is not None and (new := used.uncounted - self._n_assumed) > 0:
+            self._n_assumed = used.uncounted
+            for i in range(2):
+                self._assumed[i] += math.ceil(min(new * each[i], most[i]))
 
     def used(self, function: ValueFunction) -> "Usage | None":
-        """What the server of a function has counted for all; None of a local model."""
+        """What the server of a function has counted for all, and what it did not tell.
+
+        None of a local model.
+        """
         usage: Usage | None = getattr(function.model, "usage", None)
         if usage is None:
             return None
         if self._before is None:
             self._before = function.usage_before
-        return usage if self._before is None else usage.since(self._before)
+        since = usage if self._before is None else usage.since(self._before)
+        return replace(
+            since,
+            prompt_tokens=since.prompt_tokens + self._assumed[0],
+            completion_tokens=since.completion_tokens + self._assumed[1],
+        )
 
     def reached(self, name: str) -> LimitReached:
         """The error for a limit."""
-        return LimitReached(f"the limit of {self.limits.in_words()[name]} is reached")
+        how = ""
+        if any(self._assumed) and name in ("tokens", "cost"):
+            how = (
+                " (the server told no tokens of some replies, which count at their upper bound: a "
+                "token for each byte of the prompt, and the longest reply)"
+            )
+        return LimitReached(f"the limit of {self.limits.in_words()[name]} is reached{how}")
 
 
 class Limited(Wrapped):
@@ -150,17 +218,27 @@ class Limited(Wrapped):
         self._check_scoring(masks)
         start = 0  # in the order given: a run asks for those first that it needs most
         while start < len(masks):
+            is_free = self._is_free
             rows = np.arange(start, start + self._affordable(masks[start:]))
             began, last = ledger.clock(), 0
             ledger.calls += len(rows)
-            for numbers, values in self._source.stream(masks[rows]):
-                yield rows[numbers], values
-                last += len(numbers)
-                ledger.slowest = max(ledger.slowest, (ledger.clock() - began) / last)
-                if last < len(rows) and ledger.seconds_left <= 0:
-                    raise ledger.reached("seconds")
-            if self._meter is not None:
-                self._meter.asked(len(rows))
+            try:
+                batches = iter(self._source.stream(masks[rows]))
+                while True:
+                    with nullcontext() if is_free else ledger.at_work():
+                        batch = next(batches, None)
+                    if batch is None:
+                        break
+                    numbers, values = batch
+                    last += len(numbers)
+                    ledger.pace = (ledger.clock() - began) / last
+                    yield rows[numbers], values
+                    if last < len(rows) and not is_free and ledger.seconds_left <= 0:
+                        raise ledger.reached("seconds")
+            finally:
+                ledger.calls -= len(rows) - last  # what failed is asked again
+                if self._meter is not None:
+                    self._meter.asked(last)
             start += len(rows)
 
     def _check_scoring(self, masks: BoolArray) -> None:
@@ -177,9 +255,16 @@ class Limited(Wrapped):
         if self._meter is not None:
             self._meter.checks(count)
         ledger.calls += count
+        ledger.calls_of_checks += count
         self._source.check_scoring(masks)  # type: ignore[attr-defined]
         if self._meter is not None:
             self._meter.checked()
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether seconds do not count yet."""
+        ledger = self._ledger
+        return ledger.limits.seconds is not None and ledger.masks < LEAST_BUDGET
 
     def _affordable(self, masks: BoolArray) -> int:
         """How many of the next masks surely fit into every limit; enters their tokens.
@@ -194,10 +279,12 @@ class Limited(Wrapped):
                 raise ledger.reached("calls")
         if ledger.limits.seconds is not None:
             left = ledger.seconds_left
-            # The first batch is small, for nobody knows how long it takes.
-            most = min(most, int(left / ledger.slowest) if ledger.slowest else _FIRST)
-            if most < 1 or left <= 0:
+            if self._is_free:
+                most = min(most, LEAST_BUDGET - ledger.masks)
+            elif left <= 0:
                 raise ledger.reached("seconds")
+            else:
+                most = min(most, max(1, int(left / max(ledger.pace, 1e-9))))
         if self._meter is not None:
             most, name = self._meter.enter(masks[:most])
             if most < 1:
@@ -228,34 +315,47 @@ class _Meter:
                 "a limit of cost needs the price of a model on a server: price (--price "
                 "READ,WRITTEN)"
             )
-        self._is_server, self._before = used is not None, used
+        self._is_server = used is not None
         self._answers = sum(len(answer.encode()) for one in source.scores for answer in one.answers)
         lengths = [getattr(one, "max_new_tokens", 0) for one in source.scores if not one.answers]
         self._written = max(lengths, default=0)
         self._requests = 1  # for a mask
         self._dearest: tuple[float, float] | None = None  # tokens read and written for a mask
+        full = source.masker.render(np.ones(source.n_features, dtype=np.bool_))
+        self._has_images = full.has_images
+        # The model's own answer may have been asked for already.
+        written = max(self._written, self._answers, _TOKENS_OF_A_REPLY)
+        ledger.assume(source, (self._of_server(full), written))
+        self._before = ledger.used(source)
+        self._entered = np.zeros((2, 0))  # tokens read and written for each mask, at most
 
     def enter(self, masks: BoolArray) -> tuple[int, str]:
         """Enter the next masks that surely fit: how many, and the limit of the one after them.
 
         Prompts are rendered no further than that one, or a little.
+
+        Raises:
+            ArgumentError: there are pictures, and the server tells no tokens.
         """
+        self._before = self._ledger.used(self._function)
+        if self._has_images and self._before is not None and self._before.uncounted:
+            raise ArgumentError(
+                "the server tells no tokens, and how many a picture takes is unknown; limit calls "
+                "or seconds instead"
+            )
         # On a server the first mask shows how many requests each takes.
         masks = masks[:1] if self._is_server and self._dearest is None else masks
         fit, size, name = 0, _RENDERED, "tokens"
-        read = written = 0.0
+        bounds = np.zeros((2, 0))
         while fit < len(masks):
-            bounds = self._bounds(masks[fit : fit + size])
-            sums = (read + np.cumsum(bounds[0]), written + np.cumsum(bounds[1]))
-            fitting, name = self._fitting(*sums)
-            if fitting:
-                read, written = (float(one[fitting - 1]) for one in sums)
-            fit += fitting
-            if fitting < len(sums[0]):
+            bounds = np.concatenate([bounds, self._bounds(masks[fit : fit + size])], axis=1)
+            fit, name = self._fitting(*np.cumsum(bounds, axis=1))
+            if fit < bounds.shape[1]:
                 break
             size *= 2
+        self._entered = bounds[:, :fit]
         if not self._is_server:
-            self._ledger.local_tokens += int(read + written)
+            self._ledger.local_tokens += int(self._entered.sum())
         return fit, name
 
     def _fitting(self, read: FloatArray, written: FloatArray) -> tuple[int, str]:
@@ -285,6 +385,8 @@ class _Meter:
             count *= 2 + len({a for one in self._function.scores for a in one.answers})
         full = np.ones((1, self._function.n_features), dtype=np.bool_)
         read, written = (float(one[0]) for one in self._bounds(full))
+        self._before = self._ledger.used(self._function)
+        self._entered = np.array([[read], [written]])
         numbers = np.arange(1, count + 2, dtype=np.float64)  # one mask has to fit after it
         fits, name = self._fitting(read * numbers, written * numbers)
         if fits <= count:
@@ -293,34 +395,50 @@ class _Meter:
             self._ledger.local_tokens += int((read + written) * count)
 
     def checked(self) -> None:
-        """Leave what a check cost out of what a mask is taken to cost."""
-        self._before = self._ledger.used(self._function)
+        """Enter what it cost where the server does not tell."""
+        each = self._entered[:, 0]
+        self._ledger.assume(self._function, (each[0], each[1]))
 
-    def asked(self, count: int) -> None:
-        """Look at what so many masks have cost on a server."""
-        used, before = self._ledger.used(self._function), self._before
-        if used is None or before is None:
+    def asked(self, done: int) -> None:
+        """Look at what the masks entered have cost, of which so many have a value."""
+        ledger, before, entered = self._ledger, self._before, self._entered
+        count = entered.shape[1]
+        if not self._is_server:
+            left = np.sort(entered.sum(axis=0))[: count - done]  # at least these
+            ledger.local_tokens -= int(left.sum())  # what failed is asked again
             return
-        since, self._before = used.since(before), used
+        used = ledger.used(self._function)
+        assert used is not None and before is not None
+        since = used.since(before)
+        if since.uncounted:
+            largest, sums = entered.max(axis=1), entered.sum(axis=1)
+            more = max(1.0, since.requests / (self._requests * count))
+            most = more * sums if done == count else np.full(2, math.inf)
+            each = largest / self._requests
+            ledger.assume(self._function, (each[0], each[1]), (most[0], most[1]))
+        if done < count:  # some requests may be under way, or failed
+            return
         self._requests = max(self._requests, math.ceil(since.requests / count))
         read, written = self._dearest or (0.0, 0.0)
         self._dearest = (
             max(read, since.prompt_tokens / count), max(written, since.completion_tokens / count)
         )  # fmt: skip
 
-    def _bounds(self, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
-        """(m,) the most tokens read, and written, for each mask."""
+    def _bounds(self, masks: BoolArray) -> FloatArray:
+        """(2, m) the most tokens read, and written, for each mask."""
         prompts = [self._function.masker.render(mask) for mask in masks]
         if not self._is_server:
             count: Any = self._function.model.count_tokens  # type: ignore[attr-defined]
             read = np.array(count(prompts), dtype=np.float64) + self._answers
-            return read, np.full(len(masks), float(self._written))
+            return np.stack([read, np.full(len(masks), float(self._written))])
         dearest = self._dearest or (0.0, 0.0)
         read = np.array([self._of_server(prompt) for prompt in prompts], dtype=np.float64)
         written = self._requests * max(self._written, _TOKENS_OF_A_REPLY)
-        return (
-            np.maximum(self._requests * read, _DEARER * dearest[0]),
-            np.full(len(masks), max(written, _DEARER * dearest[1])),
+        return np.stack(
+            [
+                np.maximum(self._requests * read, _DEARER * dearest[0]),
+                np.full(len(masks), max(written, _DEARER * dearest[1])),
+            ]
         )
 
     def _of_server(self, prompt: Prompt) -> int:

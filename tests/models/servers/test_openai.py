@@ -192,8 +192,9 @@ def test_this_machine_is_asked_without_a_proxy(text_only, monkeypatch, variable)
 def test_usage_is_counted(vllm):
     model = vllm.model()
     dict(model.log_probs([user("a b"), user("c")], ["ab", "xyz"]))
-    # The list of models, tokens of two answers and of two prompts, two prompts scored.
-    assert (model.usage.requests, model.usage.failures) == (7, 0)
+    # Tokens of two answers and of two prompts, two prompts scored; the list of models is no work.
+    assert (model.usage.requests, model.usage.failures) == (6, 0)
+    assert model.usage.uncounted == 0  # no tokens are spent on tokenizing
     prompt_tokens = sum(len(fake.chat_ids([{"role": "user", "content": c}])) for c in ("a b", "c"))
     assert model.usage.prompt_tokens == 2 * prompt_tokens + 2 * 5
     assert model.usage.completion_tokens == 4
@@ -800,12 +801,12 @@ def test_command_line(openai, run):
     status, out, err = run(*arguments)
     assert status == 0, err
     assert "never + fails" in out
-    # The list of models, five of the check, 64 masks, and two of them again.
+    # Five of the check, 64 masks, and two of them again.
     cost = err.splitlines()[-1]
-    assert cost.startswith("spex: the server answered 72 requests; it counts ")
+    assert cost.startswith("spex: the server answered 71 requests; it counts ")
     again = run(*arguments)
     assert again[:2] == (0, out)
-    assert "the server answered 1 request;" in again[2]
+    assert "the server answered 0 requests;" in again[2]
 
 
 def test_command_line_tells_the_cost(text_only, run):
@@ -830,9 +831,9 @@ def test_command_line_on_text_alone(text_only, run):
     status, out, err = run(*arguments)
     assert status == 0, err
     assert "never + fails" in out
-    # The list of models, the reference, 64 masks and two of them again. All are kept.
-    assert "answered 68 requests" in err
-    assert "answered 1 request;" in run(*arguments)[2]
+    # The reference, 64 masks and two of them again. All are kept.
+    assert "answered 67 requests" in err
+    assert "answered 0 requests;" in run(*arguments)[2]
 
 
 def test_command_line_on_a_picture(openai, run, tmp_path):

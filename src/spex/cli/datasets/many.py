@@ -9,16 +9,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from spex.cli.explaining import open_store
-from spex.cli.functions import check_retries, model_name, naming_answer, price_of
+from spex.cli.functions import UNNAMED, check_retries, model_name, naming_answer, price_of
 from spex.cli.request import Request
 from spex.cli.session import Session, console
 from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, StoreError
 from spex.evaluate.data.formats import FIELDS, FORMATS, OWN, Reading, detect, name_of
-from spex.evaluate.data.rows import Row, read_rows
+from spex.evaluate.data.rows import Row, rows_or_errors
 from spex.evaluate.data.subject import Model, Subject
 from spex.many.explaining import explain_many
 from spex.many.items import Named
+from spex.many.page import left_out
 from spex.many.results import ManyInterrupted
 from spex.many.work import ManyProgress
 from spex.models.servers.address import refuse_secret
@@ -50,7 +51,7 @@ def run(session: Session, request: Request) -> None:
     refuse_secret(request.model)
     assert request.data is not None
     _check(request)
-    rows = read_rows(request.data)
+    rows = rows_or_errors(request.data)
     named = _items(session, request, rows)
     if request.dry_run:
         _print_plan(request, named)
@@ -125,7 +126,9 @@ def _check(request: Request) -> None:
     request.settings(2)
 
 
-def _items(session: Session, request: Request, rows: Sequence[Row]) -> list[Named]:
+def _items(
+    session: Session, request: Request, located: Sequence[tuple[str, Row | ArgumentError]]
+) -> list[Named]:
     name = model_name(request)
     price_of(request.price, name)
     predicts_output = name.startswith("predict:")
@@ -134,9 +137,12 @@ def _items(session: Session, request: Request, rows: Sequence[Row]) -> list[Name
         request.model_options,
         load=session.load,
         output=request.answer if predicts_output else None,
-        retries=request.retries,
+        # With faults to be borne, an error costs one batch, which is asked again there.
+        retries=request.retries if request.faults is None else 0,
         notice=session.notice,
     )
+    if model.is_own and not request.dry_run:
+        _tell_unnamed(session, model)
     reading = Reading(
         unit=request.unit[0] if request.unit else None,
         operator=request.mask[0] if request.mask else None,
@@ -146,7 +152,11 @@ def _items(session: Session, request: Request, rows: Sequence[Row]) -> list[Name
         max_new_tokens=request.max_new_tokens,
     )
     if request.answer is not None and not predicts_output:
-        rows = [{**row, "answer": request.answer} for row in rows]
+        located = [
+            (place, row if isinstance(row, ArgumentError) else {**row, "answer": request.answer})
+            for place, row in located
+        ]
+    rows = [row for _, row in located if not isinstance(row, ArgumentError)]
     # A text with a label is a text here, whatever it is about.
     format = (
         "jsonl" if {"text", "documents", "messages", "image"} & set(rows[0]) else detect(rows[0])
@@ -154,7 +164,25 @@ def _items(session: Session, request: Request, rows: Sequence[Row]) -> list[Name
     if format == "jsonl":
         _tell_slips(session, rows)
     names: set[str] = set()
-    return [_item(row, number, format, reading, model, names) for number, row in enumerate(rows)]
+    return [
+        _failing(row, _name(str(number), place, names))
+        if isinstance(row, ArgumentError)
+        else _item(row, _name(name_of(row, number), place, names), format, reading, model)
+        for number, (place, row) in enumerate(located)
+    ]
+
+
+def _tell_unnamed(session: Session, model: Model) -> None:
+    """Say at the start that a next start begins anew.
+
+    Raises:
+        ArgumentError: the function cannot be imported.
+    """
+    if not isinstance(getattr(model.loaded(), "identity", None), str):
+        session.notice(
+            f"evaluations are not kept, and the next start explains all items again: {UNNAMED}; "
+            'set it, such as my_function.identity = "version 1"'
+        )
 
 
 def _tell_slips(session: Session, rows: Sequence[Row]) -> None:
@@ -165,14 +193,23 @@ def _tell_slips(session: Session, rows: Sequence[Row]) -> None:
             session.notice(f"the field {name!r} of the data is not used{close}")
 
 
-def _item(
-    row: Row, number: int, format: str, reading: Reading, model: Model, names: set[str]
-) -> Named:
-    name = name_of(row, number)
-    if name in names:
-        name = f"{name} (row {number})"
+def _name(name: str, place: str, names: set[str]) -> str:
+    """A name that no other row has."""
+    name = name if name not in names else f"{name} ({place})"
     names.add(name)
+    return name
 
+
+def _failing(error: ArgumentError, name: str) -> Named:
+    """A row that cannot be read, which costs one item."""
+
+    def make(_: "Store | None") -> "ValueSource":
+        raise error
+
+    return Named(name, make)
+
+
+def _item(row: Row, name: str, format: str, reading: Reading, model: Model) -> Named:
     def make(store: "Store | None") -> "ValueSource":
         own = reading if row.get("answer") not in (None, "") else replace(reading, answer=OWN)
         parsed = FORMATS[format](row, own)
@@ -196,7 +233,11 @@ def _print_plan(request: Request, named: Sequence[Named]) -> None:
 def _progress(session: Session, total: int) -> Iterator[Callable[[ManyProgress], None]]:
     """A bar on a terminal; elsewhere a line every half minute."""
     if session.quiet or not sys.stderr.isatty():
-        yield _Lines(session, total)
+        lines = _Lines(session, total)
+        try:
+            yield lines
+        finally:
+            lines.end()
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -217,11 +258,17 @@ class _Lines:
     def __init__(self, session: Session, total: int) -> None:
         self._session, self._total = session, total
         self._last = time.monotonic()
+        self._untold: ManyProgress | None = None
 
     def __call__(self, state: ManyProgress) -> None:
-        now = time.monotonic()
-        if now - self._last >= _SECONDS_BETWEEN_LINES:
-            self._last = now
+        self._untold = state
+        if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
+            self.end()
+
+    def end(self) -> None:
+        """Tell the latest state."""
+        if (state := self._untold) is not None:
+            self._untold, self._last = None, time.monotonic()
             self._session.notice(
                 f"{state.done:,} of {counted(self._total, 'item')} explained"
                 f"{_failed(state)}, {state.evaluations:,} evaluations"
@@ -258,3 +305,5 @@ def _print(many: "ManyExplanations") -> None:
                 for one in found
             )
             show.print(f"Most frequent {what}: {listed}", soft_wrap=True)
+    if many.unfit:
+        show.print(left_out(many.unfit))

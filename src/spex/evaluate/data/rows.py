@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,22 @@ def located_rows(data: str) -> list[tuple[str, Row]]:
         BackendError: see `read_rows`.
         MissingExtraError: see `read_rows`.
     """
+    rows: list[tuple[str, Row]] = []
+    for place, row in rows_or_errors(data):
+        if isinstance(row, ArgumentError):
+            raise row
+        rows.append((place, row))
+    return rows
+
+
+def rows_or_errors(data: str) -> list[tuple[str, Row | ArgumentError]]:
+    """All rows, as `located_rows` says; of one that is no object, the error that says so.
+
+    Raises:
+        ArgumentError: the data cannot be read as rows, or none of them is an object.
+        BackendError: see `read_rows`.
+        MissingExtraError: see `read_rows`.
+    """
     if data.startswith(HUB):
         return [(f"row {i}", row) for i, row in enumerate(_of_hub(data.removeprefix(HUB)))]
     path = Path(data)
@@ -58,17 +74,22 @@ def located_rows(data: str) -> list[tuple[str, Row]]:
     rows = [(place, _with_picture(row, path.parent)) for place, row in _rows_in(text, path)]
     if not rows:
         raise ArgumentError(f"{data}: holds no rows")
+    errors = [row for _, row in rows if isinstance(row, ArgumentError)]
+    if len(errors) == len(rows):
+        raise errors[0]
     return rows
 
 
-def _with_picture(row: Row, folder: Path) -> Row:
+def _with_picture(row: Row | ArgumentError, folder: Path) -> Row | ArgumentError:
+    if isinstance(row, ArgumentError):
+        return row
     picture = row.get("image")
     if not isinstance(picture, str) or not picture:
         return row
     return {**row, "image": str(folder / picture)}
 
 
-def _rows_in(text: str, path: Path) -> Iterator[tuple[str, Row]]:
+def _rows_in(text: str, path: Path) -> Iterator[tuple[str, Row | ArgumentError]]:
     if path.suffix == ".csv":
         reader = csv.DictReader(io.StringIO(text, newline=""))
         for cells in reader:
@@ -78,7 +99,8 @@ def _rows_in(text: str, path: Path) -> Iterator[tuple[str, Row]]:
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 place = f"line {number}"
-                yield place, _object(_json(line, f"{path}, {place}"), f"{path}, {place}")
+                where = f"{path}, {place}"
+                yield place, _or_error(_line, line, where)
     elif path.suffix == ".json":
         content = _json(text, str(path))
         if isinstance(content, dict):
@@ -88,12 +110,24 @@ def _rows_in(text: str, path: Path) -> Iterator[tuple[str, Row]]:
         if not isinstance(content, list):
             raise ArgumentError(f"{path}: holds no list; write a JSON list of objects")
         for number, row in enumerate(content):
-            yield f"row {number}", _object(row, f"{path}, row {number}")
+            where = f"{path}, row {number}"
+            yield f"row {number}", _or_error(_object, row, where)
     else:
         raise ArgumentError(
             f"{path}: is no .jsonl, .json or .csv; give one of these, or {HUB}NAME for a data set "
             "of the Hugging Face hub"
         )
+
+
+def _line(text: str, where: str) -> Row:
+    return _object(_json(text, where), where)
+
+
+def _or_error(read: Callable[[Any, str], Row], what: Any, where: str) -> Row | ArgumentError:
+    try:
+        return read(what, where)
+    except ArgumentError as error:
+        return error
 
 
 def _json(text: str, where: str) -> Any:

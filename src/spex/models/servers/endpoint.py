@@ -61,11 +61,12 @@ class Usage:
     """What a model has cost so far.
 
     Attributes:
-        requests: requests with a usable reply.
+        requests: requests with a usable reply; looking up the list of models is none.
         failures: requests without one; each was sent again or ended in an error.
         prompt_tokens: tokens read, as counted by the server.
         completion_tokens: tokens written, as counted by the server.
         price: dollars per million tokens (read, written); None if unknown.
+        uncounted: replies of which the server told no tokens.
     """
 
     requests: int = 0
@@ -73,6 +74,7 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     price: tuple[float, float] | None = None
+    uncounted: int = 0
 
     @property
     def cost(self) -> float | None:
@@ -90,11 +92,15 @@ class Usage:
             self.prompt_tokens - before.prompt_tokens,
             self.completion_tokens - before.completion_tokens,
             self.price,
+            self.uncounted - before.uncounted,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The counts, and the cost if the price is known."""
+        """The counts; and the cost if it is known, or how many replies are uncounted."""
         counts = {name: value for name, value in vars(self).items() if name != "price"}
+        if self.uncounted:
+            return counts
+        del counts["uncounted"]
         return counts if self.cost is None else {**counts, "cost": self.cost}
 
 
@@ -403,13 +409,14 @@ class Connection:
                 reply = await send(path, body)
             if not isinstance(reply, dict):
                 raise UnusableReply("it is no JSON object")
-            self._count_tokens(reply)  # also of a reply that cannot be used
+            if body is not None:  # also of a reply that cannot be used
+                self._count_tokens(reply, may_be_free=path.endswith("tokenize"))
             if reply.get("error"):  # some proxies report errors with status 200
                 says = self._endpoint._line(_message(reply)) or "error"
                 raise RequestFailed(f"answered with an error: {says}", _Kind.PASSING)
             parsed = parse(reply)
         except SpexError:  # the reply can be used, but the request was wrong
-            usage.requests += 1
+            usage.requests += body is not None
             raise
         except Exception as error:
             usage.failures += 1
@@ -417,15 +424,20 @@ class Connection:
             if failure.retry_after is not None:
                 self._opens = max(self._opens, time.monotonic() + failure.retry_after)
             raise failure from None
-        usage.requests += 1
+        usage.requests += body is not None
         return parsed
 
-    def _count_tokens(self, reply: dict[str, Any]) -> None:
+    def _count_tokens(self, reply: dict[str, Any], *, may_be_free: bool) -> None:
         told = reply.get("usage") or reply.get("meta_info")  # of SGLang's own routes
+        counts = []
         for name in ("prompt_tokens", "completion_tokens"):
             count = told.get(name) if isinstance(told, dict) else None
-            if isinstance(count, int) and 0 < count < 1 << 48:
+            if isinstance(count, int) and 0 <= count < 1 << 48:
                 setattr(self._endpoint.usage, name, getattr(self._endpoint.usage, name) + count)
+                counts.append(count)
+        is_counted = len(counts) == 2 and any(counts)  # some servers tell zeros
+        if not (is_counted or may_be_free or reply.get("error")):
+            self._endpoint.usage.uncounted += 1
 
 
 def _pause(first: float, attempt: int) -> float:
