@@ -42,7 +42,8 @@ MEANINGS: Mapping[InteractionIndex, str] = {
 ROUNDING = 1e-12
 # So many labels of one interaction.
 LISTED = 12
-UNCERTAIN = "?"  # beside a value whose interval holds 0
+UNCERTAIN = "?"  # beside a value that is not told from 0
+TOGETHER = "all looked at together; false discovery rate 10 %"
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
 # Four times the evaluations are worth it for so much more R2.
@@ -122,15 +123,6 @@ def _coefficients(explanation: "Explanation") -> dict[Interaction, float]:
     return {k: value for k, value in explanation.spectrum.items() if k and abs(value) > least}
 
 
-def main_effects(explanation: "Explanation") -> list[float]:
-    """The Banzhaf value of each feature, -2 F({i}), in the unit of the score."""
-    effects = [0.0] * explanation.n_features
-    for interaction, coefficient in _coefficients(explanation).items():
-        if len(interaction) == 1:
-            effects[interaction[0]] = -2 * coefficient
-    return effects
-
-
 def variance_shares(explanation: "Explanation") -> dict[Interaction, float]:
     """The share of the surrogate's variance over uniform masks of each Fourier coefficient."""
     squares = {k: f * f for k, f in _coefficients(explanation).items()}
@@ -144,9 +136,8 @@ def shares_of(explanation: "Explanation", index: InteractionIndex) -> Mapping[In
 
 
 def is_uncertain(values: InteractionValues, interaction: Interaction) -> bool:
-    """Whether the 90 % interval of a value holds 0: it may well be noise."""
-    low, high = values.interval(interaction)
-    return low < 0 < high and margin(values, interaction) is not None
+    """Whether a value is not told from 0 among all that are listed: it may well be noise."""
+    return margin(values, interaction) is not None and interaction not in values.discoveries()
 
 
 def uncertain(values: InteractionValues, n_listed: int) -> str | None:
@@ -156,24 +147,12 @@ def uncertain(values: InteractionValues, n_listed: int) -> str | None:
     if not count:
         return None
     verb = "is" if count == 1 else "are"
-    return (
-        f"{UNCERTAIN}: {count:,} of {len(listed):,} listed {verb} not told from 0 (90 % interval)"
-    )
+    return f"{UNCERTAIN}: {count:,} of {len(listed):,} listed {verb} not told from 0 ({TOGETHER})"
 
 
 def joint_share(explanation: "Explanation") -> float:
     """The share of the surrogate's variance that features have only together (order >= 2)."""
     return math.fsum(v for k, v in variance_shares(explanation).items() if len(k) > 1)
-
-
-def beside_main_effects(values: InteractionValues) -> str | None:
-    """Why a single feature's value is not its main effect, a sentence; None where it is that."""
-    index = values.index
-    # Of order 1, FBII is the Banzhaf value, which main effects are.
-    is_main = values.order == 1 and index in (InteractionIndex.BV, InteractionIndex.FBII)
-    if is_main or not has_direction(index) or not any(len(key) == 1 for key in values):
-        return None
-    return "A single value may differ from the main effect, a mean over what else is kept."
 
 
 def has_direction(index: InteractionIndex) -> bool:

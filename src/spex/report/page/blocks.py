@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from spex.inputs.parts import ImagePart, TextPart
 from spex.report import facts
+from spex.report.colours import Colours
 from spex.report.page import script
 from spex.report.page.data import Block, Stretch
 from spex.wording import isolated
@@ -19,16 +20,16 @@ _PREVIEW = 90
 
 
 def blocks(
-    explanation: "Explanation", labels: Sequence[str], effects: Sequence[float]
+    explanation: "Explanation", labels: Sequence[str], colours: Colours
 ) -> tuple[str, tuple[Block, ...]]:
-    """The kind of the input, and the input with its main effects.
+    """The kind of the input, and the input with the values of its units.
 
     Args:
         explanation: The explanation.
         labels: Of its n features, as they are told.
-        effects: n numbers, that colours show.
+        colours: What is shown of each unit.
     """
-    draw = _Pieces(labels, effects, facts.isolated_unit(explanation))
+    draw = _Pieces(labels, colours, facts.isolated_unit(explanation))
     parts = facts.parts(explanation)
     if parts is None:
         shown = enumerate(script.labels(explanation, 200))
@@ -73,7 +74,7 @@ def _block(part: TextPart | ImagePart, kind: str, draw: "_Pieces", as_rows: bool
         part.heading,
         pieces,
         feature=feature,
-        effect=facts.typeset(facts.signed(draw.effects[feature])),
+        effect=facts.typeset(facts.signed(draw.colours.values[feature])),
         bar=draw.bar(feature),
         score=None if part.score is None else f"{part.score:.3g}",
         preview=facts.short(whole, _PREVIEW),
@@ -82,24 +83,25 @@ def _block(part: TextPart | ImagePart, kind: str, draw: "_Pieces", as_rows: bool
 
 
 class _Pieces:
-    """Stretches of the input in the colours of their main effects."""
+    """Stretches of the input in the colours of their values."""
 
-    def __init__(self, labels: Sequence[str], effects: Sequence[float], unit: str) -> None:
-        self.effects = effects
-        self._largest = max(map(abs, effects), default=0.0)
+    def __init__(self, labels: Sequence[str], colours: Colours, unit: str) -> None:
+        self.colours = colours
         self._labels = [isolated(label) for label in labels]
         self._unit = unit
 
     def piece(self, text: str, feature: int | None) -> Stretch:
         if feature is None:
             return Stretch(text, None, "", "")
-        effect = self.effects[feature]
-        level = int(LEVELS * abs(effect) / self._largest + 0.5) if self._largest else 0
-        colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
-        size = f"{facts.typeset(facts.signed(effect))} {self._unit}".strip()
-        return Stretch(text, feature, colour, f"{self._labels[feature]}: main effect {size}")
+        value = self.colours.values[feature]
+        level = int(LEVELS * self.colours.share(feature) + 0.5)
+        tone = "f" if not self.colours.has_direction else "p" if value > 0 else "n"
+        doubt = ", not told from 0" if feature in self.colours.doubtful else ""
+        size = f"{facts.typeset(facts.signed(value))} {self._unit}".strip()
+        says = f"{self._labels[feature]}: {size}{doubt}"
+        return Stretch(text, feature, f"{tone}{level}" if level else "", says)
 
     def bar(self, feature: int) -> tuple[float, float]:
-        effect = self.effects[feature]
-        width = 50 * abs(effect) / self._largest if self._largest else 0.0
-        return round(50.0 if effect > 0 else 50 - width, 2), round(width, 2)
+        width = 50 * self.colours.share(feature)
+        start = 50.0 if self.colours.values[feature] > 0 else 50 - width
+        return round(start, 2), round(width, 2)

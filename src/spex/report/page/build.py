@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.report import facts
+from spex.report.colours import Colours, colours_of
 from spex.report.page import script
 from spex.report.page.blocks import blocks
 from spex.report.page.data import Fact, Page
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from spex.explanation import Explanation
 
 _ROWS_IN_WORDS = 25
+# Characters of a unit, on average; half of the page has room for two or three of them.
+_LONG = 24
 
 
 def page_data(
@@ -38,8 +41,8 @@ def page_data(
     """
     values = explanation.interactions(index, order)
     labels = script.labels(explanation)
-    effects = facts.main_effects(explanation)
-    kind, parts = blocks(explanation, labels, effects)
+    colours = colours_of(values, explanation.n_features)
+    kind, parts = blocks(explanation, labels, colours)
     roles = explanation.sets.roles
     return Page(
         title=facts.visible(title) if title is not None else _title(explanation),
@@ -51,9 +54,10 @@ def page_data(
         summary=_summary(explanation),
         notes=tuple(facts.visible(note) for note in explanation.notes),
         unit=facts.isolated_unit(explanation),
-        scale=scale_of(effects),
+        scale=scale_of(colours),
         kind=kind,
         blocks=parts,
+        has_long_units=has_long_units(labels),
         heading=facts.heading(values),
         rows=_in_words(values, labels, facts.isolated_unit(explanation)),
         facts=_facts(explanation),
@@ -64,10 +68,14 @@ def page_data(
     )
 
 
-def scale_of(effects: Sequence[float]) -> str:
-    """The largest effect, where the colours end; empty if all are zero."""
-    largest = max(map(abs, effects), default=0.0)
-    return facts.signed(largest).removeprefix("+") if largest else ""
+def scale_of(colours: Colours) -> str:
+    """The largest value, where the colours end; empty if all are zero."""
+    return facts.signed(colours.largest).removeprefix("+") if colours.largest else ""
+
+
+def has_long_units(labels: Sequence[str]) -> bool:
+    """Whether units are sentences or documents rather than words."""
+    return sum(map(len, labels)) > _LONG * len(labels)
 
 
 def _title(explanation: "Explanation") -> str:
