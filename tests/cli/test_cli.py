@@ -524,6 +524,9 @@ def test_a_function_from_prompt_to_reply(run, own_models, monkeypatch):
     arguments += ["--score", "matches:Good", "--out", "e.json"]
     status, _, err = run("explain", *arguments, "--dry-run")
     assert (status, err) == (0, "")
+    misspelt = [each.replace(":answer", ":anwser") for each in arguments]
+    status, _, err = run("explain", *misspelt, "--dry-run")
+    assert (status, err) == (2, f"spex: '{own_models}' holds no 'anwser'\n")
     assert main(["explain", *arguments, "-q"]) == 0
     assert spex.Explanation.load("e.json").interactions("Moebius").top(1) == [((2, 3), 1.0)]
 

@@ -52,6 +52,8 @@ def check_function(request: "Request", masker: AnyMasker) -> None:
     Raises:
         ArgumentError: an option or the input does not go with it.
     """
+    if is_own(request):  # a misspelt one is told before anything is asked, or by --dry-run
+        import_function(model_name(request).partition(":")[2])
     if isinstance(masker, Table) and not model_name(request).startswith(_PREDICT):
         raise ArgumentError(
             "--table: give the function that predicts from rows, --model predict:MODULE:FUNCTION, "

@@ -61,7 +61,7 @@ def outputs_page(
     shown = {
         "names": [isolated(one_line(name)) for name in outputs],
         "heads": list(distinct([short(name, 24) for name in outputs])),
-        "fidelity": [facts.fidelity_short(one) for one in outputs.values()],
+        "fidelity": [facts.typeset(facts.fidelity_short(one)) for one in outputs.values()],
         "pairs": [
             [*numbers, _r2_told(share), None if error is None else math.sqrt(error)]
             for numbers, (share, error) in sorted(fidelity.items())
@@ -106,7 +106,7 @@ def _halves(
 
 
 def _r2_told(r2: float) -> str:
-    return "" if math.isnan(r2) else f"R2 of the difference {facts.rounded_r2(r2)}."
+    return "" if math.isnan(r2) else f"R2 of the difference {facts.typeset(facts.rounded_r2(r2))}."
 
 
 def _difference_page(found: "Comparison", unit: str) -> Page:
@@ -124,8 +124,8 @@ def _difference_page(found: "Comparison", unit: str) -> Page:
         title=f"Difference: {a} less {b}",
         headline=_headline(found, labels),
         asked=_asked(found),
-        fidelity=f"{a}: {facts.fidelity_short(found.first)}. "
-        f"{b}: {facts.fidelity_short(found.second)}.",
+        fidelity=f"{a}: {facts.typeset(facts.fidelity_short(found.first))}. "
+        f"{b}: {facts.typeset(facts.fidelity_short(found.second))}.",
         cautions=(),
         gauge=None,
         summary=_matched(found),

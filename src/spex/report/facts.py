@@ -190,10 +190,16 @@ def fidelity(explanation: "Explanation") -> str:
         known = not math.isnan(low) and not math.isnan(high)
         bounds = f"{rounded_r2(low)} to {rounded_r2(high)}" if known else "unknown"
         interval = f"90 % interval {bounds}"
-        return f"Explains none of the variation (R2 {r2:.2f}, {interval}): do not rely on it."
-    interval = f"90 % interval {_interval(low, high)}"
+        return (
+            f"Explains none of the variation (R2 {rounded_r2(r2)}, {interval}): do not rely on it."
+        )
+    if math.isnan(low) or math.isnan(high):
+        share, interval = percent(r2).removesuffix(" %"), "unknown"
+    else:
+        share, least, most = _percents(r2, low, high)
+        interval = f"{least} to {most} %"
     return (
-        f"Explains {percent(r2)} of the variation{_over(explanation)} ({interval}), "
+        f"Explains {share} % of the variation{_over(explanation)} (90 % interval {interval}), "
         "measured on evaluations that the fit has not seen."
     )
 
@@ -384,7 +390,15 @@ def rounded_r2(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"  # not -0.00
 
 
-def _interval(low: float, high: float) -> str:
-    if math.isnan(low) or math.isnan(high):
-        return "unknown"
-    return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+def _percents(*shares: float) -> list[str]:
+    """Shares as percentages with equally many decimals, never rounded to 0 or to 100."""
+    size = max(abs(share) for share in shares)
+    decimals = 2 if any(0.995 <= share < 1 for share in shares) else 1 if size < 0.0995 else 0
+    rounded = [
+        math.floor(1e4 * share) / 100 if 0.995 <= share < 1 else round(100 * share, decimals) + 0.0
+        for share in shares
+    ]
+    return [
+        "< 0.1" if 0 < share < 0.001 and not number else f"{number:.{decimals}f}"
+        for share, number in zip(shares, rounded, strict=True)
+    ]

@@ -1,6 +1,8 @@
 """The input as the page shows it: texts, turns of a chat, documents, pictures, or labels."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spex.inputs.parts import ImagePart, TextPart
@@ -29,11 +31,13 @@ def blocks(
         labels: Of its n features, as they are told.
         colours: What is shown of each unit.
     """
-    draw = _Pieces(labels, colours, facts.isolated_unit(explanation))
+    draw = _Pieces(explanation.features, labels, colours, facts.isolated_unit(explanation))
     parts = facts.parts(explanation)
     if parts is None:
         shown = enumerate(script.labels(explanation, 200))
-        return "Features", (Block(None, tuple(draw.piece(label, i) for i, label in shown)),)
+        return "Features", (
+            Block(None, tuple(replace(draw.piece(label, i), which="") for i, label in shown)),
+        )
     kind = _kind(parts)
     as_rows = kind in ("Chat", "Documents") and all(map(_is_one_unit, parts))
     return kind, tuple(_block(part, kind, draw, as_rows) for part in parts)
@@ -82,11 +86,20 @@ def _block(part: TextPart | ImagePart, kind: str, draw: "_Pieces", as_rows: bool
     )
 
 
+def _number(feature: str, label: str) -> str:
+    """What tells a repeated label apart: the digits under the line that the feature lacks."""
+    number = re.search("[\u2080-\u2089]+$", label)
+    return number[0] if number and not feature.rstrip().endswith(number[0]) else ""
+
+
 class _Pieces:
     """Stretches of the input in the colours of their values."""
 
-    def __init__(self, labels: Sequence[str], colours: Colours, unit: str) -> None:
+    def __init__(
+        self, features: Sequence[str], labels: Sequence[str], colours: Colours, unit: str
+    ) -> None:
         self.colours = colours
+        self._numbers = [_number(*pair) for pair in zip(features, labels, strict=True)]
         self._labels = [isolated(label) for label in labels]
         self._unit = unit
 
@@ -99,7 +112,8 @@ class _Pieces:
         doubt = ", not told from 0" if feature in self.colours.doubtful else ""
         size = f"{facts.typeset(facts.signed(value))} {self._unit}".strip()
         says = f"{self._labels[feature]}: {size}{doubt}"
-        return Stretch(text, feature, f"{tone}{level}" if level else "", says)
+        colour = f"{tone}{level}" if level else ""
+        return Stretch(text, feature, colour, says, self._numbers[feature])
 
     def bar(self, feature: int) -> tuple[float, float]:
         width = 50 * self.colours.share(feature)

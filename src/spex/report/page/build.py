@@ -60,7 +60,7 @@ def page_data(
         has_long_units=has_long_units(labels),
         heading=facts.heading(values),
         rows=_in_words(values, labels, facts.isolated_unit(explanation)),
-        facts=_facts(explanation),
+        facts=_facts(explanation, kind),
         sets=set_rows(explanation.sets, labels),
         roles=() if roles is None else role_rows(roles, labels),
         roles_say="" if roles is None else roles_say(roles),
@@ -115,7 +115,7 @@ def _within(share: float) -> float | None:
     return round(100 * min(max(share, 0.0), 1.0), 2)
 
 
-def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
+def _facts(explanation: "Explanation", kind: str) -> tuple[Fact, ...]:
     context = {
         key: facts.context_text(explanation, key)
         for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
@@ -126,7 +126,7 @@ def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
         ("Answer explained", context["answer"], True),
         ("Model", context["model"], False),
         ("System message", context["system"], True),
-        ("Prompt", context["prompt"], True),
+        ("Last message" if kind == "Chat" else "Prompt", context["prompt"], True),
         ("Units", _units(explanation, context["unit"], context["operator"]), False),
         ("Everything kept", whole, False),
         ("Nothing kept", nothing, False),
@@ -158,7 +158,7 @@ def _units(explanation: "Explanation", unit: str | None, operator: str | None) -
 
 def _method(explanation: "Explanation") -> str:
     others = [
-        f"{isolated(facts.one_line(name))} {facts.rounded_r2(score)}"
+        f"{isolated(facts.one_line(name))} {facts.typeset(facts.rounded_r2(score))}"
         for name, score in sorted(explanation.scores.items(), key=lambda item: -item[1])
     ]
     candidates = f"; R2 of the candidates: {', '.join(others)}" if len(others) > 1 else ""

@@ -18,12 +18,14 @@ class Stretch:
         colour: CSS class of its own value, `p1` to `p10`, `n1` to `n10`, or `f1` to `f10`
             where a sign is no direction; empty for none.
         says: Its own value in words.
+        which: The number of a repeated word among its like, under the line; empty for none.
     """
 
     text: str
     feature: int | None
     colour: str
     says: str
+    which: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from spex._typing import Interaction
-from spex.inputs.parts import ImagePart
+from spex.inputs.parts import ImagePart, TextPart
 from spex.interactions.values import InteractionValues
 from spex.report import facts
 from spex.report.page.data import Fact, Headline
@@ -134,7 +134,8 @@ def _doubt(values: InteractionValues, members: Interaction) -> str:
     low, high = values.interval(members)
     if low < 0 < high:
         return ", which holds 0"
-    return f"; of {len(values):,} listed some miss 0 by chance"
+    listed = sum(1 for key in values if key)
+    return f"; of {listed:,} such intervals some miss 0 by chance"
 
 
 def cautions(explanation: "Explanation", values: InteractionValues) -> tuple[str, ...]:
@@ -204,10 +205,20 @@ def _improbable(explanation: "Explanation") -> str | None:
 
 def asked(explanation: "Explanation") -> tuple[Fact, ...]:
     """The question around the input, and the answer, as far as they are known."""
-    question, answer = _question(explanation), facts.context_text(explanation, "answer")
+    question = _last_message(explanation) or _question(explanation)
+    answer = facts.context_text(explanation, "answer")
     score = facts.isolated_score(explanation)
     found = [("Asked", question, True), ("Answer", answer, True), ("Score", score, False)]
     return tuple(Fact(name, value, block) for name, value, block in found if value)
+
+
+def _last_message(explanation: "Explanation") -> str | None:
+    """What the user of a chat said last; None where the input is no chat."""
+    parts = facts.parts(explanation) or ()
+    if len(parts) < 2:
+        return None
+    said = [part for part in parts if isinstance(part, TextPart) and part.heading == "user"]
+    return "".join(text for text, _ in said[-1].pieces).strip() if said else None
 
 
 def _question(explanation: "Explanation") -> str | None:

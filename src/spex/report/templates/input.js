@@ -239,18 +239,3 @@ function prepareInput(page) {
   const detailsChanged = () => redraw(page);
   for (const details of page.canvas.querySelectorAll("details")) details.addEventListener("toggle", detailsChanged);
 }
-
-// Of repeated words those that are drawn show which one they are.
-function numberRepeated(page) {
-  if (page.canvas.dataset.chips) return; // chips have their numbers
-  for (const element of page.numbered ?? []) delete element.dataset.which;
-  page.numbered = [];
-  for (const member of new Set(drawnRows(page).flatMap(membersOf))) {
-    const which = page.data.labels[member].match(/[\u2080-\u2089]+$/);
-    for (const element of which && page.data.labels.length > 1 ? page.units.get(member) ?? [] : []) {
-      if (kindOf(element) !== "word") continue;
-      element.dataset.which = which[0];
-      page.numbered.push(element);
-    }
-  }
-}

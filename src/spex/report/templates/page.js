@@ -20,7 +20,6 @@ function refresh(page, isNewView = true) {
   darken(page);
   list(page);
   tellDrawn(page);
-  numberRepeated(page);
   redraw(page);
   keepState(page);
 }
@@ -63,7 +62,6 @@ function prepareViews(page) {
 
 function drawn(page) {
   tellDrawn(page);
-  numberRepeated(page);
   redraw(page);
   keepState(page);
 }
