@@ -354,7 +354,7 @@ def test_a_picture(run, loader):
     explanation = spex.Explanation.load("e.json")
     assert explanation.features[1] == "row 1, column 2"
     assert (explanation.r2, explanation.n_evaluations) == (1.0, 16)
-    assert explanation.context["score"] == "log P(class 285) (output 285) of efficientnet-lite0"
+    assert explanation.context["score"] == "log P(class 285) of efficientnet-lite0"
     assert explanation.context["operator"] == "mean"
     assert err.splitlines()[0] == "spex: loading the model efficientnet-lite0"
     assert loader.names == []

@@ -13,6 +13,7 @@ from spex.cli.functions import (
     UNNAMED,
     Function,
     check_function,
+    check_import,
     check_retries,
     is_own,
     load_model,
@@ -104,6 +105,7 @@ def prepare(session: Session, request: Request) -> Prepared:
     score = parse_score(request.score, request.answer, request.max_new_tokens)
     masker = read_masker(request)
     check_function(request, masker)
+    check_import(request)
     price_of(request.price, model_name(request))
     model = None
     if TOKEN in request.unit and not isinstance(masker, Image | Table | PromptTemplate):

@@ -46,14 +46,23 @@ def is_own(request: "Request") -> bool:
     return model_name(request).startswith((_PREDICT, "reply:"))
 
 
+def check_import(request: "Request") -> None:
+    """Tell a misspelt function of the user's before anything is asked, and by --dry-run.
+
+    Raises:
+        ArgumentError: there is no such function.
+        BackendError: its module cannot be imported.
+    """
+    if is_own(request):
+        import_function(model_name(request).partition(":")[2])
+
+
 def check_function(request: "Request", masker: AnyMasker) -> None:
     """Refuse what makes no sense for the model.
 
     Raises:
         ArgumentError: an option or the input does not go with it.
     """
-    if is_own(request):  # a misspelt one is told before anything is asked, or by --dry-run
-        import_function(model_name(request).partition(":")[2])
     if isinstance(masker, Table) and not model_name(request).startswith(_PREDICT):
         raise ArgumentError(
             "--table: give the function that predicts from rows, --model predict:MODULE:FUNCTION, "
