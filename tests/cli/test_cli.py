@@ -354,7 +354,7 @@ def test_a_picture(run, loader):
     explanation = spex.Explanation.load("e.json")
     assert explanation.features[1] == "row 1, column 2"
     assert (explanation.r2, explanation.n_evaluations) == (1.0, 16)
-    assert explanation.context["score"] == "log P(class 285) (output 285) of efficientnet-lite0"
+    assert explanation.context["score"] == "log P(class 285) of efficientnet-lite0"
     assert explanation.context["operator"] == "mean"
     assert err.splitlines()[0] == "spex: loading the model efficientnet-lite0"
     assert loader.names == []
@@ -524,6 +524,9 @@ def test_a_function_from_prompt_to_reply(run, own_models, monkeypatch):
     arguments += ["--score", "matches:Good", "--out", "e.json"]
     status, _, err = run("explain", *arguments, "--dry-run")
     assert (status, err) == (0, "")
+    misspelt = [each.replace(":answer", ":anwser") for each in arguments]
+    status, _, err = run("explain", *misspelt, "--dry-run")
+    assert (status, err) == (2, f"spex: '{own_models}' holds no 'anwser'\n")
     assert main(["explain", *arguments, "-q"]) == 0
     assert spex.Explanation.load("e.json").interactions("Moebius").top(1) == [((2, 3), 1.0)]
 

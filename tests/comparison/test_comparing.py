@@ -7,6 +7,7 @@ import spex
 from report.conftest import make_explanation as make
 from spex.comparison.comparing import compare
 from spex.errors import ArgumentError
+from spex.report.compared import pages
 
 
 def with_errors(coefficients, features, error, **changes):
@@ -103,3 +104,23 @@ def test_explanations_of_two_outputs_show_their_difference(tmp_path):
     es = spex.Explanations({"yes": make(A, "wxyz"), "no": make(B, "wxyz")})
     es.to_html(tmp_path / "page.html")
     assert ">Difference: yes less no</a>" in (tmp_path / "page.html").read_text()
+
+
+def test_both_questions_are_told_and_an_order_that_is_not_the_own_one():
+    context = {"parts": [{"heading": None, "segments": [["x", 0], [" ", None], ["y", 1]]}]}
+    flat = make({(0,): 1.0, (1,): 0.5}, "xy", context=context | {"prompt": "Good? x y"})
+    bent = make({(0, 1): 1.0}, "xy", context=context | {"prompt": "Is it bad: x y"})
+    found = spex.compare(flat, bent, names=("first", "second"))
+    page = pages(found)[0]
+    asked = {fact.name: fact.value for fact in page.asked}
+    assert asked["Asked in first"] == "Good? [...]"
+    assert asked["Asked in second"] == "Is it bad: [...]"
+    assert {"first: prompt", "second: prompt"} <= {fact.name for fact in page.facts}
+    assert page.notes == (
+        "first is read up to order 2 here, and up to 1 where it stands alone: values of FBII "
+        "depend on the order.",
+    )
+    told = " ".join(repr(found).split())
+    assert page.notes[0] in told and "Asked in second: Is it bad: [...]" in told
+    assert pages(spex.compare(bent, bent))[0].notes == ()
+    assert [fact.name for fact in pages(spex.compare(bent, bent))[0].asked] == ["Asked"]

@@ -56,7 +56,7 @@ def choose(page, a, b):
 def rows(page):
     """What the section lists: value, low, high, and the value in both, by members."""
     found = page.evaluate("pages[3].view.rows")
-    return {tuple(row[0]): (row[1], row[2], row[3], row[5], row[6]) for row in found}
+    return {tuple(row[0]): (row[1], row[2], row[3], row[6], row[7]) for row in found}
 
 
 def test_every_pair_is_what_compare_says(difference, outputs):

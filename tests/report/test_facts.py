@@ -8,6 +8,7 @@ from rich.console import Console
 import spex
 from spex.inputs.parts import TextPart
 from spex.report import facts
+from spex.report.colours import colours_of
 from spex.report.html import page_data
 from spex.report.terminal import view
 from spex.wording import percent
@@ -46,11 +47,30 @@ def test_percent_rounds_neither_to_none_nor_to_all(share, shown):
     assert percent(share) == shown
 
 
-def test_main_effect_is_the_banzhaf_value(review):
-    values = review.interactions("BV")
-    effects = facts.main_effects(review)
-    assert effects == pytest.approx([values.get((i,), 0.0) for i in range(6)])
-    assert effects[2] == pytest.approx(0.38)
+def test_colours_are_the_values_shown(review):
+    for index, order in (("FBII", 2), ("SV", None), ("Fourier", None)):
+        values = review.interactions(index, order)
+        colours = colours_of(values, 6)
+        assert colours.values == [values.get((i,), 0.0) for i in range(6)]
+        assert colours.largest == abs(values.top(1)[0][1])
+        assert colours.share(2) == abs(colours.values[2]) / colours.largest
+        assert colours.has_direction == (index != "Fourier")
+
+
+@pytest.mark.parametrize(
+    ("r2", "interval", "told"),
+    [
+        (0.9924, (0.9855, 0.99604), "99.24 % of the variation (90 % interval 98.55 to 99.60 %)"),
+        (0.21, (-0.013, 0.38), "21 % of the variation (90 % interval -1 to 38 %)"),
+        (0.052, (-0.0004, 0.09), "5.2 % of the variation (90 % interval 0.0 to 9.0 %)"),
+        (0.5, (math.nan, math.nan), "50 % of the variation (90 % interval unknown)"),
+        (-0.001, (-0.2, 0.1), "none of the variation (R2 0.00, 90 % interval -0.20 to 0.10)"),
+    ],
+)
+def test_r2_and_its_interval_have_equally_many_digits(make, r2, interval, told):
+    found = make({(0,): 1.0}, ["a"], r2=r2, r2_interval=interval)
+    assert told in facts.fidelity(found)
+    assert told.replace("-", "\N{MINUS SIGN}") in page_data(found).fidelity
 
 
 def test_shares_add_to_one(review):
@@ -210,7 +230,7 @@ def test_usage_that_cannot_be_read_is_not_told(make, usage):
 
 def test_a_rounding_error_is_zero_everywhere(make, tmp_path):
     found = make({(): 0.1, (0,): 0.3 - 0.1 - 0.2, (1,): -0.1}, ["a", "b"], observed=(2.8e-17, 0.2))
-    assert facts.main_effects(found) == [0.0, 0.2]
+    assert colours_of(found.interactions(), 2).values == [0.0, 0.2]
     assert facts.signed(2.78e-17, 1.0) == "0" and facts.signed(2.78e-17) == "+2.78e-17"
     found.to_html(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text().partition('class="data"')[0]  # what is read
@@ -248,7 +268,7 @@ def test_labels_that_repeat_are_told_apart(tmp_path):
     assert found.to_frame()["features"][0] in {(), ("a#12",)}
     assert found.plot().axes[0].get_yticklabels()[0].get_text() == "a₁₂"
     found.to_html(tmp_path / "page.html")
-    assert "a\u2081\u2082: main effect" in (tmp_path / "page.html").read_text()
+    assert "a\u2081\u2082: +11.0" in (tmp_path / "page.html").read_text()
     console = Console(file=io.StringIO(), width=100)
     console.print(view(found))
     assert "a#12" in console.file.getvalue()

@@ -41,6 +41,11 @@ def data_of(html):
     return [json.loads(content) for content in found]
 
 
+def level(value, largest=1.44):
+    steps = int(10 * abs(value) / largest + 0.5)
+    return f"{'p' if value > 0 else 'n'}{steps}" if steps else ""
+
+
 def test_page_data_is_what_the_explanation_says(review):
     page = page_data(review, "FBII", 2)
     assert page.heading == "FBII up to order 2"
@@ -51,11 +56,11 @@ def test_page_data_is_what_the_explanation_says(review):
     assert page.kind == "Text"
     (block,) = page.blocks
     assert "".join(piece.text for piece in block.pieces) == "Her acting never fails to impress"
-    # never: -2 F = +0.38, the largest; fails: -0.30.
+    # The same values, on the same scale as the combination.
     assert [piece.colour for piece in block.pieces if piece.feature is not None] == [
-        "", "p4", "p10", "n8", "", "p5",
+        *[level(review.interactions("FBII", 2).get((i,), 0.0)) for i in range(6)]
     ]  # fmt: skip
-    assert page.scale == "0.380"
+    assert page.scale == "1.44"
     assert page.gauge == (90.0, 93.0, 95.0)
     found = {fact.name: fact.value for fact in page.facts}
     assert found["Command"] == "spex explain --text review.txt"
@@ -92,9 +97,10 @@ def test_intervals_and_stability_are_those_of_python(make):
     values = e.interactions()
     rows = data_of(render_html([e]))[0]["views"][0]["rows"]
     stable = values.stability(10)
-    for place, (members, _, low, high, share) in enumerate(rows):
+    for place, (members, _, low, high, share, unsure) in enumerate(rows):
         assert (low, high) == pytest.approx(values.interval(tuple(members)), rel=1e-5)
         assert share == (stable[tuple(members)] if place < 10 else None)
+        assert unsure == (tuple(members) not in values.discoveries())
 
 
 def test_headlines(make, numbers):
@@ -150,7 +156,7 @@ def test_documents_are_rows_with_bar_number_and_score(documents):
     assert [block.bar for block in page.blocks] == [(50.0, 50.0), (25.0, 25.0)]
     first, pinned = page.blocks[0].pieces
     assert (first.text, first.colour, first.says) == (
-        "First text.", "p10", "A title: main effect +1.00",
+        "First text.", "p10", "A title: +1.00",
     )  # fmt: skip
     assert (pinned.text, pinned.feature) == ("\n", None)
     found = spex.Documents([{"title": "T", "text": "a", "score": 0.875}, "b"])
@@ -171,6 +177,7 @@ def test_a_chat_is_bubbles(make):
     assert page.kind == "Chat"
     assert [block.role for block in page.blocks] == ["user", "assistant"]
     assert all(block.feature is None for block in page.blocks)  # one turn has two units
+    assert [(fact.name, fact.value) for fact in page.asked] == [("Asked", "Hi. Help!")]
 
 
 def test_pictures_have_their_regions_over_them(picture):
@@ -178,8 +185,8 @@ def test_pictures_have_their_regions_over_them(picture):
     assert page.kind == "Input"
     image, question = page.blocks
     assert image.picture[1:] == (40, 20)
-    assert [piece.colour for piece in image.pieces] == ["p10", "n5"]
-    assert image.pieces[0].says == "row 1, column 1: main effect +1.00"
+    assert [piece.colour for piece in image.pieces] == ["p3", "n4"]
+    assert image.pieces[0].says == "row 1, column 1: +0.400"
     assert question.picture is None
     html = render_html([picture])
     assert 'd="M20,0L40,0L40,20L20,20Z"' in html
@@ -207,10 +214,10 @@ def test_numbers_stay_beside_labels_that_run_right_to_left(make):
     e = make({(0, 1): 1.0, (0,): 0.2, (2,): 0.3}, ["שלום", "b", "עברית"])
     shown = page_data(e, "FBII", 2)
     hebrew = f"\u2068{e.features[0]}\u2069"
-    assert f"{hebrew}, " in shown.headline.details[1]
+    assert f"{hebrew}: " in shown.headline.details[1]
     assert shown.headline.text.startswith(f"{hebrew} + b ")
     assert any(row.startswith(f"{hebrew} + b: ") for row in shown.rows)
-    assert shown.blocks[0].pieces[0].says.startswith(f"{hebrew}: main effect")
+    assert shown.blocks[0].pieces[0].says.startswith(f"{hebrew}: ")
 
 
 def test_predicted_scores_are_the_surrogate(review):

@@ -122,7 +122,7 @@ def test_hovering_a_unit_lights_its_partners_by_sign_and_strength(open_page, rev
     )
     assert ["fails", "5", True] in lit and ["impress", "1", False] in lit
     says = page.locator(".detail").inner_text()
-    assert says.startswith("never: main effect +0.380 nats; together with fails +1.52")
+    assert says.startswith("never: \N{MINUS SIGN}0.380 nats; together with fails +1.52")
     lines = page.eval_on_selector_all("tr.on", "all => all.map(one => one.dataset.m)")
     assert {"2 3", "2 3 5"} <= set(lines)
 
@@ -133,7 +133,7 @@ def test_keyboard_reaches_units_and_rows(open_page, review):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     focused = "document.activeElement.getAttribute('aria-label')"
-    assert page.evaluate(focused).startswith("never: main effect +0.380 nats; together with fails")
+    assert page.evaluate(focused).startswith("never: \N{MINUS SIGN}0.340 nats; together with fails")
     assert page.locator(".reading [data-f='2']").get_attribute("role") == "button"
     page.keyboard.press("Enter")
     assert page.locator(".reading [data-f='2']").get_attribute("aria-pressed") == "true"

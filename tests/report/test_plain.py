@@ -53,7 +53,7 @@ def test_values_that_may_be_noise_are_marked_alike_everywhere():
     found = spex.explain(lambda masks: 1.0 * masks[:, 0] + rng.normal(size=len(masks)), 8, 120)
     values = found.interactions()
     top = [interaction for interaction, _ in values.top(10)]
-    noise = [i for i in top if values.interval(i)[0] < 0 < values.interval(i)[1]]
+    noise = [i for i in top if i not in values.discoveries()]
     assert (0,) not in noise and noise
     said = f"?: {len(noise)} of {len(top)} listed"
     printed = repr(found)
@@ -63,6 +63,6 @@ def test_values_that_may_be_noise_are_marked_alike_everywhere():
     shown = console.export_text()
     assert said in shown and shown.count(" ? ") == len(noise)
     rows = page_data(found).script["views"][0]["rows"]
-    assert [low < 0 < high for _, _, low, high, _ in rows[: len(top)]] == [
+    assert [unsure for *_, unsure in rows[: len(top)]] == [
         interaction in noise for interaction in top
     ]

@@ -14,6 +14,7 @@ from spex.cli.functions import (
     UNNAMED,
     Function,
     check_function,
+    check_import,
     check_retries,
     is_own,
     make_function,
@@ -113,6 +114,7 @@ def prepare(session: Session, request: Request) -> Prepared:
     refuse_secret(request.model)  # first: messages and the plan show the model's name
     request, masker, score = read_input(request)
     check_function(request, masker)
+    check_import(request)
     price_of(request.price, model_name(request))
     opened = functools.partial(open_store, session, request, lambda error: None)
     masker, model = written(session, request, masker, opened)

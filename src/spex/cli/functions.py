@@ -47,6 +47,17 @@ def is_own(request: "Request") -> bool:
     return model_name(request).startswith((_PREDICT, "reply:"))
 
 
+def check_import(request: "Request") -> None:
+    """Tell a misspelt function of the user's before anything is asked, and by --dry-run.
+
+    Raises:
+        ArgumentError: there is no such function.
+        BackendError: its module cannot be imported.
+    """
+    if is_own(request):
+        import_function(model_name(request).partition(":")[2])
+
+
 def check_function(request: "Request", masker: AnyMasker) -> None:
     """Refuse what makes no sense for the model.
 

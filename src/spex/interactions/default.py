@@ -17,7 +17,7 @@ _ROUNDING = 1e-12
 # A coefficient of a higher order has more subsets than an expansion lists, 2^22.
 LISTABLE = 22
 # Their values depend on the highest order; of other indices it only says which are listed.
-_BY_ORDER = (
+BY_ORDER = (
     InteractionIndex.FBII,
     InteractionIndex.FSII,
     InteractionIndex.STII,
@@ -39,7 +39,7 @@ def default_order(spectrum: Spectrum, index: InteractionIndex) -> int:
     """
     if index in FIRST_ORDER:
         return 1
-    return telling_order(spectrum) if index in _BY_ORDER else max(1, spectrum.degree)
+    return telling_order(spectrum) if index in BY_ORDER else max(1, spectrum.degree)
 
 
 def telling_order(spectrum: Spectrum) -> int:

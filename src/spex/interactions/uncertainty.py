@@ -17,8 +17,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
-from spex._typing import FloatArray
+from spex._typing import BoolArray, FloatArray
 from spex.f2.packing import set_bits
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex
@@ -134,3 +135,31 @@ def share_containing(errors: SpectrumErrors, interaction: tuple[int, ...]) -> Fl
     )
     ways = np.array([math.perm(d, s) for d in range(len(errors.outside))], dtype=np.float64)
     return np.minimum(ways * product, 1.0)
+
+
+def told_from_zero(
+    values: FloatArray, errors: FloatArray, n_tested: int, rate: float = 0.1
+) -> BoolArray:
+    """Which values are told from 0, all looked at together (Benjamini and Hochberg 1995, eq. 1).
+
+    Args:
+        values: (k,) float64, each with a Gaussian error.
+        errors: (k,) float64, the standard errors; NaN where unknown.
+        n_tested: How many values are looked at, at least k: those that are not given count as not
+            told from 0.
+        rate: The expected share of those returned that are 0 in truth, at most.
+
+    Returns:
+        (k,) bool; all `True` where an error is unknown.
+    """
+    if np.isnan(errors).any():
+        return np.ones(len(values), dtype=np.bool_)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chances = 2 * ndtr(-np.abs(values) / errors)  # that noise alone is as large
+    chances[np.isnan(chances)] = 1.0  # 0 with no error
+    ranking = np.argsort(chances, kind="stable")
+    allowed = rate * np.arange(1, len(values) + 1) / max(n_tested, 1)
+    passed = np.flatnonzero(chances[ranking] <= allowed)
+    told = np.zeros(len(values), dtype=np.bool_)
+    told[ranking[: passed[-1] + 1 if len(passed) else 0]] = True
+    return told

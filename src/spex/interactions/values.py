@@ -15,13 +15,20 @@ from spex.f2.packing import pack
 from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.interactions.expansion import baseline_value, expand
 from spex.interactions.index import FIRST_ORDER, InteractionIndex, exact_weight, highest_of_baseline
-from spex.interactions.uncertainty import SpectrumErrors, error_of_sum, share_containing
+from spex.interactions.uncertainty import (
+    SpectrumErrors,
+    error_of_sum,
+    share_containing,
+    told_from_zero,
+)
 from spex.wording import distinct, short
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _DRAWS = 1000
+# Of so many of the largest values errors are read to tell them from 0; reading each takes time.
+_TESTED = 1000
 
 
 class InteractionValues(Mapping[Interaction, float]):
@@ -72,6 +79,7 @@ class InteractionValues(Mapping[Interaction, float]):
         self._features = tuple(features)
         self._baseline = float(baseline)
         self._standard_error = standard_error
+        self._discoveries: dict[float, frozenset[Interaction]] = {}
 
     @property
     def index(self) -> InteractionIndex:
@@ -160,6 +168,37 @@ class InteractionValues(Mapping[Interaction, float]):
         width = float(ndtri((1 + level) / 2)) * self.standard_error(interaction)
         value = self.get(interaction, 0.0)
         return value - width, value + width
+
+    def discoveries(self, rate: float = 0.1) -> frozenset[Interaction]:
+        """The values told from 0 where all that are listed are looked at together.
+
+        Of many intervals some miss 0 by chance. This is the procedure of Benjamini and Hochberg
+        (1995): of what it returns, a share of at most `rate` is expected to be 0 in truth, and if
+        all are 0, it returns nothing with probability 1 - `rate`.
+
+        Args:
+            rate: the false discovery rate, above 0 and below 1.
+
+        Returns:
+            Listed interactions, among the 1,000 largest; the others count as tested and not told
+            from 0. With errors that are unknown or zero all of these 1,000.
+
+        Raises:
+            ArgumentError: the rate is out of range.
+        """
+        if not 0 < rate < 1:
+            raise ArgumentError(f"rate={rate}; it must be above 0 and below 1, such as 0.1")
+        if rate not in self._discoveries:
+            self._discoveries[rate] = self._discovered(rate)
+        return self._discoveries[rate]
+
+    def _discovered(self, rate: float) -> frozenset[Interaction]:
+        tested = [interaction for interaction, _ in self.top(_TESTED)]
+        n_listed = sum(1 for interaction in self._values if interaction)
+        errors = np.array([self.standard_error(interaction) for interaction in tested])
+        sizes = np.array([self._values[interaction] for interaction in tested])
+        told = told_from_zero(sizes, errors, n_listed, rate)
+        return frozenset(tested[place] for place in np.flatnonzero(told))
 
     def stability(self, k: int = 10) -> dict[Interaction, float]:
         """How likely each of the k largest interactions is to be among the k largest.

@@ -5,18 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from scipy.special import ndtri
 
-from spex.interactions.default import default_order
+from spex.interactions.default import BY_ORDER, default_order
 from spex.interactions.index import InteractionIndex
+from spex.interactions.uncertainty import told_from_zero
 from spex.report import facts
+from spex.report.colours import Colours
 from spex.report.page import script
 from spex.report.page.blocks import blocks
-from spex.report.page.build import page_data, scale_of
+from spex.report.page.build import has_long_units, page_data, scale_of
 from spex.report.page.data import Fact, Headline, Page
+from spex.report.page.headline import asked
 from spex.wording import counted, distinct, isolated, one_line, short
 
 if TYPE_CHECKING:
@@ -58,7 +62,7 @@ def outputs_page(
     shown = {
         "names": [isolated(one_line(name)) for name in outputs],
         "heads": list(distinct([short(name, 24) for name in outputs])),
-        "fidelity": [facts.fidelity_short(one) for one in outputs.values()],
+        "fidelity": [facts.typeset(facts.fidelity_short(one)) for one in outputs.values()],
         "pairs": [
             [*numbers, _r2_told(share), None if error is None else math.sqrt(error)]
             for numbers, (share, error) in sorted(fidelity.items())
@@ -103,14 +107,14 @@ def _halves(
 
 
 def _r2_told(r2: float) -> str:
-    return "" if math.isnan(r2) else f"R2 of the difference {facts.rounded_r2(r2)}."
+    return "" if math.isnan(r2) else f"R2 of the difference {facts.typeset(facts.rounded_r2(r2))}."
 
 
 def _difference_page(found: "Comparison", unit: str) -> Page:
     a, b = (isolated(one_line(name)) for name in found.names)
     labels = script.labels(found.first)
-    effects = _effects(found)
-    kind, parts = blocks(found.first, labels, effects)
+    colours = _colours(found)
+    kind, parts = blocks(found.first, labels, colours)
     only_a, only_b = found.unmatched
     unmatched = tuple(
         (name, tuple(isolated(short(label, 60)) for label in only[:_MOST_UNMATCHED]) + _more(only))
@@ -120,17 +124,18 @@ def _difference_page(found: "Comparison", unit: str) -> Page:
     return Page(
         title=f"Difference: {a} less {b}",
         headline=_headline(found, labels),
-        asked=(),
-        fidelity=f"{a}: {facts.fidelity_short(found.first)}. "
-        f"{b}: {facts.fidelity_short(found.second)}.",
+        asked=_asked(found),
+        fidelity=f"{a}: {facts.typeset(facts.fidelity_short(found.first))}. "
+        f"{b}: {facts.typeset(facts.fidelity_short(found.second))}.",
         cautions=(),
         gauge=None,
         summary=_matched(found),
-        notes=(),
+        notes=orders_say(found),
         unit=unit,
-        scale=scale_of(effects),
+        scale=scale_of(colours),
         kind=kind,
         blocks=parts,
+        has_long_units=has_long_units(labels),
         heading=_heading(found),
         rows=tuple(_in_words(each, unit) for each in _told(found)[:_SHOWN]),
         facts=_facts(found),
@@ -139,7 +144,6 @@ def _difference_page(found: "Comparison", unit: str) -> Page:
         roles_say="",
         script={
             "labels": labels,
-            "effects": effects,
             "unit": facts.unit_of_score(found.first),
             "compared": list(_heads(found, 24)),
             "views": [_view(found)],
@@ -147,7 +151,7 @@ def _difference_page(found: "Comparison", unit: str) -> Page:
             "whyNot": f"What-if is on the pages of {a} and of {b}.",
         },
         unmatched=unmatched,
-        key=(f"together more in {a}", f"together less in {a}", "difference of main effects"),
+        key=(f"together more in {a}", f"together less in {a}", "difference of a unit's own values"),
     )
 
 
@@ -167,9 +171,16 @@ def _least(found: "Comparison") -> float:
     return _ROUNDING * max(facts.scale(found.first), facts.scale(found.second))
 
 
-def _is_doubtful(each: "Difference") -> bool:
-    """Whether the 90 % interval of a difference holds 0."""
-    return each.low < 0 < each.high
+def _sure(found: "Comparison") -> list["Difference"]:
+    """The differences told from 0 where all are looked at together; all where errors are unknown.
+
+    See `spex.InteractionValues.discoveries`.
+    """
+    told = _told(found)
+    values = np.array([each.value for each in told])
+    errors = np.array([(each.high - each.low) / 2 for each in told]) / float(ndtri(0.95))
+    sure = told_from_zero(values, errors, len(told))
+    return [each for each, is_sure in zip(told, sure.tolist(), strict=True) if is_sure]
 
 
 def _heads(found: "Comparison", limit: int) -> tuple[str, ...]:
@@ -177,13 +188,52 @@ def _heads(found: "Comparison", limit: int) -> tuple[str, ...]:
     return distinct([short(name, limit) for name in found.names])
 
 
-def _effects(found: "Comparison") -> list[float]:
-    """Differences of main effects by feature of a; 0 where b has none to compare."""
-    of_a, of_b = (facts.main_effects(one) for one in (found.first, found.second))
-    effects = [0.0] * found.first.n_features
-    for i, j in found.pairs:
-        effects[i] = of_a[i] - of_b[j]
-    return [effect if abs(effect) > _least(found) else 0.0 for effect in effects]
+def _colours(found: "Comparison") -> Colours:
+    """Differences of the units' own values, by feature of a; 0 where b has none to compare."""
+    told = _told(found)
+    sure = set(_sure(found))
+    singles = {each.interaction[0]: each for each in told if len(each.interaction) == 1}
+    return Colours(
+        [singles[i].value if i in singles else 0.0 for i in range(found.first.n_features)],
+        abs(told[0].value) if told else 0.0,
+        {i for i, each in singles.items() if each not in sure},
+        facts.has_direction(found.index),
+    )
+
+
+def orders_say(found: "Comparison") -> tuple[str, ...]:
+    """That one of both is read to another order than when it stands alone, a sentence each."""
+    if found.index not in BY_ORDER:
+        return ()
+    told = []
+    for name, one in zip(found.names, (found.first, found.second), strict=True):
+        alone = default_order(one.spectrum, found.index)
+        if alone != found.order:
+            told.append(
+                f"{isolated(one_line(name))} is read up to order {found.order} here, and up to "
+                f"{alone} where it stands alone: values of {found.index} depend on the order."
+            )
+    return tuple(told)
+
+
+def _asked(found: "Comparison") -> tuple[Fact, ...]:
+    """What both were asked, the answers and the scores; once where they are alike."""
+    both = (found.first, found.second)
+    told: dict[str, list[Fact | None]] = {}
+    for side, one in enumerate(both):
+        for fact in asked(one):
+            told.setdefault(fact.name, [None, None])[side] = fact
+    shown: list[Fact] = []
+    for a, b in told.values():
+        if a == b and a is not None:
+            shown.append(a)
+            continue
+        shown += [
+            replace(fact, name=f"{fact.name} in {isolated(one_line(name))}")
+            for name, fact in zip(found.names, (a, b), strict=True)
+            if fact is not None
+        ]
+    return tuple(shown)
 
 
 def _more(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -205,9 +255,10 @@ def _matched(found: "Comparison") -> str:
 def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
     if is_same(found):
         return Headline(((f"{_SAME}.", False),))
-    largest = found.differences[0]
+    sure = _sure(found)
+    largest = sure[0] if sure else found.differences[0]
     a, b = (isolated(one_line(name)) for name in found.names)
-    if all(map(_is_doubtful, found.differences)):
+    if not sure:
         size = _in_words(largest, facts.isolated_unit(found.first))
         detail = f"The largest, with the values in {a} and in {b}: {size}."
         return Headline((("No difference can be told from 0", False),), (detail,))
@@ -223,11 +274,10 @@ def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
         f"{facts.typeset(facts.signed(x))} in {name}"
         for x, name in ((largest.a, a), (largest.b, b))
     ]
-    doubt = ", which holds 0" if _is_doubtful(largest) else ""
     interval = ""
     if largest.low < largest.high:
         bounds = [facts.typeset(facts.signed(x)) for x in (largest.low, largest.high)]
-        interval = f"; 90 % interval of the difference {bounds[0]} to {bounds[1]}{doubt}"
+        interval = f"; 90 % interval of the difference {bounds[0]} to {bounds[1]}"
     return Headline(tuple(words), (f"By {_heading(found)}: {', '.join(told)}{interval}.",))
 
 
@@ -241,9 +291,11 @@ def _in_words(each: "Difference", unit: str) -> str:
 def _view(found: "Comparison") -> dict[str, Any]:
     rows = []
     told = _told(found)
+    sure = set(_sure(found))
     for each in told[: script.MAX_ROWS]:
         bounds = [None if math.isnan(x) else x for x in (each.low, each.high)]
-        rows.append([list(each.interaction), each.value, *bounds, None, each.a, each.b])
+        doubt = each not in sure
+        rows.append([list(each.interaction), each.value, *bounds, None, doubt, each.a, each.b])
     hidden = len(told) - len(rows)
     return {
         "index": str(found.index),
@@ -252,6 +304,8 @@ def _view(found: "Comparison") -> dict[str, Any]:
         "hint": f"{found.index}: {facts.MEANINGS[found.index]}. Colours and arcs: the difference.",
         "hasDirection": facts.has_direction(found.index),
         "rows": rows,
+        "effects": list(_colours(found).values),
+        "listed": len(told),
         "rest": f"{hidden:,} more" if hidden > 0 else None,
         "empty": f"{_SAME}.",
     }
@@ -266,6 +320,8 @@ def _facts(found: "Comparison") -> tuple[Fact, ...]:
         score = facts.isolated_score(one)
         known += [score] if score else []
         rows.append(Fact(one_line(name), "; ".join([*known, facts.cost(one)])))
+        prompt = facts.context_text(one, "prompt")
+        rows += [Fact(f"{isolated(one_line(name))}: prompt", prompt, True)] if prompt else []
     return tuple(rows)
 
 
@@ -279,14 +335,21 @@ def view(found: "Comparison", k: int = _SHOWN) -> RenderableType:
     for name in ("difference", *_heads(found, 20)):
         table.add_column(Text(name), justify="right", no_wrap=True)
     table.add_column("units", overflow="fold")
+    sure = set(_sure(found))
     for each in () if is_same(found) else found.differences[:k]:
-        mark = f" {facts.UNCERTAIN}" if _is_doubtful(each) else ""
+        mark = "" if each in sure else f" {facts.UNCERTAIN}"
         cells = [facts.signed(each.value) + mark, facts.signed(each.a), facts.signed(each.b)]
         words = " + ".join(short(label) for label in each.labels[: facts.LISTED])
         table.add_row(*map(Text, cells), Text(words))
     parts.append(Text(f"{_SAME}.") if is_same(found) else table)
-    if any(_is_doubtful(each) for each in found.differences[:k]):
-        parts.append(Text(f"{facts.UNCERTAIN}: not told from 0 (90 % interval)", style="dim"))
+    if not is_same(found) and not sure.issuperset(found.differences[:k]):
+        parts.append(Text(f"{facts.UNCERTAIN}: not told from 0 ({facts.TOGETHER})", style="dim"))
+    parts += [Text(told, style="dim") for told in orders_say(found)]
+    parts += [
+        Text(f"{fact.name}: {short(fact.value, 90)}", style="dim")
+        for fact in _asked(found)
+        if " in " in fact.name
+    ]
     hidden = len(found.differences) - k
     if hidden > 0:
         parts.append(Text(f"{hidden:,} more", style="dim"))

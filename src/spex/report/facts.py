@@ -42,7 +42,8 @@ MEANINGS: Mapping[InteractionIndex, str] = {
 ROUNDING = 1e-12
 # So many labels of one interaction.
 LISTED = 12
-UNCERTAIN = "?"  # beside a value whose interval holds 0
+UNCERTAIN = "?"  # beside a value that is not told from 0
+TOGETHER = "all looked at together; false discovery rate 10 %"
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
 # Four times the evaluations are worth it for so much more R2.
@@ -122,15 +123,6 @@ def _coefficients(explanation: "Explanation") -> dict[Interaction, float]:
     return {k: value for k, value in explanation.spectrum.items() if k and abs(value) > least}
 
 
-def main_effects(explanation: "Explanation") -> list[float]:
-    """The Banzhaf value of each feature, -2 F({i}), in the unit of the score."""
-    effects = [0.0] * explanation.n_features
-    for interaction, coefficient in _coefficients(explanation).items():
-        if len(interaction) == 1:
-            effects[interaction[0]] = -2 * coefficient
-    return effects
-
-
 def variance_shares(explanation: "Explanation") -> dict[Interaction, float]:
     """The share of the surrogate's variance over uniform masks of each Fourier coefficient."""
     squares = {k: f * f for k, f in _coefficients(explanation).items()}
@@ -144,9 +136,8 @@ def shares_of(explanation: "Explanation", index: InteractionIndex) -> Mapping[In
 
 
 def is_uncertain(values: InteractionValues, interaction: Interaction) -> bool:
-    """Whether the 90 % interval of a value holds 0: it may well be noise."""
-    low, high = values.interval(interaction)
-    return low < 0 < high and margin(values, interaction) is not None
+    """Whether a value is not told from 0 among all that are listed: it may well be noise."""
+    return margin(values, interaction) is not None and interaction not in values.discoveries()
 
 
 def uncertain(values: InteractionValues, n_listed: int) -> str | None:
@@ -156,24 +147,12 @@ def uncertain(values: InteractionValues, n_listed: int) -> str | None:
     if not count:
         return None
     verb = "is" if count == 1 else "are"
-    return (
-        f"{UNCERTAIN}: {count:,} of {len(listed):,} listed {verb} not told from 0 (90 % interval)"
-    )
+    return f"{UNCERTAIN}: {count:,} of {len(listed):,} listed {verb} not told from 0 ({TOGETHER})"
 
 
 def joint_share(explanation: "Explanation") -> float:
     """The share of the surrogate's variance that features have only together (order >= 2)."""
     return math.fsum(v for k, v in variance_shares(explanation).items() if len(k) > 1)
-
-
-def beside_main_effects(values: InteractionValues) -> str | None:
-    """Why a single feature's value is not its main effect, a sentence; None where it is that."""
-    index = values.index
-    # Of order 1, FBII is the Banzhaf value, which main effects are.
-    is_main = values.order == 1 and index in (InteractionIndex.BV, InteractionIndex.FBII)
-    if is_main or not has_direction(index) or not any(len(key) == 1 for key in values):
-        return None
-    return "A single value may differ from the main effect, a mean over what else is kept."
 
 
 def has_direction(index: InteractionIndex) -> bool:
@@ -211,10 +190,16 @@ def fidelity(explanation: "Explanation") -> str:
         known = not math.isnan(low) and not math.isnan(high)
         bounds = f"{rounded_r2(low)} to {rounded_r2(high)}" if known else "unknown"
         interval = f"90 % interval {bounds}"
-        return f"Explains none of the variation (R2 {r2:.2f}, {interval}): do not rely on it."
-    interval = f"90 % interval {_interval(low, high)}"
+        return (
+            f"Explains none of the variation (R2 {rounded_r2(r2)}, {interval}): do not rely on it."
+        )
+    if math.isnan(low) or math.isnan(high):
+        share, interval = percent(r2).removesuffix(" %"), "unknown"
+    else:
+        share, least, most = _percents(r2, low, high)
+        interval = f"{least} to {most} %"
     return (
-        f"Explains {percent(r2)} of the variation{_over(explanation)} ({interval}), "
+        f"Explains {share} % of the variation{_over(explanation)} (90 % interval {interval}), "
         "measured on evaluations that the fit has not seen."
     )
 
@@ -409,7 +394,15 @@ def rounded_r2(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"  # not -0.00
 
 
-def _interval(low: float, high: float) -> str:
-    if math.isnan(low) or math.isnan(high):
-        return "unknown"
-    return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+def _percents(*shares: float) -> list[str]:
+    """Shares as percentages with equally many decimals, never rounded to 0 or to 100."""
+    size = max(abs(share) for share in shares)
+    decimals = 2 if any(0.995 <= share < 1 for share in shares) else 1 if size < 0.0995 else 0
+    rounded = [
+        math.floor(1e4 * share) / 100 if 0.995 <= share < 1 else round(100 * share, decimals) + 0.0
+        for share in shares
+    ]
+    return [
+        "< 0.1" if 0 < share < 0.001 and not number else f"{number:.{decimals}f}"
+        for share, number in zip(shares, rounded, strict=True)
+    ]

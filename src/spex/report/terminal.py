@@ -12,6 +12,7 @@ from spex.inputs.parts import ImagePart, TextPart
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.report import facts
+from spex.report.colours import colours_of
 from spex.wording import percent
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 # The background of the terminal is unknown: the two weak steps colour the letters in a tone that
 # is legible on black and on white, the strong ones bring their own background.
-_POSITIVE = ("", "#d0700f", "bold #d0700f", "black on #f0a050", "bold black on #f08a24")
+_POSITIVE = ("", "#e8336a", "bold #e8336a", "black on #ff8fb0", "bold black on #ff5c8d")
 _NEGATIVE = ("", "#3b82f6", "bold #3b82f6", "black on #8fbcf5", "bold black on #5b9df0")
+_FLAT = ("", "", "bold", "black on #c0c4ca", "bold black on #a0a5ac")
 _STEPS = (0.08, 0.25, 0.5, 0.75)
 _BAR_WIDTH = 12
 _NARROW = 56
@@ -32,7 +34,7 @@ def view(
     order: int | None = None,
     k: int = 15,
 ) -> RenderableType:
-    """The text coloured by main effects, the k largest interactions and a summary.
+    """The text coloured by the values of its units, the k largest interactions and a summary.
 
     Args:
         explanation: The explanation.
@@ -47,7 +49,7 @@ def view(
         raise ArgumentError(f"top={k} is negative; use 0 or more rows")
     values = explanation.interactions(index, order)
     blank = Text()
-    parts: list[RenderableType] = [MainEffects(explanation), blank]
+    parts: list[RenderableType] = [Units(explanation, values), blank]
     if k:
         parts += [InteractionTable(explanation, values, k), blank]
     return Group(*parts, summary(explanation))
@@ -74,12 +76,12 @@ def summary(explanation: "Explanation") -> Text:
     return Text("\n").join(lines)
 
 
-class MainEffects:
-    """The input, or the labels, coloured by main effect (Banzhaf value); signs without colour."""
+class Units:
+    """The input, or the labels, coloured by the values of its units; signs without colour."""
 
-    def __init__(self, explanation: "Explanation") -> None:
-        self._effects = facts.main_effects(explanation)
-        self._largest = max(map(abs, self._effects), default=0.0)
+    def __init__(self, explanation: "Explanation", values: InteractionValues) -> None:
+        self._colours = colours_of(values, explanation.n_features)
+        self._name = facts.heading(values)
         self._unit = facts.unit_of_score(explanation)
         parts = facts.parts(explanation)
         if parts is None:
@@ -101,7 +103,7 @@ class MainEffects:
                 yield self._map(part, colour)
             else:
                 yield self._text(part, colour)
-        if self._largest:
+        if self._colours.largest:
             yield Text()
             yield self._legend(colour)
 
@@ -111,9 +113,9 @@ class MainEffects:
             if feature is None:
                 text.append(string, style="dim" if string.strip() else "")
             elif colour:
-                text.append(string, style=self._style(self._effects[feature]))
+                text.append(string, style=self._style(feature))
             else:
-                text.append(string + self._sign(self._effects[feature]))
+                text.append(string + self._sign(feature))
         return text
 
     def _map(self, part: ImagePart, colour: bool) -> Text:
@@ -122,40 +124,41 @@ class MainEffects:
         for cells in part.cells:
             row = Text()
             for feature in cells:
-                effect = 0.0 if feature is None else self._effects[feature]
-                weak = self._step(effect) < 1
-                sign = "." if weak else "+" if effect > 0 else "-"
-                row.append(sign, style=self._style(effect) if colour else "")
+                if feature is None or self._step(feature) < 1:
+                    row.append(".")
+                    continue
+                sign = "+" if self._colours.values[feature] > 0 else "-"
+                row.append(sign, style=self._style(feature) if colour else "")
             rows.append(row)
         return Text("\n").join(rows)
 
-    def _step(self, effect: float) -> int:
-        if not self._largest:
-            return 0
-        return sum(abs(effect) / self._largest >= step for step in _STEPS)
+    def _step(self, feature: int) -> int:
+        return sum(self._colours.share(feature) >= step for step in _STEPS)
 
-    def _style(self, effect: float) -> str:
-        return (_POSITIVE if effect > 0 else _NEGATIVE)[self._step(effect)]
+    def _style(self, feature: int) -> str:
+        if not self._colours.has_direction:
+            return _FLAT[self._step(feature)]
+        is_positive = self._colours.values[feature] > 0
+        return (_POSITIVE if is_positive else _NEGATIVE)[self._step(feature)]
 
-    def _sign(self, effect: float) -> str:
+    def _sign(self, feature: int) -> str:
         # The weak ones have none: a text full of signs is hard to read.
-        signs = ("+" if effect > 0 else "-") * (self._step(effect) // 2)
+        sign = "+" if self._colours.values[feature] > 0 else "-"
+        signs = sign * (self._step(feature) // 2)
         return f"[{signs}]" if signs else ""
 
     def _legend(self, colour: bool) -> Text:
-        size = f"{facts.signed(self._largest).removeprefix('+')} {self._unit}".strip()
-        text = Text()
-        if colour:
-            text.append("Main effects (Banzhaf): ", style="dim")
-            text.append(" lowers ", style=_NEGATIVE[-1])
-            text.append(" ")
-            text.append(" raises ", style=_POSITIVE[-1])
-            text.append(f" the score, by up to {size}", style="dim")
-        else:
-            text.append(
-                f"Main effects (Banzhaf): [-] lowers, [+] raises the score, by up to {size}"
-            )
-        return text
+        size = facts.signed(self._colours.largest).removeprefix("+")
+        told = f"up to {size} {self._unit}".strip()
+        text = Text(f"Single units ({self._name}): ", style="dim" if colour else "")
+        if not self._colours.has_direction:
+            return text.append(f"amplitude, {told}")
+        if not colour:
+            return text.append(f"[-] lowers, [+] raises the score, by {told}")
+        text.append(" lowers ", style=_NEGATIVE[-1])
+        text.append(" ")
+        text.append(" raises ", style=_POSITIVE[-1])
+        return text.append(f" the score, by {told}", style="dim")
 
 
 class InteractionTable:
@@ -188,7 +191,7 @@ class InteractionTable:
             yield Text(f"{sign}: half the width of a 90 % interval", style="dim")
         doubt = facts.uncertain(self._values, len(self._top))
         basis = facts.basis(self._explanation, self._values.index)
-        for told in (doubt, basis, facts.beside_main_effects(self._values)):
+        for told in (doubt, basis):
             if told is not None:
                 yield Text(told, style="dim")
 

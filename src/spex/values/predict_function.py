@@ -2,6 +2,7 @@
 
 import enum
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -183,7 +184,12 @@ class PredictFunction(Identified):
         )
 
     def _called(self, output: int) -> str:
-        return f"{self._names[output]} (output {output})" if self._names else f"output {output}"
+        if not self._names:
+            return f"output {output}"
+        name = self._names[output]
+        # A name such as "class 285" has its number already.
+        is_told = re.search(rf"(?<!\d){output}(?!\d)", name) is not None
+        return name if is_told else f"{name} (output {output})"
 
     def __call__(self, masks: npt.ArrayLike) -> FloatArray:
         """The value of each mask.

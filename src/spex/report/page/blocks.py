@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spex.inputs.parts import ImagePart, TextPart
 from spex.report import facts
+from spex.report.colours import Colours
 from spex.report.page import script
 from spex.report.page.data import Block, Stretch
 from spex.wording import counted, isolated
@@ -24,20 +26,22 @@ _LONG_TEXT, _LONG_STRETCH, _HEAD = 20_000, 500, 120
 
 
 def blocks(
-    explanation: "Explanation", labels: Sequence[str], effects: Sequence[float]
+    explanation: "Explanation", labels: Sequence[str], colours: Colours
 ) -> tuple[str, tuple[Block, ...]]:
-    """The kind of the input, and the input with its main effects.
+    """The kind of the input, and the input with the values of its units.
 
     Args:
         explanation: The explanation.
         labels: Of its n features, as they are told.
-        effects: n numbers, that colours show.
+        colours: What is shown of each unit.
     """
-    draw = _Pieces(labels, effects, facts.isolated_unit(explanation))
+    draw = _Pieces(explanation.features, labels, colours, facts.isolated_unit(explanation))
     parts = facts.parts(explanation)
     if parts is None:
         shown = enumerate(script.labels(explanation, 200))
-        return "Features", (Block(None, tuple(draw.piece(label, i) for i, label in shown)),)
+        return "Features", (
+            Block(None, tuple(replace(draw.piece(label, i), which="") for i, label in shown)),
+        )
     texts = [text for part in parts if isinstance(part, TextPart) for text, _ in part.pieces]
     draw.folds = sum(map(len, texts)) > _LONG_TEXT
     kind = _kind(parts)
@@ -81,7 +85,7 @@ def _block(part: TextPart | ImagePart, kind: str, draw: "_Pieces", as_rows: bool
         part.heading,
         pieces,
         feature=feature,
-        effect=facts.typeset(facts.signed(draw.effects[feature])),
+        effect=facts.typeset(facts.signed(draw.colours.values[feature])),
         bar=draw.bar(feature),
         score=None if part.score is None else f"{part.score:.3g}",
         preview=facts.short(whole, _PREVIEW),
@@ -99,8 +103,14 @@ def _without_gaps(pieces: Sequence[Stretch]) -> tuple[Stretch, ...]:
     )
 
 
+def _number(feature: str, label: str) -> str:
+    """What tells a repeated label apart: the digits under the line that the feature lacks."""
+    number = re.search("[\u2080-\u2089]+$", label)
+    return number[0] if number and not feature.rstrip().endswith(number[0]) else ""
+
+
 class _Pieces:
-    """Stretches of the input in the colours of their main effects.
+    """Stretches of the input in the colours of their values.
 
     Attributes:
         folds: Whether the long ones are folded.
@@ -108,9 +118,11 @@ class _Pieces:
 
     folds = False
 
-    def __init__(self, labels: Sequence[str], effects: Sequence[float], unit: str) -> None:
-        self.effects = effects
-        self._largest = max(map(abs, effects), default=0.0)
+    def __init__(
+        self, features: Sequence[str], labels: Sequence[str], colours: Colours, unit: str
+    ) -> None:
+        self.colours = colours
+        self._numbers = [_number(*pair) for pair in zip(features, labels, strict=True)]
         self._labels = [isolated(label) for label in labels]
         self._unit = unit
 
@@ -119,15 +131,17 @@ class _Pieces:
         if self.folds and len(text) > _LONG_STRETCH:
             head, size = facts.short(text, _HEAD), counted(len(text.split()), "word")
         if feature is None:
-            return Stretch(text, None, "", "", head, size)
-        effect = self.effects[feature]
-        level = int(LEVELS * abs(effect) / self._largest + 0.5) if self._largest else 0
-        colour = f"{'p' if effect > 0 else 'n'}{level}" if level else ""
-        told = f"{facts.typeset(facts.signed(effect))} {self._unit}".strip()
-        says = f"{self._labels[feature]}: main effect {told}"
-        return Stretch(text, feature, colour, says, head, size)
+            return Stretch(text, None, "", "", head=head, size=size)
+        value = self.colours.values[feature]
+        level = int(LEVELS * self.colours.share(feature) + 0.5)
+        tone = "f" if not self.colours.has_direction else "p" if value > 0 else "n"
+        doubt = ", not told from 0" if feature in self.colours.doubtful else ""
+        size = f"{facts.typeset(facts.signed(value))} {self._unit}".strip()
+        says = f"{self._labels[feature]}: {size}{doubt}"
+        colour = f"{tone}{level}" if level else ""
+        return Stretch(text, feature, colour, says, self._numbers[feature], head, size)
 
     def bar(self, feature: int) -> tuple[float, float]:
-        effect = self.effects[feature]
-        width = 50 * abs(effect) / self._largest if self._largest else 0.0
-        return round(50.0 if effect > 0 else 50 - width, 2), round(width, 2)
+        width = 50 * self.colours.share(feature)
+        start = 50.0 if self.colours.values[feature] > 0 else 50 - width
+        return round(start, 2), round(width, 2)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.report import facts
+from spex.report.colours import Colours, colours_of
 from spex.report.page import script
 from spex.report.page.blocks import blocks
 from spex.report.page.data import Fact, Page
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from spex.explanation import Explanation
 
 _ROWS_IN_WORDS = 25
+# Characters of a unit, on average; half of the page has room for two or three of them.
+_LONG = 24
 
 
 def page_data(
@@ -38,8 +41,8 @@ def page_data(
     """
     values = explanation.interactions(index, order)
     labels = script.labels(explanation)
-    effects = facts.main_effects(explanation)
-    kind, parts = blocks(explanation, labels, effects)
+    colours = colours_of(values, explanation.n_features)
+    kind, parts = blocks(explanation, labels, colours)
     roles = explanation.sets.roles
     return Page(
         title=facts.visible(title) if title is not None else _title(explanation),
@@ -51,12 +54,13 @@ def page_data(
         summary=_summary(explanation),
         notes=tuple(facts.visible(note) for note in explanation.notes),
         unit=facts.isolated_unit(explanation),
-        scale=scale_of(effects),
+        scale=scale_of(colours),
         kind=kind,
         blocks=parts,
+        has_long_units=has_long_units(labels),
         heading=facts.heading(values),
         rows=_in_words(values, labels, facts.isolated_unit(explanation)),
-        facts=_facts(explanation),
+        facts=_facts(explanation, kind),
         sets=set_rows(explanation.sets, labels),
         roles=() if roles is None else role_rows(roles, labels),
         roles_say="" if roles is None else roles_say(roles),
@@ -64,10 +68,14 @@ def page_data(
     )
 
 
-def scale_of(effects: Sequence[float]) -> str:
-    """The largest effect, where the colours end; empty if all are zero."""
-    largest = max(map(abs, effects), default=0.0)
-    return facts.signed(largest).removeprefix("+") if largest else ""
+def scale_of(colours: Colours) -> str:
+    """The largest value, where the colours end; empty if all are zero."""
+    return facts.signed(colours.largest).removeprefix("+") if colours.largest else ""
+
+
+def has_long_units(labels: Sequence[str]) -> bool:
+    """Whether units are sentences or documents rather than words."""
+    return sum(map(len, labels)) > _LONG * len(labels)
 
 
 def _title(explanation: "Explanation") -> str:
@@ -107,7 +115,7 @@ def _within(share: float) -> float | None:
     return round(100 * min(max(share, 0.0), 1.0), 2)
 
 
-def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
+def _facts(explanation: "Explanation", kind: str) -> tuple[Fact, ...]:
     context = {
         key: facts.context_text(explanation, key)
         for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
@@ -119,7 +127,7 @@ def _facts(explanation: "Explanation") -> tuple[Fact, ...]:
         ("Answer explained", context["answer"], True),
         ("Model", context["model"], False),
         ("System message", context["system"], True),
-        ("Prompt", context["prompt"], True),
+        ("Last message" if kind == "Chat" else "Prompt", context["prompt"], True),
         ("Units", _units(explanation, context["unit"], context["operator"]), False),
         ("Everything kept", whole, False),
         ("Nothing kept", nothing, False),
@@ -152,7 +160,7 @@ def _units(explanation: "Explanation", unit: str | None, operator: str | None) -
 
 def _method(explanation: "Explanation") -> str:
     others = [
-        f"{isolated(facts.one_line(name))} {facts.rounded_r2(score)}"
+        f"{isolated(facts.one_line(name))} {facts.typeset(facts.rounded_r2(score))}"
         for name, score in sorted(explanation.scores.items(), key=lambda item: -item[1])
     ]
     candidates = f"; R2 of the candidates: {', '.join(others)}" if len(others) > 1 else ""

@@ -15,8 +15,10 @@ class Stretch:
     Args:
         text: The string; for a region, its outline as SVG path data.
         feature: Number of its feature; None for text that is always there.
-        colour: CSS class of its main effect, `p1` to `p10` or `n1` to `n10`; empty for none.
-        says: Its main effect in words.
+        colour: CSS class of its own value, `p1` to `p10`, `n1` to `n10`, or `f1` to `f10`
+            where a sign is no direction; empty for none.
+        says: Its own value in words.
+        which: The number of a repeated word among its like, under the line; empty for none.
         head: Its first words, where it is folded; else empty.
         size: How long it is, where it is folded.
     """
@@ -25,6 +27,7 @@ class Stretch:
     feature: int | None
     colour: str
     says: str
+    which: str = ""
     head: str = ""
     size: str = ""
 
@@ -39,7 +42,7 @@ class Block:
         picture: (URL, width, height) of the picture; None for a text.
         feature: Its only feature, where the whole block is one unit that is shown as a row; else
             None.
-        effect: Main effect of that feature, readable.
+        effect: That feature's own value, readable.
         bar: (start, width) of that effect's bar in percent; zero is at 50.
         score: What retrieval gave it, readable; None where it is not known.
         preview: Its first words, where a row shows no more.
@@ -98,9 +101,10 @@ class Page:
         summary: Cost, method and model on one line.
         notes: What a user should know, a sentence each.
         unit: Unit of the values; may be empty.
-        scale: The largest main effect, readable; where the colours end. Empty if all are zero.
+        scale: The largest value, readable; where the colours end. Empty if all are zero.
         kind: `Text`, `Chat`, `Documents`, `Picture`, `Input` (several kinds) or `Features`.
         blocks: The input, or the labels.
+        has_long_units: Whether the table needs the whole width.
         heading: Index and order of the interactions that are shown first.
         rows: The largest of these in words, for readers without scripts.
         facts: How the explanation was made.
@@ -124,6 +128,7 @@ class Page:
     scale: str
     kind: str
     blocks: tuple[Block, ...]
+    has_long_units: bool
     heading: str
     rows: tuple[str, ...]
     facts: tuple[Fact, ...]
@@ -135,5 +140,5 @@ class Page:
     key: tuple[str, str, str] = (
         "raises the score together",
         "lowers it together",
-        "main effect",
+        "a unit's own value",
     )

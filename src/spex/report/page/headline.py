@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from spex._typing import Interaction
-from spex.inputs.parts import ImagePart
+from spex.inputs.parts import ImagePart, TextPart
 from spex.interactions.values import InteractionValues
 from spex.report import facts
 from spex.report.page.data import Fact, Headline
@@ -32,29 +32,27 @@ _NEXT_TO_NOTHING = 0.05
 def headline(
     explanation: "Explanation", values: InteractionValues, labels: Sequence[str]
 ) -> Headline:
-    """The strongest combination, or the strongest single unit where none is worth telling."""
-    top = [pair for pair in values.top(len(values)) if pair[0]]
-    single = next((pair for pair in top if len(pair[0]) == 1), None)
-    joint = next((pair for pair in top if len(pair[0]) > 1), None)
+    """The strongest combination, or the strongest single unit where none is worth telling.
+
+    Of those that are told from 0; the picture and the button of the page take the same one.
+    """
+    top = values.top(len(values))
     if not top:
         return Headline(((facts.nothing_listed(explanation), False),))
-    sure = next((pair for pair in top if not facts.is_uncertain(values, pair[0])), None)
-    if explanation.r2_interval[1] <= _NEXT_TO_NOTHING or sure is None:
+    sure = [pair for pair in top if not facts.is_uncertain(values, pair[0])]
+    if explanation.r2_interval[1] <= _NEXT_TO_NOTHING or not sure:
         return _nothing_sure(explanation, values, top[0], labels)
-    first, second = joint, single
-    if joint is None or facts.is_uncertain(values, joint[0]) or _is_small(joint, single):
-        first, second = (single, joint) if single is not None else (joint, None)
+    single = next((pair for pair in sure if len(pair[0]) == 1), None)
+    joint = next((pair for pair in sure if len(pair[0]) > 1), None)
+    is_joint = joint is not None and not _is_small(joint, single)
+    first, second = (joint, single) if is_joint else (single, joint)
     assert first is not None  # there is one or the other
-    if facts.is_uncertain(values, first[0]):
-        first, second = sure, first
     words = [*_named(first[0], labels), (_effect(explanation, values, first), False)]
     details = [_certainty(explanation, values, first[0])]
     if second is not None:
         kind = "combination" if len(second[0]) > 1 else "single unit"
         size = facts.typeset(facts.signed(second[1]))
-        names = _joined(labels, second[0])
-        doubt = ", not told from 0" if facts.is_uncertain(values, second[0]) else ""
-        details.append(f"Strongest {kind}: {names}, {size}{doubt}.")
+        details.append(f"Strongest {kind}: {_quoted(labels, second[0])}: {size}.")
     share = facts.joint_share(explanation)
     if share > 0:
         details.append(
@@ -71,16 +69,20 @@ def _nothing_sure(
 ) -> Headline:
     """Where noise may be all there is: that, before any number."""
     told = "What was found explains next to nothing of the score"
-    if all(facts.is_uncertain(values, members) for members in values if members):
+    if facts.is_uncertain(values, largest[0]) and not values.discoveries():
         told = "No effect can be told from 0, of a unit or of a combination"
     size = facts.typeset(facts.signed(largest[1]))
-    names = _joined(labels, largest[0])
+    names = _quoted(labels, largest[0])
     certainty = _certainty(explanation, values, largest[0])
-    return Headline(((told, False),), (f"The largest: {names}, {size}.", certainty))
+    return Headline(((told, False),), (f"The largest: {names}: {size}.", certainty))
 
 
-def _joined(labels: Sequence[str], members: Interaction) -> str:
-    return facts.joined([isolated(label) for label in labels], members)
+def _quoted(labels: Sequence[str], members: Interaction) -> str:
+    """In quotes where a label has a mark that would end the sentence around it."""
+    told = [isolated(label) for label in labels]
+    if any(not labels[member].replace(" ", "").isalnum() for member in members):
+        told = [f"\u201c{each}\u201d" for each in told]
+    return facts.joined(told, members)
 
 
 def _is_small(joint: tuple[Interaction, float], single: tuple[Interaction, float] | None) -> bool:
@@ -125,8 +127,17 @@ def _certainty(explanation: "Explanation", values: InteractionValues, members: I
     if facts.margin(values, members) is None:
         return f"By {told}."
     low, high = (facts.typeset(facts.signed(bound)) for bound in values.interval(members))
-    doubt = ", which holds 0" if facts.is_uncertain(values, members) else ""
-    return f"By {told}; 90 % interval {low} to {high}{doubt}."
+    return f"By {told}; 90 % interval {low} to {high}{_doubt(values, members)}."
+
+
+def _doubt(values: InteractionValues, members: Interaction) -> str:
+    if not facts.is_uncertain(values, members):
+        return ""
+    low, high = values.interval(members)
+    if low < 0 < high:
+        return ", which holds 0"
+    listed = sum(1 for key in values if key)
+    return f"; of {listed:,} such intervals some miss 0 by chance"
 
 
 def cautions(explanation: "Explanation", values: InteractionValues) -> tuple[str, ...]:
@@ -149,11 +160,11 @@ def _no_interaction(explanation: "Explanation", values: InteractionValues) -> st
             f"No combination was found with {facts.cost(explanation)}: one that matters may have "
             "been missed."
         )
-    joint = [members for members, _ in values.top(len(values)) if len(members) > 1]
-    if joint and all(facts.is_uncertain(values, members) for members in joint[:20]):
+    joint = [members for members in values if len(members) > 1]
+    if joint and all(facts.is_uncertain(values, members) for members in joint):
         return (
-            f"No combination is told from noise with {facts.cost(explanation)}: take those that "
-            "are drawn as guesses."
+            f"No combination is told from noise with {facts.cost(explanation)}: none is drawn, and "
+            "what the slider draws are guesses."
         )
     return None
 
@@ -196,10 +207,20 @@ def _improbable(explanation: "Explanation") -> str | None:
 
 def asked(explanation: "Explanation") -> tuple[Fact, ...]:
     """The question around the input, and the answer, as far as they are known."""
-    question, answer = _question(explanation), facts.context_text(explanation, "answer")
+    question = _last_message(explanation) or _question(explanation)
+    answer = facts.context_text(explanation, "answer")
     score = facts.isolated_score(explanation)
     found = [("Asked", question, True), ("Answer", answer, True), ("Score", score, False)]
     return tuple(Fact(name, value, block) for name, value, block in found if value)
+
+
+def _last_message(explanation: "Explanation") -> str | None:
+    """What the user of a chat said last; None where the input is no chat."""
+    parts = facts.parts(explanation) or ()
+    if len(parts) < 2:
+        return None
+    said = [part for part in parts if isinstance(part, TextPart) and part.heading == "user"]
+    return "".join(text for text, _ in said[-1].pieces).strip() if said else None
 
 
 def _question(explanation: "Explanation") -> str | None:

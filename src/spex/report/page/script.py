@@ -1,6 +1,6 @@
 """What the page's script draws from, as JSON content: labels, interactions, and the spectrum.
 
-Keys of the whole: `labels` (n texts), `effects` (n main effects), `unit`, `degree` (of the
+Keys of the whole: `labels` (n texts), `unit`, `degree` (of the
 spectrum), `views`, `whatIf` and `whyNot` (what is said where that is None).
 """
 
@@ -54,7 +54,6 @@ def content(explanation: "Explanation", values: InteractionValues) -> dict[str, 
     """
     return {
         "labels": labels(explanation),
-        "effects": facts.main_effects(explanation),
         "unit": facts.unit_of_score(explanation),
         "degree": explanation.spectrum.degree,
         "views": list(_views(explanation, values)),
@@ -87,7 +86,9 @@ def view(explanation: "Explanation", values: InteractionValues, n_rows: int) -> 
     """The largest values of one index and order.
 
     Returns:
-        `rows` are lists of members, value, low, high and stability; of what is unknown None.
+        `rows` are lists of members, value, low, high, stability and whether the value is not told
+        from 0; of what is unknown None. `effects` are the n values of single units, and `listed`
+        says how many values there are.
     """
     top = values.top(n_rows)
     stable = {}
@@ -104,7 +105,9 @@ def view(explanation: "Explanation", values: InteractionValues, n_rows: int) -> 
         is_exact = facts.margin(values, interaction) is None and not math.isnan(low)
         bounds = (value, value) if is_exact else (_rounded(low), _rounded(high))
         share = stable.get(interaction, math.nan)
-        rows.append([list(interaction), value, *bounds, None if math.isnan(share) else share])
+        doubt = facts.is_uncertain(values, interaction)
+        known_share = None if math.isnan(share) else share
+        rows.append([list(interaction), value, *bounds, known_share, doubt])
     return {
         "index": str(values.index),
         "order": values.order,
@@ -113,22 +116,23 @@ def view(explanation: "Explanation", values: InteractionValues, n_rows: int) -> 
         "hasDirection": facts.has_direction(values.index),
         "isFirstOrder": values.index in FIRST_ORDER,
         "rows": rows,
+        "effects": [_rounded(values.get((i,), 0.0)) for i in range(explanation.n_features)],
+        "listed": sum(1 for interaction in values if interaction),
         "rest": facts.remainder(values, len(rows)),
         "empty": facts.nothing_listed(explanation),
     }
 
 
 def _rounded(bound: float) -> float | None:
-    return None if math.isnan(bound) else float(f"{bound:.6g}")
+    return None if math.isnan(bound) else float(f"{bound:.6g}") or 0
 
 
 def hint(explanation: "Explanation", values: InteractionValues) -> str:
     """What the numbers say, in a few sentences."""
     index = values.index
     told = [f"{index}: {facts.MEANINGS[index]}."]
-    for more in (facts.basis(explanation, index), facts.beside_main_effects(values)):
-        if more is not None:
-            told.append(more)
+    if basis := facts.basis(explanation, index):
+        told.append(basis)
     return " ".join(told)
 
 

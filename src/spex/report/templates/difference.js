@@ -1,7 +1,6 @@
 // The difference of any two outputs, from what the sections of both hold.
 
 const MOST_ROWS = 1000;
-const LEVELS = 10; // of colour
 
 // What a section has of an index: of that order, or of a lower one that holds all there is.
 function viewLike(page, index, order) {
@@ -33,13 +32,18 @@ function differenceView(a, b, index, order, halves) {
     if (Math.abs(p - q) <= least) continue;
     const [half, other] = [halves?.[0][key] ?? halfOf(x, first, order), halves?.[1][key] ?? halfOf(y, second, order)];
     const both = half === null || other === null ? null : Math.hypot(half, other);
-    rows.push([membersOf(x ?? y), p - q, both === null ? null : p - q - both, both === null ? null : p - q + both, null, p, q]);
+    rows.push([membersOf(x ?? y), p - q, both === null ? null : p - q - both, both === null ? null : p - q + both, null, false, p, q]);
   }
   rows.sort((r, s) => r[0].length - s[0].length || SORTS.place(r, s)); // of equal ones as in Python
   rows.sort((r, s) => Math.abs(valueOf(s)) - Math.abs(valueOf(r)));
   const isCut = first.rest || second.rest || rows.length > MOST_ROWS;
+  markUncertain(rows, isCut ? Math.max(rows.length, first.listed, second.listed) : rows.length);
   return {
     ...first, order, rows: rows.slice(0, MOST_ROWS),
+    effects: first.effects.map((effect, place) => {
+      const less = effect - second.effects[place];
+      return Math.abs(less) > Math.max(least, 1e-5 * Math.abs(effect)) ? less : 0; // they are rounded
+    }),
     heading: order > 1 ? `${index} up to order ${order}` : index,
     hint: `${first.hint} Colours and arcs: the difference.`,
     rest: isCut ? "smaller ones, which are not listed of both outputs" : null,
@@ -73,47 +77,39 @@ function differenceWhatIf(a, b, deviation) {
   };
 }
 
-// --- what the section shows ----------------------------------------------------------------------
-
-function recolour(page) {
-  const { effects, labels, unit } = page.data;
-  const largest = effects.reduce((most, effect) => Math.max(most, Math.abs(effect)), 0);
-  for (const [feature, elements] of page.units) {
-    const effect = effects[feature];
-    const level = largest ? Math.round((LEVELS * Math.abs(effect)) / largest) : 0;
-    for (const element of elements) {
-      element.dataset.says = `${isolated(labels[feature])}: difference of main effects ${withUnit(signed(effect), unit)}`;
-      if (kindOf(element) === "row") {
-        const width = largest ? (50 * Math.abs(effect)) / largest : 0;
-        const bar = element.querySelector("rect");
-        bar.setAttribute("class", effect > 0 ? "pos" : "neg");
-        bar.setAttribute("x", `${effect > 0 ? 50 : 50 - width}%`);
-        bar.setAttribute("width", `${width}%`);
-        element.querySelector(".row-value").textContent = signed(effect);
-        continue;
-      }
-      for (let n = 1; n <= LEVELS; n += 1) element.classList.remove(`p${n}`, `n${n}`);
-      if (level) element.classList.add(`${effect > 0 ? "p" : "n"}${level}`);
-    }
-  }
-  page.section.querySelector(".ramp-told").hidden = !largest;
-  page.section.querySelector(".reach").textContent = `${MINUS}${unsigned(largest)} to +${withUnit(unsigned(largest), unit)}`;
+// The chance that noise alone is as many standard errors from 0, to 1e-7 of itself (erfc, Press et
+// al., Numerical Recipes, section 6.2).
+function chanceOf(distance) {
+  const x = distance / Math.SQRT2;
+  const t = 1 / (1 + x / 2);
+  const terms = [-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277];
+  return t * Math.exp(-x * x + terms.reduceRight((sum, term) => sum * t + term, 0));
 }
+
+// As `told_from_zero` of spex.interactions.uncertainty, with false discovery rate 10 %.
+function markUncertain(rows, listed) {
+  if (rows.some((row) => row[2] === null)) return;
+  const chances = rows.map((row) => (isExact(row) ? 0 : chanceOf((Z90 * Math.abs(valueOf(row)) * 2) / (row[3] - row[2]))));
+  const ranked = [...chances].sort((a, b) => a - b);
+  const last = ranked.findLastIndex((chance, place) => chance <= (0.1 * (place + 1)) / listed);
+  rows.forEach((row, place) => { row[5] = last < 0 || chances[place] > ranked[last]; });
+}
+
+// --- what the section shows ----------------------------------------------------------------------
 
 // As the report in Python words it.
 function tellDifference(page, [a, b]) {
   const { data, view, section } = page;
   const [h1, details] = [section.querySelector("h1"), section.querySelector(".details")];
-  const largest = view.rows[0];
+  const largest = view.rows.find((row) => !isUncertain(row)) ?? view.rows[0];
   if (!largest) {
     h1.replaceChildren("No difference: both outputs depend on the units alike.");
     details.textContent = "";
     return;
   }
-  const doubt = isUncertain(largest) ? ", which holds 0" : "";
-  const interval = largest[2] === null || isExact(largest) ? "" : `; 90 % interval of the difference ${signed(largest[2])} to ${signed(largest[3])}${doubt}`;
-  const values = `${signed(largest[5])} in ${a}, ${signed(largest[6])} in ${b}`;
-  if (view.rows.every(isUncertain)) {
+  const interval = largest[2] === null || isExact(largest) ? "" : `; 90 % interval of the difference ${signed(largest[2])} to ${signed(largest[3])}`;
+  const values = `${signed(largest[6])} in ${a}, ${signed(largest[7])} in ${b}`;
+  if (isUncertain(largest)) {
     h1.replaceChildren("No difference can be told from 0");
     details.textContent = `The largest: ${namesOf(data, membersOf(largest))}, ${withUnit(signed(valueOf(largest)), data.unit)} (${values}).`;
     return;
@@ -130,11 +126,9 @@ function choosePair(page, pair) {
   const names = pair.map((number) => outputs.names[number]);
   const [i, j] = [...pair].sort((x, y) => x - y);
   const [, , r2, deviation] = outputs.pairs.find(([x, y]) => x === i && y === j);
-  const least = 1e-9 * sizeOfBoth(a, b);
   page.pair = pair;
   Object.assign(page.data, {
     compared: pair.map((number) => outputs.heads[number]),
-    effects: a.data.effects.map((effect, place) => (Math.abs(effect - b.data.effects[place]) > least ? effect - b.data.effects[place] : 0)),
     views: differenceViews(a, b, (index, order) => {
       const found = outputs.halves[`${index} ${order}`];
       return found && pair.map((number) => found[number]);
@@ -153,7 +147,6 @@ function choosePair(page, pair) {
   page.link.textContent = q(".name").textContent;
   page.link.hash = `${section.id}&of=${pair.join(".")}`; // so that it leads back to this pair
   page.view = page.data.views[0];
-  recolour(page);
   tellDifference(page, names);
 }
 

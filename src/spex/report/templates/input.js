@@ -2,6 +2,7 @@
 
 const STRENGTHS = 5;
 const LIT_ARCS = 8;
+const LEVELS = 10; // of colour
 
 function unitsOf(section) {
   const units = new Map();
@@ -38,6 +39,38 @@ function saysOfUnit(page, feature) {
     if (joint.length > 3) told += ` and in ${byThousands(joint.length - 3)} more`;
   }
   return page.out.has(feature) ? `${told}; left out` : told;
+}
+
+// The colours of units are their own values in the view, on one scale with all that it lists.
+function recolour(page) {
+  const { data, view } = page;
+  const largest = largestOf(view.rows);
+  for (const [feature, elements] of page.units) {
+    const effect = view.effects[feature];
+    const share = largest ? Math.abs(effect) / largest : 0;
+    const level = Math.round(LEVELS * share);
+    const tone = !view.hasDirection ? "f" : effect > 0 ? "p" : "n";
+    const own = (page.byMember.get(feature) ?? []).find((row) => !isJoint(row));
+    const doubt = own && isUncertain(own) ? ", not told from 0" : "";
+    for (const element of elements) {
+      element.dataset.says = `${isolated(data.labels[feature])}: ${withUnit(signed(effect), data.unit)}${doubt}`;
+      if (kindOf(element) === "row") {
+        const bar = element.querySelector("rect");
+        bar.setAttribute("class", toneOf(view, effect));
+        bar.setAttribute("x", `${effect > 0 ? 50 : 50 - 50 * share}%`);
+        bar.setAttribute("width", `${50 * share}%`);
+        element.querySelector(".row-value").textContent = signed(effect);
+        continue;
+      }
+      for (const name of [...element.classList]) if (/^[pnf]\d+$/.test(name)) element.classList.remove(name);
+      if (level) element.classList.add(`${tone}${level}`);
+    }
+  }
+  const told = page.section.querySelector(".ramp-told");
+  if (!told) return;
+  told.hidden = !largest;
+  told.querySelector(".ramp").hidden = !view.hasDirection;
+  told.querySelector(".reach").textContent = view.hasDirection ? `${MINUS}${unsigned(largest)} to +${withUnit(unsigned(largest), data.unit)}` : `up to ${withUnit(unsigned(largest), data.unit)}`;
 }
 
 function darken(page) {
@@ -205,19 +238,4 @@ function prepareInput(page) {
   });
   const detailsChanged = () => redraw(page);
   for (const details of page.canvas.querySelectorAll("details")) details.addEventListener("toggle", detailsChanged);
-}
-
-// Of repeated words those that are drawn show which one they are.
-function numberRepeated(page) {
-  if (page.canvas.dataset.chips) return; // chips have their numbers
-  for (const element of page.numbered ?? []) delete element.dataset.which;
-  page.numbered = [];
-  for (const member of new Set(drawnRows(page).flatMap(membersOf))) {
-    const which = page.data.labels[member].match(/[\u2080-\u2089]+$/);
-    for (const element of which && page.data.labels.length > 1 ? page.units.get(member) ?? [] : []) {
-      if (kindOf(element) !== "word") continue;
-      element.dataset.which = which[0];
-      page.numbered.push(element);
-    }
-  }
 }

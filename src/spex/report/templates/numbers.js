@@ -33,17 +33,23 @@ function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-// A row of a view: [members, value, low, high, stability, value of a, value of b].
+// A row of a view: [members, value, low, high, stability, is it not told from 0, value of a, value of b].
 const membersOf = (row) => row[0];
 const valueOf = (row) => row[1];
 const isJoint = (row) => row[0].length > 1;
 const isExact = (row) => row[2] === row[1] && row[3] === row[1];
-const isUncertain = (row) => row[2] !== null && row[2] < 0 && row[3] > 0;
+const isUncertain = (row) => row[5];
 // The bound nearer zero: what the value surely is.
 function surest(row) {
   if (row[2] === null) return 0;
   return isUncertain(row) ? 0 : Math.min(Math.abs(row[2]), Math.abs(row[3]));
 }
+// Combinations, those told from 0 first: the headline, the picture and the button take the first.
+const jointOf = (view) => {
+  const joint = view.rows.filter(isJoint);
+  return [...joint.filter((row) => !isUncertain(row)), ...joint.filter(isUncertain)];
+};
+const largestOf = (rows) => Math.max(0, ...rows.map((row) => Math.abs(valueOf(row))));
 const toneOf = (view, value) => (!view.hasDirection ? "flat" : value > 0 ? "pos" : "neg");
 
 // A label that runs right to left leaves the order of the numbers beside it alone.

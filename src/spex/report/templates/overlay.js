@@ -6,6 +6,9 @@ function kindOf(element) {
   return element.classList.contains("row-line") ? "row" : "word";
 }
 
+// A longer text scrolls inside its panel, beside what is said of it; in pixels.
+const MOST_HIGH = 1400;
+
 // Boxes are in pixels of the canvas.
 function boxOf(element, canvas) {
   const origin = canvas.getBoundingClientRect();
@@ -19,20 +22,17 @@ function boxOf(element, canvas) {
 }
 
 function drawnRows(page) {
-  const joint = page.view.rows.filter(isJoint);
-  const largest = Math.abs(valueOf(joint[0] ?? [[], 0]));
+  const joint = jointOf(page.view);
+  const largest = largestOf(joint);
   return joint
     .slice(0, page.count)
     .filter((row) => Math.abs(valueOf(row)) >= (page.least / 100) * largest);
 }
 
-// What is drawn by default: what is at least a third of the largest, and no noise if it can be.
+// What is drawn by default: what is told from 0 and at least a third of the largest of these.
 function defaultCount(view) {
-  const joint = view.rows.filter(isJoint);
-  if (!joint.length) return 0;
-  const strong = joint.filter((row) => Math.abs(valueOf(row)) >= Math.abs(valueOf(joint[0])) / 3);
-  const sure = strong.findIndex((row) => isUncertain(row));
-  return Math.min(Math.max(sure < 0 ? strong.length : sure, 1), 5);
+  const sure = view.rows.filter((row) => isJoint(row) && !isUncertain(row));
+  return Math.min(sure.filter((row) => Math.abs(valueOf(row)) >= largestOf(sure) / 3).length, 5);
 }
 
 // Lifts change no line break, so that lines can be told with those of before still there; only
@@ -53,8 +53,7 @@ function redraw(page) {
   for (const element of canvas.querySelectorAll(".joined")) element.classList.remove("joined", "pos", "neg", "flat");
   const rows = drawnRows(page);
   const extra = page.light?.rows.filter((row) => !rows.includes(row)) ?? [];
-  const joint = page.view.rows.filter(isJoint);
-  const largest = Math.abs(valueOf(joint[0] ?? [[], 1])) || 1;
+  const largest = largestOf(page.view.rows.filter(isJoint)) || 1;
   const combinations = [...rows, ...extra].flatMap((row) => {
     const boxes = membersOf(row).map((member) => page.units.get(member)?.[0]).filter(Boolean);
     return boxes.length > 1 ? [{ row, elements: boxes, isExtra: extra.includes(row), label: labelOf(row) }] : [];
@@ -78,13 +77,15 @@ function redraw(page) {
   const lit = page.light?.rows.length ? new Set(page.light.rows) : null;
   const weak = (one) => lit && !lit.has(one.row);
   traced.sort((a, b) => Number(!weak(a)) - Number(!weak(b)) || Math.abs(valueOf(a.row)) - Math.abs(valueOf(b.row)));
+  page.stage.classList.toggle("cut", canvas.offsetHeight > MOST_HIGH);
   tellMore(page.stage);
   overlay.replaceChildren(...traced.map((one) => shape(page, one, largest, weak(one))), ...traced.flatMap((one) => one.tags.map((place) => tag(page, one, place, weak(one)))));
 }
 
-// Whether the panel goes on below its edge.
-function tellMore(stage) {
-  stage.classList.toggle("more", stage.scrollTop + stage.clientHeight < stage.scrollHeight - 6);
+// Whether what scrolls goes on below its edge, and above.
+function tellMore(scroller) {
+  scroller.classList.toggle("has-more", scroller.scrollTop + scroller.clientHeight < scroller.scrollHeight - 6);
+  scroller.classList.toggle("has-past", scroller.scrollTop > 6);
 }
 
 const labelOf = (row) => signed(valueOf(row)) + (isUncertain(row) ? " ?" : "");

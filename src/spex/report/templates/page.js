@@ -1,6 +1,7 @@
 // One explanation of the page: its state, its controls, and the state in the address.
 
 const MOST_DRAWN = 30;
+const SCROLLERS = ".stage, pre, .excerpt, .asked dd";
 const pages = [];
 
 function refresh(page, isNewView = true) {
@@ -12,19 +13,21 @@ function refresh(page, isNewView = true) {
     page.count = Math.min(page.count ?? defaultCount(page.view), Number(page.countSlider.max));
     page.countSlider.value = page.count;
     page.leastSlider.disabled = joint === 0;
+    tellStrongest(page);
+    recolour(page);
     sayUnits(page);
   }
   darken(page);
   list(page);
   tellDrawn(page);
-  numberRepeated(page);
   redraw(page);
   keepState(page);
 }
 
 function tellDrawn(page) {
   const joint = page.view.rows.filter(isJoint);
-  const least = joint.length ? (page.least / 100) * Math.abs(valueOf(joint[0])) : 0;
+  const least = (page.least / 100) * largestOf(joint);
+  for (const line of page.section.querySelectorAll(".key-line")) line.hidden = !drawnRows(page).length;
   page.section.querySelector(".count-told").textContent = joint.length
     ? `${drawnRows(page).length} of ${byThousands(joint.length)}`
     : `none to order ${page.view.order}`;
@@ -59,7 +62,6 @@ function prepareViews(page) {
 
 function drawn(page) {
   tellDrawn(page);
-  numberRepeated(page);
   redraw(page);
   keepState(page);
 }
@@ -147,7 +149,8 @@ function explore(section) {
     for (const name of ["pointerenter", "focus"]) one.addEventListener(name, () => lightSet(page, members, one.dataset.says));
     for (const name of ["pointerleave", "blur"]) one.addEventListener(name, () => relight(page));
   }
-  page.stage.addEventListener("scroll", () => tellMore(page.stage), { passive: true });
+  page.scrollers = section.querySelectorAll(SCROLLERS);
+  for (const one of page.scrollers) one.addEventListener("scroll", () => tellMore(one), { passive: true });
   page.isReady = true;
   new ResizeObserver(() => requestAnimationFrame(() => resized(page))).observe(page.stage);
 }
@@ -158,6 +161,20 @@ function resized(page) {
   if (width === page.width) return;
   page.width = width;
   redraw(page);
+  for (const one of page.scrollers) tellScroller(one);
+}
+
+// What scrolls can be reached by the keyboard.
+function tellScroller(one) {
+  if (one.scrollHeight > one.clientHeight + 1) one.setAttribute("tabindex", 0);
+  tellMore(one);
+}
+
+// Of a long text, what is drawn first is on the screen.
+function showDrawn(page) {
+  redraw(page);
+  const [first] = drawnRows(page);
+  for (const member of first ? [...membersOf(first)].reverse() : []) scrollIntoStage(page, page.units.get(member)?.[0]);
 }
 
 // Several outputs: the links at the top show one at a time.
@@ -177,7 +194,7 @@ function choose() {
 
 for (const section of document.querySelectorAll(".explanation")) explore(section);
 choose();
-for (const page of pages) redraw(page);
+for (const page of pages) showDrawn(page);
 addEventListener("hashchange", () => {
   const chosen = choose();
   readState(chosen);

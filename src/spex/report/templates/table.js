@@ -53,14 +53,14 @@ function lineOf(page, row, rank, reach) {
   const { data } = page;
   const words = make("td", { class: "words" });
   membersOf(row).slice(0, LISTED).forEach((member, place) => {
-    if (place) words.append(make("span", { class: "plus" }, " + "));
-    words.append(make("bdi", { class: "label" }, data.labels[member]));
+    const label = make("bdi", { class: "label", title: data.labels[member] }, data.labels[member]);
+    words.append(make("span", { class: "part" }, ...(place ? [make("span", { class: "plus" }, " + ")] : []), label));
   });
   if (membersOf(row).length > LISTED) words.append(` + ${byThousands(membersOf(row).length - LISTED)} more`);
   const line = make("tr", { "data-m": membersOf(row).join(" "), tabindex: -1 });
   line.append(make("td", { class: "rank" }, String(rank)), words);
   if (page.isComparison) {
-    for (const value of [row[5], row[6]]) line.append(make("td", { class: "number" }, value === null ? "–" : signed(value)));
+    for (const value of [row[6], row[7]]) line.append(make("td", { class: "number" }, value === null ? "–" : signed(value)));
   }
   const value = make("td", { class: "number value" }, signed(valueOf(row)) + (isUncertain(row) ? " ?" : ""));
   if (row[2] !== null && !isExact(row)) value.append(make("span", { class: "between" }, `${signed(row[2])} to ${signed(row[3])}`));
@@ -75,7 +75,7 @@ function list(page) {
   const shown = page.whole || rows.length <= SHORT + 5 ? rows : rows.slice(0, SHORT);
   const reach = reachOf(view);
   page.hasStability = view.rows.some((row) => row[4] !== null && row[4] !== undefined);
-  page.isComparison = view.rows.some((row) => row.length > 5);
+  page.isComparison = view.rows.some((row) => row.length > 6);
   page.lineOf = new Map();
   page.rowOf = new Map();
   page.lines = new Map();
@@ -95,13 +95,14 @@ function list(page) {
   const head = (name, told) => make("th", { scope: "col", class: name }, told);
   const compared = page.isComparison ? [head("number", page.data.compared[0]), head("number", page.data.compared[1])] : [];
   const last = page.hasStability ? [head("number stable", "Among the 10 largest")] : [];
-  page.table.tHead.replaceChildren(make("tr", {}, head("rank", "#"), head("words", "Units"), ...compared, head("number value", page.isComparison ? "Difference" : "Value"), head("bar", "Interval"), ...last));
+  const isExactTable = !page.table.querySelector(".between");
+  page.table.tHead.replaceChildren(make("tr", {}, head("rank", "#"), head("words", "Units"), ...compared, head("number value", page.isComparison ? "Difference" : "Value"), head("bar", isExactTable ? "Size" : "Interval"), ...last));
   page.table.hidden = false;
   page.table.classList.toggle("compared", page.isComparison);
-  page.table.classList.toggle("exact", !page.table.querySelector(".between"));
+  page.table.classList.toggle("exact", isExactTable);
   const q = (selector) => page.section.querySelector(selector);
   q(".listing .heading").textContent = withUnit(view.heading + (data.unit ? ", in" : ""), data.unit);
-  q(".told").textContent = view.hint + (view.rows.some(isUncertain) ? " ?: not told from 0 (90 % interval)." : "");
+  q(".told").textContent = view.hint + (view.rows.some(isUncertain) ? " ?: not told from 0 (all looked at together; false discovery rate 10 %)." : "");
   q(".listed").textContent = view.rows.length ? `${byThousands(shown.length)} of ${byThousands(view.rows.length)} listed.` : view.empty;
   q(".more").textContent = view.rest ? `Beyond these there are ${view.rest}.` : "";
   q(".printed").textContent = shown.length < view.rows.length ? `Printed: ${byThousands(shown.length)} of the ${byThousands(view.rows.length)} listed; all are in the page and in its CSV.` : "";
@@ -159,9 +160,10 @@ function recordsOf(page) {
     value: valueOf(row),
     low: row[2],
     high: row[3],
+    told_from_0: !isUncertain(row),
     index: view.index,
     up_to_order: view.order,
-    ...(page.isComparison ? { a: row[5], b: row[6] } : {}),
+    ...(page.isComparison ? { a: row[6], b: row[7] } : {}),
   }));
 }
 

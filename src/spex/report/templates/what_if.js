@@ -106,15 +106,22 @@ function prepareWhatIf(page) {
     const button = make("button", { type: "button" }, told);
     button.addEventListener("click", act);
     buttons.append(button);
+    return button;
   };
   add("Keep everything", () => setOut(page, []));
   add("Leave everything out", () => setOut(page, [...Array(n).keys()]));
-  const strongest = page.view.rows.find(isJoint);
-  if (strongest) add("Without the strongest combination", () => setOut(page, membersOf(page.view.rows.find(isJoint) ?? strongest)));
+  // The one that the headline names and that is drawn; none where no combination is told from 0.
+  page.strongest = add("Without the strongest combination", () => setOut(page, membersOf(jointOf(page.view)[0])));
+  tellStrongest(page);
   for (const set of page.data.whatIf?.sets ?? []) {
     add(set.name === "change" ? "Without the smallest set that flips it" : "Only the smallest set that keeps it", () => setOut(page, targetOf(set, n)));
   }
   showWhatIf(page);
+}
+
+function tellStrongest(page) {
+  const [first] = jointOf(page.view);
+  if (page.strongest) page.strongest.hidden = !first || isUncertain(first);
 }
 
 function showWhatIf(page) {
