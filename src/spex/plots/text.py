@@ -7,8 +7,8 @@ from spex.inputs.parts import Piece, TextPart
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.plots import drawing
-from spex.plots.layout import GAP, LANE, LEVEL, MARGIN, Rail, Word, rails, spans, wrap
 from spex.report import facts
+from spex.report.layout import GAP, LANE, LEVEL, MARGIN, Rail, Word, rails, spans, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
