@@ -30,7 +30,16 @@ class Box:
 
 @dataclass(frozen=True)
 class Letters:
-    """A word, or the label of a bracket."""
+    """A word, or the label of a bracket.
+
+    Args:
+        text: The letters.
+        x: Where a word begins; the middle of a label.
+        y: The foot of the letters.
+        width: Pixels.
+        kind: Of a word "head", "unit" or "pinned"; of a label "flat", or "turned" on an upright
+            line.
+    """
 
     text: str
     x: float
@@ -98,7 +107,10 @@ def arcs(
             levels = [_level(rail, found, tops) for rail in own]
             brackets.append(Bracket(_path(own, levels, tops), strokes[number], number))
             x, y = _label_at(own, levels)
-            tags.append(Letters(label, x, y - strokes[number] / 2, labels[number] - 4, f"{number}"))
+            is_turned = own[0].side is not None
+            y += LABEL_SIZE / 3 if is_turned else -strokes[number] / 2
+            kind = "turned" if is_turned else "flat"
+            tags.append(Letters(label, x, y, labels[number] - 4, kind))
     reach = [rail.taken[1] for rail in found] + [tag.x + tag.width / 2 for tag in tags]
     return Arcs(
         max([width, *(right + 4 for right in reach)]),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ROWS, _MARKED = 12, 9
 _OF_MARKS = "Small numbers beside units: the combination of that number in the table."
+_OF_BRACKETS = "Brackets: the strongest combinations; solid raises the score, dashed lowers it."
 _MOST_UNITS = 2000  # of a text that is shown whole
 _STRONGEST_TINT = 0.75
 _MOST_DRAWN = 2500  # characters of a text that is drawn with brackets
@@ -197,6 +198,7 @@ def _body(explanation: "Explanation") -> dict[str, Any]:
         "parts": [] if drawn else _parts(explanation, values, joint),
         "rows": _rows(values, _names(explanation.features), joint),
         "notes": [
+            *([_OF_BRACKETS] if drawn else []),
             *([_OF_MARKS] if joint and explanation.context.parts else []),
             *_left_out(values),
             f"{facts.cost(explanation)}, method {facts.one_line(explanation.method)}",
