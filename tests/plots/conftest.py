@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from report.conftest import (  # noqa: F401 - fixtures
+    context_of,
     documents,
     make,
     make_explanation,

@@ -14,6 +14,7 @@ from matplotlib.text import Text
 
 import spex.plots
 from spex.errors import ArgumentError
+from spex.plots import drawing
 from spex.report import facts
 
 OF_TEXT = ["bar", "heatmap", "network", "text", "upset", "waterfall"]
@@ -227,6 +228,55 @@ def test_long_labels_are_cut_in_their_middle(odd):
     assert shown and all("\N{HORIZONTAL ELLIPSIS}" in t and t.endswith("label") for t in shown)
 
 
+@pytest.fixture
+def unsure(review):
+    """Errors so large that no value is told from 0."""
+    return with_errors(review)
+
+
+def with_errors(explanation):
+    errors = np.full(len(explanation.spectrum), 5.0)
+    return replace(explanation, standard_errors=errors, unexplained=1000.0)
+
+
+@pytest.mark.parametrize("kind", OF_TEXT)
+def test_what_is_not_told_from_0_is_marked_in_every_plot(kind, review, unsure):
+    largest = facts.signed(review.interactions().top(1)[0][1])
+    told = " ".join(" ".join(labels_of(figure_of(kind, unsure))).split())
+    assert f"{largest} ?" in told and "?: not told from 0" in told
+    assert "?" not in " ".join(labels_of(figure_of(kind, review)))
+
+
+def test_units_and_regions_not_told_from_0_are_marked(unsure, picture):
+    single = [members for members in unsure.interactions() if len(members) == 1]
+    assert labels_of(figure_of("text", unsure)).count("?") == len(single)
+    shown = labels_of(figure_of("image", with_errors(picture)))
+    assert "?" in shown and "1?" in shown and "?: not told from 0" in " ".join(shown)
+
+
+def test_sentences_are_wrapped_and_not_cut(make, context_of):
+    sentence = (
+        "It looks lovely on the desk, the light is warm, and my daughter was anything but sad. "
+    )
+    text = sentence + "Then it broke."
+    context = context_of(text)
+    pieces = [[sentence.strip(), 0], [" ", None], ["Then it broke.", 1]]
+    context["parts"] = [{"heading": None, "segments": pieces}]
+    ax = spex.plots.text(make({(0, 1): 1.0}, [sentence, "Then it broke."], context=context))
+    words = [shown.get_text() for shown in ax.texts]
+    assert [word for word in words if word in text.split()] == text.split()
+
+
+def test_what_is_cut_ends_with_a_word():
+    text = "never sent a replacement " * 40
+    cut = drawing.shorten_end(text, 400)
+    kept, mark = cut.split(" \N{HORIZONTAL ELLIPSIS}")
+    assert len(cut) <= 400 and not mark and text.startswith(kept + " ")
+    assert len(drawing.shorten_end("\N{CJK UNIFIED IDEOGRAPH-597D}" * 500, 400)) == 400
+    head, tail = drawing.shorten_middle(text, 40).split("\N{HORIZONTAL ELLIPSIS}")
+    assert {*head.split(), *tail.split()} <= set(text.split())
+
+
 def test_picture_lists_its_combinations(picture):
     ax = figure_of("image", picture)
     values = picture.interactions()
@@ -254,6 +304,8 @@ def test_learning_curve_shows_what_was_measured_and_what_is_to_be_expected(revie
     assert list(measured.get_ydata()) == [0.93, 0.96]
     assert list(expected.get_xdata()) == [600, 1200, 2400]
     assert list(expected.get_ydata()) == [0.96, 0.97, 0.98]
+    nearly = replace(review, r2=0.9955, forecast={600: 0.9974})
+    assert {"0.9955", "0.9974"} <= set(labels_of(spex.plots.learning_curve(nearly)))
     unknown = replace(review, r2=float("nan"))
     assert "unknown" in " ".join(labels_of(figure_of("learning_curve", unknown)))
     with pytest.raises(ArgumentError, match="at least one"):

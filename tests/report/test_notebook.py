@@ -4,16 +4,51 @@ import re
 
 import pytest
 
+import spex
 from spex.explanations import Explanations
+from spex.report import facts
+from spex.report.page.headline import headline
 
 
 def test_combinations_are_marked_in_the_text(review):
     page = review._repr_html_()
     assert "<script" not in page and "http" not in page
-    assert re.search(r'title="never: [^"]*">never</span><sup>1[,0-9]*</sup>', page)
-    assert re.search(r'title="fails: [^"]*">fails</span><sup>1[,0-9]*</sup>', page)
-    row = re.search(r"<sup>1</sup></td>.*?</tr>", page, re.S)[0]
-    assert "never + fails" in row and "+1.44" in row
+    for drawing in re.findall(r'<svg class="spex-arcs".*?</svg>', page, re.S):
+        assert drawing.count("<path") == drawing.count("spex-label") == 1
+        assert ">+1.44</text>" in drawing
+        at = {w: float(x) for x, w in re.findall(r'x="([0-9.]+)"[^>]*>(\w+)</text>', drawing)}
+        feet = [float(x) for x in re.findall(r"M([0-9.]+) [0-9.]+V", drawing)]
+        assert at["never"] < feet[0] < at["fails"] < feet[1] < at["to"]
+    assert page.count('<svg class="spex-arcs"') == 2  # for wide and for narrow outputs
+
+
+def test_what_is_not_drawn_has_numbers(make, context_of):
+    text = "never fails " * 300
+    words = text.split()
+    page = make({(0, 1): 1.0}, words, context=context_of(text.strip()))._repr_html_()
+    assert "spex-arcs" not in page.partition("</style>")[2]
+    assert page.count("<sup>1</sup>") == 3  # two words and the row
+
+
+def test_the_headline_is_told_first(review):
+    page = review._repr_html_()
+    told = headline(review, review.interactions(), review.features).text
+    assert told.startswith("never + fails raise the score by 1.44")
+    assert page.index(told) < page.index("Explains")
+
+
+def test_a_comparison_is_a_table(review, make, context_of):
+    text = "Her acting never fails to annoy"
+    other = make({(2, 3): -0.36, (0,): 0.1}, text.split(), context=context_of(text))
+    found = spex.compare(review, other, names=("a", "<b>"))
+    page = found._repr_html_()
+    assert "<script" not in page and "&lt;b&gt;" in page and "<b>" not in page
+    assert "never + fails add together" in page and "only in a: impress" in page
+    row = re.search(r"<tr><td>.*?never \+ fails</td></tr>", page, re.S)[0]
+    largest = found.differences[0]
+    for value in (largest.value, largest.a, largest.b):
+        assert f">{facts.signed(value)}<" in row
+    assert "No difference" in spex.compare(review, review)._repr_html_()
 
 
 def test_foreign_text_stays_text(make, context_of):

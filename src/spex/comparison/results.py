@@ -101,6 +101,11 @@ class Comparison:
 
         write_text(Path(path), render_comparison(self))
 
+    def _repr_html_(self) -> str:
+        from spex.report.notebook import comparison_html
+
+        return comparison_html(self)
+
     def __repr__(self) -> str:
         from spex.report.compared import as_text
 

@@ -60,6 +60,7 @@ def bar(
     top = values.top(k)
     ax = drawing.axis(ax, _WIDTH, 1.5 + _ROW * max(len(top), 3))
     told = [drawing.numbers_are(explanation, values)]
+    told += drawing.doubt(values, [members for members, _ in top])
     drawing.finish(ax, explanation, told, "Largest interactions")
     if not top:
         drawing.say(ax, facts.nothing_listed(explanation))
@@ -78,7 +79,7 @@ def bar(
         edgecolor="white",
         linewidth=0,
     )
-    ax.bar_label(bars, [facts.signed(size) for size in sizes], padding=3, fontsize=9)
+    ax.bar_label(bars, [drawing.number(values, key) for key, _ in top], padding=3, fontsize=9)
     names = drawing.labels(explanation, 24)
     _name_rows(ax, [drawing.name_of(names, members, _NAME) for members, _ in top])
     ax.axvline(0, color="0.4", linewidth=0.8)
@@ -121,21 +122,27 @@ def waterfall(
         )
     listed = [(members, value) for members, value in values.items() if members]
     names = drawing.labels(explanation, 24)
-    rows = [(drawing.name_of(names, members, _NAME), value) for members, value in listed[:k]]
+    rows = [
+        (drawing.name_of(names, members, _NAME), value, drawing.number(values, members))
+        for members, value in listed[:k]
+    ]
     if rest := listed[k:]:
         left_out = counted(len(rest), "other interaction")
-        rows.append((left_out, math.fsum(value for _, value in rest)))
+        others = math.fsum(value for _, value in rest)
+        rows.append((left_out, others, facts.signed(others)))
     start, end = _ends(explanation, values)
     beyond = end - start - math.fsum(value for _, value in listed)
     if abs(beyond) > _ROUNDING * facts.scale(explanation):
-        rows.append(("higher orders", beyond))
+        rows.append(("higher orders", beyond, facts.signed(beyond)))
     ax = drawing.axis(ax, _WIDTH, 1.9 + _ROW * max(len(rows), 3))
-    drawing.finish(ax, explanation, [drawing.numbers_are(explanation, values)], "Waterfall")
+    told = [drawing.numbers_are(explanation, values)]
+    told += drawing.doubt(values, [members for members, _ in listed[:k]])
+    drawing.finish(ax, explanation, told, "Waterfall")
     if not rows:
         drawing.say(ax, facts.nothing_listed(explanation))
         return ax
     _draw_steps(ax, rows, start)
-    _name_rows(ax, [name for name, _ in rows])
+    _name_rows(ax, [name for name, _, _ in rows])
     return ax
 
 
@@ -150,14 +157,15 @@ def _ends(explanation: "Explanation", values: InteractionValues) -> tuple[float,
     return nothing, everything
 
 
-def _draw_steps(ax: "Axes", rows: list[tuple[str, float]], begin: float) -> None:
+def _draw_steps(ax: "Axes", rows: list[tuple[str, float, str]], begin: float) -> None:
     """Arrows from where it begins, the last row first, each from where the one below ends."""
-    ends = begin + np.cumsum([value for _, value in rows][::-1])
+    ends = begin + np.cumsum([value for _, value, _ in rows][::-1])
     starts = np.concatenate([[begin], ends[:-1]])
     low, high = min(begin, ends.min()), max(begin, ends.max())
     span = (high - low) or 1.0
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        row, value = len(rows) - 1 - number, rows[len(rows) - 1 - number][1]
+        row = len(rows) - 1 - number
+        _, value, told = rows[row]
         is_up = value > 0
         tip = min(0.012 * span, abs(value)) * (1 if is_up else -1)
         corners = [
@@ -175,7 +183,7 @@ def _draw_steps(ax: "Axes", rows: list[tuple[str, float]], begin: float) -> None
             linewidth=0,
         )
         ax.annotate(
-            facts.signed(value),
+            told,
             (max(start, end) if is_up else min(start, end), row),
             (4 if is_up else -4, 0),
             textcoords="offset points",
@@ -186,15 +194,15 @@ def _draw_steps(ax: "Axes", rows: list[tuple[str, float]], begin: float) -> None
         )
         if row:
             ax.plot([end, end], [row + 0.34, row - 1.34], ":", color="0.6", linewidth=0.9)
-    told: dict[str, Any] = {"ha": "center", "fontsize": 9, "color": drawing.GREY_TEXT}
-    size = max(abs(low), abs(high), math.fsum(abs(value) for _, value in rows))
+    style: dict[str, Any] = {"ha": "center", "fontsize": 9, "color": drawing.GREY_TEXT}
+    size = max(abs(low), abs(high), math.fsum(abs(value) for _, value, _ in rows))
     offset: dict[str, Any] = {"xytext": (0, -5), "textcoords": "offset points"}
     ax.annotate(
         f"nothing kept: {facts.signed(begin, size)}",
         (begin, len(rows) - 0.45),
         va="top",
         **offset,
-        **told,
+        **style,
     )
     offset["xytext"] = (0, 5)
     ax.annotate(
@@ -202,7 +210,7 @@ def _draw_steps(ax: "Axes", rows: list[tuple[str, float]], begin: float) -> None
         (ends[-1], -0.55),
         va="bottom",
         **offset,
-        **told,
+        **style,
     )
     ax.set_xlim(low - 0.16 * span, high + 0.16 * span)
     ax.set_ylim(len(rows) + 0.35, -1.35)

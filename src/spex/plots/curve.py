@@ -77,7 +77,7 @@ def _distance(one: Explanation, side: int) -> float:
 def _name_points(ax: "Axes", points: list[tuple[int, float]]) -> None:
     for size, r2 in points:
         offset: dict[str, Any] = {"xytext": (5, -12), "textcoords": "offset points", "fontsize": 8}
-        ax.annotate(f"{r2:.2f}", (size, r2), color=drawing.GREY_TEXT, **offset)
+        ax.annotate(facts.rounded_r2(r2), (size, r2), color=drawing.GREY_TEXT, **offset)
     sizes = [size for size, _ in points]
     ax.set_xscale("log", base=2)
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)

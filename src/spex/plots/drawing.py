@@ -7,7 +7,7 @@ everybody. The two colours are those of shap and shapiq.
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ POINTS_PER_INCH = 72.0
 _CAPTION = 9.0  # points
 _WIDEST_LINE, _THINNEST_LINE = 4.5, 0.8  # points
 _DASH, _SPACE = 7.0, 3.5  # points, whatever the width of the line
+TINTED = 0.05  # of the largest value: below it no colour is seen
 # Share of the largest value below which a line would say nothing but that it is there.
 _FAINT = 0.02
 # Fonts of other scripts, where they are installed; the last one, of matplotlib itself, draws a box
@@ -100,6 +101,27 @@ def joint(values: InteractionValues, k: int) -> list[tuple[Interaction, float]]:
     return [each for each in found if abs(each[1]) >= _FAINT * abs(found[0][1])]
 
 
+def number(values: InteractionValues, members: Interaction) -> str:
+    """A value as its label: with a question mark where it is not told from 0."""
+    mark = f" {facts.UNCERTAIN}" if facts.is_uncertain(values, members) else ""
+    return facts.signed(values[members]) + mark
+
+
+def doubtful(values: InteractionValues) -> list[Interaction]:
+    """The single features whose colour can be seen and whose value is not told from 0."""
+    most = max((abs(value) for members, value in values.items() if members), default=0.0)
+    single = [(members, value) for members, value in values.items() if len(members) == 1]
+    seen = [members for members, value in single if abs(value) > TINTED * most]
+    return [members for members in seen if facts.is_uncertain(values, members)]
+
+
+def doubt(values: InteractionValues, shown: Iterable[Interaction]) -> list[str]:
+    """What the question mark says, a sentence; empty where none of those shown bears it."""
+    if not any(facts.is_uncertain(values, members) for members in shown):
+        return []
+    return [f"{facts.UNCERTAIN}: not told from 0, may well be noise"]
+
+
 def not_drawn(values: InteractionValues, drawn: int) -> list[str]:
     """How many combinations are not drawn, a sentence; empty for none."""
     sizes = [abs(value) for members, value in values.items() if len(members) > 1][drawn:]
@@ -136,13 +158,32 @@ def stroke(value: float, largest: float, index: InteractionIndex) -> dict[str, A
 
 
 def shorten_middle(text: str, limit: int) -> str:
-    """A text on one line of at most `limit` characters; what is left out is in its middle."""
+    """A text on one line of at most `limit` characters; what is left out is in its middle.
+
+    Whole words are left out, where that leaves at least half of what there is room for.
+    """
     line = one_line(text)
     if len(line) <= limit:
         return line or "(blank)"
-    head = (limit - 1) * 2 // 3
-    tail = limit - 1 - head
-    return f"{line[:head].rstrip()}\N{HORIZONTAL ELLIPSIS}{line[len(line) - tail :].lstrip()}"
+    n_head = (limit - 1) * 2 // 3
+    n_tail = limit - 1 - n_head
+    head, tail = line[:n_head], line[len(line) - n_tail :]
+    # A space after or before it is what it may end or begin with.
+    whole_head = line[: n_head + 1].rpartition(" ")[0].rstrip()
+    whole_tail = line[len(line) - n_tail - 1 :].partition(" ")[2].lstrip()
+    head = whole_head if 2 * len(whole_head) >= n_head else head.rstrip()
+    tail = whole_tail if 2 * len(whole_tail) >= n_tail else tail.lstrip()
+    return f"{head}\N{HORIZONTAL ELLIPSIS}{tail}"
+
+
+def shorten_end(text: str, limit: int) -> str:
+    """A text of at most `limit` characters; what is left out are whole words at its end."""
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    # Scripts without spaces are cut between two letters.
+    whole = cut[: cut.rfind(" ")] if " " in cut[limit // 2 :] else cut[:-1]
+    return f"{whole.rstrip()} \N{HORIZONTAL ELLIPSIS}"
 
 
 def labels(explanation: "Explanation", limit: int) -> tuple[str, ...]:

@@ -65,14 +65,15 @@ def image(
     _Picture(ax, part, values, explanation).draw(top)
     names = drawing.labels(explanation, 30)
     told = [
-        f"{number}: {facts.signed(value)}  {drawing.name_of(names, members, 70)}"
-        for number, (members, value) in enumerate(top, 1)
+        f"{number}: {drawing.number(values, members)}  {drawing.name_of(names, members, 70)}"
+        for number, (members, _) in enumerate(top, 1)
     ]
     told += drawing.not_drawn(values, len(top))
     told += [
         f"{drawing.numbers_are(explanation, values)}: red raises the score; blue, hatched, dashed "
         "lowers it"
     ]
+    told += drawing.doubt(values, [*drawing.doubtful(values), *(members for members, _ in top)])
     drawing.finish(ax, explanation, told, "Regions and their combinations")
     return ax
 
@@ -102,9 +103,14 @@ class _Picture:
         ax.set_ylim(part.height, 0)
         for feature in self._paths:
             self._fill(feature)
+        for (feature,) in drawing.doubtful(self._values):
+            if feature in self._middles:
+                self._doubt(feature)
         taken: list[FloatArray] = []
         for number, (members, value) in enumerate(top, 1):
-            self._join(number, [m for m in members if m in self._middles], value, taken)
+            mark = facts.UNCERTAIN if facts.is_uncertain(self._values, members) else ""
+            present = [member for member in members if member in self._middles]
+            self._join(f"{number}{mark}", present, value, taken)
 
     def _fill(self, feature: int) -> None:
         from matplotlib.patches import PathPatch
@@ -117,7 +123,7 @@ class _Picture:
                     path,
                     facecolor=drawing.colour(value, self._values.index) if value else "none",
                     alpha=_STRONGEST_TINT * share,
-                    hatch="///" if value < 0 and share > 0.05 else "",
+                    hatch="///" if value < 0 and share > drawing.TINTED else "",
                     edgecolor="white",
                     linewidth=0,
                     zorder=1,
@@ -126,7 +132,25 @@ class _Picture:
             edge = {"edgecolor": "white", "linewidth": 0.4, "alpha": 0.35, "zorder": 1.1}
             self._ax.add_patch(PathPatch(path, fill=False, **edge))
 
-    def _join(self, number: int, members: list[int], value: float, taken: list[FloatArray]) -> None:
+    def _doubt(self, feature: int) -> None:
+        """The mark of doubt beside the middle of a region, legible on any colour."""
+        from matplotlib.patheffects import withStroke
+
+        self._ax.annotate(
+            facts.UNCERTAIN,
+            tuple(self._middles[feature]),
+            (9, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=9,
+            fontweight="bold",
+            color="black",
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+            zorder=4.5,
+        )
+
+    def _join(self, number: str, members: list[int], value: float, taken: list[FloatArray]) -> None:
         """Outline the regions of a combination, and draw a line from each to their middle."""
         from matplotlib.patches import PathPatch
 
@@ -154,7 +178,7 @@ class _Picture:
         self._ax.text(
             place[0],
             place[1],
-            str(number),
+            number,
             ha="center",
             va="center",
             fontsize=9,

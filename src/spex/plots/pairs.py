@@ -56,6 +56,8 @@ def network(
     is_radial = len(members) > _MOST_LEVEL
     ax = drawing.axis(ax, 10.0, 6.8 if is_radial else 4.6)
     told = [drawing.numbers_are(explanation, values), *drawing.not_drawn(values, len(top))]
+    own = [(member,) for member in members]
+    told += drawing.doubt(values, [*own, *(interaction for interaction, _ in top)])
     drawing.finish(ax, explanation, told, "Largest combinations")
     if not top:
         drawing.say(ax, _no_pair(explanation, values))
@@ -66,7 +68,8 @@ def network(
     drawing.bare(ax)
     _draw_nodes(ax, values, at)
     for member, angle in zip(members, angles, strict=True):
-        _name_node(ax, names[member], angle, is_radial)
+        mark = f" {facts.UNCERTAIN}" if facts.is_uncertain(values, (member,)) else ""
+        _name_node(ax, names[member] + mark, angle, is_radial)
     _draw_lines(ax, names, top, values, at)
     _set_limits(ax, 2.1 if is_radial else 1.3)
     legend = ax.legend(
@@ -148,7 +151,7 @@ def _draw_lines(
     for members, value in top:
         points = np.stack([at[member] for member in members])
         style = drawing.stroke(value, largest, values.index)
-        label = f"{facts.signed(value)}  {drawing.name_of(names, members, 36)}"
+        label = f"{drawing.number(values, members)}  {drawing.name_of(names, members, 36)}"
         if len(members) == 2:
             ax.plot(*points.T, zorder=2, label=label, **style)
             continue
@@ -189,6 +192,8 @@ def heatmap(
     size = 0.68 * max(len(members), 4)
     ax = drawing.axis(ax, size + 2.4, size + 1.6)
     numbers = [f"{drawing.numbers_are(explanation, values)}; single features on the diagonal"]
+    pairs = [tuple(sorted({a, b})) for a in members for b in members]
+    numbers += drawing.doubt(values, [pair for pair in pairs if pair in values])
     drawing.finish(ax, explanation, numbers, "Pairs")
     if not members:
         drawing.say(ax, facts.nothing_listed(explanation))
@@ -210,7 +215,7 @@ def heatmap(
     for (i, j), value in np.ndenumerate(matrix):
         # Below a half per cent of the largest the cell is as good as white, and its number noise.
         if abs(value) >= _FAINT * most:
-            told = facts.signed(value)
+            told = drawing.number(values, pairs[i * len(members) + j])
             ax.text(j, i, told, ha="center", va="center", fontsize=font, color="black")
     names = [drawing.labels(explanation, 20)[member] for member in members]
     ax.set_xticks(range(len(members)), names, rotation=45, ha="right", rotation_mode="anchor")

@@ -7,8 +7,8 @@ from spex.inputs.parts import Piece, TextPart
 from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.plots import drawing
-from spex.plots.layout import GAP, LANE, LEVEL, MARGIN, Rail, Word, rails, spans, wrap
 from spex.report import facts
+from spex.report.layout import GAP, LANE, LEVEL, MARGIN, Rail, Word, rails, spans, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SIZE, _LEAST = 13.0, 4.0  # points
 _LABEL = 0.75  # of that
 _WIDTH, _NARROWEST = 640.0, 400.0  # points of a new figure
-_LONGEST_UNIT = 76  # characters
+_LONGEST_UNIT = 400  # characters
 _ROUND = 5.0  # radius of a bracket's corners, in points
 _LINE_GAP = 9.0
 _STRONGEST_TINT = 0.75
@@ -65,6 +65,7 @@ def text(
     page.draw(ax)
     told = [f"{drawing.numbers_are(explanation, values)}: {_legend(values)}"]
     told += drawing.not_drawn(values, len(top))
+    told += drawing.doubt(values, [*drawing.doubtful(values), *(members for members, _ in top)])
     drawing.finish(ax, explanation, told, "Combinations")
     return ax
 
@@ -101,8 +102,9 @@ class _Page:
         self._values, self._top = values, top
         self._size, self._label_size = size, _LABEL * size
         self._largest = max((abs(value) for members, value in values.items() if members), default=0)
-        labels = [drawing.text_width(facts.signed(value), self._label_size) + 4 for _, value in top]
         members = [members for members, _ in top]
+        self._labels = [drawing.number(values, each) for each in members]
+        labels = [drawing.text_width(label, self._label_size) + 4 for label in self._labels]
         words = wrap(_paragraphs(explanation), width, self._measure)
         found = rails(words, members, labels, width)
         if lanes := len({rail.lane for rail in found if rail.lane is not None}):
@@ -139,8 +141,13 @@ class _Page:
         drawing.bare(ax)
         ax.set_xlim(0, self.width)
         ax.set_ylim(self.height, 0)
+        last: dict[int | None, Word] = {}
         for span in spans(self._words):
             self._draw_unit(ax, span)
+            last[span.feature] = span
+        for (feature,) in drawing.doubtful(self._values):
+            if feature in last:
+                self._doubt(ax, last[feature])
         for word in self._words:
             y = self._tops[word.line] + 0.72 * self._size * 1.45
             ax.text(
@@ -179,9 +186,15 @@ class _Page:
             )
         # A line under units, so that they are told apart and the sign is not by colour alone.
         style: dict[str, Any] = {"color": "0.8", "linewidth": 0.8}
-        if share > 0.05:
+        if share > drawing.TINTED:
             style = drawing.stroke(value, 1.8 * self._largest, self._values.index)
         ax.plot([span.left, span.right], [y + tall] * 2, **style)
+
+    def _doubt(self, ax: "Axes", span: Word) -> None:
+        """The mark of doubt above the end of a unit."""
+        mark: dict[str, Any] = {"fontsize": 0.55 * self._size, "fontweight": "bold"}
+        mark |= {"ha": "right", "va": "baseline", "color": drawing.GREY_TEXT}
+        ax.text(span.right + 1, self._tops[span.line] - 0.8, facts.UNCERTAIN, **mark)
 
     def _draw_rail(self, ax: "Axes", rail: Rail) -> None:
         from matplotlib.patches import PathPatch
@@ -209,16 +222,16 @@ class _Page:
         ax.add_patch(PathPatch(Path(points, codes), fill=False, **self._stroke(value)))
         if rail.label:
             above = 2.2 + self._stroke(value)["linewidth"] / 2
-            self._label(ax, rail.label_at, y - above, value, va="baseline")
+            self._label(ax, rail.bracket, rail.label_at, y - above, va="baseline")
 
-    def _label(self, ax: "Axes", x: float, y: float, value: float, **how: Any) -> None:
+    def _label(self, ax: "Axes", number: int, x: float, y: float, **how: Any) -> None:
         ax.text(
             x,
             y,
-            facts.signed(value),
+            self._labels[number],
             fontsize=self._label_size,
             ha="center",
-            color=drawing.text_colour(value, self._values.index),
+            color=drawing.text_colour(self._top[number][1], self._values.index),
             bbox={"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 0.4},
             zorder=4,
             **how,
@@ -230,7 +243,8 @@ class _Page:
         assert x is not None
         ax.plot([x, x], [min(ys), max(ys)], solid_capstyle="projecting", **self._stroke(value))
         if rails_of_one[0].side is not None:  # there is no room above the line
-            self._label(ax, x, (ys[0] + ys[1]) / 2, value, va="center", rotation=90)
+            number = rails_of_one[0].bracket
+            self._label(ax, number, x, (ys[0] + ys[1]) / 2, va="center", rotation=90)
 
     def _level(self, rail: Rail) -> float:
         if rail.side is not None:
@@ -244,7 +258,7 @@ class _Page:
 
 
 def _paragraphs(explanation: "Explanation") -> list[tuple[list[Piece], bool]]:
-    """The texts of the input, or else the labels; long units are shortened in the middle."""
+    """The texts of the input, or else the labels; very long units are cut at their end."""
     parts = facts.parts(explanation)
     if parts is None or not any(isinstance(part, TextPart) for part in parts):
         pieces: list[Piece] = []
@@ -262,9 +276,7 @@ def _paragraphs(explanation: "Explanation") -> list[tuple[list[Piece], bool]]:
             found.append(([(part.heading, None)], True))
         pieces = []
         for string, feature in part.pieces:
-            cut = string
-            if len(string) > _LONGEST_UNIT:
-                cut = drawing.shorten_middle(string, _LONGEST_UNIT)
+            cut = drawing.shorten_end(string, _LONGEST_UNIT)
             pieces.append((cut.replace("\t", " "), feature))
             shown |= set() if feature is None else {feature}
         found.append((pieces, False))

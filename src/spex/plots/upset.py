@@ -44,7 +44,9 @@ def upset(
     members = sorted({member for interaction, _ in top for member in interaction})
     rows = _ROW * max(len(members), 1)
     ax = drawing.axis(ax, max(_COLUMN * len(top) + 2.6, 5.0), rows + _BARS + 1.1)
-    drawing.finish(ax, explanation, [drawing.numbers_are(explanation, values)], "Largest sets")
+    told = [drawing.numbers_are(explanation, values)]
+    told += drawing.doubt(values, [interaction for interaction, _ in top])
+    drawing.finish(ax, explanation, told, "Largest sets")
     drawing.bare(ax)
     if not top:
         drawing.say(ax, facts.nothing_listed(explanation))
@@ -62,7 +64,9 @@ def upset(
         edgecolor="white",
         linewidth=0,
     )
-    bars.bar_label(drawn, [facts.signed(size) for size in sizes], padding=2, fontsize=7.5)
+    # The mark of doubt on a line of its own: columns are narrow.
+    numbers = [drawing.number(values, interaction).replace(" ", "\n") for interaction, _ in top]
+    bars.bar_label(drawn, numbers, padding=2, fontsize=7.5)
     bars.axhline(0, color="0.4", linewidth=0.8)
     bars.margins(y=0.16)
     bars.set_xticks([])

@@ -369,3 +369,13 @@ def as_text(found: "Comparison") -> str:
     with console.capture() as capture:
         console.print(view(found))
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def headline_of(found: "Comparison") -> str:
+    """The largest difference in one sentence."""
+    return _headline(found, script.labels(found.first)).text
+
+
+def listed(found: "Comparison", k: int = _SHOWN) -> list[tuple["Difference", bool]]:
+    """The k largest differences but rounding errors, each with whether it is not told from 0."""
+    return [(each, _is_doubtful(each)) for each in _told(found)[:k]]

@@ -14,17 +14,26 @@ from markupsafe import Markup
 
 from spex._typing import Interaction
 from spex.inputs.parts import ImagePart, TextPart
+from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
-from spex.report import facts
-from spex.wording import counted, isolated, short, subscripted
+from spex.report import compared, facts
+from spex.report.arcs import arcs
+from spex.report.page import script
+from spex.report.page.headline import headline
+from spex.wording import counted, distinct, isolated, short, subscripted
 
 if TYPE_CHECKING:
+    from spex.comparison.results import Comparison, Difference
     from spex.explanation import Explanation
 
 _ROWS, _MARKED = 12, 9
 _OF_MARKS = "Small numbers beside units: the combination of that number in the table."
+_OF_BRACKETS = "Brackets: the strongest combinations; solid raises the score, dashed lowers it."
 _MOST_UNITS = 2000  # of a text that is shown whole
 _STRONGEST_TINT = 0.75
+_MOST_DRAWN = 2500  # characters of a text that is drawn with brackets
+_BRACKETS = 5
+_WIDTHS = {"wide": 760.0, "narrow": 340.0}  # pixels; which is shown, the style says
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,7 @@ class Row:
         share: Of the largest absolute value.
         sign: "up", "down" or "none".
         units: The labels.
+        beside: Of a difference, its values in both.
     """
 
     mark: str
@@ -48,6 +58,7 @@ class Row:
     share: float
     sign: str
     units: str
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,61 @@ def explanations_html(explanations: "Mapping[str, Explanation]") -> str:
         explanations: By name of the output.
     """
     return _page([(name, _body(one)) for name, one in explanations.items()])
+
+
+def comparison_html(found: "Comparison") -> str:
+    """The largest difference in a sentence, and the largest ones as a table.
+
+    Args:
+        found: The comparison.
+    """
+    shown = compared.listed(found, _ROWS)
+    largest = max((abs(each.value) for each, _ in shown), default=1.0)
+    rows = [
+        Row(
+            mark="",
+            value=facts.signed(each.value),
+            margin=_half(each),
+            is_uncertain=is_doubtful,
+            share=abs(each.value) / largest,
+            sign=_direction(found.index, each.value),
+            units=facts.joined(
+                [isolated(short(label, 32)) for label in each.labels],
+                tuple(range(len(each.labels))),
+            ),
+            beside=(facts.signed(each.a), facts.signed(each.b)),
+        )
+        for each, is_doubtful in shown
+    ]
+    a, b = distinct([short(name, 24) for name in found.names])
+    unit = facts.isolated_unit(found.first)
+    notes = [f"{counted(len(found.pairs), 'feature')} matched"]
+    if any(is_doubtful for _, is_doubtful in shown):
+        notes.append(f"{facts.UNCERTAIN}: not told from 0")
+    for name, only in zip((a, b), found.unmatched, strict=True):
+        if only:
+            told = ", ".join(isolated(short(label, 30)) for label in only[:_ROWS])
+            more = f" and {len(only) - _ROWS:,} more" if len(only) > _ROWS else ""
+            notes.append(f"only in {isolated(name)}: {told}{more}")
+    fidelities = [
+        f"{isolated(name)}: {facts.fidelity_short(one)}"
+        for name, one in ((a, found.first), (b, found.second))
+    ]
+    body = {
+        "lines": [compared.headline_of(found), *fidelities],
+        "parts": [],
+        "rows": rows,
+        "notes": notes,
+        "heading": f"difference{f' ({unit})' if unit else ''}",
+        "heads": (a, b),
+        "nothing": "No difference.",
+    }
+    return _page([(None, body)])
+
+
+def _half(each: "Difference") -> str | None:
+    half = (each.high - each.low) / 2
+    return facts.signed(half).removeprefix("+") if half > 0 else None
 
 
 def values_html(values: InteractionValues) -> str:
@@ -114,7 +180,8 @@ def _template() -> Any:
 def _body(explanation: "Explanation") -> dict[str, Any]:
     values = explanation.interactions()
     joint = [members for members, _ in values.top(_ROWS) if len(members) > 1][:_MARKED]
-    lines = [facts.fidelity(explanation)]
+    found = headline(explanation, values, script.labels(explanation))
+    lines = [found.text, facts.fidelity(explanation)]
     if caution := facts.caution(explanation):
         lines.append(caution)
     for key in ("score", "answer"):
@@ -122,11 +189,16 @@ def _body(explanation: "Explanation") -> dict[str, Any]:
         if text is not None:
             lines.append(f"{key}: {isolated(facts.short(text, 120))}")
     lines.append("everything kept: {}; nothing kept: {}".format(*facts.ends(explanation)))
+    drawn = _drawn(explanation, values, joint)
+    if drawn:
+        joint = []
     return {
         "lines": lines,
-        "parts": _parts(explanation, values, joint),
+        "drawn": drawn,
+        "parts": [] if drawn else _parts(explanation, values, joint),
         "rows": _rows(values, _names(explanation.features), joint),
         "notes": [
+            *([_OF_BRACKETS] if drawn else []),
             *([_OF_MARKS] if joint and explanation.context.parts else []),
             *_left_out(values),
             f"{facts.cost(explanation)}, method {facts.one_line(explanation.method)}",
@@ -135,6 +207,47 @@ def _body(explanation: "Explanation") -> dict[str, Any]:
         "nothing": facts.nothing_listed(explanation),
         "heading": _heading(explanation, values),
     }
+
+
+def _drawn(
+    explanation: "Explanation", values: InteractionValues, joint: Sequence[Interaction]
+) -> list[dict[str, Any]]:
+    """The text with brackets, for wide and for narrow outputs; none where it would not be legible.
+
+    That is a picture, a long text, or one with letters that run right to left.
+    """
+    paragraphs: list[tuple[list[tuple[str, int | None]], bool]] = []
+    labels = _names(explanation.features)
+    parts = facts.parts(explanation)
+    if parts is None:
+        pieces = [((label, i), (" ", None)) for i, label in enumerate(labels)]
+        paragraphs.append(([each for pair in pieces for each in pair], False))
+    for part in parts or ():
+        if not isinstance(part, TextPart):
+            return []
+        if part.heading is not None:
+            paragraphs.append(([(part.heading, None)], True))
+        paragraphs.append(([(s.replace("\t", " "), i) for s, i in part.pieces], False))
+    whole = "".join(string for pieces, _ in paragraphs for string, _ in pieces)
+    strongest = [each for each in joint if not facts.is_uncertain(values, each)]
+    strongest = [m for m in strongest if abs(values[m]) >= abs(values[strongest[0]]) / 3]
+    if not strongest or len(whole) > _MOST_DRAWN or isolated(whole) != whole:
+        return []
+    largest = max(abs(value) for members, value in values.items() if members)
+    combinations = [(m, values[m], facts.signed(values[m])) for m in strongest[:_BRACKETS]]
+    own = [values.get((i,), 0.0) for i in range(explanation.n_features)]
+    units = [
+        Piece(
+            "", True, _STRONGEST_TINT * abs(x) / largest, _sign(values, x), "", f"{label}: {told}"
+        )
+        for label, x in zip(labels, own, strict=True)
+        for told in [facts.signed(x) if x else "0"]
+    ]
+    signs = [_sign(values, value) for _, value, _ in combinations]
+    return [
+        {"arcs": arcs(paragraphs, combinations, width), "units": units, "signs": signs, "for": name}
+        for name, width in _WIDTHS.items()
+    ]
 
 
 def _heading(explanation: "Explanation", values: InteractionValues) -> str:
@@ -168,7 +281,11 @@ def _rows(
 
 
 def _sign(values: InteractionValues, value: float) -> str:
-    if not value or not facts.has_direction(values.index):
+    return _direction(values.index, value)
+
+
+def _direction(index: InteractionIndex, value: float) -> str:
+    if not value or not facts.has_direction(index):
         return "none"
     return "up" if value > 0 else "down"
 

@@ -6,6 +6,8 @@ from spex.cli.early.names import check_plot
 from spex.cli.session import check_distinct, check_output
 from spex.errors import ArgumentError
 
+_ENDINGS = {"--png": ".png", "--svg": ".svg"}
+
 
 def check_report(
     path: Path, html: Path | None, png: Path | None, svg: Path | None, plot: str
@@ -29,11 +31,22 @@ def check_report(
         if output is None:
             continue
         check_output(output, option)
+        if option in _ENDINGS:
+            _check_ending(output, option)
         if output.resolve() == path.resolve():
             raise ArgumentError(f"{option} {output}: is the explanation itself")
     check_distinct("--html", html, "--png", png)
     check_distinct("--html", html, "--svg", svg)
     check_distinct("--png", png, "--svg", svg)
+
+
+def _check_ending(path: Path, option: str) -> None:
+    if path.suffix.lower() != _ENDINGS[option]:
+        others = ", ".join(f"{name} FILE{ending}" for name, ending in _ENDINGS.items())
+        raise ArgumentError(
+            f"{option} {path}: writes {_ENDINGS[option]}, and the name says otherwise; use one of "
+            f"{others}"
+        )
 
 
 def check_compare(first: Path, second: Path, html: Path | None) -> None:
