@@ -378,4 +378,5 @@ def headline_of(found: "Comparison") -> str:
 
 def listed(found: "Comparison", k: int = _SHOWN) -> list[tuple["Difference", bool]]:
     """The k largest differences but rounding errors, each with whether it is not told from 0."""
-    return [(each, _is_doubtful(each)) for each in _told(found)[:k]]
+    sure = _sure(found)
+    return [(each, each not in sure) for each in _told(found)[:k]]
