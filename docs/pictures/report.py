@@ -14,7 +14,8 @@ PICTURE = Path(__file__).parents[1] / "report.png"
 def main(page: str) -> None:
     """Take the picture of a page, as wide as a laptop shows it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
+        options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+        browser = playwright.chromium.launch(**options)
         shown = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en")
         shown.goto(Path(page).resolve().as_uri())
         shown.wait_for_timeout(500)  # milliseconds; arcs are drawn again when the letters are there
