@@ -79,6 +79,17 @@ def check_function(request: "Request", masker: AnyMasker) -> None:
         raise ArgumentError(f"--{name.replace('_', '-')}: {model_name(request)} runs as it is")
 
 
+def check_place(request: "Request") -> None:
+    """Import a function of the user's: a slip in its name is told before anything is asked.
+
+    Raises:
+        ArgumentError: there is no such function.
+        BackendError: its module cannot be imported.
+    """
+    if is_own(request):
+        import_function(model_name(request).partition(":")[2])
+
+
 def _class_number(answer: str | None) -> int | None:
     if answer is None:
         return None
