@@ -38,7 +38,8 @@ def fields(gradio: Any, model: str) -> list[Any]:
     kind = gradio.Radio(kinds, value=TEXT, label="Input")
     content = gradio.Textbox(_EXAMPLE, label=TEXT, info=_HINTS[TEXT], lines=5, max_lines=16)
     load = gradio.UploadButton("Load a file", size="sm")
-    load.upload(_loading(gradio), load, content, show_progress="hidden")
+    read = _loading(gradio)
+    load.upload(read, load, content, show_progress="hidden", trigger_mode="multiple")
     picture = _picture(gradio)
     prompt = gradio.Textbox(_PROMPT, label=LABELS["prompt"], info="{input} is where the input goes")
     with gradio.Row():
@@ -74,10 +75,15 @@ def fields(gradio: Any, model: str) -> list[Any]:
 
 def _picture(gradio: Any) -> Any:
     """The field for a picture, which hands on the file as it was loaded."""
-    picture = gradio.Image(type="filepath", label=PICTURE, visible=False, sources=["upload"])
-    # Its own reading raises on what is no picture, before any code of ours could say so.
-    picture.preprocess = lambda loaded: None if loaded is None else loaded.path
-    return picture
+
+    def read(_: Any, loaded: Any) -> str | None:
+        return None if loaded is None else str(loaded.path)
+
+    # Its own reading raises on what is no picture, before any code of ours could say so. Set on the
+    # class, of which gradio makes the component again where a page changes it; a class derived from
+    # it would need source code that gradio rewrites.
+    gradio.Image.preprocess = read
+    return gradio.Image(type="filepath", label=PICTURE, visible=False, sources=["upload"])
 
 
 def _loading(gradio: Any) -> Callable[[str], Any]:
