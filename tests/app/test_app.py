@@ -145,9 +145,9 @@ def test_files_are_loaded_and_what_is_none_of_its_kind_is_named(visit, tmp_path)
     load(page, tmp_path / "bad.png")
     page.locator("img").first.wait_for(state="attached")
     press(page, "Check calls and time")
-    plan_says(page, "Cannot be explained: Picture: is not a picture")
+    plan_says(page, "Cannot be explained: Picture: cannot be read as a picture")
     press(page, "Explain")
-    page.get_by_role("alert").filter(has_text="Picture: is not a picture").first.wait_for()
+    page.get_by_role("alert").filter(has_text="cannot be read as a picture").first.wait_for()
 
 
 def load(page, path):

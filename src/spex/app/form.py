@@ -114,7 +114,8 @@ class Form:
         message = message.removeprefix("Invalid value for ")
         message = _ARGUMENT.sub(lambda found: f"{_NAMED[found[1]]} ", message)
         file = re.escape(str(folder)) + r"/\w+(\.\w+)?"
-        message = re.sub(f"{self.kind} {file}", self.kind, message)
+        message = re.sub(f"(image|{self.kind}) {file}", self.kind, message)
+        message = re.sub(f": cannot identify image file '{file}'", "", message)
         return re.sub(file, self.kind, message)
 
 
