@@ -32,9 +32,9 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def done(page, timeout=120_000):
+def done(page, how="Done", timeout=120_000):
     """Wait for the end; evaluations done and wanted."""
-    said = page.get_by_role("status").filter(has_text="Done:").first
+    said = page.get_by_role("status").filter(has_text=f"{how}:").first
     said.wait_for(timeout=timeout)
     return [int(number.replace(",", "")) for number in re.findall(r"[\d,]+", said.inner_text())]
 
@@ -83,14 +83,15 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(visit, server):
     page = visit()
     before = len(list((server.folder / "data" / "explanations").iterdir()))
     for label, value, said in (
-        ("budget", "many", "'--budget'"),
-        ("budget", "-3", "budget=-3"),
+        ("budget", "many", "Budget: 'many' is not a valid integer"),
+        ("budget", "-3", "Budget -3"),
         ("model", "predict:nowhere:score", "there is no module 'nowhere'"),
         ("model", "--help", "'--help' is unknown"),
     ):
         fill(page, TEXT, **{"budget": "100", "model": "predict:quick:score", label: value})
         press(page, "Explain")
         page.get_by_role("alert").filter(has_text=said).first.wait_for()
+        assert "--text" not in page.locator("#state").inner_text()
         press(page, "Check calls and time")
         plan = labelled(page, "Before you start").element_handle()
         page.wait_for_function("e => e.value.startsWith('Cannot be explained')", arg=plan)
@@ -107,7 +108,7 @@ def test_a_limit_is_told_before_and_kept_and_two_are_compared(visit):
     page.wait_for_function("e => e.value.includes('on this machine')", arg=plan.element_handle())
     assert "Stops before it exceeds 60 calls" in plan.input_value()
     press(page, "Explain")
-    assert done(page) == [60, 300, 60]
+    assert done(page, "Stopped") == [60, 300, 60]
     assert "Partial: the limit of 60 calls is reached" in report(page)
     page.get_by_text("Table", exact=True).click()
     page.get_by_role("textbox", name="Table").fill("age,income\n3,7\n1,1")
@@ -121,6 +122,65 @@ def test_a_limit_is_told_before_and_kept_and_two_are_compared(visit):
     reopened(page, 1, "Compare with")
     page.get_by_role("alert").filter(has_text="Not compared").wait_for()
     assert "anybody" in report(page)
+
+
+def plan_says(page, text):
+    plan = labelled(page, "Before you start").element_handle()
+    page.wait_for_function("([e, text]) => e.value.includes(text)", arg=[plan, text])
+
+
+def test_files_are_loaded_and_what_is_none_of_its_kind_is_named(visit, tmp_path):
+    page = visit()
+    (tmp_path / "note.txt").write_bytes("Nobody was there, said Zoë\r\n".encode())
+    (tmp_path / "bad.png").write_bytes(b"\xff no picture")
+    load(page, tmp_path / "note.txt")
+    page.wait_for_function("document.querySelector('textarea').value.endsWith('Zoë')")
+    load(page, tmp_path / "bad.png")
+    page.get_by_text("bad.png is not UTF-8").first.wait_for()
+    assert page.locator("textarea").first.input_value().startswith("Nobody")
+    page.get_by_text("Picture", exact=True).click()
+    labelled(page, "Prompt").wait_for()
+    press(page, "Check calls and time")
+    plan_says(page, "Picture: there is none; load one")
+    load(page, tmp_path / "bad.png")
+    page.locator("img").first.wait_for(state="attached")
+    press(page, "Check calls and time")
+    plan_says(page, "Cannot be explained: Picture: cannot be read as a picture")
+    press(page, "Explain")
+    page.get_by_role("alert").filter(has_text="cannot be read as a picture").first.wait_for()
+
+
+def load(page, path):
+    page.locator("input[type=file]").first.set_input_files(path)
+
+
+def test_the_last_check_counts_and_a_page_opened_again_finds_the_run(visit, server):
+    page = visit()
+    fill(page, TEXT, budget="40", model="predict:quick:slow")
+    press(page, "Check calls and time")
+    plan_says(page, "Asking the model")
+    fill(page, model="predict:quick:score")
+    plan_says(page, "The form has changed")
+    press(page, "Check calls and time")
+    plan_says(page, "on this machine")
+    assert "model predict:quick:score" in labelled(page, "Before you start").input_value()
+    fill(page, model="predict:quick:slow")
+    press(page, "Check calls and time")
+    press(page, "Stop checking")
+    plan_says(page, "The check was stopped")
+    fill(page, SLOW, budget="20000", model="predict:quick:score")
+    press(page, "Explain")
+    page.get_by_text(re.compile(r"[1-9]\d+ of 20,000 calls")).first.wait_for()
+    context = page.context
+    page.close()
+    page = context.new_page()
+    page.goto(server.address)
+    page.get_by_text("With so many more words her acting").first.wait_for()
+    press(page, "Stop and keep")
+    done(page, "Stopped")
+    assert "impress" in report(page)
+    body = page.locator("body").inner_text()
+    assert "common." not in body and "predict:quick:score" in body
 
 
 def test_two_users_at_once(visit):
@@ -143,7 +203,7 @@ def test_smollm2_is_stopped_midway_and_opened_again(visit, server):
     said = page.get_by_role("status").filter(has_text=re.compile(r"[1-9]\d+ of 3,000 calls")).first
     said.wait_for(timeout=300_000)
     press(page, "Stop and keep")
-    evaluated, wanted = done(page)
+    evaluated, wanted = done(page, "Stopped")
     assert 4 <= evaluated < wanted == 3000
     assert "impress" in report(page)
 

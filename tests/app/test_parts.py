@@ -7,14 +7,16 @@ import threading
 import numpy as np
 import PIL.Image
 import pytest
+from typer.testing import CliRunner
 
 import spex
 from models.servers.test_openai import KEY, running
 from spex.app.curve import curve
-from spex.app.form import CHAT, DOCUMENTS, PICTURE, TABLE, TEXT, Form, request_of
+from spex.app.form import CHAT, DOCUMENTS, LABELS, PICTURE, TABLE, TEXT, Form, request_of
 from spex.app.job import Call, Job, Point
 from spex.app.models import Serialised, SharedModels
 from spex.app.shelf import Entry, Shelf
+from spex.cli.app import app
 from spex.cli.inputs import read_masker
 
 WORDS = "one two three four five six seven eight nine ten"
@@ -76,6 +78,26 @@ def test_options_are_those_of_the_command_line(tmp_path):
     assert (request.unit, request.method, request.no_store) == (("sentence",), "auto", False)
     with pytest.raises(spex.ArgumentError, match="'--budget'"):
         request_of(Form(TEXT, "A", None, {"budget": "x"}).arguments(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("Invalid value for '--target-r2': 'x' is no number", "Stop at R2: 'x' is no number"),
+        ("target_r2=2.0: use 0 to 1", "Stop at R2 2.0: use 0 to 1"),
+        ("--text {}/text.txt: is empty", "Text: is empty"),
+        ("--max-cost: needs the price; give --price", "Most dollars: needs the price; give Price"),
+        ("{}/text.txt is odd, and so is '--help'", "Text is odd, and so is '--help'"),
+    ],
+)
+def test_messages_name_fields_of_the_form(message, said, tmp_path):
+    assert form().worded(message.format(tmp_path), tmp_path) == said
+
+
+def test_every_field_is_an_option_of_the_command_line(tmp_path):
+    help_text = CliRunner().invoke(app, ["explain", "--help"], terminal_width=400).output
+    for option in LABELS:
+        assert f"--{option.replace('_', '-')} " in help_text
 
 
 def test_other_inputs(tmp_path):
@@ -172,10 +194,23 @@ def test_a_limit_ends_a_job_and_what_is_there_is_explained(model, shelf):
     assert job.wait(120) and job.is_saved and job.error is None
     found = spex.Explanation.load(job.entry.json)
     assert found.n_evaluations == model.calls == 60
+    assert job.is_partial
     assert job.ending == "The limit of 60 calls is reached."
     assert found.notes[0].startswith("Partial: the limit of 60 calls is reached")
     job = Job(form(budget="400", max_calls="2"), shelf, SharedModels())
     assert job.wait(120) and not job.is_saved and "raise it" in job.error
+
+
+def test_a_misspelt_function_is_told_by_a_check(model, tmp_path):
+    for place, said in (
+        ("reply:os", "names no function"),
+        ("reply:os:nix", "'os' holds no 'nix'"),
+        ("reply:nix:f", "no module 'nix'"),
+        ("predict:os:nix", "'os' holds no 'nix'"),
+    ):
+        score = "similarity" if place.startswith("reply") else "logprob"
+        with pytest.raises(spex.ArgumentError, match=said):
+            Call(form(model=place, score=score), Entry(tmp_path), SharedModels(), print)
 
 
 @pytest.mark.slow  # starts a server
@@ -255,7 +290,8 @@ def test_the_shelf_gives_what_it_holds_and_nothing_else(shelf, tmp_path):
     shelf.new()  # holds none yet
     (shelf.folder / "notes").mkdir()
     assert [one.name for one in Shelf(shelf.folder).entries()] == names[::-1]
-    assert shelf.entry(names[0]).title.endswith("first")
+    assert shelf.entry(names[0]).title.endswith(" · first · R2 1.00, 8 calls")
+    assert shelf.entry(names[0]).about == "first"
     for name in ("../explanations", "notes", "", names[0] + "/"):
         with pytest.raises(spex.FileFormatError):
             shelf.entry(name)
@@ -274,6 +310,9 @@ def test_the_curve_draws_what_is_known():
     points = [Point(10, -3.0, -9.0, 0.4), Point(50, 0.9, 0.8, 0.95)]
     picture = curve(points, 100)
     assert "R2 0.90 (90 %: 0.80 to 0.95)" in picture and picture.count("<circle") == 2
-    assert 'cy="172.0"' in picture  # below 0 is drawn at 0
+    assert "≤ -1</text>" in picture and 'cy="170.0"' in picture  # at the lower edge
+    below = curve([Point(10, -0.15, -0.3, 0.0)], 100)
+    assert ">-0.5</text>" in below and 'cy="170.0"' not in below
+    assert ">0.5</text>" in curve([Point(10, 0.2, 0.1, 0.3)], 100)
     nothing = curve([Point(10, float("nan"), float("nan"), float("nan"))], 100)
     assert "<circle" not in nothing and "nan" not in nothing

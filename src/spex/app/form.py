@@ -1,6 +1,6 @@
 """From what was filled in to a request: the options of `spex explain`, read by its own parser."""
 
-import shlex
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,29 @@ _OPTIONS = {
     PICTURE: "image",
     TABLE: "table",
 }
+# The fields, by the options of `spex explain` that they fill in, in the order of the form.
+LABELS = {
+    "prompt": "Prompt",
+    "unit": "Unit",
+    "score": "Score",
+    "answer": "Answer",
+    "model": "Model",
+    "budget": "Budget",
+    "max_calls": "Most calls",
+    "max_tokens": "Most tokens",
+    "max_seconds": "Most seconds",
+    "max_cost": "Most dollars",
+    "price": "Price",
+    "mask": "Left out parts become",
+    "zoom": "Zoom",
+    "method": "Method",
+    "target_r2": "Stop at R2",
+    "system": "System message",
+    "seed": "Seed",
+}
+_NAMED = LABELS | {option: kind for kind, option in _OPTIONS.items()} | {"operator": LABELS["mask"]}
+_OPTION = re.compile("'?--(" + "|".join(name.replace("_", "-") for name in _NAMED) + r")\b'?")
+_ARGUMENT = re.compile("^(" + "|".join(_NAMED) + ")=")
 
 
 @dataclass(frozen=True)
@@ -65,19 +88,35 @@ class Form:
             raise ArgumentError(f"input {self.kind!r}; choose one of {', '.join(_OPTIONS)}")
         if self.kind == PICTURE:
             if self.picture is None:
-                raise ArgumentError("no picture; load one")
+                raise ArgumentError("Picture: there is none; load one")
             source = Path(self.picture)
             path = folder / f"picture{source.suffix.lower()}"
-            write_bytes(path, source.read_bytes())
+            try:
+                content = source.read_bytes()
+            except OSError as error:
+                raise ArgumentError(
+                    f"Picture: cannot be read: {error.strerror}; load it again"
+                ) from error
+            write_bytes(path, content)
         else:
             if not self.content.strip():
-                raise ArgumentError(f"{self.kind}: is empty; paste it, or choose an example")
+                raise ArgumentError(f"{self.kind}: is empty; paste it, or load a file")
             path = folder / _FILES[self.kind]
             # Without its final line break the command line reads it as it was pasted.
             write_text(path, self.content + "\n")
         given = {_OPTIONS[self.kind]: str(path), **self.options}
         # With "=", so that no value is taken for an option.
         return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value]
+
+    def worded(self, message: str, folder: Path) -> str:
+        """A message of the command line in words of the form: fields for its options and files."""
+        message = _OPTION.sub(lambda found: _NAMED[found[1].replace("-", "_")], message)
+        message = message.removeprefix("Invalid value for ")
+        message = _ARGUMENT.sub(lambda found: f"{_NAMED[found[1]]} ", message)
+        file = re.escape(str(folder)) + r"/\w+(\.\w+)?"
+        message = re.sub(f"(image|{self.kind}) {file}", self.kind, message)
+        message = re.sub(f": cannot identify image file '{file}'", "", message)
+        return re.sub(file, self.kind, message)
 
 
 def request_of(arguments: list[str]) -> Request:
@@ -90,6 +129,5 @@ def request_of(arguments: list[str]) -> Request:
     try:
         options = command.make_context("explain", list(arguments)).params
     except _UsageError as error:
-        message = error.format_message()  # type: ignore[attr-defined]
-        raise ArgumentError(f"{message} ({shlex.join(arguments)})") from error
+        raise ArgumentError(error.format_message()) from error  # type: ignore[attr-defined]
     return Request.of(options, Shown(None, None, 15, None, None))

@@ -91,14 +91,14 @@ class Call:
         """What the call will do, as `--dry-run` has it; no model is asked."""
         return plan_lines(self.prepared)
 
-    def estimate(self) -> list[str]:
-        """What it will cost, from a few calls of the model.
+    def estimate(self, go_on: Callable[[], None] = lambda: None) -> list[str]:
+        """What it will cost, from a few calls of the model; `go_on` may raise before each.
 
         Raises:
             SpexError: the model refuses the input, or failed.
         """
         with self.lock:
-            return estimate_lines(self.prepared, lambda: self.prepared.loaded(self.session))
+            return estimate_lines(self.prepared, lambda: self.prepared.loaded(self.session), go_on)
 
     def source(self, store: Store | None) -> ValueSource:
         """Where values come from; others ask the same model between two batches."""
@@ -128,6 +128,7 @@ class Job:
         entry: Where input and explanation are.
         is_saved: Whether the explanation is there.
         is_fitting: Whether it computes, and asks nothing.
+        is_partial: Whether it ended before all was evaluated.
         is_zoom: Whether it is on several levels, which have no common R2.
         ending: What it ended with, beside the calls: a limit, and the tokens of a server.
     """
@@ -140,7 +141,7 @@ class Job:
         self.points: list[Point] = []
         self.error: str | None = None
         self.ending = ""
-        self.is_saved = self.is_fitting = False
+        self.is_saved = self.is_fitting = self.is_partial = False
         self.is_zoom = "zoom" in form.options
         self._next_fit = float(_FIRST_FIT)
         self._last_fit = self._fit_seconds = 0.0
@@ -151,6 +152,12 @@ class Job:
     def stop(self) -> None:
         """End after the batch under way, and explain what is there."""
         self._stop.set()
+
+    @property
+    def about(self) -> str:
+        """What is explained, of which model."""
+        model = self._form.options.get("model", "the demonstration model")
+        return f"{self._form.title} ({model})"
 
     @property
     def is_stopping(self) -> bool:
@@ -169,7 +176,7 @@ class Job:
         try:
             self._explain(Call(self._form, self.entry, self._models, self._tell))
         except SpexError as error:
-            self.error = str(error)
+            self.error = self._form.worded(str(error), self.entry.folder)
         except Exception as error:  # a bug is shown where people look, and in the terminal
             self.error = f"{type(error).__name__}: {error}"
             raise
@@ -194,7 +201,8 @@ class Job:
         self.ending = " ".join(filter(None, [self.ending, usage and f"The server counts {usage}."]))
         self.is_saved = True
         if failure is not None:
-            self.error = f"{failure[0]}; shown is what {counted(failure[1], 'evaluation')} say"
+            told = self._form.worded(str(failure[0]), self.entry.folder)
+            self.error = f"{told}; shown is what {counted(failure[1], 'evaluation')} say"
 
     def _found(
         self, request: Request, source: ValueSource, store: Store | None
@@ -224,6 +232,7 @@ class Job:
             )
         self.is_fitting = True
         is_whole = run.n_told == run.total
+        self.is_partial = not is_whole and stopped is not None
         found = result(run, source, forecast=is_whole, variance=variance)
         self._add_point(run)
         if is_whole:

@@ -1,22 +1,24 @@
 """The page of `spex app`: what a user fills in, watches and opens."""
 
-import tempfile
+import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from spex.app.checking import Turn
 from spex.app.curve import curve
 from spex.app.fields import fields, filled
 from spex.app.form import Form
-from spex.app.job import Call, Job
+from spex.app.job import Job
 from spex.app.models import SharedModels
 from spex.app.saved import saved_tab
-from spex.app.shelf import Entry, Shelf
+from spex.app.shelf import Shelf
 from spex.app.shown import frame, status
-from spex.errors import SpexError
 
 _SECONDS = 0.4  # between two looks at a job
+_INTO_SIGHT = (
+    "() => document.querySelector('#explanation iframe')?.scrollIntoView({block: 'nearest'})"
+)
 
 
 @dataclass
@@ -43,13 +45,13 @@ def build(gradio: Any, desk: Desk, model: str) -> Any:
             "The model is asked with parts left out."
         )
         with gradio.Tab("Explain"):
-            refreshed = _explain_tab(gradio, desk, model)
+            refreshed = _explain_tab(gradio, desk, model, page)
         with gradio.Tab("Saved and compare"):
             saved_tab(gradio, desk.shelf, page, refreshed)
     return page
 
 
-def _explain_tab(gradio: Any, desk: Desk, model: str) -> Any:
+def _explain_tab(gradio: Any, desk: Desk, model: str, page: Any) -> Any:
     """The tab where explanations are made; returns what shows that one was saved."""
     with gradio.Row():
         with gradio.Column(scale=2, min_width=320):
@@ -61,74 +63,100 @@ def _explain_tab(gradio: Any, desk: Desk, model: str) -> Any:
                 stop = gradio.Button(
                     "Stop and keep", variant="stop", size="md", interactive=False, min_width=90
                 )
-            plan = gradio.Textbox(label="Before you start", lines=6, max_lines=14)
+            plan = gradio.Textbox(label="Before you start", lines=2, max_lines=14)
+            give_up = gradio.Button("Stop checking", size="sm", visible=False)
             state = gradio.HTML(status("Nothing asked yet."), elem_id="state")
             with gradio.Row():
                 to_json = gradio.DownloadButton("Download JSON", interactive=False, size="sm")
                 to_html = gradio.DownloadButton("Download page", interactive=False, size="sm")
-    view = gradio.HTML(elem_id="explanation")
-    job = gradio.State(None)
-    saved = gradio.State(0)  # changes when an explanation was saved
+            view = gradio.HTML(elem_id="explanation")
+    job, saved = gradio.State(None), gradio.State(0)  # `saved` changes when one was saved
+    outputs = [job, state, view, begin, stop, to_json, to_html, saved]
+    _checking(gradio, desk, [check, give_up], inputs, plan)
+    _explaining(gradio, desk, page, begin, inputs, outputs)
+    stop.click(lambda one: one and one.stop(), job, None, show_progress="hidden")
+    return saved
 
-    def examine(*values: Any) -> Iterator[str]:
-        yield from _examined(desk, filled(*values))
+
+def _checking(gradio: Any, desk: Desk, buttons: list[Any], inputs: list[Any], plan: Any) -> None:
+    """What happens with a check; the last one that is asked for counts."""
+    (check, give_up), turn = buttons, gradio.State(Turn())
+    shown, hidden = gradio.update(visible=True), gradio.update(visible=False)
+
+    def examine(turn: Turn, *values: Any) -> Iterator[list[Any]]:
+        form, told = filled(*values), ""
+        for told in turn.check(form, desk.models):
+            yield [told, shown]
+        if turn.form is form:
+            yield [told, hidden]
+
+    def changed(turn: Turn, *values: Any) -> list[Any]:
+        if turn.form is None or turn.form == filled(*values):
+            return [gradio.skip()] * 2
+        return ended(turn, "The form has changed: check again.")
+
+    def ended(turn: Turn, told: str = "The check was stopped.") -> list[Any]:
+        turn.form = None
+        return [told, hidden]
+
+    done: dict[str, Any] = {"outputs": [plan, give_up], "show_progress": "hidden"}
+    edits, form = [one.change for one in inputs], [turn, *inputs]
+    check.click(examine, form, trigger_mode="multiple", **done)
+    give_up.click(ended, turn, **done)
+    gradio.on(edits, changed, form, trigger_mode="multiple", **done)
+
+
+def _explaining(
+    gradio: Any, desk: Desk, page: Any, begin: Any, inputs: list[Any], outputs: list[Any]
+) -> None:
+    """What happens with an explanation; a page that is loaded again shows its own."""
+    own = gradio.BrowserState("", storage_key="spex-explanation")
 
     def explain(*values: Any) -> Iterator[list[Any]]:
-        busy = [gradio.update(interactive=False), gradio.update(interactive=True)]
         one = desk.start(filled(*values))
+        yield from watched(one, one.entry.name)
+
+    def again(name: str) -> Iterator[list[Any]]:
+        running = [one for one in desk.jobs if one.entry.name == name and not one.wait(0)]
+        if not running:
+            yield [gradio.skip()] * 9
+        for one in running:
+            yield from watched(one, name)
+
+    def watched(one: Job, name: str) -> Iterator[list[Any]]:
+        busy = [gradio.update(interactive=False), gradio.update(interactive=True)]
         no_file = gradio.update(value=None, interactive=False)
-        yield [one, _progress(one), "", *busy, no_file, no_file, gradio.skip()]
+        yield [one, _progress(one), "", *busy, no_file, no_file, gradio.skip(), name]
         while not one.wait(_SECONDS):
-            yield [one, _progress(one), *[gradio.skip()] * 6]
+            yield [one, _progress(one), *[gradio.skip()] * 7]
         files = [
             gradio.update(value=str(path), interactive=True) if one.is_saved else no_file
             for path in (one.entry.json, one.entry.html)
         ]
         shown = frame(one.entry.page()) if one.is_saved else ""
         idle = [gradio.update(interactive=True), gradio.update(interactive=False)]
-        yield [one, _progress(one), shown, *idle, *files, one.entry.name]
+        yield [one, _progress(one), shown, *idle, *files, one.entry.name, ""]
 
-    def end(one: Job | None) -> None:
-        if one is not None:
-            one.stop()
-
-    check.click(examine, inputs, plan)
-    outputs = [job, state, view, begin, stop, to_json, to_html, saved]
-    begin.click(explain, inputs, outputs, show_progress="hidden")
-    stop.click(end, job, None, show_progress="hidden")
-    return saved
-
-
-def _examined(desk: Desk, form: Form) -> Iterator[str]:
-    """What a call will do, then what it will cost; or what is wrong with it."""
-    told: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            call = Call(form, Entry(Path(folder)), desk.models, told.append)
-            plan = call.plan()
-            # Calls and limits first: units and prompt may be long.
-            first = [line for line in plan if line.startswith(("At most", "Stops before"))]
-            plan = [*first, *(line for line in plan if line not in first)]
-            yield "\n".join(["Asking the model how long it takes ...", "", *plan])
-            yield "\n".join([*call.estimate(), *plan])
-        except SpexError as error:
-            yield f"Cannot be explained: {error}"
+    outputs = [*outputs, own]
+    run = begin.click(explain, inputs, outputs, show_progress="hidden")
+    run.then(None, js=_INTO_SIGHT)
+    page.load(again, own, outputs, show_progress="hidden")
 
 
 def _progress(job: Job) -> str:
     """How far a job is, and its curve of R2."""
     done, total = (0, 0) if job.progress is None else (job.progress.done, job.progress.total)
     of_level = " of this level" if job.is_zoom else ""
+    calls = f"{done:,} of {total:,} calls{of_level}"
     doing = job.messages[-1] if job.messages else "reading the input"
     if job.progress is not None:
-        doing = f"{done:,} of {total:,} calls{of_level}"
-        doing += ", fitting" if job.is_fitting else ""
+        doing = f"{calls}, fitting" if job.is_fitting else calls
     if job.is_stopping:
         doing += ", stopping after the batch under way"
     if job.is_saved:
-        doing = f"Done: {done:,} of {total:,} calls{of_level}. {job.ending}".rstrip()
+        doing = f"{'Stopped' if job.is_partial else 'Done'}: {calls}. {job.ending}".rstrip()
     if job.error is not None:
-        doing = f"{job.error}"
+        doing = job.error
     share = 100 * done / max(total, 1)
     bar = (
         f'<div role="progressbar" aria-label="Calls" aria-valuemax="{total}" aria-valuenow="{done}"'
@@ -136,4 +164,5 @@ def _progress(job: Job) -> str:
         f'<div style="width: {share:.1f}%; height: 100%; background: #2b7fd4"></div></div>'
     )
     picture = curve(job.points, total) if job.progress is not None and not job.is_zoom else ""
-    return status(doing, is_error=job.error is not None) + bar + picture
+    about = f'<p style="margin: 0">{html.escape(job.about)}</p>'
+    return about + status(doing, is_error=job.error is not None) + bar + picture

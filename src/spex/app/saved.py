@@ -60,9 +60,9 @@ def saved_tab(gradio: Any, shelf: Shelf, page: Any, refreshed: Any) -> None:
     agreement = gradio.HTML(elem_id="agreement")
     view = gradio.HTML()
     for picker in (first, second):
-        picker.change(opened, [first, second], [agreement, view, *files])
-    page.load(choices, None, [first, second])
-    refreshed.change(choices, None, [first, second])
+        picker.change(opened, [first, second], [agreement, view, *files], show_progress="hidden")
+    page.load(choices, None, [first, second], show_progress="hidden")
+    refreshed.change(choices, None, [first, second], show_progress="hidden")
 
 
 def _difference(first: Entry, second: Entry) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The folder of explanations that the app has made, each with its input."""
 
+import math
 import os
 import re
 import secrets
@@ -11,7 +12,11 @@ import platformdirs
 
 from spex.cli.showing import Result, load
 from spex.errors import BackendError, FileFormatError
+from spex.explanation import Explanation
 from spex.files import write_text
+from spex.report import facts
+from spex.wording import counted, shorten
+from spex.zooming import Zoom
 
 _VARIABLE = "SPEX_DATA_DIR"
 _JSON, _HTML, _TITLE = "explanation.json", "explanation.html", "title.txt"
@@ -47,20 +52,24 @@ class Entry:
     @property
     def about(self) -> str:
         """The beginning of its input."""
-        try:
-            return (self.folder / _TITLE).read_text(encoding="utf-8")
-        except OSError:
-            return ""
+        return self._said[0]
 
     @property
     def title(self) -> str:
-        """When it was made, and what it is about."""
+        """When it was made, what it is about, the model, and how faithful it is."""
         made = datetime.strptime(self.name[:15], "%Y%m%d-%H%M%S")
-        return f"{made:%Y-%m-%d %H:%M} {self.about}".strip()
+        return " · ".join(filter(None, [f"{made:%Y-%m-%d %H:%M}", *self._said]))
+
+    @property
+    def _said(self) -> list[str]:
+        try:
+            return (self.folder / _TITLE).read_text(encoding="utf-8").split("\n") or [""]
+        except OSError:
+            return [""]
 
     def save(self, found: Result, title: str) -> None:
         """Keep an explanation and its page."""
-        write_text(self.folder / _TITLE, title)
+        write_text(self.folder / _TITLE, f"{title}\n{_details(found)}")
         found.save(self.json)
         found.to_html(self.html)
 
@@ -112,6 +121,20 @@ class Shelf:
             if one.name == name:
                 return one
         raise FileFormatError(f"no explanation {name!r} in {self.folder}; choose another one")
+
+
+def _details(found: Result) -> str:
+    """The model, R2 (of several outputs the lowest) and the evaluations."""
+    if isinstance(found, Zoom):
+        one, kind = found.coarse, "zoom"
+        count = one.n_evaluations + found.fine.n_evaluations
+    else:
+        ones = [found] if isinstance(found, Explanation) else list(found.values())
+        one = min(ones, key=lambda each: each.r2)
+        kind = "" if math.isnan(one.r2) else f"R2 {facts.rounded_r2(one.r2)}"
+        count = one.n_evaluations
+    model = shorten(facts.context_text(one, "model") or "", 30)
+    return ", ".join(filter(None, [model, kind, counted(count, "call")]))
 
 
 def _newest(entry: Entry) -> str:

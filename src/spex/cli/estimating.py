@@ -1,6 +1,7 @@
 """What a call of `spex explain` will cost: tokens and time, from a few calls on this machine."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,12 @@ def unavailable(model: str) -> str | None:
     return None
 
 
-def estimate(function: "Function", calls: int) -> list[str]:
+def estimate(
+    function: "Function", calls: int, go_on: Callable[[], None] = lambda: None
+) -> list[str]:
     """Sentences about tokens, where the model counts them, and about time.
+
+    `go_on` is called before the model is, each time, and may raise to end it.
 
     Raises:
         SpexError: the model refuses the prompts, or failed.
@@ -71,10 +76,13 @@ def estimate(function: "Function", calls: int) -> list[str]:
             )
     elif function.outputs is None:
         lines.append(f"Explains {function.contexts()[0].score}")
+    go_on()
     function(masks[:1])  # the first call of a model takes longer
+    go_on()
     single = _seconds(function, masks[1:2])
     # Together, as they will be: a batch of many takes less than as many calls.
     many = masks[: max(2, min(_TIMED_MASKS, int(_TIMED_SECONDS / single)))]
+    go_on()
     seconds = _seconds(function, many)
     lines.append(
         f"About {_duration(seconds / len(many) * calls)} on this machine, where "

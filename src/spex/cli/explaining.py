@@ -265,8 +265,15 @@ def _counted_units(masker: AnyMasker) -> str:
     return counted(masker.n_features, noun)
 
 
-def estimate_lines(prepared: Prepared, function: Callable[[], Function]) -> list[str]:
-    """What a call will cost, from a few calls where the model is on this machine."""
+def estimate_lines(
+    prepared: Prepared,
+    function: Callable[[], Function],
+    go_on: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """What a call will cost, from a few calls where the model is on this machine.
+
+    `go_on` is called before each of them, and may raise to end it.
+    """
     request, masker = prepared.request, prepared.masker
     calls = min(prepared.calls, request.max_calls or prepared.calls)
     from spex.cli.estimating import estimate, guess, unavailable
@@ -278,7 +285,9 @@ def estimate_lines(prepared: Prepared, function: Callable[[], Function]) -> list
             made = prepared.retries.call(function)
             lines = prepared.retries.call(
                 lambda: (
-                    timed(made, calls) if isinstance(made, DatasetValue) else estimate(made, calls)
+                    timed(made, calls)
+                    if isinstance(made, DatasetValue)
+                    else estimate(made, calls, go_on)
                 )
             )
         except (BackendError, MissingExtraError) as error:

@@ -1,0 +1,74 @@
+"""A check before the start: what a call will do and cost, or what is wrong with it."""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spex.app.form import Form
+from spex.app.job import Call, Stopped
+from spex.app.models import SharedModels
+from spex.app.shelf import Entry
+from spex.errors import SpexError
+
+_SECONDS = 0.2  # between two looks at a check
+
+
+@dataclass(eq=False)
+class Turn:
+    """Which form a page's check is of: a later check, or another form, ends an earlier one."""
+
+    form: Form | None = None
+
+    def check(self, form: Form, models: SharedModels) -> Iterator[str]:
+        """What is known of a form, as it grows; it ends when another has its turn."""
+        self.form, shown = form, None
+        check = _Check(form, models, self)
+        while self.form is form:
+            is_over = check.wait(_SECONDS)
+            if check.said != shown and self.form is form:
+                yield (shown := check.said)
+            if is_over:
+                return
+
+
+class _Check:
+    """One check under way, in a thread of its own."""
+
+    def __init__(self, form: Form, models: SharedModels, turn: Turn) -> None:
+        self.said = "Reading the form ..."
+        self._form, self._models, self._turn = form, models, turn
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most so long; whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _go_on(self) -> None:
+        if self._turn.form is not self._form:
+            raise Stopped
+
+    def _tell(self, message: str) -> None:
+        self.said = f"{message[:1].upper()}{message[1:]} ..."
+
+    def _work(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                call = Call(self._form, Entry(Path(folder)), self._models, self._tell)
+                plan = call.plan()
+                # Calls and limits first: units and prompt may be long.
+                first = [line for line in plan if line.startswith(("At most", "Stops before"))]
+                plan = [*first, *(line for line in plan if line not in first)]
+                self.said = "\n".join(["Asking the model how long it takes ...", "", *plan])
+                self.said = "\n".join([*call.estimate(self._go_on), *plan])
+            except Stopped:
+                pass
+            except SpexError as error:
+                told = self._form.worded(str(error), Path(folder))
+                self.said = f"Cannot be explained: {told}"
+            except Exception as error:  # a bug is shown where people look, and in the terminal
+                self.said = f"Cannot be explained: {type(error).__name__}: {error}"
+                raise
