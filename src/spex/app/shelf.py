@@ -16,7 +16,7 @@ from spex.explanation import Explanation
 from spex.files import write_text
 from spex.report import facts
 from spex.wording import counted, shorten
-from spex.zooming import Zoom
+from spex.zooming.two_levels import Zoom
 
 _VARIABLE = "SPEX_DATA_DIR"
 _JSON, _HTML, _TITLE = "explanation.json", "explanation.html", "title.txt"
