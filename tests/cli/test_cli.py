@@ -270,7 +270,7 @@ def test_dry_run_guesses_what_a_server_will_ask_for(run, loader):
     _, out, _ = run(*call, "--score", "similarity", "--price", "2,10")
     # 1,000 + 200 * 5 characters are 500 tokens; replies have at most 64.
     assert "At 4 characters a token, about 500,000 tokens read and at most 64,000 written" in out
-    assert "At most $1.64 at the price given" in out
+    assert "About $1.64 at the price given" in out
     _, out, _ = run(*call, "--price", "0.15,0.6")
     assert "about 500,000 tokens read and about 1,000 written" in out
     assert "About $0.076 at the price given" in out

@@ -177,7 +177,7 @@ def test_heads_of_columns_are_whole_on_a_narrow_screen(open_page, review, make, 
     other = make({(2, 3): -0.3, (3,): 0.4}, text.split(), context=context_of(text))
     page, _ = open_page([], html=render_comparison(compare(review, other)), width=400)
     heads = page.locator("#e1 th:visible")
-    assert "Interval" in heads.all_inner_texts()
+    assert "Difference" in heads.all_inner_texts()
     heights = heads.evaluate_all(
         """all => all.map(th => { const r = document.createRange(); r.selectNodeContents(th);
         return r.getClientRects().length; })"""
@@ -262,7 +262,7 @@ def test_right_to_left_texts_leave_what_stands_beside_them_alone(open_page, make
 
 def test_a_panel_that_goes_on_says_so(open_page, thousand, review):
     page, _ = open_page([thousand])
-    goes_on = "document.querySelector('.stage').matches('.more')"
+    goes_on = "document.querySelector('.stage').matches('.has-more')"
     assert page.evaluate(goes_on)
     page.evaluate("document.querySelector('.stage').scrollTop = 1e6")
     page.wait_for_function(f"!{goes_on}")

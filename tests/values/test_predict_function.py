@@ -122,8 +122,11 @@ def test_outputs_have_names():
 def test_a_name_goes_before_a_position(classes, output, position):
     value = PredictFunction(Table(ROW, BACKGROUND), probabilities, output, names=classes)
     assert value.output == position
-    named = "" if classes is None else f"{classes[position]} (output {position})"
-    assert value.contexts()[0].score.startswith(named or f"output {position} of")
+    name = None if classes is None else str(classes[position])
+    named = f"output {position} of" if name is None else f"{name} (output {position})"
+    if name == str(position):  # the name says it already
+        named = f"{name} of"
+    assert value.contexts()[0].score.startswith(named)
 
 
 @pytest.mark.parametrize("output", [0, 4, -1, "0", "x", True, 1.5, "9" * 5000])

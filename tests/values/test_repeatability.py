@@ -138,9 +138,10 @@ def test_a_run_that_is_given_no_variance_says_nothing():
 def test_the_dry_run_says_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "review.txt").write_text("a b c d e f g h i j k l\n")
+    (tmp_path / "some_replies.py").write_text("def function(prompt):\n    return 'x'\n")
     call = ["explain", "--text", "review.txt", "--score", "matches:x", "--dry-run"]
     again = "2 calls more to see whether the model gives the same values again; {} more if it does"
-    for model in ("reply:some:function", "openai:m@http://127.0.0.1:9/v1"):
+    for model in ("reply:some_replies:function", "openai:m@http://127.0.0.1:9/v1"):
         assert main([*call, "--model", model]) == 0
         assert again.format(20) in capsys.readouterr().out
     assert main([*call, "--model", model, "--budget", "100"]) == 0

@@ -40,7 +40,7 @@ class RayEngine:
             that `spex.models.load` gave by their names.
 
     Raises:
-        ArgumentError: the number of workers is below 1.
+        ArgumentError: the number of workers is no whole number above 0.
 
     Example:
         >>> import spex
@@ -88,6 +88,11 @@ class RayEngine:
         with ExitStack() as stack:
             if not ray.is_initialized():
                 stack.enter_context(_connected(ray, self.address, self.workers))
+            elif self.address not in (None, "auto", here := ray.get_runtime_context().gcs_address):
+                raise ArgumentError(
+                    f"address {self.address!r}: this process is connected to the Ray cluster at "
+                    f"{here}; leave the address out, or call ray.shutdown() first"
+                )
             found = ray.cluster_resources()
             gpus = int(found.get("GPU", 0))
             n_workers = self.workers or gpus or int(found.get("CPU", 1))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Steps of colour from no effect to the largest.
 LEVELS = 10
+ROUNDING = 1e-9  # so that a tie is the same level whoever computes it
 _ROLES = ("user", "assistant", "system", "developer", "tool")
 # Other parts of the traces of agents and of reasoning.
 _OF_TRACES = re.compile("reasoning|memory|tool .+|result of .+", re.DOTALL)
@@ -133,7 +134,7 @@ class _Pieces:
         if feature is None:
             return Stretch(text, None, "", "", head=head, size=size)
         value = self.colours.values[feature]
-        level = int(LEVELS * self.colours.share(feature) + 0.5)
+        level = int(LEVELS * self.colours.share(feature) + 0.5 - ROUNDING)
         tone = "f" if not self.colours.has_direction else "p" if value > 0 else "n"
         doubt = ", not told from 0" if feature in self.colours.doubtful else ""
         size = f"{facts.typeset(facts.signed(value))} {self._unit}".strip()

@@ -3,6 +3,7 @@
 const STRENGTHS = 5;
 const LIT_ARCS = 8;
 const LEVELS = 10; // of colour
+const ROUNDING = 1e-9; // so that a tie is the same level whoever computes it
 
 function unitsOf(section) {
   const units = new Map();
@@ -48,7 +49,7 @@ function recolour(page) {
   for (const [feature, elements] of page.units) {
     const effect = view.effects[feature];
     const share = largest ? Math.abs(effect) / largest : 0;
-    const level = Math.round(LEVELS * share);
+    const level = Math.round(LEVELS * share - ROUNDING);
     const tone = !view.hasDirection ? "f" : effect > 0 ? "p" : "n";
     const own = (page.byMember.get(feature) ?? []).find((row) => !isJoint(row));
     const doubt = own && isUncertain(own) ? ", not told from 0" : "";

@@ -136,10 +136,14 @@ def check_there(path: Path) -> None:
     """Refuse a path with no file.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: there is none, or its folder is closed to this user.
     """
-    if not path.exists():
-        raise ArgumentError(f"{path} does not exist; give the file of a store")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise ArgumentError(f"{path} does not exist; give the file of a store") from None
+    except OSError as error:
+        raise ArgumentError(f"{path}: {error.strerror}; give another file") from error
 
 
 def info(path: Path) -> StoreInfo:
