@@ -102,7 +102,9 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(visit, server):
 def test_a_limit_is_told_before_and_kept_and_two_are_compared(visit):
     page = visit()
     page.get_by_role("button", name="Limits and price").click()
+    page.wait_for_timeout(500)  # milliseconds; fields that have just appeared forget what is typed
     labelled(page, "Most calls").fill("60")
+    labelled(page, "Most calls").press("Tab")
     fill(page, TEXT, budget="300")
     press(page, "Check calls and time")
     plan = labelled(page, "Before you start")

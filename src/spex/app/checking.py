@@ -17,13 +17,19 @@ _SECONDS = 0.2  # between two looks at a check
 
 @dataclass(eq=False)
 class Turn:
-    """Which form a page's check is of: a later check, or another form, ends an earlier one."""
+    """Which form a page's check is of: a later check, or another form, ends an earlier one.
+
+    Args:
+        form: Of the check that has its turn; None where there is none.
+        time: When it was asked for, in milliseconds of the browser's clock.
+    """
 
     form: Form | None = None
+    time: float = 0.0
 
-    def check(self, form: Form, models: SharedModels) -> Iterator[str]:
+    def check(self, form: Form, time: float, models: SharedModels) -> Iterator[str]:
         """What is known of a form, as it grows; it ends when another has its turn."""
-        self.form, shown = form, None
+        self.form, self.time, shown = form, time, None
         check = _Check(form, models, self)
         while self.form is form:
             is_over = check.wait(_SECONDS)

@@ -16,6 +16,7 @@ from spex.app.shelf import Shelf
 from spex.app.shown import frame, status
 
 _SECONDS = 0.4  # between two looks at a job
+_WITH_TIME = "(turn, time, ...values) => [turn, Date.now(), ...values]"
 _INTO_SIGHT = (
     "() => document.querySelector('#explanation iframe')?.scrollIntoView({block: 'nearest'})"
 )
@@ -83,15 +84,15 @@ def _checking(gradio: Any, desk: Desk, buttons: list[Any], inputs: list[Any], pl
     (check, give_up), turn = buttons, gradio.State(Turn())
     shown, hidden = gradio.update(visible=True), gradio.update(visible=False)
 
-    def examine(turn: Turn, *values: Any) -> Iterator[list[Any]]:
+    def examine(turn: Turn, time: float, *values: Any) -> Iterator[list[Any]]:
         form, told = filled(*values), ""
-        for told in turn.check(form, desk.models):
+        for told in turn.check(form, time, desk.models):
             yield [told, shown]
-        if turn.form is form:
-            yield [told, hidden]
+        yield [told, hidden] if turn.form is form else [gradio.skip()] * 2
 
-    def changed(turn: Turn, *values: Any) -> list[Any]:
-        if turn.form is None or turn.form == filled(*values):
+    def changed(turn: Turn, time: float, *values: Any) -> list[Any]:
+        # What was typed before the click may arrive after it.
+        if turn.form is None or time < turn.time or turn.form == filled(*values):
             return [gradio.skip()] * 2
         return ended(turn, "The form has changed: check again.")
 
@@ -100,10 +101,12 @@ def _checking(gradio: Any, desk: Desk, buttons: list[Any], inputs: list[Any], pl
         return [told, hidden]
 
     done: dict[str, Any] = {"outputs": [plan, give_up], "show_progress": "hidden"}
-    edits, form = [one.change for one in inputs], [turn, *inputs]
-    check.click(examine, form, trigger_mode="multiple", **done)
+    time = gradio.Number(0, visible=False)  # of the event, by the browser's clock
+    edits, form = [one.change for one in inputs], [turn, time, *inputs]
+    often: dict[str, Any] = {"trigger_mode": "multiple", "js": _WITH_TIME, **done}
+    check.click(examine, form, **often)
     give_up.click(ended, turn, **done)
-    gradio.on(edits, changed, form, trigger_mode="multiple", **done)
+    gradio.on(edits, changed, form, **often)
 
 
 def _explaining(
