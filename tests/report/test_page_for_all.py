@@ -264,8 +264,9 @@ def test_a_panel_that_goes_on_says_so(open_page, thousand, review):
     page, _ = open_page([thousand])
     goes_on = "document.querySelector('.stage').matches('.has-more')"
     assert page.evaluate(goes_on)
-    page.evaluate("document.querySelector('.stage').scrollTop = 1e6")
-    page.wait_for_function(f"!{goes_on}")
+    # Again and again, for the page itself scrolls to what it draws first.
+    to_the_end = "document.querySelector('.stage').scrollTop = 1e6"
+    page.wait_for_function(f"() => {{ {to_the_end}; return !{goes_on}; }}", polling=100)
     page, _ = open_page([review])
     assert not page.evaluate(goes_on)
 
