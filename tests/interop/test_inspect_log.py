@@ -122,6 +122,19 @@ def test_what_is_no_log_is_refused(tmp_path):
             call()
 
 
+@pytest.mark.parametrize("at", [8, 40, 200])
+def test_damage_inside_of_a_sample_is_told(tmp_path, at):
+    with zipfile.ZipFile(LOGS / "colours.eval") as log:
+        entry = log.getinfo("samples/sky_epoch_1.json")
+    content = bytearray((LOGS / "colours.eval").read_bytes())
+    start = entry.header_offset + 30 + len(entry.filename) + at  # past the entry's own header
+    content[start : start + 8] = bytes(8)
+    path = tmp_path / "damaged.eval"
+    path.write_bytes(content)
+    with pytest.raises(ArgumentError, match=r"damaged\.eval: .*(cannot be unpacked|is no log)"):
+        read_inspect_sample(path, "sky")
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "zipfile_zstd", None)
     with pytest.raises(spex.MissingExtraError, match=r"spex-explain\[inspect\]"):

@@ -63,7 +63,7 @@ def fields(gradio: Any, model: str) -> list[Any]:
         value=model,
         label=LABELS["model"],
         allow_custom_value=True,
-        info="Or hf:NAME, openai:MODEL@URL, gguf:FILE, reply:MODULE:FUNCTION",
+        info="Or hf:NAME, openai:MODEL@URL, sglang:MODEL@URL, gguf:FILE, reply:MODULE:FUNCTION",
     )
     answer = gradio.Textbox("", label=LABELS["answer"], info="Empty: the model's own")
     limits = _limits(gradio)

@@ -144,7 +144,11 @@ def _entry(log: zipfile.ZipFile, name: str, path: Path) -> Any:
         raise ArgumentError(f"{path}: {name} is larger than {_MOST_BYTES // 10**6} MB, the limit")
     if entry.compress_type == _ZSTANDARD:
         require("zipfile_zstd", "inspect")  # teaches it to `zipfile`
-    return json.loads(log.read(entry))
+    try:
+        content = log.read(entry)
+    except Exception as error:  # each kind of compression has its own class of error
+        raise ArgumentError(f"{path}: {name} cannot be unpacked ({error})") from error
+    return json.loads(content)
 
 
 def _in_json(path: Path, sample: str | int, epoch: int) -> Any:

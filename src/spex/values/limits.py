@@ -231,7 +231,7 @@ class Limited(Wrapped):
                         break
                     numbers, values = batch
                     last += len(numbers)
-                    ledger.pace = (ledger.clock() - began) / last
+                    ledger.pace = (ledger.clock() - began) / max(last, 1)
                     yield rows[numbers], values
                     if last < len(rows) and not is_free and ledger.seconds_left <= 0:
                         raise ledger.reached("seconds")
