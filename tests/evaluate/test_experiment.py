@@ -171,6 +171,26 @@ def test_results_of_something_else_are_not_added_to(tmp_path):
         Journal(out)
 
 
+def test_what_an_older_manifest_does_not_name_was_not_given(tmp_path):
+    out = tmp_path / "r.csv"
+    reading = {"unit": None, "score": "logprob"}
+    run(experiment(Game()), out, determines={"reading": reading})
+    run(experiment(Game()), out, determines={"reading": reading | {"max_new_tokens": None}})
+    with pytest.raises(spex.ArgumentError, match="another reading max_new_tokens: None, not 5"):
+        run(experiment(Game()), out, determines={"reading": reading | {"max_new_tokens": 5}})
+
+
+def test_an_interrupt_while_a_cell_is_kept_counts_what_the_file_holds(tmp_path, monkeypatch):
+    def interrupted(number):
+        raise KeyboardInterrupt  # the row is in the file; the loop has not come to count it
+
+    monkeypatch.setattr("spex.evaluate.tables.rows.os.fsync", interrupted)
+    states = []
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment(Game()), tmp_path / "r.csv", progress=states.append)
+    assert states[-1].done == len(Journal(tmp_path / "r.csv").done) == 1
+
+
 def test_one_run_at_a_time_writes_to_a_file(tmp_path):
     out = tmp_path / "r.csv"
     run(experiment(Game()), out)

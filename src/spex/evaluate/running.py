@@ -79,12 +79,17 @@ def run(
         if manifest is not None:
             manifest.begin({**(about or {}), **_facts(experiment, jobs)})
         count = _Count(len(done), len(wanted), progress)
-        for finished in measure_items(experiment, done, jobs, count.evaluated):
-            row = finished.rows[0]
-            if manifest is not None:
-                manifest.meet(row.item, finished.identity, finished.model)
-            journal.add(finished.rows)
-            count.finished()
+        try:
+            for finished in measure_items(experiment, done, jobs, count.evaluated):
+                row = finished.rows[0]
+                if manifest is not None:
+                    manifest.meet(row.item, finished.identity, finished.model)
+                journal.add(finished.rows)
+                count.finished()
+        except KeyboardInterrupt:
+            if journal_path is not None:  # it may come while a cell is written: the file knows
+                count.kept(len(Journal(journal_path).done & wanted))
+            raise
         found = Results(
             tuple(row for row in journal.rows if row.key in wanted), experiment.measure.main
         )
@@ -119,6 +124,10 @@ class _Count:
 
     def finished(self) -> None:
         self._done += 1
+        self._tell()
+
+    def kept(self, done: int) -> None:
+        self._done = done
         self._tell()
 
     def _tell(self) -> None:

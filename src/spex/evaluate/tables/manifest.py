@@ -59,13 +59,14 @@ class Manifest:
                 f"{results} holds results of the measure {old.get('measure')}, not of "
                 f"{new.get('measure')}; give a new file"
             )
+        if old.get("data") != new.get("data"):
+            raise ArgumentError(
+                f"{results} was measured on other data, or the data has changed since; "
+                "give a new file"
+            )
+        old, new = _flat(old), _flat(new)
         for name in sorted({*old, *new}):
             if old.get(name) != new.get(name):
-                if name == "data":
-                    raise ArgumentError(
-                        f"{results} was measured on other data, or the data has changed since; "
-                        "give a new file"
-                    )
                 raise ArgumentError(
                     f"{results} holds results of another {name}: {shorten(str(old.get(name)))}, "
                     f"not {shorten(str(new.get(name)))}; give a new file"
@@ -100,6 +101,18 @@ class Manifest:
 
     def _write(self) -> None:
         write_json(self.path, self._content)
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Every value by its path, such as "model name".
+
+    What a file of an earlier version lacks is compared as None, which stands for "not given".
+    """
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        path = f"{prefix}{name}"
+        flat |= _flat(value, f"{path} ") if isinstance(value, Mapping) else {path: value}
+    return flat
 
 
 def manifest_path(results: Path) -> Path:
