@@ -4,6 +4,7 @@ import functools
 import logging
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from spex import LogOdds, LogProb, Messages, Text, ValueFunction
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.models import Message, Prompt, load
 from spex.models.transformers.causal import HuggingFaceModel
+from spex.models.transformers.prefixes.attention import TreeAttention
 
 ANSWERS = [" no", "yes", "ye", " no, not at all", "é"]
 TEMPLATE = (
@@ -72,7 +74,8 @@ def forwards(tiny):
         ("gpt_neox", True),
         ("opt", True),
         ("roberta", False),
-        ("mistral-window", False),
+        ("mistral-window", True),
+        ("gemma3_text", True),
         ("gpt_neo", False),
         ("bloom", False),
         ("mamba", False),
@@ -109,6 +112,32 @@ def test_prefixes_are_not_shared_where_the_comparison_fails(tiny, monkeypatch):
         lambda position_ids=None, **inputs: forward(**inputs),
     )
     assert not tiny.shares_prefixes
+
+
+@pytest.mark.parametrize("window", [2, 3, 5, None])
+def test_prefixes_are_shared_only_with_the_right_window(
+    save_tiny_model, tmp_path, monkeypatch, window
+):
+    model = HuggingFaceModel(save_tiny_model(tmp_path, "mistral-window"))
+    config = model._model.config
+    right = TreeAttention.of(config)
+    assert right.windows == {"sliding_attention": 4}
+    monkeypatch.setattr(
+        TreeAttention, "with_window", lambda self, _: replace(self, windows={"all": window})
+    )
+    # It is tried with a window of 3.
+    assert model.shares_prefixes == (window == 3)
+    assert config.sliding_window == 4
+
+
+def test_layers_that_keep_something_else_share_no_prefixes():
+    transformers = pytest.importorskip("transformers")
+    llama = dict(num_hidden_layers=2, hidden_size=32, num_attention_heads=4)
+    chunked = transformers.AutoConfig.for_model("llama4_text", **llama, attention_chunk_size=4)
+    recurrent = transformers.AutoConfig.for_model("qwen3_next", **llama)
+    plain = transformers.AutoConfig.for_model("llama", **llama)
+    assert TreeAttention.of(chunked) is TreeAttention.of(recurrent) is None
+    assert TreeAttention.of(plain).windows == {"full_attention": None}
 
 
 def test_prefixes_are_not_shared_where_masks_of_four_dimensions_are_refused(tiny, monkeypatch):
@@ -513,8 +542,8 @@ def test_attention_in_blocks_is_attention(kv_heads):
     torch = pytest.importorskip("torch")
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-    from spex.models.transformers import blockwise
-    from spex.models.transformers.prefix_tree import plan_tree
+    from spex.models.transformers.prefixes import blockwise
+    from spex.models.transformers.prefixes.prefix_tree import plan_tree
 
     rng = np.random.default_rng(0)
     tree = plan_tree(rng.integers(0, 2, size=(60, 9)).tolist(), [[1, 2]])

@@ -1,7 +1,6 @@
 """Causal language models on transformers and PyTorch."""
 
 import functools
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,13 @@ from spex.models.chat import (
     without_template,
 )
 from spex.models.protocol import Message, Prompt, Reply
-from spex.models.transformers import blockwise
 from spex.models.transformers.hub import ModelFiles, content_hash, locate
 from spex.models.transformers.loading import Placement, from_files, load_network
 from spex.models.transformers.network import Network
-from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.prefixes import blockwise
+from spex.models.transformers.prefixes.attention import TreeAttention
+from spex.models.transformers.prefixes.comparison import agrees
+from spex.models.transformers.prefixes.prefix_tree import Readings
 from spex.models.transformers.scoring import collected, score_rows, score_tree
 
 # Tokens per forward pass, on a CPU and on other devices. Measured with SmolLM2-135M.
@@ -178,10 +179,10 @@ class HuggingFaceModel:
         """Whether prompts are scored as a prefix tree. Set it to False to score whole rows.
 
         A prefix tree needs a model that takes any attention mask and any positions, and that caches
-        all keys and values. Models with sliding windows or recurrent layers do not. A comparison
+        all keys and values, or those of a sliding window. Recurrent layers do not. A comparison
         with whole rows decides.
         """
-        if not (
+        if self._attention is None or not (
             {"position_ids", self._network.cache_name, "logits_to_keep"} <= self._network.accepted
             # transformers sets it for models whose attention takes a mask from the caller.
             and getattr(self._model, "_supports_attention_backend", False)
@@ -189,38 +190,25 @@ class HuggingFaceModel:
         ):
             return False
         on_cpu = self._network.device.type == "cpu"
-        if on_cpu and self._chosen_attention is None and self._tree_agrees(blockwise.register()):
+        if (
+            on_cpu
+            and self._chosen_attention is None
+            and agrees(self._model, blockwise.register(), self._attention, self._score)
+        ):
             self._tree_tokens = self._token_budget or _BLOCKWISE_TREE_TOKENS
             return True
-        return self._tree_agrees(self._model.config._attn_implementation)
+        kernel = self._model.config._attn_implementation
+        return agrees(self._model, kernel, self._attention, self._score)
 
-    def _tree_agrees(self, attention: str) -> bool:
-        """Compare a prefix tree with whole rows; if they agree, keep the attention kernel.
+    @functools.cached_property
+    def _attention(self) -> TreeAttention | None:
+        """What the layers see of a prefix tree."""
+        return TreeAttention.of(self._model.config)
 
-        The tree has a hundred nodes, more than a block of the blockwise kernel.
-        """
-        before = self._model.config._attn_implementation
-        transformers = require("transformers", "hf")
-        prompts = [list(tokens) for tokens in itertools.product(range(3), repeat=4)]
-        answers = [[1, 2], [2]]
-        agrees = False
-        try:
-            layers = transformers.DynamicCache(config=self._model.config).layers
-            if all(type(layer) is transformers.cache_utils.DynamicLayer for layer in layers):
-                whole = dict(self._score(prompts, answers, False))
-                self._model.set_attn_implementation(attention)
-                shared = dict(self._score(prompts, answers, True))
-                tolerance = self._torch.finfo(self._model.dtype).eps ** 0.5
-                agrees = all(
-                    np.allclose(of_tree, of_row, rtol=tolerance, atol=tolerance)
-                    for number in whole
-                    for of_tree, of_row in zip(shared[number], whole[number], strict=True)
-                )
-        except Exception:  # an architecture may raise anything for such a mask or cache
-            agrees = False
-        if not agrees:
-            self._model.set_attn_implementation(before)
-        return agrees
+    @property
+    def _shared_attention(self) -> TreeAttention | None:
+        """The same; None for whole rows."""
+        return self._attention if self.shares_prefixes else None
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
         """See `LanguageModel.generate`.
@@ -273,7 +261,7 @@ class HuggingFaceModel:
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         """See `LanguageModel.log_probs`."""
         prompt_tokens, answer_tokens = self._encode(prompts, answers)
-        return self._score(prompt_tokens, answer_tokens, self.shares_prefixes)
+        return self._score(prompt_tokens, answer_tokens, self._shared_attention)
 
     def answer_ids(self, answer: str) -> list[int]:
         """The numbers of an answer's tokens."""
@@ -409,7 +397,10 @@ class HuggingFaceModel:
         return Reply(text, cut_off=len(tokens) == max_new_tokens), np.array(values)
 
     def _score(
-        self, prompts: list[list[int]], answers: list[list[int]], share: bool
+        self,
+        prompts: list[list[int]],
+        answers: list[list[int]],
+        attention: TreeAttention | None,
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         # Prompts with the same tokens are scored once.
         numbers: dict[tuple[int, ...], list[int]] = {}
@@ -417,8 +408,8 @@ class HuggingFaceModel:
             numbers.setdefault(tuple(tokens), []).append(number)
         callers = list(numbers.values())
         distinct = [list(tokens) for tokens in numbers]
-        if share:
-            results = score_tree(self._network, distinct, answers, self._tree_tokens)
+        if attention is not None:
+            results = score_tree(self._network, attention, distinct, answers, self._tree_tokens)
         else:
             results = self._score_rows(distinct, answers)
         for prompt, values in collected(results, len(distinct), answers):

@@ -11,7 +11,7 @@ from spex.errors import ArgumentError
 from spex.models.protocol import Prompt, Reply
 from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
-from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.prefixes.prefix_tree import Readings
 from spex.models.transformers.scoring import columns
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, backend_errors, pick
 

@@ -17,7 +17,7 @@ from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.hub import first_line
 from spex.models.transformers.loading import from_files
-from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.prefixes.prefix_tree import Readings
 from spex.models.transformers.scoring import Row, collected, columns, plan_rows
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, pick
 
