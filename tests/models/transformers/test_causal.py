@@ -5,6 +5,7 @@ import logging
 import shutil
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,6 +129,35 @@ def test_prefixes_are_shared_only_with_the_right_window(
     # It is tried with a window of 3.
     assert model.shares_prefixes == (window == 3)
     assert config.sliding_window == 4
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_prefixes_are_shared_in_half_precision(tiny_folder, monkeypatch, dtype):
+    model = HuggingFaceModel(tiny_folder, device="cpu", dtype=dtype)
+    before = {name: value.clone() for name, value in model._model.state_dict().items()}
+    assert {str(value.dtype) for value in before.values()} == {f"torch.{dtype}"}
+    seen = []
+    forward = model._model.forward
+    monkeypatch.setattr(
+        model._model,
+        "forward",
+        lambda **inputs: seen.append(str(model._model.dtype)) or forward(**inputs),
+    )
+    assert model.shares_prefixes
+    assert set(seen) == {"torch.float32"}
+    for name, value in model._model.state_dict().items():
+        assert value.dtype == before[name].dtype
+        assert value.equal(before[name])
+
+
+def test_without_room_for_float32_nothing_is_made_larger(tiny_folder, monkeypatch):
+    psutil = pytest.importorskip("psutil")
+    model = HuggingFaceModel(tiny_folder, device="cpu", dtype="bfloat16")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    seen = []
+    model._model.register_forward_pre_hook(lambda module, _: seen.append(str(module.dtype)))
+    assert isinstance(model.shares_prefixes, bool)
+    assert set(seen) == {"torch.bfloat16"}
 
 
 def test_layers_that_keep_something_else_share_no_prefixes():
@@ -316,6 +346,8 @@ def test_generate_stops_at_the_end_token(tiny):
 def test_generate_stops_at_the_end_of_the_context(tiny, forwards):
     tiny._model.generation_config.eos_token_id = None
     tiny._tokenizer.eos_token = None
+    assert tiny.shares_prefixes
+    del forwards[:]
     (reply,) = tiny.generate([user("x" * 60)], 50)
     assert len(forwards) == 4
     assert reply.cut_off

@@ -98,7 +98,6 @@ def score_tree(
     size: int,
 ) -> Iterator[tuple[Readings, FloatArray]]:
     """Each token of the prefix tree once, in pieces of one row of `size` tokens."""
-    torch = network.torch
     tree = plan_tree(prompts, answers)
     cache = network.new_cache()
     cached = np.empty(0, dtype=np.int64)
@@ -106,12 +105,8 @@ def score_tree(
     def forward(nodes: range) -> tuple[Readings, FloatArray]:
         nonlocal cache, cached
         path = tree.ancestors(nodes.start)
-        slots = torch.from_numpy(np.searchsorted(cached, path))
         # A new cache, so that a pass that fails can be repeated in halves.
-        grown = network.new_cache(
-            tuple(part[:, :, slots.to(part.device)] for part in (layer.keys, layer.values))
-            for layer in cache.layers
-        )
+        grown = network.selected(cache, np.searchsorted(cached, path))
         piece = slice(nodes.start, nodes.stop)
         readings = tree.readings.within(nodes)
         kept, places = np.unique(readings.nodes - nodes.start, return_inverse=True)
@@ -125,7 +120,7 @@ def score_tree(
             grown,
         )
         cache, cached = grown, np.concatenate([path, np.arange(nodes.start, nodes.stop)])
-        return readings, pick(torch, logits, places, readings.tokens)
+        return readings, pick(network.torch, logits, places, readings.tokens)
 
     nodes = range(len(tree.tokens))
     return network.run([nodes[start : start + size] for start in nodes[::size]], forward)
