@@ -175,6 +175,19 @@ def rendered(explanation):
     return render_html([explanation])
 
 
+def until(page, expression):
+    """Evaluate JavaScript until it is true, half a minute at most.
+
+    Playwright's `wait_for_function` cannot: the page forbids `eval`, and that is what it calls at
+    every try after the first.
+    """
+    for _ in range(300):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"never true: {expression}")
+
+
 @pytest.fixture
 def open_page(browser, tmp_path):
     """Open a page of explanations; returns the browser's page and what it complained about."""

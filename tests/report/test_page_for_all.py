@@ -6,7 +6,7 @@ import time
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from report.conftest import rendered
+from report.conftest import rendered, until
 from report.seen import drawn
 from report.test_html import HOSTILE, hostile
 from spex.comparison.comparing import compare
@@ -266,7 +266,7 @@ def test_a_panel_that_goes_on_says_so(open_page, thousand, review):
     assert page.evaluate(goes_on)
     # Again and again, for the page itself scrolls to what it draws first.
     to_the_end = "document.querySelector('.stage').scrollTop = 1e6"
-    page.wait_for_function(f"() => {{ {to_the_end}; return !{goes_on}; }}", polling=100)
+    until(page, f"() => {{ {to_the_end}; return !{goes_on}; }}")
     page, _ = open_page([review])
     assert not page.evaluate(goes_on)
 

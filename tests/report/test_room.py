@@ -2,6 +2,8 @@
 
 import pytest
 
+from report.conftest import until
+
 
 @pytest.fixture
 def sentences(make, context_of):
@@ -57,7 +59,7 @@ def test_what_scrolls_says_so(sentences, open_page):
     mark = "one => getComputedStyle(one, '::after').content"
     assert "more below" in prompt.evaluate(mark) and prompt.get_attribute("tabindex") == "0"
     prompt.evaluate("one => { one.scrollTop = one.scrollHeight; }")
-    page.wait_for_function("document.querySelector('pre.has-past:not(.has-more)')")
+    until(page, "document.querySelector('pre.has-past:not(.has-more)') !== null")
 
 
 def test_rows_have_bars_on_a_telephone(documents, open_page):
