@@ -1,18 +1,20 @@
 """How fast are the values of masked prompts, against a plain loop and the bound of the prefix tree?
 
-The same masks of four prompts go through SmolLM2 as a plain loop does it (transformers by itself,
-batches of 16 prompts as they come, padded to the longest, logits only where needed), through spex,
-and through spex without sharing prefixes. Equal prompts count once, also in the plain loop. The
-bound is the tokens that the plain loop feeds, padding included, over the nodes of the prefix tree
-of all prompts: what sharing could gain if every token cost the same. Seconds are those of the
-processor, all cores together, so that other work on the machine does not count.
+The same masks of a review, of passages to answer from, of a chat and of a reasoning trace go
+through SmolLM2 as a plain loop does it (transformers by itself, one prompt after the other; and in
+batches of 16 as they come, padded to the longest; logits only where needed), and through spex, in
+float32 and bfloat16. Equal prompts count once, also in the plain loop. The bound is the nodes of
+the prefix tree of all prompts, the tokens that have to be computed, at the most tokens a second
+that any way in float32 reached. Seconds are those of the processor, all cores together, so that
+other work on the machine does not count; the ways take turns, and the least of each counts.
 
-The second table counts tokens alone, and runs no model: whole rows without padding, as a server
+The next table has replies of up to 12 tokens: `generate` of transformers prompt after prompt, and
+spex. The last one counts tokens alone, and runs no model: whole rows without padding, as a server
 with continuous batching computes them; with the prefix caching of vLLM, which keeps whole blocks of
 16 tokens, if it keeps all of them; and the prefix tree. (vLLM reads no cache for a request with
 prompt_logprobs, by which spex has it score whole answers.)
 
-    python benchmarks/model_speed.py --masks 512
+    OMP_NUM_THREADS=1 python benchmarks/model_speed.py --masks 32
     python benchmarks/model_speed.py --masks 512 --count-only
 """
 
@@ -26,10 +28,11 @@ from rich.table import Table
 
 import spex
 from spex.models.transformers.batching import plan_contexts
-from spex.models.transformers.prefix_tree import plan_tree
+from spex.models.transformers.prefixes.prefix_tree import plan_tree
 from spex.models.transformers.smollm2 import smollm2_folder
 
 BATCH = 16
+N_NEW = 12
 BLOCK = 16
 INSTRUCTION = (
     "You are given what somebody wrote about a film. Please decide whether they would tell a good "
@@ -84,6 +87,17 @@ CHAT = [
      "that I should take care of when I clamp it?"),
 ]  # fmt: skip
 
+QUESTION = (
+    "A farmer has 17 sheep and buys twice as many goats as he has sheep. Then he sells 9 animals "
+    "and gives 6 to his sister. How many animals are left?"
+)
+TRACE = (
+    "Let me count the animals step by step. The farmer starts with 17 sheep. Twice as many goats "
+    "as sheep are 34 goats. It does not matter that goats eat more. Sheep and goats together are "
+    "51 animals. He sells 9 of them. So 42 animals remain after the sale. His sister gets 6 more. "
+    "She lives on another farm. Then 42 minus 6 are 36. I check the sum once more. It is right."
+)
+
 
 def cases():
     """(name, masker, score): log-odds, and the log-probability of answers of several tokens."""
@@ -101,7 +115,7 @@ def cases():
             spex.LogProb("The keeper of the old lighthouse was Mrs Anna Brandt."),
         ),
         ("chat, turns", spex.Messages(chat), advice),
-        ("chat, sentences", spex.Messages(chat, unit="sentence"), advice),
+        ("reasoning, steps", spex.Reasoning(QUESTION, TRACE), spex.LogProb("36 animals are left.")),
     ]
 
 
@@ -124,6 +138,7 @@ class Prompts:
     def _tokens(tokenizer, prompt):
         chat = [{"role": m.role, "content": m.content} for m in prompt.messages]
         text = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+        text += prompt.answer_prefix
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
     @property
@@ -142,13 +157,13 @@ def block_cached(rows):
     return computed
 
 
-def plain_loop(model, rows, answers):
-    """Log-probabilities of one row per prompt and context of answers, padded on the left."""
+def plain_loop(model, rows, answers, size):
+    """Log-probabilities of rows of a prompt and the context of answers, in batches of `size`."""
     import torch
 
     values = []
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
         tokens = [[*prompt, *context.tokens] for prompt, context in batch]
         width = max(map(len, tokens))
         ids = torch.tensor([[0] * (width - len(row)) + row for row in tokens])
@@ -174,57 +189,80 @@ def plain_loop(model, rows, answers):
     return values
 
 
-def timed(call):
-    start = time.process_time()
-    result = call()
-    return time.process_time() - start, result
+def least(ways, repetitions):
+    """(least seconds, result) of each way; the ways take turns."""
+    seconds, results = dict.fromkeys(ways, np.inf), {}
+    for _ in range(repetitions):
+        for name, call in ways.items():
+            start = time.process_time()
+            results[name] = call()
+            seconds[name] = min(seconds[name], time.process_time() - start)
+    return seconds, results
 
 
-def measure(name, model, network, prompts, score, table):
-    import torch
-
-    fed = 0
-
-    def count(module, inputs):
-        nonlocal fed
-        if isinstance(module, torch.nn.Embedding):
-            fed += inputs[0].numel()
-
-    def spex_values(share):
-        model.shares_prefixes = share
-        scored = dict(model.log_probs(prompts.prompts, prompts.answers))
+def measure(name, models, network, prompts, score, repetitions, table):
+    def spex_values(dtype):
+        scored = dict(models[dtype].log_probs(prompts.prompts, prompts.answers))
         return [scored[number] for number in range(len(prompts.prompts))]
 
+    def plain(size):
+        return plain_loop(network, prompts.rows, prompts.answer_tokens, size)
+
     assert len(prompts.contexts) == 1  # as the plain loop returns its values
-    dict(model.log_probs(prompts.prompts[:4], prompts.answers))  # what is done once is done
-    ways = [
-        ("plain loop", lambda: plain_loop(network, prompts.rows, prompts.answer_tokens)),
-        ("spex, whole rows", lambda: spex_values(False)),
-        ("spex", lambda: spex_values(True)),
-    ]
-    rows = []
-    hook = torch.nn.modules.module.register_module_forward_pre_hook(count)
-    for way, call in ways:
-        fed = 0
-        seconds, values = timed(call)
-        rows.append((way, seconds, fed, np.array([score.combine(of) for of in values])))
-    hook.remove()
-    _, plain_seconds, plain_fed, plain_scores = rows[0]
-    assert rows[-1][2] == prompts.nodes
-    bound = plain_fed / prompts.nodes
-    for way, seconds, fed, scores in rows:
-        gain = plain_seconds / seconds
+    for model in models.values():
+        assert model.shares_prefixes
+        dict(model.log_probs(prompts.prompts[:2], prompts.answers))  # what is done once is done
+    ways = {"one by one": lambda: plain(1), f"batches of {BATCH}": lambda: plain(BATCH)}
+    for dtype in models:
+        ways[f"spex, {dtype}"] = lambda dtype=dtype: spex_values(dtype)
+    seconds, values = least(ways, repetitions)
+    rows = [len(prompt) + len(context.tokens) for prompt, context in prompts.rows]
+    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    fed = {
+        "one by one": sum(rows),
+        f"batches of {BATCH}": sum(len(batch) * max(batch) for batch in batches),
+        "spex, float32": prompts.nodes,
+    }
+    bound = prompts.nodes / max(fed[way] / seconds[way] for way in fed)
+    scores = {way: np.array([score.combine(of) for of in values[way]]) for way in ways}
+    for way in ways:
+        gain = seconds["one by one"] / seconds[way]
+        off = np.abs(scores[way] - scores["one by one"])
         table.add_row(
-            name if way == "plain loop" else "",
-            way, f"{len(scores) / seconds:.2f}", f"{fed / seconds:.0f}", str(fed), f"{gain:.2f}",
-            f"{bound:.2f}", f"{gain / bound:.0%}", f"{np.abs(scores - plain_scores).max():.1e}",
+            name if way == "one by one" else "", way, f"{seconds[way]:.1f}", f"{gain:.2f}",
+            f"{bound:.1f}", f"{bound / seconds[way]:.0%}", f"{off.max():.1e}", f"{off.mean():.1e}",
         )  # fmt: skip
+
+
+def measure_replies(name, model, network, tokenizer, prompts, repetitions, table):
+    import torch
+
+    def alone():
+        replies = []
+        for tokens in prompts.tokens:
+            ids = torch.tensor([tokens])
+            made = network.generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=N_NEW, do_sample=False,
+                pad_token_id=0,
+            )  # fmt: skip
+            replies.append(tokenizer.decode(made[0, len(tokens) :], skip_special_tokens=True))
+        return replies
+
+    ways = {"one by one": alone, "spex": lambda: model.generate(prompts.prompts, N_NEW)}
+    seconds, replies = least(ways, repetitions)
+    equal = sum(map(str.__eq__, replies["one by one"], map(str, replies["spex"])))
+    table.add_row(
+        name, f"{seconds['one by one']:.1f}", f"{seconds['spex']:.1f}",
+        f"{seconds['one by one'] / seconds['spex']:.2f}", f"{equal} of {len(prompts.prompts)}",
+    )  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--masks", type=int, default=512)
-    parser.add_argument("--count-only", action="store_true", help="the second table alone")
+    parser.add_argument("--repetitions", type=int, default=2)
+    parser.add_argument("--dtypes", default="float32,bfloat16")
+    parser.add_argument("--count-only", action="store_true", help="the last table alone")
     arguments = parser.parse_args()
     console = Console(width=130)
     folder = smollm2_folder()
@@ -248,16 +286,27 @@ def main():
     console.print(counts)
     if arguments.count_only:
         return
-    model = spex.models.load("smollm2")
+    models = {
+        dtype: spex.models.load("smollm2", dtype=dtype) for dtype in arguments.dtypes.split(",")
+    }
     network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="float32").eval()
     speeds = Table(
-        "prompt (units)", "way", "prompts/s", "tokens/s", "tokens fed", "gain", "bound", "of it",
-        "nats off", title=f"{arguments.masks} masks, SmolLM2-135M, per second of processor time",
+        "prompt (units)", "way", "seconds", "times", "bound, s", "of it", "nats off", "mean",
+        title=f"{arguments.masks} masks, SmolLM2-135M, seconds of processor time",
     )  # fmt: skip
     for name, score, prompts in made:
-        resolved = score.resolve(model, prompts.prompts[0])  # its answers are given
-        measure(name, model, network, prompts, resolved, speeds)
+        resolved = score.resolve(models["float32"], prompts.prompts[0])  # its answers are given
+        measure(name, models, network, prompts, resolved, arguments.repetitions, speeds)
         console.print(speeds)
+    written = Table(
+        "prompt (units)", "one by one, s", "spex, s", "times", "equal",
+        title=f"replies of up to {N_NEW} tokens to {arguments.masks} masks",
+    )  # fmt: skip
+    for name, _, prompts in made[:2]:
+        measure_replies(
+            name, models["float32"], network, tokenizer, prompts, arguments.repetitions, written
+        )
+        console.print(written)
 
 
 if __name__ == "__main__":

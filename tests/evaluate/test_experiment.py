@@ -287,7 +287,7 @@ def test_what_methods_say_of_their_r2_is_shown():
     rows += table("r2_reported", {("x", "a", nan): 0.96, ("y", "a", nan): 0.9})
     held = table("r2_covered", {("x", "a", nan): 1.0, ("y", "a", nan): 0.0})
     shown = Results((*rows, *held), ("r2",)).to_markdown()
-    assert "a, 5 evaluations: says R2 0.930, interval holds the measured one in 1 of 2" in shown
+    assert "a, 5 evaluations: says R2 0.930, agrees with the measured one in 1 of 2" in shown
     other = Results(tuple(rows), ("r2",)).to_markdown()
     assert "says R2 0.930, over masks of another distribution" in other
 

@@ -49,8 +49,14 @@ def test_exact_where_the_budget_allows(forest, index, order):
     assert found.baseline_value == pytest.approx(exact.baseline_value, abs=1e-6 * size)
 
 
-@pytest.mark.parametrize("explainer", [shapiq.TabularExplainer, shapiq.Explainer])
-@pytest.mark.parametrize(("index", "order"), [("SV", 1), ("k-SII", 2), ("FBII", 2)])
+@pytest.mark.parametrize(
+    ("explainer", "index", "order"),
+    [
+        (shapiq.TabularExplainer, "SV", 1),
+        (shapiq.Explainer, "k-SII", 2),
+        (shapiq.TabularExplainer, "FBII", 2),
+    ],
+)
 def test_inside_explainers(forest, explainer, index, order):
     model, rows = forest
     approximator = ShapiqApproximator(10, index, order, random_state=0)

@@ -4,8 +4,9 @@ With shapiq and shap: their result types, and spex as an approximator of shapiq.
 samples of its logs.
 
 `Explanation.to_shapiq` and `Explanation.to_shap` give what the plots of those packages take;
-`ShapiqApproximator` is spex where shapiq asks for an approximator. The other way, `spex.explain`
-takes a `shapiq.Game` as it is. Neither package is needed until one of these is used.
+`from_shapiq` makes an explanation of what shapiq has found. `ShapiqApproximator` is spex where
+shapiq asks for an approximator. The other way, `spex.explain` takes a `shapiq.Game` as it is.
+Neither package is needed until one of these is used.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spex.interop.approximator import ShapiqApproximator
     from spex.interop.inspect_log import InspectSample, read_inspect_sample
+    from spex.interop.shapiq_values import from_shapiq
 
-__all__ = ["InspectSample", "ShapiqApproximator", "read_inspect_sample"]
+__all__ = ["InspectSample", "ShapiqApproximator", "from_shapiq", "read_inspect_sample"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from spex.interop.approximator import ShapiqApproximator
 
         return ShapiqApproximator
+    if name == "from_shapiq":
+        from spex.interop.shapiq_values import from_shapiq
+
+        return from_shapiq
     if name in __all__:
         from spex.interop import inspect_log
 

@@ -77,6 +77,23 @@ def test_an_interval_that_ends_at_the_measured_r2_holds_it():
     assert math.isnan(reported(truth.predict, off, 1.0, (math.nan, math.nan))["r2_covered", None])
 
 
+def test_the_error_of_the_measurement_counts_too():
+    """Right R2 and its interval, measured on few masks: nine in ten agree, not fewer."""
+    truth = random_spectrum(12, 30, 1)
+    guess = spex.Spectrum.from_mapping(dict(list(truth.items())[: len(truth) // 2]), 12)
+    masks = fresh_masks(12, 1 << 12, "uniform", np.random.default_rng(0))
+    exact = r2(truth.predict(masks), guess.predict(masks))
+    asked = cell(truth.predict, 12, guess)
+    says = replace(asked.attribution, r2=exact, r2_interval=(exact, exact))
+    agree = [
+        by_name(
+            Faithfulness(60, test_seed=seed).measure(replace(asked, explain=lambda seed: says))
+        )["r2_covered", None]
+        for seed in range(200)
+    ]
+    assert 0.84 < np.mean(agree) < 0.96
+
+
 def test_an_interval_over_other_masks_is_not_judged():
     truth = random_spectrum(6, 12, 0)
     for distribution, is_judged in [("uniform", True), ("size", False), ("near-full", False)]:

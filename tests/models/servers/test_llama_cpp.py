@@ -50,7 +50,7 @@ def gguf():
 
 @pytest.fixture(scope="module")
 def masks():
-    drawn = np.random.default_rng(0).random((12, TEXT.n_features)) < 0.5
+    drawn = np.random.default_rng(0).random((8, TEXT.n_features)) < 0.5
     drawn[0], drawn[1] = True, False
     return drawn
 

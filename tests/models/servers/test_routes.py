@@ -3,6 +3,7 @@
 The servers are stand-ins that follow the published schemas, backed by a tiny random model.
 """
 
+import functools
 import json
 
 import numpy as np
@@ -27,6 +28,7 @@ PROMPTS = (
 WHOLE, LABELS = ["so it goes", " no", "y\u00e9s \U0001f600"], ["y", "n", " no"]
 
 
+@functools.cache
 def plainly(local, prompt, answer):
     """Log-probabilities of an answer's tokens, from one pass over the whole sequence."""
     network, tokenizer = local

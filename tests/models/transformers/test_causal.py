@@ -4,6 +4,8 @@ import functools
 import logging
 import shutil
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from spex import LogOdds, LogProb, Messages, Text, ValueFunction
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.models import Message, Prompt, load
 from spex.models.transformers.causal import HuggingFaceModel
+from spex.models.transformers.prefixes.attention import TreeAttention
 
 ANSWERS = [" no", "yes", "ye", " no, not at all", "é"]
 TEMPLATE = (
@@ -72,7 +75,8 @@ def forwards(tiny):
         ("gpt_neox", True),
         ("opt", True),
         ("roberta", False),
-        ("mistral-window", False),
+        ("mistral-window", True),
+        ("gemma3_text", True),
         ("gpt_neo", False),
         ("bloom", False),
         ("mamba", False),
@@ -109,6 +113,61 @@ def test_prefixes_are_not_shared_where_the_comparison_fails(tiny, monkeypatch):
         lambda position_ids=None, **inputs: forward(**inputs),
     )
     assert not tiny.shares_prefixes
+
+
+@pytest.mark.parametrize("window", [2, 3, 5, None])
+def test_prefixes_are_shared_only_with_the_right_window(
+    save_tiny_model, tmp_path, monkeypatch, window
+):
+    model = HuggingFaceModel(save_tiny_model(tmp_path, "mistral-window"))
+    config = model._model.config
+    right = TreeAttention.of(config)
+    assert right.windows == {"sliding_attention": 4}
+    monkeypatch.setattr(
+        TreeAttention, "with_window", lambda self, _: replace(self, windows={"all": window})
+    )
+    # It is tried with a window of 3.
+    assert model.shares_prefixes == (window == 3)
+    assert config.sliding_window == 4
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_prefixes_are_shared_in_half_precision(tiny_folder, monkeypatch, dtype):
+    model = HuggingFaceModel(tiny_folder, device="cpu", dtype=dtype)
+    before = {name: value.clone() for name, value in model._model.state_dict().items()}
+    assert {str(value.dtype) for value in before.values()} == {f"torch.{dtype}"}
+    seen = []
+    forward = model._model.forward
+    monkeypatch.setattr(
+        model._model,
+        "forward",
+        lambda **inputs: seen.append(str(model._model.dtype)) or forward(**inputs),
+    )
+    assert model.shares_prefixes
+    assert set(seen) == {"torch.float32"}
+    for name, value in model._model.state_dict().items():
+        assert value.dtype == before[name].dtype
+        assert value.equal(before[name])
+
+
+def test_without_room_for_float32_nothing_is_made_larger(tiny_folder, monkeypatch):
+    psutil = pytest.importorskip("psutil")
+    model = HuggingFaceModel(tiny_folder, device="cpu", dtype="bfloat16")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    seen = []
+    model._model.register_forward_pre_hook(lambda module, _: seen.append(str(module.dtype)))
+    assert isinstance(model.shares_prefixes, bool)
+    assert set(seen) == {"torch.bfloat16"}
+
+
+def test_layers_that_keep_something_else_share_no_prefixes():
+    transformers = pytest.importorskip("transformers")
+    llama = dict(num_hidden_layers=2, hidden_size=32, num_attention_heads=4)
+    chunked = transformers.AutoConfig.for_model("llama4_text", **llama, attention_chunk_size=4)
+    recurrent = transformers.AutoConfig.for_model("qwen3_next", **llama)
+    plain = transformers.AutoConfig.for_model("llama", **llama)
+    assert TreeAttention.of(chunked) is TreeAttention.of(recurrent) is None
+    assert TreeAttention.of(plain).windows == {"full_attention": None}
 
 
 def test_prefixes_are_not_shared_where_masks_of_four_dimensions_are_refused(tiny, monkeypatch):
@@ -287,6 +346,8 @@ def test_generate_stops_at_the_end_token(tiny):
 def test_generate_stops_at_the_end_of_the_context(tiny, forwards):
     tiny._model.generation_config.eos_token_id = None
     tiny._tokenizer.eos_token = None
+    assert tiny.shares_prefixes
+    del forwards[:]
     (reply,) = tiny.generate([user("x" * 60)], 50)
     assert len(forwards) == 4
     assert reply.cut_off
@@ -513,8 +574,8 @@ def test_attention_in_blocks_is_attention(kv_heads):
     torch = pytest.importorskip("torch")
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-    from spex.models.transformers import blockwise
-    from spex.models.transformers.prefix_tree import plan_tree
+    from spex.models.transformers.prefixes import blockwise
+    from spex.models.transformers.prefixes.prefix_tree import plan_tree
 
     rng = np.random.default_rng(0)
     tree = plan_tree(rng.integers(0, 2, size=(60, 9)).tolist(), [[1, 2]])

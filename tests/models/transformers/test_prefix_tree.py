@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spex.models.transformers.prefix_tree import plan_tree
+from spex.models.transformers.prefixes.prefix_tree import plan_tree
 
 sequences = st.lists(st.integers(0, 2), min_size=1, max_size=6)
 some = st.lists(sequences, max_size=6)

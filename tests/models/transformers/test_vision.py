@@ -52,7 +52,7 @@ def both():
     return Composite(Image(noise(), unit="grid:3x2"), Text(QUESTION, system="Be kind."))
 
 
-def drawn(n, count=50):
+def drawn(n, count=12):
     return np.random.default_rng(1).random((count, n)) < 0.5
 
 
@@ -187,7 +187,7 @@ def test_batches_hold_as_many_prompts_as_the_budget_allows(llava, image, monkeyp
         lambda module, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)),
         with_kwargs=True,
     )
-    prompts = [image.render(mask) for mask in np.unique(drawn(6), axis=0)[:20]]
+    prompts = [image.render(mask) for mask in np.unique(drawn(6, 50), axis=0)[:20]]
     llava._row_tokens = 500
     dict(llava.log_probs(prompts, ["a", "b"]))
     (length,) = set(llava.count_tokens(prompts))

@@ -12,8 +12,9 @@ from spex.evaluate.items import Item
 from spex.evaluate.masks import UNIFORM, check_distribution, fresh_masks
 from spex.evaluate.measures.measure import Cell, Metric
 from spex.evaluate.measures.ranking import rank_correlation
+from spex.fitting.fidelity import Fidelity, fidelity
 
-# An interval that ends at the measured value but for rounding holds it.
+# Values that differ by rounding alone are the same.
 _ROUNDING = 1e-9
 _STREAM = 7919  # keeps test masks apart from those that a method draws with the same seed
 
@@ -67,17 +68,34 @@ class Faithfulness:
             metrics.append(Metric("r2_reported", reported))
             explanation = attribution.explanation
             of_these = explanation is None or explanation.r2_distribution == self.distribution
-            covered = _covered(found, attribution.r2_interval) if of_these else math.nan
+            covered = math.nan
+            if of_these and math.isfinite(found):
+                told = Fidelity(attribution.r2, attribution.r2_interval)
+                covered = _covered(told, self._measured(cell.item, actual, predicted))
             metrics.append(Metric("r2_covered", covered))
         return metrics
 
+    def _measured(self, item: Item, actual: FloatArray, predicted: FloatArray) -> Fidelity:
+        """R2 on the test masks, with an interval unless these are all masks."""
+        if self.distribution == UNIFORM and 1 << item.n_features <= self.test_masks:
+            found = r2(actual, predicted)
+            return Fidelity(found, (found, found))
+        return fidelity(actual, predicted)
 
-def _covered(value: float, interval: tuple[float, float]) -> float:
-    """1 where the interval holds the value, 0 where not; NaN where one of both is undefined."""
-    if not all(map(math.isfinite, (value, *interval))):
+
+def _covered(told: Fidelity, measured: Fidelity) -> float:
+    """Whether R2 as told and as measured differ by no more than the intervals of both allow.
+
+    The errors of both are independent, so the squares of their widths add up. 1 or 0; NaN where
+    the told interval is not known.
+    """
+    if not all(map(math.isfinite, (told.r2, *told.interval))):
         return math.nan
-    slack = _ROUNDING * max(1.0, abs(value))  # the scale of R2 is 1
-    return float(interval[0] - slack <= value <= interval[1] + slack)
+    difference = measured.r2 - told.r2
+    above = int(difference > 0)  # the side of each interval that faces the other value
+    width = math.hypot(told.interval[above] - told.r2, measured.interval[1 - above] - measured.r2)
+    slack = _ROUNDING * max(1.0, abs(measured.r2))  # the scale of R2 is 1
+    return float(abs(difference) <= width + slack)
 
 
 def r2(actual: FloatArray, predicted: FloatArray) -> float:

@@ -92,7 +92,7 @@ def _table(
 
 
 def _told(rows: Sequence[Row]) -> str:
-    """What methods say of their own R2, and in how many explanations their interval holds it."""
+    """What methods say of their own R2, and how often it agrees with what is measured."""
     lines = []
     for method, budget in dict.fromkeys((row.method, row.budget) for row in rows):
         of_cells = [row for row in rows if (row.method, row.budget) == (method, budget)]
@@ -104,13 +104,16 @@ def _told(rows: Sequence[Row]) -> str:
             continue
         line = f"- {method}, {budget:,} evaluations: says R2 {_decimal(sum(said) / len(said))}, "
         if held:
-            line += f"interval holds the measured one in {sum(held):.0f} of {len(held)}"
+            line += f"agrees with the measured one in {sum(held):.0f} of {len(held)}"
         else:
             line += "over masks of another distribution"
         lines.append(line)
     if not lines:
         return ""
-    title = "What methods say of their own R2 (mean), with a 90 % interval, by explanations:"
+    title = (
+        "What methods say of their own R2 (mean), and in how many explanations it agrees with the "
+        "measured one, within the 90 % intervals of both (nine in ten should):"
+    )
     return "\n".join([title, "", *lines])
 
 

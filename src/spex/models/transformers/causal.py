@@ -1,7 +1,6 @@
 """Causal language models on transformers and PyTorch."""
 
 import functools
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,14 @@ from spex.models.chat import (
     without_template,
 )
 from spex.models.protocol import Message, Prompt, Reply
-from spex.models.transformers import blockwise
 from spex.models.transformers.hub import ModelFiles, content_hash, locate
 from spex.models.transformers.loading import Placement, from_files, load_network
 from spex.models.transformers.network import Network
-from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.prefixes import blockwise
+from spex.models.transformers.prefixes.attention import TreeAttention
+from spex.models.transformers.prefixes.comparison import agrees
+from spex.models.transformers.prefixes.prefix_tree import Readings
+from spex.models.transformers.replies import Limits, write_rows, write_tree
 from spex.models.transformers.scoring import collected, score_rows, score_tree
 
 # Tokens per forward pass, on a CPU and on other devices. Measured with SmolLM2-135M.
@@ -178,10 +180,10 @@ class HuggingFaceModel:
         """Whether prompts are scored as a prefix tree. Set it to False to score whole rows.
 
         A prefix tree needs a model that takes any attention mask and any positions, and that caches
-        all keys and values. Models with sliding windows or recurrent layers do not. A comparison
+        all keys and values, or those of a sliding window. Recurrent layers do not. A comparison
         with whole rows decides.
         """
-        if not (
+        if self._attention is None or not (
             {"position_ids", self._network.cache_name, "logits_to_keep"} <= self._network.accepted
             # transformers sets it for models whose attention takes a mask from the caller.
             and getattr(self._model, "_supports_attention_backend", False)
@@ -189,38 +191,25 @@ class HuggingFaceModel:
         ):
             return False
         on_cpu = self._network.device.type == "cpu"
-        if on_cpu and self._chosen_attention is None and self._tree_agrees(blockwise.register()):
+        if (
+            on_cpu
+            and self._chosen_attention is None
+            and agrees(self._model, blockwise.register(), self._attention, self._score)
+        ):
             self._tree_tokens = self._token_budget or _BLOCKWISE_TREE_TOKENS
             return True
-        return self._tree_agrees(self._model.config._attn_implementation)
+        kernel = self._model.config._attn_implementation
+        return agrees(self._model, kernel, self._attention, self._score)
 
-    def _tree_agrees(self, attention: str) -> bool:
-        """Compare a prefix tree with whole rows; if they agree, keep the attention kernel.
+    @functools.cached_property
+    def _attention(self) -> TreeAttention | None:
+        """What the layers see of a prefix tree."""
+        return TreeAttention.of(self._model.config)
 
-        The tree has a hundred nodes, more than a block of the blockwise kernel.
-        """
-        before = self._model.config._attn_implementation
-        transformers = require("transformers", "hf")
-        prompts = [list(tokens) for tokens in itertools.product(range(3), repeat=4)]
-        answers = [[1, 2], [2]]
-        agrees = False
-        try:
-            layers = transformers.DynamicCache(config=self._model.config).layers
-            if all(type(layer) is transformers.cache_utils.DynamicLayer for layer in layers):
-                whole = dict(self._score(prompts, answers, False))
-                self._model.set_attn_implementation(attention)
-                shared = dict(self._score(prompts, answers, True))
-                tolerance = self._torch.finfo(self._model.dtype).eps ** 0.5
-                agrees = all(
-                    np.allclose(of_tree, of_row, rtol=tolerance, atol=tolerance)
-                    for number in whole
-                    for of_tree, of_row in zip(shared[number], whole[number], strict=True)
-                )
-        except Exception:  # an architecture may raise anything for such a mask or cache
-            agrees = False
-        if not agrees:
-            self._model.set_attn_implementation(before)
-        return agrees
+    @property
+    def _shared_attention(self) -> TreeAttention | None:
+        """The same; None for whole rows."""
+        return self._attention if self.shares_prefixes else None
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int = 64) -> list[str]:
         """See `LanguageModel.generate`.
@@ -228,19 +217,21 @@ class HuggingFaceModel:
         Always takes the most probable token. Sampling settings and penalties of the checkpoint are
         ignored, so that the answer maximises `log_probs` token by token.
         """
-        return [answer for _, answer in self.replies(prompts, max_new_tokens)]
+        answers = dict(self.replies(prompts, max_new_tokens))
+        return [answers[number] for number in range(len(prompts))]
 
     def replies(
         self, prompts: Sequence[Prompt], max_new_tokens: int = 64
     ) -> Iterator[tuple[int, str]]:
-        """See `LanguageModel.replies`; answers come in the order of the prompts."""
+        """See `LanguageModel.replies`; equal prompts are answered once."""
         if max_new_tokens < 1:
             raise ArgumentError(f"max_new_tokens={max_new_tokens} is below 1, the least")
-        replied = self._write(prompts, max_new_tokens)
-        return ((number, reply) for number, (reply, _) in enumerate(replied))
+        return self._write(prompts, self._prompts_to_continue(prompts), max_new_tokens)
 
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
         """What the model writes, with the log-probability of each token, for a check of scores.
+
+        It is written by a program of its own, which shares nothing with `log_probs`.
 
         Args:
             prompt: what the model is given.
@@ -252,17 +243,44 @@ class HuggingFaceModel:
         Raises:
             BackendError: the model failed.
         """
-        ((reply, values),) = self._write([prompt], max_new_tokens)
+        (tokens,) = self._prompts_to_continue([prompt])
+        reply, values = self._greedy(prompt, tokens, max_new_tokens)
         return str(reply), values
 
-    def _write(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
-    ) -> Iterator[tuple[Reply, FloatArray]]:
-        """The reply to each prompt in turn, with the log-probability of each of its tokens."""
+    def _prompts_to_continue(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """The tokens of prompts, checked to leave room for a reply."""
         encoded = self._encode_prompts(prompts)
         for number, tokens in enumerate(encoded):
             self._check_length(number, len(tokens), 1)
-        return (self._greedy(tokens, max_new_tokens) for tokens in encoded)
+        return encoded
+
+    def _write(
+        self, prompts: Sequence[Prompt], encoded: list[list[int]], max_new_tokens: int
+    ) -> Iterator[tuple[int, Reply]]:
+        """The reply to each prompt, in any order."""
+        if self._attention is None:  # recurrent layers read padding that comes with a cache
+            yield from self._write_alone(prompts, encoded, max_new_tokens)
+            return
+        callers = _numbers(encoded)
+        distinct = [list(tokens) for tokens in callers]
+        lengths = [self._most_new_tokens(tokens, max_new_tokens) for tokens in distinct]
+        limits = Limits(frozenset(self._end_tokens()), lengths)
+        attention = self._shared_attention
+        if attention is not None:
+            size = self._tree_tokens
+            written = write_tree(self._network, attention, distinct, limits, size, 2 * size)
+        else:
+            written = write_rows(self._network, distinct, limits, self._row_tokens)
+        for number, reply in written:
+            for caller in callers[tuple(distinct[number])]:
+                yield caller, self._reply(reply, lengths[number])
+
+    def _write_alone(
+        self, prompts: Sequence[Prompt], encoded: list[list[int]], max_new_tokens: int
+    ) -> Iterator[tuple[int, Reply]]:
+        """One reply after the other."""
+        for number, (prompt, tokens) in enumerate(zip(prompts, encoded, strict=True)):
+            yield number, self._greedy(prompt, tokens, max_new_tokens)[0]
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
         """See `LanguageModel.check_prompts`."""
@@ -273,7 +291,7 @@ class HuggingFaceModel:
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         """See `LanguageModel.log_probs`."""
         prompt_tokens, answer_tokens = self._encode(prompts, answers)
-        return self._score(prompt_tokens, answer_tokens, self.shares_prefixes)
+        return self._score(prompt_tokens, answer_tokens, self._shared_attention)
 
     def answer_ids(self, answer: str) -> list[int]:
         """The numbers of an answer's tokens."""
@@ -393,32 +411,44 @@ class HuggingFaceModel:
 
     # Forward passes
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> tuple[Reply, FloatArray]:
-        return self._continue("input_ids", prompt, max_new_tokens)
+    def _greedy(
+        self, prompt: Prompt, tokens: list[int], max_new_tokens: int
+    ) -> tuple[Reply, FloatArray]:
+        """One reply, and the log-probability of each of its tokens."""
+        return self._continue("input_ids", tokens, max_new_tokens)
 
     def _continue(
         self, argument: str, start: list[int], max_new_tokens: int, **context: Any
     ) -> tuple[Reply, FloatArray]:
         """Decode greedily within the context; see `Network.continued`."""
-        if self._max_tokens is not None:
-            max_new_tokens = min(max_new_tokens, self._max_tokens - len(start))
+        most = self._most_new_tokens(start, max_new_tokens)
         tokens, values = self._network.continued(
-            argument, start, max_new_tokens, self._end_tokens(), **context
+            argument, start, most, self._end_tokens(), **context
         )
+        return self._reply(tokens, most), np.array(values)
+
+    def _most_new_tokens(self, start: list[int], max_new_tokens: int) -> int:
+        """How many tokens the context has room for, and at most those wanted."""
+        if self._max_tokens is None:
+            return max_new_tokens
+        return min(max_new_tokens, self._max_tokens - len(start))
+
+    def _reply(self, tokens: list[int], most: int) -> Reply:
         text = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        return Reply(text, cut_off=len(tokens) == max_new_tokens), np.array(values)
+        return Reply(text, cut_off=len(tokens) == most)
 
     def _score(
-        self, prompts: list[list[int]], answers: list[list[int]], share: bool
+        self,
+        prompts: list[list[int]],
+        answers: list[list[int]],
+        attention: TreeAttention | None,
     ) -> Iterator[tuple[int, list[FloatArray]]]:
         # Prompts with the same tokens are scored once.
-        numbers: dict[tuple[int, ...], list[int]] = {}
-        for number, tokens in enumerate(prompts):
-            numbers.setdefault(tuple(tokens), []).append(number)
+        numbers = _numbers(prompts)
         callers = list(numbers.values())
         distinct = [list(tokens) for tokens in numbers]
-        if share:
-            results = score_tree(self._network, distinct, answers, self._tree_tokens)
+        if attention is not None:
+            results = score_tree(self._network, attention, distinct, answers, self._tree_tokens)
         else:
             results = self._score_rows(distinct, answers)
         for prompt, values in collected(results, len(distinct), answers):
@@ -429,3 +459,11 @@ class HuggingFaceModel:
         self, prompts: list[list[int]], answers: list[list[int]]
     ) -> Iterator[tuple[Readings, FloatArray]]:
         return score_rows(self._network, prompts, answers, self._row_tokens)
+
+
+def _numbers(prompts: Sequence[Sequence[int]]) -> dict[tuple[int, ...], list[int]]:
+    """The numbers of the prompts by their tokens."""
+    numbers: dict[tuple[int, ...], list[int]] = {}
+    for number, tokens in enumerate(prompts):
+        numbers.setdefault(tuple(tokens), []).append(number)
+    return numbers

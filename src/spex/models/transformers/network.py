@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from spex._typing import IntArray
 from spex.errors import BackendError
 from spex.extras import require
 from spex.models.transformers.hub import first_line
@@ -74,6 +75,14 @@ class Network:
     def new_cache(self, layers: Iterable[tuple[Any, Any]] = ()) -> Any:
         """A key-value cache that holds the (keys, values) of layers."""
         return require("transformers", "hf").DynamicCache(layers)
+
+    def selected(self, cache: Any, slots: IntArray) -> Any:
+        """A new cache of some positions of a cache, by their (m,) numbers."""
+        index = self.torch.from_numpy(slots)
+        return self.new_cache(
+            tuple(part[:, :, index.to(part.device)] for part in (layer.keys, layer.values))
+            for layer in cache.layers
+        )
 
     def run(self, batches: Sequence[Sequence[Any]], forward: Callable[[Any], T]) -> Iterator[T]:
         """The result of each batch in turn. If memory runs out, the remaining batches are halved.

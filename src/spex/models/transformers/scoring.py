@@ -17,7 +17,8 @@ from spex.models.transformers.batching import (
     plan_contexts,
 )
 from spex.models.transformers.network import Network
-from spex.models.transformers.prefix_tree import Readings, plan_tree
+from spex.models.transformers.prefixes.attention import TreeAttention
+from spex.models.transformers.prefixes.prefix_tree import Readings, plan_tree
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, pick
 
 Tokens = Sequence[int]
@@ -90,40 +91,36 @@ def collected(
 
 
 def score_tree(
-    network: Network, prompts: Sequence[Tokens], answers: Sequence[Tokens], size: int
+    network: Network,
+    attention: TreeAttention,
+    prompts: Sequence[Tokens],
+    answers: Sequence[Tokens],
+    size: int,
 ) -> Iterator[tuple[Readings, FloatArray]]:
     """Each token of the prefix tree once, in pieces of one row of `size` tokens."""
-    torch = network.torch
     tree = plan_tree(prompts, answers)
-    dtype = network.model.dtype
-    lowest = torch.finfo(dtype).min
     cache = network.new_cache()
     cached = np.empty(0, dtype=np.int64)
 
     def forward(nodes: range) -> tuple[Readings, FloatArray]:
         nonlocal cache, cached
         path = tree.ancestors(nodes.start)
-        slots = torch.from_numpy(np.searchsorted(cached, path))
         # A new cache, so that a pass that fails can be repeated in halves.
-        grown = network.new_cache(
-            tuple(part[:, :, slots.to(part.device)] for part in (layer.keys, layer.values))
-            for layer in cache.layers
-        )
+        grown = network.selected(cache, np.searchsorted(cached, path))
         piece = slice(nodes.start, nodes.stop)
-        visible = network.tensor(tree.visible(nodes))
-        bias = torch.zeros(visible.shape, dtype=dtype, device=network.device)
         readings = tree.readings.within(nodes)
         kept, places = np.unique(readings.nodes - nodes.start, return_inverse=True)
-        output = network(
-            input_ids=network.tensor(tree.tokens[None, piece]),
-            position_ids=network.tensor(tree.depths[None, piece] + network.first_position),
-            attention_mask=bias.masked_fill_(~visible, lowest)[None, None],
-            use_cache=True,
-            logits_to_keep=network.tensor(kept),
-            **{network.cache_name: grown},
+        logits = attention.forward(
+            network,
+            tree.tokens[piece],
+            tree.depths[piece],
+            np.arange(len(path)),
+            tree.visible(nodes),
+            kept,
+            grown,
         )
         cache, cached = grown, np.concatenate([path, np.arange(nodes.start, nodes.stop)])
-        return readings, pick(torch, output.logits[0], places, readings.tokens)
+        return readings, pick(network.torch, logits, places, readings.tokens)
 
     nodes = range(len(tree.tokens))
     return network.run([nodes[start : start + size] for start in nodes[::size]], forward)

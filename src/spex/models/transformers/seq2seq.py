@@ -11,7 +11,7 @@ from spex.errors import ArgumentError
 from spex.models.protocol import Prompt, Reply
 from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
-from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.prefixes.prefix_tree import Readings
 from spex.models.transformers.scoring import columns
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, backend_errors, pick
 
@@ -78,9 +78,16 @@ class Seq2SeqModel(HuggingFaceModel):
         )
         return {"encoder_outputs": output, "attention_mask": mask}
 
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> tuple[Reply, FloatArray]:
+    def _write(
+        self, prompts: Sequence[Prompt], encoded: list[list[int]], max_new_tokens: int
+    ) -> Iterator[tuple[int, Reply]]:
+        return self._write_alone(prompts, encoded, max_new_tokens)
+
+    def _greedy(
+        self, prompt: Prompt, tokens: list[int], max_new_tokens: int
+    ) -> tuple[Reply, FloatArray]:
         with self._torch.inference_mode(), backend_errors(self._torch, self.name):
-            context = self._encoded([prompt])
+            context = self._encoded([tokens])
         return self._continue("decoder_input_ids", self._start, max_new_tokens, **context)
 
     def _score_rows(

@@ -8,6 +8,7 @@ import numpy as np
 
 from spex._typing import FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
+from spex.extras import require
 from spex.models.transformers.hub import first_line
 from spex.wording import did_you_mean
 
@@ -85,3 +86,20 @@ def parse_dtype(torch: Any, dtype: str) -> Any:
             f"dtype={dtype!r} is unknown{close}; use 'float32', 'bfloat16' or 'float16'"
         )
     return value
+
+
+def has_room(torch: Any, device: Any, n_bytes: int) -> bool:
+    """Whether a device has that much free memory, and a fifth to spare.
+
+    Args:
+        torch: the module.
+        device: a CPU or a CUDA device; of others nothing is known, so there is no room.
+        n_bytes: what is wanted.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+    elif device.type == "cpu":
+        free = require("psutil", "hf").virtual_memory().available
+    else:
+        return False
+    return bool(1.2 * n_bytes < free)

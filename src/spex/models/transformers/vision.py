@@ -17,7 +17,7 @@ from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.hub import first_line
 from spex.models.transformers.loading import from_files
-from spex.models.transformers.prefix_tree import Readings
+from spex.models.transformers.prefixes.prefix_tree import Readings
 from spex.models.transformers.scoring import Row, collected, columns, plan_rows
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, pick
 
@@ -79,23 +79,31 @@ class VisionLanguageModel(HuggingFaceModel):
         )
 
     def _write(
-        self, prompts: Sequence[Prompt], max_new_tokens: int
-    ) -> Iterator[tuple[Reply, FloatArray]]:
-        # Checks the prompts, with pictures or without.
-        written = super()._write(prompts, max_new_tokens)
+        self, prompts: Sequence[Prompt], encoded: list[list[int]], max_new_tokens: int
+    ) -> Iterator[tuple[int, Reply]]:
         if not any(prompt.has_images for prompt in prompts):
-            return written
-        return (self._write_after_pictures(prompt, max_new_tokens) for prompt in prompts)
+            self._forget_pictures()
+            return super()._write(prompts, encoded, max_new_tokens)
+        return self._write_alone(prompts, encoded, max_new_tokens)
 
-    def _write_after_pictures(
-        self, prompt: Prompt, max_new_tokens: int
+    def _greedy(
+        self, prompt: Prompt, tokens: list[int], max_new_tokens: int
     ) -> tuple[Reply, FloatArray]:
+        if not prompt.has_images:
+            self._forget_pictures()
+            return super()._greedy(prompt, tokens, max_new_tokens)
         read = self._read(prompt)
         beginning = {name: value[None] for name, value in read.per_token.items()}
         beginning |= read.pictures
         return self._continue(
             "input_ids", read.tokens, max_new_tokens, beginning=self._placed(beginning)
         )
+
+    def _forget_pictures(self) -> None:
+        # Some architectures keep the positions of the last pictures here.
+        base: Any = getattr(self._model, "model", None)
+        if hasattr(base, "rope_deltas"):
+            base.rope_deltas = None
 
     def log_probs(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
@@ -118,13 +126,6 @@ class VisionLanguageModel(HuggingFaceModel):
         if not pictured and self._processor.chat_template is None:
             return super()._encode_prompts(prompts)
         return [self._read(prompt).tokens for prompt in prompts]
-
-    def _greedy(self, prompt: list[int], max_new_tokens: int) -> tuple[Reply, FloatArray]:
-        # Some architectures keep the positions of the last pictures here.
-        base: Any = getattr(self._model, "model", None)
-        if hasattr(base, "rope_deltas"):
-            base.rope_deltas = None
-        return super()._greedy(prompt, max_new_tokens)
 
     # Pictures and tokens
 

@@ -115,7 +115,7 @@ def plan_tree(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
     path: list[int] = []
     # Sorted, a row shares its longest prefix with the row before it.
     for row, number, which in rows:
-        shared = _common(before, row)
+        shared = common(before, row)
         del path[shared:]
         for depth in range(shared, len(row)):
             parents.append(path[-1] if path else -1)
@@ -137,7 +137,7 @@ def plan_tree(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
     )
 
 
-def _common(first: Sequence[int], second: Sequence[int]) -> int:
+def common(first: Sequence[int], second: Sequence[int]) -> int:
     """The length of the common prefix."""
     pairs = zip(first, second, strict=False)
     differing = (place for place, (one, other) in enumerate(pairs) if one != other)

@@ -1,0 +1,1 @@
+"""What the prompts of one explanation share: their prefix tree, and attention over it."""
