@@ -134,7 +134,7 @@ def halves_found(e: spex.Explanation, halves: tuple[str, ...]) -> tuple[int, flo
     """How many halves the largest combination has, each as a part inside of its sentence."""
     top = e.interactions("FBII", max(len(halves), 2)).top(1000)
     members, value = next((pair for pair in top if len(pair[0]) > 1), ((), 0.0))
-    pieces = [e.features[member].partition(" (")[0] for member in members]
+    pieces = [e.features[member].partition(" (")[0].removesuffix("...") for member in members]
     found = sum(any(piece in half for piece in pieces) for half in halves)
     return found, value
 

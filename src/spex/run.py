@@ -223,6 +223,14 @@ class Run:
         return unpack(told.words(numbers), len(self.features)), told.values(numbers)
 
     @property
+    def can_measure(self) -> bool:
+        """Whether enough of the masks that it drew have a value for R2 to be measured on them."""
+        stage = self._stage
+        if stage is None:
+            return False
+        return int(self._told.is_told(stage.rows[stage.drawn]).sum()) >= _FEW_DRAWN
+
+    @property
     def total(self) -> int:
         """The most distinct masks that are asked for; more may be told (`n_told`)."""
         return self.settings.total

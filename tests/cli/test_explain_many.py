@@ -103,8 +103,8 @@ def test_a_limit_of_one_explanation(data, tmp_path, capsys):
     capsys.readouterr()
     assert main([*given, "--max-tokens", "10"]) == 2
     assert "needs a language model" in capsys.readouterr().err
-    assert main([*given, "--zoom", "sentence"]) == 2
-    assert "do not go with --zoom" in capsys.readouterr().err
+    assert main([*given, "--zoom", "auto"]) == 0
+    assert json.loads(out.read_text())["stopped"] == "the limit of 50 calls is reached"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """A run from level to level: the parts that matter are opened, and no value is lost."""
 
+import io
+import re
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import spex
 from spex.errors import ArgumentError
 from spex.models import TableModel
+from spex.report.terminal import view
 
 N = 4096
 LEVELS = {"page": np.arange(N) // 256, "line": np.arange(N) // 16}
@@ -82,6 +86,79 @@ def test_where_nothing_matters_nothing_is_opened():
     e = run.fit()
     assert e.n_features <= first + 40
     assert e.r2_interval[0] < 0.05
+    assert ("None was opened" in e.notes[-1]) == (e.n_features == first)
+    constant = spex.ZoomRun(N, LEVELS, budget=40, method="linear")
+    finished(constant, lambda masks: np.ones(len(masks)))
+    assert "None was opened: none was seen to matter in time." in constant.fit().notes[-1]
+
+
+class Both:
+    """`both` as a function with features, which counts its calls."""
+
+    features = tuple(f"u{i}" for i in range(N))
+    n_calls = 0
+
+    def __call__(self, masks):
+        self.n_calls += len(masks)
+        return both(masks)
+
+
+@pytest.mark.parametrize("calls", [4, 45, 83, 120, 999])
+def test_a_limit_stops_it_and_r2_is_that_of_the_parts_explained(calls):
+    f = Both()
+    levels = list(LEVELS.values())
+    e = spex.zoom(f, levels, 200, method="linear", limits=spex.Limits(calls=calls))
+    assert f.n_calls == min(calls, 200)
+    assert (e.stopped is None) == (calls > 200)
+    # Parts that were opened just before have too few masks of their own: the parts before count.
+    late = f.n_calls - e.n_evaluations
+    assert 0 <= late < 12 and (f"{late} later evaluation" in e.notes[-1 - (calls == 4)]) == bool(
+        late
+    )
+    assert e.r2_distribution == "uniform"
+
+
+def test_parts_opened_a_moment_ago_are_no_part_of_the_fit():
+    run = spex.ZoomRun(N, LEVELS, budget=300, method="linear")
+    n_parts = run.groups.max() + 1
+    while len(masks := run.ask()) and not run._before:
+        run.tell(masks, both(masks))
+    first = run.n_told
+    run.tell(masks[:5], both(masks[:5]))  # of the second round
+    e = run.fit()
+    assert (e.n_features, e.n_evaluations, run.n_told) == (n_parts, first, first + 5)
+    assert run.groups.max() + 1 == n_parts
+    run.tell(masks[5:], both(masks[5:]))
+    assert run.fit().n_features == run.groups.max() + 1 > n_parts
+
+
+def test_gaps_are_left_out():
+    failed = Counter()
+
+    class Fails(Both):
+        def __call__(self, masks):
+            values = super().__call__(masks)
+            failed.update(mask.tobytes() for mask in masks[~masks[:, 2000] & ~masks[:, 3900]])
+            values[~masks[:, 2000] & ~masks[:, 3900]] = np.nan
+            return values
+
+    faults = spex.Faults(retries=1, gaps=0.5)
+    e = spex.zoom(Fails(), list(LEVELS.values()), 120, method="linear", faults=faults)
+    # No later round asks again for them, or for others in their place.
+    assert any("failed each time and have no value" in note for note in e.notes)
+    assert 115 < e.n_evaluations + len(failed) <= 120
+
+
+def test_a_text_without_sentences_is_cut_into_runs_of_words():
+    words = [f"w{i}" for i in range(900)]
+    f = spex.PredictFunction(
+        spex.Text(" ".join(words), unit="word"),
+        lambda texts: [2.0 * ("w70 " in text) for text in texts],
+    )
+    e = spex.zoom(f, "auto", budget=200, method="linear")
+    (top,) = e.interactions("SV").top(1)[0][0]
+    assert (e.features[top], e.context["unit"]) == ("w70", "word")
+    assert e.features[-1].endswith(" words)") and max(map(len, e.features)) <= 40
 
 
 def test_few_units_are_all_masked():
@@ -124,6 +201,8 @@ def test_wrong_use():
         run.tell(cut, [1.0])
     with pytest.raises(ArgumentError, match="zoom explains one output"):
         run.tell(run.ask()[:2], np.zeros((2, 2)))
+    with pytest.raises(ArgumentError, match="levels of type list"):
+        spex.ZoomRun(N, [0, 1])
 
 
 # ---- texts, documents and chats ------------------------------------------------------------------
@@ -231,6 +310,7 @@ def test_killed_and_resumed(tmp_path):
         ({"groups": ["sentence", "section"]}, None),
         ({"groups": ["word"]}, "no level of coarser units"),
         ({"groups": ["letter", "word"]}, "unit='letter' is unknown"),
+        ({"groups": ["auto", "paragraph"]}, "level 'auto' among others"),
         ({"top": 1}, "top and rest go with one coarser unit"),
         ({"method": "exact"}, "method 'exact' asks for masks of its own"),
     ],
@@ -263,6 +343,11 @@ def test_a_long_page_folds_long_parts(tmp_path):
     e = spex.zoom(of_text(text), "auto", budget=200, method="linear")
     e.to_html(tmp_path / "e.html")
     page = (tmp_path / "e.html").read_text()
+    assert re.search(r"<summary>[\d,]+ characters, \S", page)
+    told = Console(file=io.StringIO(), width=80)
+    told.print(view(e))
+    assert len(told.file.getvalue()) < len(text) / 2
+    assert re.search(r"\([\d,]+\s+characters\)", told.file.getvalue())
     assert page.count('<details class="folded">') > 3
     assert page.count("data-f=") < 2 * e.n_features
     assert "Chapter 3" in page

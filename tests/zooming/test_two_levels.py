@@ -164,3 +164,22 @@ def test_functions_without_features():
         spex.zoom(lambda masks: masks.sum(axis=1), [0, 1])
     with pytest.raises(ArgumentError, match="unit='sentence'; the coarser unit of documents"):
         Documents(["a", "b"]).groups("sentence")
+
+
+@pytest.mark.parametrize(
+    ("calls", "kind"), [(30, "Explanation"), (64, "Explanation"), (90, "Zoom")]
+)
+def test_a_limit_of_both_levels(calls, kind):
+    class Sum:
+        features = tuple(f"u{i}" for i in range(60))
+        n_calls = 0
+
+        def __call__(self, masks):
+            self.n_calls += len(masks)
+            return 1.0 * masks[:, 9] * masks[:, 50]
+
+    f = Sum()
+    found = spex.zoom(f, np.arange(60) // 10, 300, method="linear", limits=spex.Limits(calls=calls))
+    one = found.fine if kind == "Zoom" else found
+    assert (type(found).__name__, f.n_calls) == (kind, calls)
+    assert one.stopped == f"the limit of {calls} calls is reached" and "Partial" in one.notes[0]

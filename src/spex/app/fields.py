@@ -124,7 +124,7 @@ def _more(gradio: Any) -> list[Any]:
         with gradio.Row():
             mask = gradio.Textbox("", label=LABELS["mask"], info="Empty: deleted")
             zoom = gradio.Dropdown(
-                ["", "paragraph", "document", "message"],
+                ["", "auto", "paragraph", "document", "message"],
                 value="",
                 label=LABELS["zoom"],
                 allow_custom_value=True,

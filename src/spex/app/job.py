@@ -30,6 +30,8 @@ from spex.values.retrying import Retrying
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.wording import counted
+from spex.zooming.levels import parse_levels
+from spex.zooming.two_levels import Zoom
 from spex.zooming.zoom import zoom
 
 # A fit for the curve follows this many times the evaluations of the one before.
@@ -247,9 +249,9 @@ class Job:
         assert request.zoom is not None  # asked before
         function: Any = source  # a source is as good as a function
         try:
-            return zoom(
+            found: Explanation | Zoom = zoom(
                 function,
-                request.zoom,
+                parse_levels(request.zoom),
                 request.budget,
                 method=request.method,
                 max_degree=request.max_degree,
@@ -258,6 +260,10 @@ class Job:
                 store=store,
                 progress=self._report,
             )
+            stopped = (found.fine if isinstance(found, Zoom) else found).stopped
+            self.is_partial = stopped is not None
+            self.ending = "" if stopped is None else f"{stopped[0].upper()}{stopped[1:]}."
+            return found
         except Stopped:
             done = 0 if self.progress is None else self.progress.done
             raise ArgumentError(

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from spex.scores.log_probabilities import Score
 
 _SHOWN_UNITS = 30
+_SHOWN_ENDS = 5_000  # characters of each end of a prompt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,10 +147,6 @@ def run(session: Session, request: Request) -> None:
 def _check(request: Request, masker: AnyMasker) -> int:
     """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
     _check_files(request)
-    if (request.limits or request.faults) and request.zoom is not None:
-        raise ArgumentError(
-            "limits such as --max-calls, --max-gaps and --timeout do not go with --zoom"
-        )
     if request.limits.cost is not None and request.price is None:
         raise ArgumentError("--max-cost: needs the price of a model on a server; give --price")
     n = masker.n_features
@@ -253,8 +250,17 @@ def _prompt_lines(masker: AnyMasker) -> list[str]:
         lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
     for message in messages:
         if message.as_text:
-            lines += [f"[{message.role}]", facts.visible(message.as_text)]
+            lines += [f"[{message.role}]", facts.visible(_without_middle(message.as_text))]
     return lines
+
+
+def _without_middle(text: str) -> str:
+    """A long prompt without what is far from its ends."""
+    left_out = len(text) - 2 * _SHOWN_ENDS
+    if left_out <= _SHOWN_ENDS:
+        return text
+    told = f"[{counted(left_out, 'character')} more]"
+    return f"{text[:_SHOWN_ENDS]}\n\n{told}\n\n{text[-_SHOWN_ENDS:]}"
 
 
 def _counted_units(masker: AnyMasker) -> str:
@@ -386,7 +392,8 @@ def _computed(
     settings = _settings(request)
     if request.zoom is not None:
         levels = parse_levels(request.zoom)
-        return zoom(source, levels, request.budget, store=store, progress=progress, **settings)
+        settings |= {"store": store, "progress": progress, "faults": request.faults}
+        return zoom(source, levels, request.budget, **settings)
     run = run_of(source, request.budget, target_r2=request.target_r2, **settings)
     try:
         stopped, n_gaps = until_limit(run, source, store, progress, request.faults)

@@ -13,6 +13,7 @@ from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.report import facts
 from spex.report.colours import colours_of
+from spex.report.folding import folds, head_and_size
 from spex.wording import percent
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Units:
                 labels += [(label, number), ("  ", None)]
             parts = (TextPart(tuple(labels)),)
         self._parts = parts
+        self._folds = folds(parts)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """Render; called by rich."""
@@ -110,6 +112,8 @@ class Units:
     def _text(self, part: TextPart, colour: bool) -> Text:
         text = Text()
         for string, feature in part.pieces:
+            head, size = head_and_size(string) if self._folds else ("", "")
+            string = f"{head} ({size})" if head else string
             if feature is None:
                 text.append(string, style="dim" if string.strip() else "")
             elif colour:

@@ -58,24 +58,24 @@ def counted_levels(groups: str | list[str], masker: Any) -> str:
         found = coarser_levels(groups, masker.n_features, masker)
     else:
         found = [_level(groups, 0, masker)]
-    return ", ".join(counted(level.n_units, level.name) for level in found)
+    return ", ".join(counted(level.n_units, level.name) for level in found) or "one piece"
 
 
 def coarser_levels(given: Any, n_units: int, masker: Any) -> list[Coarser]:
     """The levels above the finest one, the coarsest first; those that group nothing are left out.
 
     Args:
-        given: "auto" for all that the text itself has; names of units that the masker knows; or
-            for each level (N,) numbers of units.
+        given: "auto" for all that the text itself has, which may be none; names of units that the
+            masker knows; or for each level (N,) numbers of units.
         n_units: N.
         masker: Of the finest units; None where there is none.
 
     Raises:
-        ArgumentError: a name is unknown, or there is no level.
+        ArgumentError: a name is unknown, or names give no level.
     """
     if isinstance(given, str):
         if given != AUTO:
-            raise ArgumentError(f"levels={given!r}; give 'auto', or a list of units")
+            raise ArgumentError(f"levels={given!r}; give {AUTO!r}, or a list of units")
         found = [level for name in _known(masker) if (level := _tried(name, masker)) is not None]
     else:
         found = [_level(each, number, masker) for number, each in enumerate(given)]
@@ -85,7 +85,7 @@ def coarser_levels(given: Any, n_units: int, masker: Any) -> list[Coarser]:
         before = levels[-1].n_units if levels else 1
         if before < level.n_units < n_units:
             levels.append(level)
-    if not levels:
+    if not levels and given != AUTO:
         raise ArgumentError(
             "no level of coarser units: the features lie in none, or each in one of its own; use "
             "explain, or name units such as 'paragraph' and 'sentence'"
@@ -132,6 +132,11 @@ def _tried(name: str, masker: Any) -> Coarser | None:
 
 
 def _level(given: Any, number: int, masker: Any) -> Coarser:
+    if isinstance(given, str) and given in ("", AUTO):
+        raise ArgumentError(
+            f"level {given!r} among others; give {AUTO!r} alone, or units such as 'section' and "
+            "'paragraph', the coarsest first"
+        )
     if not isinstance(given, str):
         return Coarser(f"level {number}", np.asarray(given), ())
     groups = getattr(masker, "groups", None)

@@ -6,7 +6,7 @@ So every value is a row of all later rounds, and of the surrogate at the end.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,33 @@ _LEAST_ROOM = 4
 # `ask` returns at most so many booleans at once: 16 MB.
 _CELLS_ASKED = 1 << 24
 _MOST_UNITS = 1 << 20
-_LABEL = 60
+# Terminals and pages show so many characters of a label: what it is stands within.
+_LABEL = 40
+
+
+@dataclass(frozen=True, eq=False)
+class _Round:
+    """Parts, and the run that asks about them.
+
+    Args:
+        parts: That cover all units.
+        run: Over the parts.
+        n_before: Values that it had from the rounds before.
+    """
+
+    parts: list[Part]
+    run: Run
+    n_before: int
+
+    @property
+    def groups(self) -> IntArray:
+        """(N,) the part that each of the finest units lies in."""
+        return np.repeat(np.arange(len(self.parts)), [stop - start for start, stop in self.parts])
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether R2 can be measured on masks of these parts."""
+        return self.run.n_told >= self.run.total or self.run.can_measure
 
 
 class ZoomRun:
@@ -47,6 +73,7 @@ class ZoomRun:
         features: N, or N labels, of the finest units, up to 1,048,576.
         levels: By name of the level, the coarsest first, the number of the unit that each of the N
             features lies in. Units are runs of features, and each lies in one of the level before.
+            With no level, parts are runs of features alone.
         budget: Cap on the number of distinct masks asked for, of all levels together.
         method: See `spex.explain`; not `exact` and `spex`, which ask for masks of their own.
         max_degree: See `spex.explain`.
@@ -86,6 +113,11 @@ class ZoomRun:
         finest: str = "unit",
     ) -> None:
         self.features = _features(features)
+        if not isinstance(levels, Mapping):
+            raise ArgumentError(
+                f"levels of type {type(levels).__name__}; give numbers by the name of their level, "
+                "such as {'page': [0, 0, 1, 1]}"
+            )
         self._numbers = {name: np.asarray(numbers) for name, numbers in levels.items()}
         self._levels = _nested(self._numbers, len(self.features), finest)
         self._labels = dict(labels or {})
@@ -104,15 +136,17 @@ class ZoomRun:
             if self._levels.n_rounds(self._room(rounds)) <= rounds or rounds == 63
         )
         self._masks_each, self._room_each = self._each(n_rounds), self._room(n_rounds)
-        whole = [(0, len(self.features))]
-        self._parts: list[Part] = whole
+        parts: list[Part] = [(0, len(self.features))]
         if is_exhaustive(len(self.features), budget):
-            self._parts = [(number, number + 1) for number in range(len(self.features))]
+            parts = [(number, number + 1) for number in range(len(self.features))]
         elif len(self.features) > 1:
-            self._parts, _ = refined(self._levels, whole, [0], max(self._room_each - 1, 1))
-        self._rounds: list[tuple[int, int]] = []  # parts and masks of the rounds that are over
-        self._is_last = not any(stop - start > 1 for start, stop in self._parts)
-        self._run = self._begun(0)
+            parts, _ = refined(self._levels, parts, [0], max(self._room_each - 1, 1))
+        n_bytes = -(-len(self.features) // 8)
+        self._skipped = np.zeros((0, n_bytes), dtype=np.uint8)  # packed; they count as asked
+        self._over: list[tuple[int, int]] = []  # parts and masks of the rounds that are over
+        self._is_last = not any(stop - start > 1 for start, stop in parts)
+        self._before: _Round | None = None
+        self._round = self._begun(parts, 0)
 
     def _each(self, n_rounds: int) -> int:
         return max(int(_LOOKING * self._budget) // n_rounds, LEAST_BUDGET)
@@ -120,15 +154,16 @@ class ZoomRun:
     def _room(self, n_rounds: int) -> int:
         return max(self._each(n_rounds) // _MASKS_PER_PART, _LEAST_ROOM)
 
-    def _begun(self, n_told: int) -> Run:
-        """A run over the parts: of all that is left, or of one more portion."""
-        n, budget = len(self._parts), self._budget
+    def _begun(self, parts: list[Part], n_told: int) -> _Round:
+        """A round over parts: of all that is left, or of one more portion."""
+        n, budget = len(parts), max(self._budget - len(self._skipped), LEAST_BUDGET)
         if not self._is_last:
             budget = min(n_told + self._masks_each, budget)
         # The row of the finest units is a row of parts, too.
         in_row = len(self._prior.sequence) == len(self.features)
         prior = Prior(sequence=tuple(range(n))) if in_row else NO_PRIOR
-        return Run(self._part_labels(), budget, **self._settings, prior=prior)
+        labels = [self._label(part) for part in parts]
+        return _Round(parts, Run(labels, budget, **self._settings, prior=prior), n_told)
 
     # ---- asking ----------------------------------------------------------------------------------
 
@@ -141,7 +176,7 @@ class ZoomRun:
         Returns:
             (k, N) bool, True = present, at most 16 MB of them at once; k = 0 when the run is done.
         """
-        while not len(masks := self._run.ask()) and not self._is_last:
+        while not len(masks := self._round.run.ask()) and not self._is_last:
             self._next_round()
         return self._spread(masks[: max(1, _CELLS_ASKED // len(self.features))])
 
@@ -161,31 +196,41 @@ class ZoomRun:
         checked_values(values, checked, "tell was given")
         if np.ndim(values) != 1:
             raise ArgumentError("values of several outputs; zoom explains one output; choose one")
-        self._run.tell(self._joined(checked), values)
+        self._round.run.tell(self._joined(checked), values)
 
     def skip(self, masks: BoolArray) -> None:
         """Ask for (k, N) masks no more: they cannot have a value. The fit goes on without them."""
-        self._run.skip(self._joined(masks))
+        self._round.run.skip(self._joined(masks))
+        self._skipped = np.unique(
+            np.concatenate([self._skipped, np.packbits(masks, axis=1)]), axis=0
+        )
 
     @property
     def n_told(self) -> int:
         """Distinct masks that have a value."""
-        return self._run.n_told
+        return self._round.run.n_told
 
     @property
     def total(self) -> int:
         """The most distinct masks that are asked for."""
-        return self._run.total if self._is_last else self._budget
+        run = self._round.run
+        if not self._is_last:
+            return self._budget
+        return (
+            run.total
+            if run.settings.is_exhaustive
+            else min(run.total + len(self._skipped), self._budget)
+        )
 
     @property
     def r2(self) -> float | None:
         """R2 of the latest fit; None before the first."""
-        return self._run.r2
+        return self._fitted.run.r2
 
     @property
     def settings(self) -> Settings:
         """The settings of the present round."""
-        return self._run.settings
+        return self._round.run.settings
 
     @property
     def level_names(self) -> tuple[str, ...]:
@@ -194,22 +239,22 @@ class ZoomRun:
 
     @property
     def groups(self) -> IntArray:
-        """(N,) the present part that each of the finest units lies in."""
-        return np.repeat(np.arange(len(self._parts)), [stop - start for start, stop in self._parts])
+        """(N,) the part of `fit` that each of the finest units lies in."""
+        return self._fitted.groups
 
     def some_told(self, count: int) -> tuple[BoolArray, FloatArray]:
         """Some masks that have a value; see `spex.Run.some_told`."""
-        masks, values = self._run.some_told(count)
+        masks, values = self._round.run.some_told(count)
         return self._spread(masks), values
 
     def _spread(self, masks: BoolArray) -> BoolArray:
         """(k, N) masks from masks of parts."""
-        spread: BoolArray = masks[:, self.groups]
+        spread: BoolArray = masks[:, self._round.groups]
         return spread
 
     def _joined(self, masks: BoolArray) -> BoolArray:
         """Masks of parts from (k, N) masks."""
-        joined: BoolArray = masks[:, [start for start, _ in self._parts]]
+        joined: BoolArray = masks[:, [start for start, _ in self._round.parts]]
         if not np.array_equal(self._spread(joined), masks):
             raise ArgumentError(
                 "a mask leaves out a piece of a part that is not opened yet; tell the masks that "
@@ -219,75 +264,95 @@ class ZoomRun:
 
     def _next_round(self) -> None:
         """All masks of the round are told: open what matters, and begin the next round."""
-        run, n_told = self._run, self._run.n_told
-        self._rounds.append((len(self._parts), n_told))
-        left = int(_LOOKING * self._budget) - n_told
-        inside = np.arange(len(self._parts))
+        run, parts, n_told = self._round.run, self._round.parts, self.n_told
+        self._over.append((len(parts), n_told))
+        left = int(_LOOKING * self._budget) - n_told - len(self._skipped)
+        inside = np.arange(len(parts))
         if n_told >= LEAST_BUDGET:
             fitted = run.fit()
             # Where every mask is known, more of them would not tell noise from effects.
             unexplained = 0.0 if run.settings.is_exhaustive else fitted.unexplained
             noise = np.sqrt((unexplained or 0.0) / n_told)
-            can_open = [stop - start > 1 for start, stop in self._parts]
+            can_open = [stop - start > 1 for start, stop in parts]
             chosen = worth_opening(fitted.spectrum, noise, can_open)
             if chosen:
-                self._parts, inside = refined(self._levels, self._parts, chosen, self._room_each)
-        are_known = n_told == 1 << min(len(self._parts), MAX_EXACT_FEATURES)
-        are_units = all(stop - start == 1 for start, stop in self._parts)
-        is_stuck = n_told <= sum(told for _, told in self._rounds[-2:-1])  # all were skipped
+                parts, inside = refined(self._levels, parts, chosen, self._room_each)
+        are_known = n_told == 1 << min(len(parts), MAX_EXACT_FEATURES)
+        are_units = all(stop - start == 1 for start, stop in parts)
+        is_stuck = n_told <= sum(told for _, told in self._over[-2:-1])  # all were skipped
         self._is_last = left < self._masks_each or are_units or are_known or is_stuck
         told, values = run.some_told(n_told)
-        self._run = self._begun(n_told)
+        self._before, self._round = self._round, self._begun(parts, n_told)
         if n_told:
-            self._run.tell(told[:, inside], values[:, 0])
+            self._round.run.tell(told[:, inside], values[:, 0])
+        if len(self._skipped):
+            # A mask of the parts before is one of these parts as well.
+            skipped = np.unpackbits(self._skipped, axis=1, count=len(self.features))
+            self._round.run.skip(self._joined(skipped.astype(np.bool_)))
 
     # ---- fitting ---------------------------------------------------------------------------------
 
+    @property
+    def _fitted(self) -> _Round:
+        """The round whose parts a fit is over: the one before, until R2 can be measured."""
+        if self._before is None or self._round.is_measured:
+            return self._round
+        return self._before
+
     def fits(self) -> Any:
         """See `spex.Run.fits`."""
-        return self._run.fits()
+        return self._fitted.run.fits()
 
     def fit(self) -> Explanation:
         """Fit what was told so far over the present parts; at any time, from 4 values on.
 
         R2 is about masks of these parts, and is measured on those that were drawn after the last
-        part was opened.
+        part was opened. While these are too few, the fit is over the parts before.
 
         Raises:
             ArgumentError: there are too few values.
         """
-        found: Explanation = self._run.fit()
+        found: Explanation = self._fitted.run.fit()
         return replace(found, budget=self._budget, notes=(*found.notes, self._said()))
 
     def _said(self) -> str:
+        fitted = self._fitted
+        n_fitted = fitted.run.n_told
         # By number of parts: rounds that opened nothing count with the next.
-        n_told = dict([*self._rounds, (len(self._parts), self.n_told)])
+        over = [pair for pair in self._over if pair[1] <= n_fitted]
+        n_told = dict([*over, (len(fitted.parts), n_fitted)])
         before = [0, *n_told.values()]
-        told = [
-            f"{parts:,} ({counted(until - since, 'evaluation')})"
-            for (parts, until), since in zip(n_told.items(), before, strict=False)
+        cost = [
+            counted(until - since, "evaluation")
+            for until, since in zip(n_told.values(), before, strict=False)
         ]
-        return (
-            f"{counted(len(self.features), self._levels.names[-1])} in parts, of which those that "
-            f"matter were opened: {', then '.join(told)}. Later fits use all evaluations. R2 is "
-            f"about leaving out any of the {counted(len(self._parts), 'part')} at the end."
-        )
-
-    def _part_labels(self) -> list[str]:
-        return [self._label(part) for part in self._parts]
+        (first, *opened), units = n_told, counted(len(self.features), self._levels.names[-1])
+        told = f"{units} in {counted(first, 'part')} ({cost[0]})."
+        if opened:
+            steps = [f"{parts:,} ({of})" for parts, of in zip(opened, cost[1:], strict=True)]
+            told += (
+                f" Those that mattered were opened, into {', then '.join(steps)}. Later fits use "
+                "all evaluations."
+            )
+        elif self._is_last and any(stop - start > 1 for start, stop in fitted.parts):
+            told += " None was opened: none was seen to matter in time."
+        if late := self.n_told - n_fitted:
+            of = counted(late, "later evaluation")
+            told += f" {of}, of parts opened last, cannot measure R2 yet: left out."
+        return f"{told} R2 is about leaving out any of the {counted(len(fitted.parts), 'part')}."
 
     def _label(self, part: Part) -> str:
         start, stop = part
         level, count = self._levels.kind(part)
         names = self._levels.names
-        if level == len(names) - 1:
-            text = " ".join(self.features[start:stop])
-            return text if count == 1 else f"{_short(text)} ({counted(count, names[level])})"
         text = " ".join(self.features[start : min(stop, start + _LABEL)])
+        if level == len(names) - 1 and count == 1:
+            return text
         if names[level] in self._labels:
             text = self._labels[names[level]][self._numbers[names[level]][start]]
         what = names[level] if count == 1 else counted(count, names[level])
-        return f"{_short(text)} ({what})"
+        short = shorten(" ".join(text[: 10 * _LABEL].split()), _LABEL - len(f" ({what})"))
+        return f"{short} ({what})"
 
 
 def check_settings(budget: int, method: str, **settings: Any) -> None:
@@ -302,10 +367,6 @@ def check_settings(budget: int, method: str, **settings: Any) -> None:
             "together; use 'auto', 'gp', 'proxyspex' or 'linear'"
         )
     Settings(2, budget, method, **settings)
-
-
-def _short(text: str) -> str:
-    return shorten(" ".join(text[: 10 * _LABEL].split()), _LABEL)
 
 
 def _features(features: int | Sequence[str]) -> tuple[str, ...]:

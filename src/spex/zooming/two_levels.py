@@ -21,6 +21,7 @@ from spex.explanation import Explanation
 from spex.interactions.index import InteractionIndex
 from spex.prior import NO_PRIOR, Prior
 from spex.saving import Found, Saved
+from spex.values.limits import LimitReached
 from spex.values.source import ValueSource, Wrapped, as_source
 from spex.values.store import Store
 
@@ -91,8 +92,10 @@ def zoom_once(
     rest: str,
     store: str | Path | Store | None,
     **settings: Any,
-) -> Zoom:
+) -> Zoom | Explanation:
     """Explain coarse units, then the finer ones inside those that matter; see `spex.zoom`.
+
+    The explanation of the coarse units alone, where a limit leaves no more.
 
     Raises:
         ArgumentError: an argument is wrong, or a level has nothing to attribute.
@@ -122,6 +125,8 @@ def zoom_once(
 
         overview = view(coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
         coarse = explained(overview, budget // 2)
+        if coarse.stopped is not None:
+            return coarse
         chosen = _chosen(coarse, top, np.bincount(numbers))
         inside = np.nonzero(np.isin(numbers, chosen))[0]
         if len(inside) < 2:
@@ -133,7 +138,14 @@ def zoom_once(
         places = np.full(len(labels), -1)
         places[inside] = np.arange(len(inside))
         close_up = view([labels[number] for number in inside], places, fixed)
-        fine = explained(close_up, budget - coarse.n_evaluations)
+        try:
+            fine = explained(close_up, budget - coarse.n_evaluations)
+        except ArgumentError as error:
+            if not isinstance(error.__cause__, LimitReached):
+                raise
+            stopped = str(error.__cause__)
+            note = f"Partial: {stopped}, so that no unit inside of these was explained."
+            return replace(coarse, notes=(note, *coarse.notes), stopped=stopped)
     return Zoom(coarse, fine, tuple(chosen))
 
 

@@ -12,6 +12,8 @@ from spex.errors import ArgumentError
 from spex.explaining import noted, until_limit
 from spex.explanation import Explanation
 from spex.values.evaluator import Progress
+from spex.values.faults import Faults
+from spex.values.limits import Ledger, Limited, Limits
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, told
 from spex.values.source import ValueSource, as_source
@@ -34,6 +36,8 @@ def zoom(
     weighting: str = "uniform",
     store: str | Path | Store | None = None,
     progress: bool | Callable[[Progress], None] = False,
+    limits: Limits | None = None,
+    faults: Faults | None = None,
 ) -> Any:
     r"""Explain coarse units, then the finer ones inside those that matter.
 
@@ -47,8 +51,8 @@ def zoom(
         groups: a coarser unit that the masker of f knows, such as "paragraph" for a text in
             sentences or "document" for documents in sentences; or the number of the coarse unit
             of each feature, from 0. For several levels "auto" (documents or messages, sections,
-            paragraphs and sentences, as far as the input has them), or a list of these, the
-            coarsest first.
+            paragraphs and sentences, as far as the input has them; else runs of units), or a list
+            of these, the coarsest first.
         budget: cap on the number of masks evaluated, on all levels together. With one coarser unit
             half of it, or all masks if these are fewer, is for the coarse units.
         top: how many coarse units are looked into; default: as many as hold 90 % of the
@@ -60,10 +64,13 @@ def zoom(
         weighting: see `spex.explain`.
         store: see `spex.explain`.
         progress: see `spex.explain`.
+        limits: see `spex.explain`; of all levels together.
+        faults: see `spex.explain`; with one coarser unit for each level.
 
     Returns:
         A `Zoom`; with several levels an `Explanation`, whose R2 is about leaving out any of the
-        parts that there are at the end.
+        parts that there are at the end. Where a limit ends a zoom on two levels before the finer
+        one can be explained, the `Explanation` of the coarse units.
 
     Raises:
         ArgumentError: an argument is wrong, or a level has nothing to attribute.
@@ -92,13 +99,13 @@ def zoom(
         "seed": seed,
         "weighting": weighting,
     }
-    if not has_several_levels(groups):
-        return zoom_once(
-            f, groups, budget, top=top, rest=rest, store=store, progress=progress, **settings
-        )
-    if top is not None or rest != "present":
-        raise ArgumentError("top and rest go with one coarser unit; with several levels, leave out")
     source = as_source(f)
+    limited = Limited(source, Ledger(limits)) if limits else source
+    if not has_several_levels(groups):
+        settings |= {"store": store, "progress": progress, "faults": faults}
+        return zoom_once(limited, groups, budget, top=top, rest=rest, **settings)
+    if top is not None or rest != "present":
+        raise ArgumentError("top and rest go with one coarser unit; leave them out here")
     if source.outputs is not None:
         raise ArgumentError("zoom explains one output; choose one")
     run: Any = zoom_run(source, groups, budget, **settings)  # driven as a Run is
@@ -106,8 +113,8 @@ def zoom(
         if isinstance(store, str | Path):
             store = stack.enter_context(Store(store))
         report = stack.enter_context(reporter(progress))
-        stopped, n_gaps = until_limit(run, source, store, report)
-        variance = noise(run, source, store) if stopped is None else None
+        stopped, n_gaps = until_limit(run, limited, store, report, faults)
+        variance = noise(run, limited, store) if stopped is None else None
     found = _in_context(run, source)
     if variance is not None:
         found = told(found, float(variance[0]))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from spex.inputs.parts import ImagePart, TextPart
 from spex.report import facts
 from spex.report.colours import Colours
+from spex.report.folding import folds, head_and_size
 from spex.report.page import script
 from spex.report.page.data import Block, Stretch
-from spex.wording import counted, isolated
+from spex.wording import isolated
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -22,8 +23,6 @@ _ROLES = ("user", "assistant", "system", "developer", "tool")
 # Other parts of the traces of agents and of reasoning.
 _OF_TRACES = re.compile("reasoning|memory|tool .+|result of .+", re.DOTALL)
 _PREVIEW = 90
-# Of a longer text, stretches longer than this are folded: only their first words are shown.
-_LONG_TEXT, _LONG_STRETCH, _HEAD = 20_000, 500, 120
 
 
 def blocks(
@@ -43,8 +42,7 @@ def blocks(
         return "Features", (
             Block(None, tuple(replace(draw.piece(label, i), which="") for i, label in shown)),
         )
-    texts = [text for part in parts if isinstance(part, TextPart) for text, _ in part.pieces]
-    draw.folds = sum(map(len, texts)) > _LONG_TEXT
+    draw.folds = folds(parts)
     kind = _kind(parts)
     as_rows = kind in ("Chat", "Documents") and all(map(_is_one_unit, parts))
     return kind, tuple(_block(part, kind, draw, as_rows) for part in parts)
@@ -128,17 +126,16 @@ class _Pieces:
         self._unit = unit
 
     def piece(self, text: str, feature: int | None) -> Stretch:
-        head, size = "", ""
-        if self.folds and len(text) > _LONG_STRETCH:
-            head, size = facts.short(text, _HEAD), counted(len(text.split()), "word")
+        head, size = head_and_size(text) if self.folds else ("", "")
         if feature is None:
             return Stretch(text, None, "", "", head=head, size=size)
         value = self.colours.values[feature]
         level = int(LEVELS * self.colours.share(feature) + 0.5 - ROUNDING)
         tone = "f" if not self.colours.has_direction else "p" if value > 0 else "n"
         doubt = ", not told from 0" if feature in self.colours.doubtful else ""
-        size = f"{facts.typeset(facts.signed(value))} {self._unit}".strip()
-        says = f"{self._labels[feature]}: {size}{doubt}"
+        told = f"{facts.typeset(facts.signed(value))} {self._unit}".strip()
+        says = f"{self._labels[feature]}: {told}{doubt}"
+        size = f"{size}, {told}" if size else ""
         colour = f"{tone}{level}" if level else ""
         return Stretch(text, feature, colour, says, self._numbers[feature], head, size)
 
