@@ -247,7 +247,8 @@ class HuggingFaceModel:
             max_new_tokens: where the reply is cut off.
 
         Returns:
-            The greedy reply and (n_tokens,) float64, in nats; without a token that ends it.
+            The greedy reply and (n_tokens,) float64, in nats; without a token that ends it. None
+            where the reply has other tokens when it is read as an answer.
 
         Raises:
             BackendError: the model failed.
@@ -406,7 +407,10 @@ class HuggingFaceModel:
             argument, start, max_new_tokens, self._end_tokens(), **context
         )
         text = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        return Reply(text, cut_off=len(tokens) == max_new_tokens), np.array(values)
+        # Some tokenizers put a space before an answer, which is then another token.
+        is_read_so = self._tokenize(text, special=False) == list(tokens)
+        reply = Reply(text, cut_off=len(tokens) == max_new_tokens)
+        return reply, np.array(values if is_read_so else [], dtype=np.float64)
 
     def _score(
         self, prompts: list[list[int]], answers: list[list[int]], share: bool
