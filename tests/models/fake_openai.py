@@ -213,6 +213,8 @@ def chat(kind, body):
             for token, value in label_log_probs(text).items()
         ]
         logprobs = {"content": [{**top[0], "top_logprobs": top}], "refusal": None}
+        if kind == "openai":
+            words = [top[0]["token"]]
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",

@@ -9,6 +9,11 @@ sequence, with no cache and no batch, and nothing of spex but the fields of a pr
 - "stale": a prompt that begins like an earlier one gets the earlier one's log-probabilities.
 - "shifted": the log-probabilities are those of the positions one earlier.
 - "chance": every token has the same log-probability.
+
+Others are in writing and reading alike, so that no two ways differ:
+
+- "constant": every token has the same log-probability.
+- "frozen": every prompt has the log-probabilities of the first one, written and read.
 """
 
 import json
@@ -50,7 +55,7 @@ class Served(ThreadingHTTPServer):
         kind: one of KINDS.
         network: the model of transformers.
         tokenizer: its tokenizer.
-        fault: one of FAULTS, or None.
+        fault: one of FAULTS, "constant", "frozen", or None.
         key: the bearer token that is asked for.
         messages: whether /tokenize takes messages, as SGLang's does since 2026.
     """
@@ -79,7 +84,12 @@ class Served(ThreadingHTTPServer):
         """(n, vocabulary) log-probabilities of what comes after each of n tokens, plainly."""
         with self.lock, torch.inference_mode():
             logits = self.network(torch.tensor([tokens])).logits[0].double()
-        return logits.log_softmax(dim=-1)
+        rows = logits.log_softmax(dim=-1)
+        if self.fault == "constant":
+            return torch.full_like(rows, -math.log(rows.shape[1]))
+        if self.fault == "frozen":
+            return self.seen.setdefault("frozen", rows[-1]).expand_as(rows)
+        return rows
 
     def read(self, tokens):
         """The log-probability of each token after the first, with the planted fault."""

@@ -45,8 +45,9 @@ class Limits:
         tokens: Tokens read and written: as a server counts them, of local models those of the
             prompts and answers. Replies of which a server tells no tokens count at their upper
             bound: a token for each byte of the prompt, and the longest reply.
-        seconds: In which the model is at work. Fits come on top, and so do the first four values:
-            a fit needs them, and the first call of a model takes longer.
+        seconds: In which the model is at work. Fits come on top, and so do the check of the
+            log-probabilities and the first four values: a fit needs them, and the first call of a
+            model takes longer.
         cost: Dollars, of a server's model with a price.
 
     Raises:
@@ -179,10 +180,21 @@ class Ledger:
             completion_tokens=since.completion_tokens + self._assumed[1],
         )
 
-    def reached(self, name: str) -> LimitReached:
-        """The error for a limit."""
+    def reached(self, name: str, check: int = 0) -> LimitReached:
+        """The error for a limit.
+
+        Args:
+            name: Of the limit.
+            check: Calls of a check that does not fit into it any more.
+        """
         how = ""
-        if any(self._assumed) and name in ("tokens", "cost"):
+        if check:
+            how = (
+                f" (the check of the log-probabilities before the first value takes {check} calls)"
+            )
+        elif name == "calls" and self.calls_of_checks:
+            how = f" ({self.calls_of_checks} of them checked the log-probabilities)"
+        elif any(self._assumed) and name in ("tokens", "cost"):
             how = (
                 " (the server told no tokens of some replies, which count at their upper bound: a "
                 "token for each byte of the prompt, and the longest reply)"
@@ -251,7 +263,7 @@ class Limited(Wrapped):
         if not count or not len(masks):
             return
         if ledger.limits.calls is not None and ledger.calls + count >= ledger.limits.calls:
-            raise ledger.reached("calls")
+            raise ledger.reached("calls", check=count)
         if self._meter is not None:
             self._meter.checks(count)
         ledger.calls += count
@@ -381,6 +393,7 @@ class _Meter:
         Raises:
             LimitReached: it may not fit.
         """
+        prompts = count
         if self._is_server:  # which may read a prompt anew for each answer, and for the reply
             count *= 2 + len({a for one in self._function.scores for a in one.answers})
         full = np.ones((1, self._function.n_features), dtype=np.bool_)
@@ -390,7 +403,7 @@ class _Meter:
         numbers = np.arange(1, count + 2, dtype=np.float64)  # one mask has to fit after it
         fits, name = self._fitting(read * numbers, written * numbers)
         if fits <= count:
-            raise self._ledger.reached(name)
+            raise self._ledger.reached(name, check=prompts)
         if not self._is_server:
             self._ledger.local_tokens += int((read + written) * count)
 

@@ -8,6 +8,9 @@ looks like any other. So, once for a model and for each kind of question:
   as a given answer, as in the run. These are two routes of a server, and two programs here.
 - A part and the whole: the first words of the longest answer by themselves, and in the answer.
 
+Two faults look alike in every way: all tokens have one value, or all prompts have the same values,
+as from a stale cache. They are seen without a second way.
+
 Models with the methods of `Checkable` are checked; functions and tables are not, nor are scores of
 replies, which read no log-probabilities.
 """
@@ -35,13 +38,22 @@ _UNCHECKED = (
 # keeps eight bits of a logit, of which those of a large vocabulary reach 30.
 _UNKNOWN_ROUNDING = 0.5
 _RELATIVE = 0.1  # of that, for each nat below 0: the logits of improbable tokens are larger
+_WRITTEN = "written and read"
+# Log-probabilities of a sure answer are 0 after every prompt, or as good as that.
+_SURE = -1e-3
+_SAME = 1e-6  # nats: the digits of single precision
+# Fewer values of bfloat16 may be the same by chance.
+_FEWEST_VALUES, _FEWEST_PROMPTS = 4, 3
 
 
 class Checkable(LanguageModel, Protocol):
     """A language model that tells how probable its own words were."""
 
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
-        """The greedy reply, and (n_tokens,) float64 log-probabilities of its tokens in nats."""
+        """The greedy reply, and (n_tokens,) float64 log-probabilities of its tokens in nats.
+
+        Both may be empty where they cannot be told, or not compared with a reading of the reply.
+        """
         ...
 
     def answer_ids(self, answer: str) -> Sequence[int]:
@@ -57,16 +69,25 @@ class Finding:
         differences: what differs by more than rounding, with the figures, a sentence each.
         largest: the largest difference of a token, in nats.
         compared: the names of the comparisons that could be made.
+        missing: why the server's reply could not be compared; empty if it was.
     """
 
     differences: tuple[str, ...]
     largest: float
     compared: tuple[str, ...]
+    missing: str = ""
 
     @property
     def note(self) -> str:
-        """What a report says where the user went on."""
-        return f"The log-probabilities may be wrong: {'; '.join(self.differences)}"
+        """What a report says where the user went on, or not all was compared; empty for nothing."""
+        if self.differences:
+            return f"The log-probabilities may be wrong: {'; '.join(self.differences)}"
+        if self.missing:
+            return (
+                "The log-probabilities were checked in part: those of a reply could not be "
+                f"compared with the same words read, for {self.missing}"
+            )
+        return ""
 
 
 _FOUND: WeakKeyDictionary[Any, dict[object, Finding]] = WeakKeyDictionary()
@@ -108,7 +129,7 @@ def check(
     differences = found[kind].differences
     if differences and not goes_on(model):
         raise ScoringError(
-            f"{model.name!r} gives other log-probabilities when it is asked in another way: "
+            f"{model.name!r} gives log-probabilities that cannot be right: "
             f"{'; '.join(differences)}. Values of it would explain nothing: update or restart the "
             "server, or use another model; to go on all the same: scoring_check='note' "
             "(--scoring-check note)"
@@ -121,11 +142,14 @@ def goes_on(model: object) -> bool:
 
 
 def notes(model: LanguageModel, answers: Sequence[str]) -> tuple[str, ...]:
-    """What reports should say of a model whose check failed, and that was used all the same."""
+    """What reports should say of a model whose check failed, and that was used all the same.
+
+    And of a server whose check could be made in part only.
+    """
     found = _FOUND.get(model, {})
     if goes_on(model) and answers and hasattr(model, "written") and not found:
         return (_UNCHECKED,)
-    return tuple(one.note for one in found.values() if one.differences)
+    return tuple(dict.fromkeys(one.note for one in found.values() if one.note))
 
 
 def _examined(
@@ -158,7 +182,7 @@ def examine(model: Checkable, prompts: Sequence[Prompt], answers: Sequence[str])
     reply, written = model.written(second, longest)
     part = _part(model, max(wanted, key=lambda answer: len(ids[answer])))
     # A reply that ends amid a character has other tokens when it is read.
-    readable = bool(reply) and len(_ids_or_none(model, reply)) == len(written)
+    readable = len(written) > 0 and len(_ids_or_none(model, reply)) == len(written)
     more = [*([reply] if readable else []), *([part] if part else [])]
     # Not the first one: it may be served from the cache that it filled itself.
     order = [second, first, *prompts[2:]]
@@ -166,12 +190,20 @@ def examine(model: Checkable, prompts: Sequence[Prompt], answers: Sequence[str])
     for answer in wanted:
         found.compare("alone and in a batch", answer, alone[answer], together[1][answer])
     if readable:
-        found.compare("written and read", reply, written, together[0][reply])
+        found.compare(_WRITTEN, reply, written, together[0][reply])
+    elif hasattr(model, "usage"):  # on a server these are two routes; here both are ours
+        found.missing = (
+            "it has other tokens then"
+            if len(written)
+            else "it came without words or log-probabilities"
+        )
     if part:
         whole = max(wanted, key=lambda answer: len(ids[answer]))
         of_part = together[1][part]
         within = together[1][whole][: len(of_part)]
         found.compare("by itself and as the beginning of the answer", part, of_part, within)
+    ids |= {reply: _ids_or_none(model, reply)} if readable else {}
+    found.see_sameness(together, ids, len(set(order)))
     return found.finding
 
 
@@ -198,6 +230,7 @@ class _Comparisons:
         self._differences: list[str] = []
         self._compared: list[str] = []
         self._largest = 0.0
+        self.missing = ""
 
     def compare(self, ways: str, answer: str, one: FloatArray, other: FloatArray) -> None:
         """Compare (n_tokens,) values of one answer, taken in two ways."""
@@ -210,11 +243,39 @@ class _Comparisons:
             what = f'log P("{shorten(answer)}")' if self._unit else f"the {answer}"
             self._differences.append(f"{ways}, {what} is {sums}")
 
+    def see_sameness(
+        self, read: list[dict[str, FloatArray]], ids: dict[str, list[int]], n_prompts: int
+    ) -> None:
+        """See whether all tokens have one value, or all prompts the same values.
+
+        Args:
+            read: For each prompt, log-probabilities by answer.
+            ids: The tokens of different answers.
+            n_prompts: How many of the prompts are different ones.
+        """
+        values = np.array([np.concatenate([one[answer] for answer in ids]) for one in read])
+        n_tokens = max(len(ids), len({token for of_answer in ids.values() for token in of_answer}))
+        rivals = [answer for answer, of_answer in ids.items() if len(of_answer) == 1]
+        is_sure = values.min() > _SURE
+        if n_tokens > 1 and values.size >= _FEWEST_VALUES and np.ptp(values) < _SAME:
+            if not is_sure or len(rivals) > 1:  # which cannot both be sure
+                self._differences.append(
+                    f"the {values.size} tokens read all have the same, {values[0, 0]:.3f} nats, "
+                    "whatever the token and the prompt"
+                )
+        elif n_prompts >= _FEWEST_PROMPTS and not is_sure and np.ptp(values, axis=0).max() < _SAME:
+            answer = next(iter(ids))
+            self._differences.append(
+                f'after {n_prompts} different prompts log P("{shorten(answer)}") is the same to '
+                f"the last digit, {read[0][answer].sum():.6f} nats, as from a stale cache or a "
+                "chat template that leaves the input out"
+            )
+
     @property
     def finding(self) -> Finding:
         """What was found."""
         compared = tuple(dict.fromkeys(self._compared))
-        return Finding(tuple(self._differences), self._largest, compared)
+        return Finding(tuple(self._differences), self._largest, compared, self.missing)
 
 
 def _kind(model: LanguageModel, prompt: Prompt, answers: Sequence[str]) -> object:

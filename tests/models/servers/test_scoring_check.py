@@ -8,11 +8,13 @@ import pytest
 import torch
 
 import spex
-from models.served import FAULTS
+from models import served as stand_ins
+from models.served import FAULTS, Refused
 from spex import LogOdds, LogProb, Matches, Probability, Text, ValueFunction
 from spex.cli import main
 from spex.errors import BackendError, ScoringError
 from spex.models import TableModel, load
+from spex.models.servers import endpoint
 from spex.values import scoring_check
 from spex.values.limits import Ledger, Limited, Limits
 
@@ -53,6 +55,80 @@ def test_planted_faults_stop_the_run_and_nothing_is_kept(server, tmp_path, kind,
     one, other = re.findall(r"is (-[\d.]+) and (-[\d.]+) nats", said)[0]
     assert abs(float(one) - float(other)) > 0.5
     assert finding(value).largest > 0.5
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("constant", "all have the same"), ("frozen", "is the same to the last")]
+)
+@pytest.mark.parametrize("kind", ["sglang", "vllm"])
+@pytest.mark.parametrize("score", [WHOLE, LABELS])
+def test_faults_that_are_in_writing_and_reading_alike(server, kind, score, fault, said):
+    with pytest.raises(ScoringError, match=said):
+        value_on(server(kind, fault=fault), score)(masks(12))
+
+
+@pytest.mark.parametrize(
+    ("values", "n_prompts", "said"),
+    [
+        ([{"y": -2.0, "n": -2.0}] * 3, 3, "all have the same, -2.000 nats"),
+        ([{"y": 0.0, "n": 0.0}] * 2, 2, "all have the same"),  # two answers cannot both be sure
+        ([{"y": -1.5, "n": -2.0}] * 3, 3, "after 3 different prompts"),
+        ([{"y": -1.5, "n": -2.0}] * 2, 1, None),  # one prompt, asked twice
+        ([{"y": -1e-7, "n": -1e-7}] + [{"y": -1e-7, "n": -20.0}] * 2, 3, None),
+        ([{"y": 0.0}] * 3, 3, None),  # a sure answer
+        ([{"y": -1.5, "n": -2.0}] * 2 + [{"y": -1.6, "n": -2.0}], 3, None),
+    ],
+)
+def test_sameness(values, n_prompts, said):
+    found = scoring_check._Comparisons(0.5)
+    read = [{answer: np.array([value]) for answer, value in one.items()} for one in values]
+    found.see_sameness(read, {answer: [ord(answer)] for answer in values[0]}, n_prompts)
+    assert [said in one for one in found.finding.differences] == ([True] if said else [])
+
+
+def refusing(status):
+    def refuse(served, body):
+        raise Refused("not here", status)
+
+    return refuse
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_server_that_refuses_its_replies_is_checked_in_part(server, monkeypatch, status):
+    served = server("sglang")
+    right = value_on(served, LABELS)(masks(12))
+    monkeypatch.setitem(stand_ins.ROUTES, "/v1/chat/completions", refusing(status))
+    value = value_on(served, LABELS)
+    np.testing.assert_allclose(value(masks(12)), right, atol=1e-9)
+    assert finding(value).compared == ("alone and in a batch",)
+    e = spex.explain(value, budget=8)
+    assert any("were checked in part" in note for note in e.notes)
+
+
+def test_a_reply_that_is_no_reply_of_generate(server, monkeypatch):
+    def empty(served, body):
+        return {"text": "", "meta_info": {"output_token_ids_logprobs": [], "prompt_tokens": 3}}
+
+    monkeypatch.setitem(stand_ins.ROUTES, "/generate", empty)
+    with pytest.raises(BackendError, match="lacks log-probabilities that were asked for"):
+        value_on(server("sglang"), LABELS)(masks(12))
+
+
+def test_a_limit_of_the_rate_is_told_once(server, monkeypatch):
+    right, asked = stand_ins.ROUTES["/generate"], []
+
+    def limited(served, body):
+        asked.append(body)
+        stand_ins.check(len(asked) % 2, "slow down", 429)
+        return right(served, body)
+
+    monkeypatch.setitem(stand_ins.ROUTES, "/generate", limited)
+    monkeypatch.setattr(endpoint, "_pause", lambda first, attempt: 0.0)
+    told = []
+    value = value_on(server("sglang"), LABELS, notice=told.append)
+    assert np.isfinite(value(masks(12))).all()
+    (message,) = told
+    assert "slow down" in message and message.endswith("requests wait for it")
 
 
 @pytest.mark.parametrize("fault", ["shifted", "chance"])
@@ -172,6 +248,10 @@ def test_a_check_counts_towards_limits(server):
     few = Ledger(Limits(calls=scoring_check.N_CALLS))
     assert not list(_until_limit(Limited(value_on(served, LABELS), few), masks(12)))
     assert few.calls == 0
+    with pytest.raises(spex.ArgumentError, match="before the first value takes 5 calls"):
+        spex.explain(value_on(served, LABELS), budget=40, limits=Limits(calls=5))
+    e = spex.explain(value_on(served, LABELS), budget=40, limits=Limits(calls=20))
+    assert e.stopped == "the limit of 20 calls is reached (5 of them checked the log-probabilities)"
 
 
 @pytest.mark.parametrize("score", [LABELS, WHOLE])
@@ -235,6 +315,19 @@ def test_half_precision_is_rounding(tiny_folder):
     value = ValueFunction(Text("a b c d"), model, LogOdds("no", "n"))
     value(masks(4))
     assert model.rounding > 0.1 and finding(value).differences == ()
+
+
+def test_a_reply_with_other_tokens_when_it_is_read_is_not_compared(tiny_folder, monkeypatch):
+    # As where a tokenizer puts a space before an answer, but the model writes none.
+    model = load(f"hf:{tiny_folder}")
+    right = model._tokenize
+    monkeypatch.setattr(
+        model, "_tokenize", lambda text, special: [(one + 1) % 200 for one in right(text, special)]
+    )
+    value = ValueFunction(Text("a b c d"), model, LogOdds("no", "n"))
+    value(masks(4))
+    assert "written and read" not in finding(value).compared
+    assert finding(value).differences == ()
 
 
 @pytest.mark.parametrize("fault", ["shifted", "batch"])

@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch, servers):
     monkeypatch.setenv("SPEX_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     Path("review.txt").write_text("Her acting never fails to impress")
-    Path("long.txt").write_text("word " * 100)
+    Path("long.txt").write_text("Her acting never fails " + "word " * 96)
     Path("empty").mkdir()
     Path("foreign").mkdir()
     Path("foreign/config.json").write_text('{"model_type": "no such architecture"}')

@@ -250,6 +250,7 @@ def test_templates_that_cannot_be_used(llava, image):
     llava._processor.chat_template = None
     with pytest.raises(ArgumentError, match="has no chat template to place pictures with"):
         ValueFunction(image, llava, LogProb("a"))
+    llava._tokenizer.chat_template = None
     assert ValueFunction(Text("so no"), llava, LogProb("a"))([[1, 0]]).shape == (1,)
 
 

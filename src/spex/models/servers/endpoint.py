@@ -172,7 +172,8 @@ class Endpoint:
         label: the server's name in messages; default: the base URL.
         price: see `Usage`.
         notice: is told once when requests begin to fail and are sent again, and once when they
-            succeed again; default: the log `spex`, which Python writes on standard error.
+            succeed again, and once that the server limits the rate; default: the log `spex`, which
+            Python writes on standard error.
 
     Attributes:
         usage: counts of all requests so far.
@@ -208,7 +209,7 @@ class Endpoint:
         self._key = key
         self._timeout = timeout
         self._notice = notice or logging.getLogger("spex").warning
-        self._is_failing = False
+        self._is_failing = self._is_limiting = False
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Connection"]:
@@ -242,6 +243,12 @@ class Endpoint:
         if not self._is_failing:
             self._is_failing = True
             self._notice(f"{self.label} {failure}; trying again")
+
+    def told_limit(self, failure: RequestFailed) -> None:
+        """Say that the server limits the rate, once: it is no failure, and may come each time."""
+        if not self._is_limiting:
+            self._is_limiting = True
+            self._notice(f"{self.label} {failure}; it limits the rate, and requests wait for it")
 
     def told_success(self) -> None:
         """Say that requests succeed again, if it was said that they fail."""
@@ -387,7 +394,9 @@ class Connection:
                 tried = f"{failed[kind]} attempts failed"
             if is_last:
                 raise RequestFailed(f"{failure}; {tried}", kind, failure.status)
-            if kind is not _Kind.UNUSABLE:  # the server is there, and its reply is another matter
+            if kind is _Kind.LIMITED:
+                self._endpoint.told_limit(failure)
+            elif kind is _Kind.PASSING:  # of an unusable reply, the server is there
                 self._endpoint.told_failure(failure)
             told = failure.retry_after
             # Requests that were told the same time do not all come back at it.

@@ -47,6 +47,8 @@ T = TypeVar("T")
 # Fields of a server's list of models that change with the model only.
 _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
+# Of a route or an option that the server does not have.
+_REFUSALS = (400, 404, 405, 422, 501)
 
 
 def connect(
@@ -279,14 +281,22 @@ class OpenAIModel:
             max_new_tokens: where the reply is cut off.
 
         Returns:
-            The greedy reply and (n_tokens,) float64, in nats; without a token that ends it.
+            The greedy reply and (n_tokens,) float64, in nats; without a token that ends it. Both
+            are empty where the server refuses such a reply.
 
         Raises:
             BackendError: the server failed.
         """
-        text, values = self._call(
-            lambda session: self._route.written(session, prompt, max_new_tokens)
-        )
+
+        async def written(session: Connection) -> tuple[str, list[float]]:
+            try:
+                return await self._route.written(session, prompt, max_new_tokens)
+            except RequestFailed as failure:
+                if failure.status not in _REFUSALS or failure.overlong:
+                    raise
+                return "", []
+
+        text, values = self._call(written)
         return text, np.array(values, dtype=np.float64)
 
     def answer_tokens(self, answer: str) -> list[tuple[int, int]]:

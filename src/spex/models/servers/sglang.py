@@ -96,7 +96,7 @@ class Generate(Tokenizing):
         """The log-probability of each label as the first token after a prompt."""
 
         def parse(told: dict[str, Any]) -> dict[int, float]:
-            (entries,) = told["output_token_ids_logprobs"]
+            entries = told["output_token_ids_logprobs"][0]
             found = {token: log_prob(value) for value, token, *_ in entries}
             if missing := set(labels) - set(found):
                 raise UnusableReply(f"it lacks the tokens {sorted(missing)}, which were asked for")
@@ -131,10 +131,13 @@ class Generate(Tokenizing):
         }
 
         def read(reply: Any) -> Any:
-            told = reply["meta_info"]
-            reason = told.get("finish_reason")
+            told = reply.get("meta_info")
+            reason = told.get("finish_reason") if isinstance(told, dict) else None
             if isinstance(reason, dict) and reason.get("type") == "abort":
                 raise UnusableReply(f"it gave up: {reason.get('message')}")
-            return parse(told)
+            try:
+                return parse(told)
+            except (LookupError, TypeError, ValueError):
+                raise UnusableReply("it lacks log-probabilities that were asked for") from None
 
         return await asked_beside(session, f"{self._root}/generate", body, read)

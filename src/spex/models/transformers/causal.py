@@ -238,7 +238,8 @@ class HuggingFaceModel:
             max_new_tokens: where the reply is cut off.
 
         Returns:
-            The greedy reply and (n_tokens,) float64, in nats; without a token that ends it.
+            The greedy reply and (n_tokens,) float64, in nats; without a token that ends it. None
+            where the reply has other tokens when it is read as an answer.
 
         Raises:
             BackendError: the model failed.
@@ -425,7 +426,10 @@ class HuggingFaceModel:
         tokens, values = self._network.continued(
             argument, start, most, self._end_tokens(), **context
         )
-        return self._reply(tokens, most), np.array(values)
+        reply = self._reply(tokens, most)
+        # Some tokenizers put a space before an answer, which is then another token.
+        is_read_so = self._tokenize(str(reply), special=False) == list(tokens)
+        return reply, np.array(values if is_read_so else [], dtype=np.float64)
 
     def _most_new_tokens(self, start: list[int], max_new_tokens: int) -> int:
         """How many tokens the context has room for, and at most those wanted."""
