@@ -47,10 +47,10 @@ def folder(tmp_path, monkeypatch):
     Path("agent.json").write_text(json.dumps(TRACE))
 
 
-def run(*arguments, answer="six"):
+def run(*arguments, answer="six", quiet=("-q",)):
     model = Model(log_prob, answer=answer)
     return main(
-        ["explain", *arguments, "--budget", "256", "--out", "out.json", "-q"],
+        ["explain", *arguments, "--budget", "256", "--out", "out.json", *quiet],
         load=lambda name, notice=None, **options: model,
     )
 
@@ -118,6 +118,14 @@ def test_a_sample_of_a_log(capsys):
     assert found().context.answer == "Green, I think."
     assert run(*log, "--sample", "sky", "--unit", "word", "--answer", "Grey.") == 0
     assert found().context.answer == "Grey." and found().n_features == 5
+    # One message of the user is split, and what the log says of its sample is told.
+    content = {"id": 1, "epoch": 1, "error": {"message": "boom"}, "messages": [
+        {"role": "user", "content": "How are you?"}, {"role": "assistant", "content": "Well."},
+    ]}  # fmt: skip
+    Path("failed.json").write_text(json.dumps({"samples": [content]}))
+    capsys.readouterr()
+    assert run("--inspect-log", "failed.json", "--sample", "1", quiet=()) == 0
+    assert found().n_features == 3 and "failed in its run: boom" in capsys.readouterr().err
     mail = ("--inspect-log", str(LOGS / "mail.eval"), "--sample", "1")
     assert run(*mail, "--turn", "4") == 0
     assert "under the mat" in found().context.answer
