@@ -16,7 +16,7 @@ from typing import Protocol
 
 from spex.checks.patterns import compile_pattern, find_matches
 from spex.errors import ArgumentError, MissingExtraError
-from spex.inputs.sentences.blocks import fenced_code
+from spex.inputs.sentences.blocks import blocks
 from spex.inputs.sentences.lines import LINE_BREAK, line_spans
 from spex.inputs.sentences.lines import Span as Span
 from spex.inputs.sentences.starts import sentence_starts, starts_of
@@ -140,13 +140,13 @@ def _paragraph_starts(text: str) -> list[int]:
 
 
 def _in_code(text: str) -> Callable[[int], bool]:
-    """Tells whether a position lies between the fences of a block of code."""
-    code = fenced_code(text)
-    firsts = [start for start, _ in code]
+    """Tells whether a position lies in a block of code or a formula on lines of its own."""
+    code = [block for block in blocks(text) if block.stands_alone]
+    firsts = [block.start for block in code]
 
     def tell(position: int) -> bool:
         place = bisect_right(firsts, position) - 1
-        return place >= 0 and position < code[place][1]
+        return place >= 0 and position < code[place].stop
 
     return tell
 

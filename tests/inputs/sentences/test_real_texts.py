@@ -166,6 +166,11 @@ where E is energy.""",
     "quotes": "He said “Stop. Now.” and left.¦ “Why?” she asked.¦ 'I don't know.' was all.",
     "brackets": "It works (see below).¦ (He did it. Really.)",
     "html": 'First <b>bold.</b>¦ Then.¦ <p>One.</p>¦<p>Two <a href="x. Y">z</a>.</p>',
+    "list in HTML": """Buy:
+<ul>¦
+<li>milk.</li>¦
+<li><a href="x">eggs</a></li>
+</ul>""",
     "windows": "A first.¦\r\nB second,\r\nand more.¦\r\n\r\n\tC third.",
     "Chinese": "首先，计算2加3。¦结果是5。¦所以答案是5！¦对吗？¦是的……好。",
     "Japanese": "今日は雨です。¦傘を持って行こう！¦はい？",
@@ -196,3 +201,19 @@ def test_units_are_what_a_reader_would_call_a_sentence(name):
     assert found == expected(TEXTS[name])
     masker = Text(text, unit=unit)
     assert masker.mask_text([True] * masker.n_features) == text
+    # Every sentence lies in one paragraph, so that a text can be split into these first.
+    paragraphs = unit_spans(text, "paragraph")
+    for start, stop in unit_spans(text, unit):
+        assert any(first <= start and stop <= last for first, last in paragraphs)
+
+
+def test_marks_alone_and_code_with_headings_and_blank_lines():
+    text = "---\n# A\nb.\n\n***\n\n```\n# c\n\nd\n```\n\n# E\nf."
+    found = {
+        unit: [text[start:stop] for start, stop in unit_spans(text, unit)]
+        for unit in ("sentence", "paragraph", "section")
+    }
+    code = "```\n# c\n\nd\n```"
+    assert found["sentence"] == ["---\n# A", "b.", "***", code, "# E", "f."]
+    assert found["paragraph"] == ["---\n# A\nb.", "***", code, "# E\nf."]
+    assert [section[:3] for section in found["section"]] == ["---", "# A", "# E"]

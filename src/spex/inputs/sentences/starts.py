@@ -2,7 +2,7 @@
 
 Code between fences, a displayed formula and a row of a table are one sentence each. A sentence
 keeps the marks that close it, such as ** or a bracket, and the number before it. A line of nothing
-but marks, such as --- below a heading, belongs to the sentence beside it.
+but marks, such as --- below a heading or <ul> in HTML, belongs to the sentence beside it.
 """
 
 import itertools
@@ -14,6 +14,8 @@ from spex.errors import ArgumentError
 from spex.inputs.sentences.blocks import blocks, outside, without_ends
 from spex.inputs.sentences.lines import LINE_BREAK, line_starts
 
+# Such as <ul>; tags with attributes say something.
+_BARE_TAG = re.compile(r"</?[A-Za-z][\w:]*\s*/?>")
 _OTHER_WHITE = re.compile(r"[^\S ]")
 # What closes a sentence after its full stop.
 _CLOSES = re.compile(r"(?:</[A-Za-z][^<>\s]*>)+|[*_~`\"'\u201d\u2019\xbb)\]]+(?=\s|$)")
@@ -139,21 +141,27 @@ def _begins_line(text: str, position: int) -> bool:
 def _with_marks(text: str, starts: list[int]) -> list[int]:
     """The starts without those of parts that hold nothing but marks.
 
-    These belong to the sentence before, and at the start of a text to the one after.
+    These belong to the sentence before, or else to the one after, in the same paragraph.
     """
     kept: list[int] = []
-    only_marks = False  # up to here
+    only_marks = False  # since the last start that is kept
     for start, stop in itertools.pairwise([*starts, len(text)]):
         is_mark = _is_mark(text[start:stop])
-        if not kept or not (only_marks or is_mark):
+        begins = not (only_marks or is_mark) or not kept or _follows_blank_line(text, start)
+        if begins:
             kept.append(start)
-        only_marks = is_mark and (only_marks or start == kept[0])
+        only_marks = is_mark and (begins or only_marks)
     return kept
 
 
+def _follows_blank_line(text: str, start: int) -> bool:
+    before = text[max(0, start - 200) : start]
+    return len(LINE_BREAK.findall(before[len(before.rstrip()) :])) > 1
+
+
 def _is_mark(part: str) -> bool:
-    core = part.strip()
-    return bool(core) and all(map(_is_punctuation, core))
+    core = _BARE_TAG.sub("", part).strip()
+    return bool(part.strip()) and all(map(_is_punctuation, core))
 
 
 def _is_punctuation(character: str) -> bool:
