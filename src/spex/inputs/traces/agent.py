@@ -342,7 +342,7 @@ def _parse_tools(tools: object) -> tuple[dict[str, Any], ...]:
         if not isinstance(function, Mapping) or not isinstance(name, str) or not name:
             raise ArgumentError(
                 f"tool {number} has no name; give {{'type': 'function', 'function': {{'name': ..., "
-                "'description': ..., 'parameters': ...}}"
+                "'description': ..., 'parameters': ...}}, and leave out tools that the server runs"
             )
         try:
             check_encodable(json.dumps(function, ensure_ascii=False), f"tool {number}")

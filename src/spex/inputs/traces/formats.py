@@ -59,8 +59,8 @@ def converted(messages: Sequence[object]) -> list[Converted]:
         kind = message.get("type")
         if "role" in message and (kind in (None, "message") or "content" in message):
             turns = list(_turns(message, name))
-            if kind == "message" and _is_calling(found) and turns[0]["role"] == "assistant":
-                # The text beside calls, after the first of them.
+            if kind == "message" and _is_calling(found) and _is_text(turns[0]):
+                # Beside calls, after the first of them.
                 found[-1] = _joined(found[-1], number, content=_parts(turns.pop(0)))
             found += [Converted(turn, (number,)) for turn in turns]
         elif kind == "function_call":
@@ -68,10 +68,10 @@ def converted(messages: Sequence[object]) -> list[Converted]:
                 found.append(Converted({"role": "assistant", "content": []}, ()))
             found[-1] = _joined(found[-1], number, tool_calls=[common_call(message)])
         elif kind == "function_call_output":
-            output = _content(message.get("output"), name)
+            output = _content(message.get("output"), f"{name},")
             result = {"role": "tool", "tool_call_id": message.get("call_id"), "content": output}
             found.append(Converted(result | {"name": message.get("name")}, (number,)))
-        elif kind is None:
+        elif kind in (None, "message"):
             found.append(Converted(message, (number,)))
         elif kind != "reasoning":
             raise ArgumentError(
@@ -140,8 +140,9 @@ def _turns(message: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
     if role == "tool" and "tool_call" in common:  # AgentDojo
         call = common_call(common.pop("tool_call"))
         common["content"] = common.pop("error", None) or common.get("content")
-        if common.get("tool_call_id") is None and isinstance(call, Mapping):
-            common["name"] = (call.get("function") or {}).get("name")
+        made = call.get("function") if isinstance(call, Mapping) else None
+        if common.get("tool_call_id") is None and isinstance(made, Mapping):
+            common["name"] = made.get("name")
     if isinstance(calls := common.get("tool_calls"), list | tuple):
         common["tool_calls"] = list(map(common_call, calls))
     if not isinstance(common.get("content"), list | tuple):
@@ -237,6 +238,11 @@ def _is_calling(found: Sequence[Converted]) -> bool:
         and _role(found[-1]) == "assistant"
         and bool(found[-1].message.get("tool_calls"))
     )
+
+
+def _is_text(message: Mapping[str, Any]) -> bool:
+    """Whether a message is a text of the assistant, without calls."""
+    return message["role"] == "assistant" and not message.get("tool_calls")
 
 
 def _parts(message: Mapping[str, Any]) -> list[Any]:
