@@ -309,6 +309,20 @@ def test_an_answer_beside_the_request_is_read():
     same(Agent([{"role": "system", "content": TRACE[0]}, *asked["messages"], answer], TOOLS), want)
 
 
+def test_a_text_as_input_and_results_without_an_id():
+    call = {"type": "function_call", "call_id": "1", "name": "pay", "arguments": "{}"}
+    agent = Agent({"instructions": "Be careful.", "input": "Pay.", "output": [call]})
+    assert agent.features == ("system: Be careful.", "user: Pay.")
+    body = AgentDojo(TRACE).body
+    for message in body["messages"]:
+        for call in message.get("tool_calls") or ():
+            call["id"] = None
+        message.pop("tool_call_id", None)
+    *start, first, second, then, last = body["messages"]
+    agent = Agent([*start, second, first, then, last])
+    assert agent.features[-3:-1] == ("result of pay: Paid.", "result of read: Rent, to Bob.")
+
+
 def test_what_stands_beside_a_request_comes_first():
     body = {**Common(TRACE).body, "memory": ["Bob is kind."], "against": "No."}
     agent = Agent(body)
