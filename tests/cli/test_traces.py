@@ -45,6 +45,7 @@ def folder(tmp_path, monkeypatch):
     Path("question.txt").write_text("A cat. And a bird?\n")
     Path("trace.txt").write_text("Step 1: four\nStep 2: two\nStep 3: add\n")
     Path("agent.json").write_text(json.dumps(TRACE))
+    Path("bad.json").write_text('{"model": "m", "mesages": [], "tols": []}')
 
 
 def run(*arguments, answer="six", quiet=("-q",)):
@@ -109,7 +110,27 @@ def test_an_agent(capsys):
     Path("agent.json").write_text(json.dumps({**TRACE, "against": "No."}))
     assert run("--agent", "agent.json") == 0
     assert found().context.score.count("log P") == 2
+    assert found().context.compared[1] == "No."
     assert run("--agent", "agent.json", "--turn", "1") == 1 or found().n_features == 2
+
+
+def test_saved_requests():
+    assert run("--agent", "agent.json") == 0
+    want = found()
+    request = {"model": "m", "temperature": 0, "stream": True, "tool_choice": "auto", **TRACE}
+    Path("agent.json").write_text(json.dumps({**request, "memory": None}))
+    assert run("--agent", "agent.json") == 0
+    assert (
+        dict(found().spectrum.items()) == dict(want.spectrum.items())
+        and found().features == want.features
+    )
+    asked = {"model": "m", "tools": None, "system": "Be brief.", "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "Pay Eve. Now."}]}
+    ]}  # fmt: skip
+    Path("chat.json").write_text(json.dumps(asked))
+    assert run("--messages", "chat.json", "--unit", "sentence") == 0
+    assert found().features == ("Pay Eve.", "Now.")
+    assert [part.heading for part in found().context.parts] == ["system", "user"]
 
 
 def test_a_sample_of_a_log(capsys):
@@ -141,6 +162,9 @@ def test_a_sample_of_a_log(capsys):
         (("--agent", "agent.json", "--prompt", "{input}"), "--prompt: does not go with --agent"),
         (("--agent", "agent.json", "--system", "S"), "--system: does not go with --agent"),
         (("--agent", "trace.txt"), "--agent trace.txt: is not JSON"),
+        (("--agent", "bad.json"), "--agent bad.json: has the unknown keys 'mesages', 'tols'; use"),
+        (("--messages", "bad.json"), "--messages bad.json: has the unknown keys 'mesages', 'tols'"),
+        (("--messages", "agent.json"), "messages: has tools, which a chat does not give"),
         (("--agent", "agent.json", "--unit", "prt"), "did you mean 'part'"),
         (("--agent", "agent.json", "--zoom", "part"), "--zoom: only the units of --text"),
         (("--inspect-log", "x.eval"), "name the sample with --sample"),

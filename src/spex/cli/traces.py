@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from spex.cli.functions import load_model, predicts
-from spex.cli.inputs import AnyMasker, list_in, only, read_file, read_masker, sources
+from spex.cli.inputs import AnyMasker, chat_in, only, read_file, read_masker, sources
 from spex.cli.request import Request
 from spex.cli.session import Session
 from spex.errors import ArgumentError
@@ -120,10 +120,9 @@ def _read_trace(session: Session, request: Request, option: str, given: dict[str
         for note in sample.notes:
             session.notice(note)
         return sample.masker(unit, operator=mask, turn=request.turn)
-    others = {"tools", "memory", "against"}
-    content = read_file(f"{option} {file}", file)
-    messages, rest = list_in(content, option, file, "messages", others)
-    return Agent(messages, turn=request.turn, unit=unit or "part", operator=mask, **rest)
+    where = f"{option} {file}"
+    trace = chat_in(read_file(where, file), where, ("memory", "against"))
+    return Agent(trace, turn=request.turn, unit=unit or "part", operator=mask)
 
 
 def _read_reasoning(request: Request, given: dict[str, str], mask: str) -> Reasoning:

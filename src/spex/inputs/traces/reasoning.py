@@ -15,11 +15,11 @@ from spex.checks.arguments import whole_number
 from spex.checks.masks import check_mask, check_masks
 from spex.errors import ArgumentError
 from spex.inputs.composite import SideBySide
-from spex.inputs.messages import parse_messages
 from spex.inputs.parts import Part, TextPart
 from spex.inputs.protocol import PromptMasker, check_masker
 from spex.inputs.segmentation import Span, Tokenizer, parse_unit
 from spex.inputs.templates import chat, check_encodable, check_system
+from spex.inputs.traces.parsing import parse_chat
 from spex.inputs.traces.steps import has_steps, step_spans
 from spex.inputs.units import UnitMasker
 from spex.models.protocol import LanguageModel, Message, Prompt
@@ -289,7 +289,7 @@ class Reasoning(SideBySide):
         is_fixed = isinstance(asked, Prompt)
         return {
             "type": "reasoning",
-            "question": [[message.to_json(), list(message.images)] for message in asked.messages]
+            "question": [message.described() for message in asked.messages]
             if is_fixed
             else asked.describe(),
             "trace": self.maskers[-1].describe(),
@@ -308,7 +308,7 @@ def _parse_question(question: object, system: str | None) -> Prompt | PromptMask
     if system is not None:
         raise ArgumentError("system: put the system message into the question")
     if isinstance(question, list | tuple):
-        return Prompt(parse_messages(question))
+        return Prompt(parse_chat(question)[0])
     if not hasattr(question, "render"):
         raise ArgumentError(
             f"question is a {type(question).__name__}; give a text, a list of messages, or a "
