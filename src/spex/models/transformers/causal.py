@@ -26,6 +26,11 @@ from spex.models.protocol import Message, Prompt, Reply
 from spex.models.transformers.hub import ModelFiles, content_hash, locate
 from spex.models.transformers.loading import Placement, from_files, load_network
 from spex.models.transformers.network import Network
+from spex.models.transformers.precision import (
+    HalfPrecision,
+    compared_with_float32,
+    half_precision,
+)
 from spex.models.transformers.prefixes import blockwise
 from spex.models.transformers.prefixes.attention import TreeAttention
 from spex.models.transformers.prefixes.comparison import agrees
@@ -169,6 +174,23 @@ class HuggingFaceModel:
     def rounding(self) -> float:
         """Nats by which the log-probability of a token may depend on the batch."""
         return 4 * float(self._torch.finfo(self._model.dtype).eps) ** 0.5
+
+    @property
+    def half_precision(self) -> str | None:
+        """The dtype, "bfloat16" or "float16"; None for a wider one."""
+        return half_precision(self._torch, self._model)
+
+    def compared_with_float32(
+        self, values: FloatArray, read: Callable[[], FloatArray], unit: str
+    ) -> HalfPrecision:
+        """How far values are off for half precision, where there is room for float32.
+
+        Args:
+            values: (n_prompts, ...), what `read` gives now.
+            read: reads them from the model; is called once at most.
+            unit: of the values, "nats" or none.
+        """
+        return compared_with_float32(self._torch, self._model, self.name, values, read, unit)
 
     @property
     def max_tokens(self) -> int | None:
