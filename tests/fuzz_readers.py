@@ -72,6 +72,42 @@ MESSAGES = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "Is it good? Say so."},
 ]
+# Of Anthropic, and of OpenAI's Responses.
+AGENTS = [
+    {
+        "model": "m",
+        "system": "Be careful.",
+        "tools": [{"name": "pay", "input_schema": {"type": "object"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Pay the bill."}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "1", "name": "read", "input": {}}],
+            },
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "1", "content": "To Bob."}],
+            },
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "2", "name": "pay", "input": {"to": "Bob"}}],
+            },
+        ],
+    },
+    {
+        "instructions": "Be careful.",
+        "input": [
+            {"type": "message", "role": "user", "content": "Pay the bill."},
+            {"type": "function_call", "call_id": "1", "name": "read", "arguments": "{}"},
+            {
+                "type": "function_call_output",
+                "call_id": "1",
+                "output": [{"type": "input_text", "text": "To Bob."}],
+            },
+            {"type": "function_call", "call_id": "2", "name": "pay", "arguments": "{}"},
+        ],
+    },
+]
 TABLE = "age,sex,code,when\n36.5,f,00501,2024-01-17\n40,m,00502,\n,f,NA,2024-01-19\n"
 MASKS = "a,b,c,value\n" + "".join(f"{i & 1},{i >> 1 & 1},{i >> 2},{i / 3}\n" for i in range(8))
 
@@ -145,7 +181,7 @@ def picture(rng):
 
 def case(rng):
     """(arguments without the file, bytes of the file): a bad input."""
-    kind = rng.randrange(9)
+    kind = rng.randrange(10)
     if kind < 3:
         name = rng.choice(["explanation-1.json", "explanations-1.json", "zoom.json"])
         shown = rng.choice([[], ["--index", "SV"], ["--top", "3"], ["--html", "page.html"]])
@@ -163,6 +199,8 @@ def case(rng):
         return [*command, *options, "--documents"], damaged_json(rng, DOCUMENTS)
     if kind == 7:
         return [*command, *options, "--messages"], damaged_json(rng, MESSAGES)
+    if kind == 8:
+        return [*command, *options, "--agent"], damaged_json(rng, rng.choice(AGENTS))
     options += damaged_option(rng)
     return [*command, *options, "--text"], damaged(rng, TEXT.encode())
 

@@ -74,6 +74,11 @@ def resolved(name, homes):
     return ".".join(parts) or "__init__"
 
 
+def named(function):
+    """The last name of what is called."""
+    return getattr(function, "attr", getattr(function, "id", ""))
+
+
 def imported(path):
     """Every module of spex that a file imports: at its top, in functions, for types, by name."""
     import spex
@@ -84,7 +89,7 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+        elif isinstance(node, ast.Call) and named(node.func) == "import_module":
             names = [a.value for a in node.args if isinstance(a, ast.Constant)]
         else:
             continue

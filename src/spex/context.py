@@ -32,6 +32,7 @@ class Context(Mapping[str, Any]):
         prompt: The user's message, unmasked.
         system: The system message.
         answer: The answer that is explained.
+        compared: The two answers whose log-odds are measured, the one that is explained first.
         score: What is measured, on one line.
         score_unit: Unit of the values, such as "nats"; empty where they have none.
         score_threshold: The value at which the answer flips, such as 0.0 of log-odds.
@@ -59,6 +60,7 @@ class Context(Mapping[str, Any]):
     prompt: str | None = None
     system: str | None = None
     answer: str | None = None
+    compared: tuple[str, str] | None = None
     score: str | None = None
     score_unit: str | None = None
     score_threshold: float | None = None
@@ -86,6 +88,8 @@ class Context(Mapping[str, Any]):
     def to_json(self) -> dict[str, Any]:
         """The fields that are known, as JSON content."""
         content = dict(self)
+        if self.compared is not None:
+            content["compared"] = list(self.compared)
         if self.parts is not None:
             content["parts"] = [part.to_json() for part in self.parts]
         if self.usage is not None:
@@ -108,6 +112,9 @@ class Context(Mapping[str, Any]):
         }
         # Files that were written before there was one lack it.
         threshold = found.get("score_threshold").number_or_none()
+        both = found.get("compared")
+        if both.value is not None:
+            texts["compared"] = both.texts(2, 2)
         usage = found.get("usage")
         counts = None
         if usage.value is not None:

@@ -183,6 +183,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
                 score_unit=first.context.score_unit if same_unit else None,
                 score_threshold=0.0 if same_unit else None,  # where both are equal
                 answer=None,
+                compared=None,
             ),
         )
 

@@ -45,12 +45,13 @@ def folder(tmp_path, monkeypatch):
     Path("question.txt").write_text("A cat. And a bird?\n")
     Path("trace.txt").write_text("Step 1: four\nStep 2: two\nStep 3: add\n")
     Path("agent.json").write_text(json.dumps(TRACE))
+    Path("bad.json").write_text('{"model": "m", "mesages": [], "tols": []}')
 
 
-def run(*arguments, answer="six"):
+def run(*arguments, answer="six", quiet=("-q",)):
     model = Model(log_prob, answer=answer)
     return main(
-        ["explain", *arguments, "--budget", "256", "--out", "out.json", "-q"],
+        ["explain", *arguments, "--budget", "256", "--out", "out.json", *quiet],
         load=lambda name, notice=None, **options: model,
     )
 
@@ -109,7 +110,27 @@ def test_an_agent(capsys):
     Path("agent.json").write_text(json.dumps({**TRACE, "against": "No."}))
     assert run("--agent", "agent.json") == 0
     assert found().context.score.count("log P") == 2
+    assert found().context.compared[1] == "No."
     assert run("--agent", "agent.json", "--turn", "1") == 1 or found().n_features == 2
+
+
+def test_saved_requests():
+    assert run("--agent", "agent.json") == 0
+    want = found()
+    request = {"model": "m", "temperature": 0, "stream": True, "tool_choice": "auto", **TRACE}
+    Path("agent.json").write_text(json.dumps({**request, "memory": None}))
+    assert run("--agent", "agent.json") == 0
+    assert (
+        dict(found().spectrum.items()) == dict(want.spectrum.items())
+        and found().features == want.features
+    )
+    asked = {"model": "m", "tools": None, "system": "Be brief.", "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "Pay Eve. Now."}]}
+    ]}  # fmt: skip
+    Path("chat.json").write_text(json.dumps(asked))
+    assert run("--messages", "chat.json", "--unit", "sentence") == 0
+    assert found().features == ("Pay Eve.", "Now.")
+    assert [part.heading for part in found().context.parts] == ["system", "user"]
 
 
 def test_a_sample_of_a_log(capsys):
@@ -118,6 +139,14 @@ def test_a_sample_of_a_log(capsys):
     assert found().context.answer == "Green, I think."
     assert run(*log, "--sample", "sky", "--unit", "word", "--answer", "Grey.") == 0
     assert found().context.answer == "Grey." and found().n_features == 5
+    # One message of the user is split, and what the log says of its sample is told.
+    content = {"id": 1, "epoch": 1, "error": {"message": "boom"}, "messages": [
+        {"role": "user", "content": "How are you?"}, {"role": "assistant", "content": "Well."},
+    ]}  # fmt: skip
+    Path("failed.json").write_text(json.dumps({"samples": [content]}))
+    capsys.readouterr()
+    assert run("--inspect-log", "failed.json", "--sample", "1", quiet=()) == 0
+    assert found().n_features == 3 and "failed in its run: boom" in capsys.readouterr().err
     mail = ("--inspect-log", str(LOGS / "mail.eval"), "--sample", "1")
     assert run(*mail, "--turn", "4") == 0
     assert "under the mat" in found().context.answer
@@ -133,6 +162,9 @@ def test_a_sample_of_a_log(capsys):
         (("--agent", "agent.json", "--prompt", "{input}"), "--prompt: does not go with --agent"),
         (("--agent", "agent.json", "--system", "S"), "--system: does not go with --agent"),
         (("--agent", "trace.txt"), "--agent trace.txt: is not JSON"),
+        (("--agent", "bad.json"), "--agent bad.json: has the unknown keys 'mesages', 'tols'; use"),
+        (("--messages", "bad.json"), "--messages bad.json: has the unknown keys 'mesages', 'tols'"),
+        (("--messages", "agent.json"), "messages: has tools, which a chat does not give"),
         (("--agent", "agent.json", "--unit", "prt"), "did you mean 'part'"),
         (("--agent", "agent.json", "--zoom", "part"), "--zoom: only the units of --text"),
         (("--inspect-log", "x.eval"), "name the sample with --sample"),

@@ -92,7 +92,7 @@ MASKERS = [
     (lambda: messages(("user", "a"), ("assistant", "b")), "leave it out, and give it to the sc"),
     (
         lambda: messages(("user", ["a"])),
-        "message 0 has a list as its content; give a text, or parts",
+        "message 0, part 0, is no text, which is not read; give {'type'",
     ),
     (
         lambda: messages(("user", "a")),

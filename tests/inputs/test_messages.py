@@ -256,7 +256,8 @@ def test_identity_is_content():
     ("arguments", "message"),
     [
         ({"messages": "hi"}, "messages is a str; give a list"),
-        ({"messages": CHAT[0]}, "messages is a dict; give a list"),
+        ({"messages": CHAT[0]}, "messages: has the unknown keys 'content', 'role'; use 'messages'"),
+        ({"messages": {}}, "messages: holds no list of messages; write a list"),
         ({"messages": []}, "messages is empty"),
         ({"messages": CHAT[:3]}, "the last message is of role 'assistant', not 'user' or 'tool'"),
         ({"messages": CHAT[-1:]}, "have one unit of kind 'message'; .* or use unit='word'"),
@@ -267,13 +268,13 @@ def test_identity_is_content():
             {"messages": [{"role": "bot", "content": "a"}]},
             "message 0 has the role 'bot'; use one of system, user, assistant, tool",
         ),
-        ({"messages": [{"role": "user", "content": ["a"]}]}, "part 0 is none"),
+        ({"messages": [{"role": "user", "content": ["a"]}]}, "message 0, part 0, is no text"),
         ({"messages": [{"role": "user", "content": None}]}, "has a NoneType as its content"),
         (
             {"messages": [{"role": "user", "content": [PICTURE | {"image_url": "http://a"}]}]},
             "data",
         ),
-        ({"messages": [{"role": "user", "content": [TEXT_PART, PICTURE]}]}, "before the text"),
+        ({"messages": [{"role": "user", "content": [TEXT_PART, PICTURE, TEXT_PART]}]}, "between"),
         (
             {"messages": [{"role": "tool", "content": "a"}]},
             "message 0 is the result of a call that",

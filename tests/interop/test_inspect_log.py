@@ -111,15 +111,107 @@ def test_what_is_no_log_is_refused(tmp_path):
     for call, match in {
         lambda: read_inspect_sample(tmp_path / "none", 1): "none: cannot be read: No such file",
         lambda: read_inspect_sample(tmp_path, 1): "cannot be read: Is a directory",
-        lambda: read_inspect_sample(broken, 1): "b: is no log of inspect_ai",
+        lambda: read_inspect_sample(broken, 1): "b: is cut off: its end is missing",
         lambda: read_inspect_sample(other, 1): "it has no list of samples",
         lambda: read_inspect_sample(odd, 1): "the sample is not as inspect_ai writes it",
-        lambda: read_inspect_sample(text, 3, 2): r"has no sample 3 of epoch 2; it has 1: 7",
-        lambda: read_inspect_sample(text, 7): r"has no sample 7 of epoch 1",
+        lambda: read_inspect_sample(text, 3, 2): r"has no sample 3; it has 1: 7",
+        lambda: read_inspect_sample(text, 7): r"sample 7 has no epoch 1; use one of 2",
         lambda: read_inspect_sample(text, 7, 2).masker(): "sample 7 has no answer of the model",
     }.items():
         with pytest.raises(ArgumentError, match=match):
             call()
+
+
+HIDDEN = {"type": "reasoning", "reasoning": "gAAAAAB", "redacted": True}
+
+
+def said(content, role="assistant", **others):
+    return {"role": role, "content": content, **others}
+
+
+@pytest.mark.parametrize(
+    ("question", "unit", "features"),
+    [
+        ("Which is red?\n\nA) Blood\nB) Sky", "sentence", ("Which is red?", "A) Blood", "B) Sky")),
+        ("Who are you? Say.", "word", ("Who", "are", "you?", "Say.")),
+        ([{"type": "text", "text": "Who are you?"}], "word", ("Who", "are", "you?")),
+    ],
+)
+def test_one_message_is_split_by_default(tmp_path, question, unit, features):
+    asked = [said("Be brief.", "system"), said(question, "user"), said("A")]
+    found = read_inspect_sample(written(tmp_path / "a.json", sample(*asked)), 7, 2)
+    assert found.masker().unit_name == unit and found.masker().features == features
+    chat = sample(*asked, said("Sure?", "user"), said("Yes."))
+    found = read_inspect_sample(written(tmp_path / "b.json", chat), 7, 2)
+    assert found.masker().unit_name == "message" and found.masker().n_features == 3
+
+
+def test_encrypted_reasoning_is_never_a_unit(tmp_path):
+    asked = said("How many legs? Say.", "user")
+    summed = HIDDEN | {"summary": "A cat has four. So four."}
+    answer = {"type": "text", "text": "Four"}
+    log = written(tmp_path / "a.json", sample(asked, said([summed, answer])))
+    found = read_inspect_sample(log, 7, 2)
+    assert found.masker().features == ("A cat has four.", "So four.")
+    assert found.notes == ("The log holds encrypted reasoning: the summary beside it is used.",)
+    log = written(tmp_path / "b.json", sample(asked, said([HIDDEN, answer])))
+    found = read_inspect_sample(log, 7, 2)
+    assert isinstance(found.masker(), spex.Messages) and "gAAAAAB" not in str(found)
+    assert "without a summary: it is left out" in found.notes[0]
+
+
+def test_reasoning_in_the_text_is_found(tmp_path):
+    text = "<think>A cat has four. So four.</think>\n<answer>Four</answer>"
+    log = written(tmp_path / "a.json", sample(said("How many?", "user"), said(text)))
+    masker = read_inspect_sample(log, 7, 2).masker()
+    assert masker.features == ("A cat has four.", "So four.") and masker.answers == ("Four",)
+
+
+def test_empty_answers_and_failed_samples(tmp_path):
+    call = {"id": "x", "function": "send", "arguments": {"to": "Eve"}, "type": "function"}
+    asked, called = said("Look. Send.", "user"), said("", tool_calls=[call])
+    result = said("sent", "tool", tool_call_id="x")
+    agent = sample(asked, said("I look.", tool_calls=[call]), result, called, result, said(""))
+    found = read_inspect_sample(written(tmp_path / "a.json", agent), 7, 2)
+    assert found.turn == 3 and "Eve" in found.masker().answers[0]
+    assert found.notes == ("The last message of the assistant is empty: message 3 is explained.",)
+    failed = {"error": {"message": "ValueError('boom')", "traceback": ""}}
+    for messages, match in (
+        ((asked,), r"7 has no answer of the model to explain; it failed: ValueError\('boom'\)"),
+        ((asked, said(" ")), "answer to sample 7 is empty; it failed"),
+    ):
+        found = read_inspect_sample(written(tmp_path / "b.json", sample(*messages, **failed)), 7, 2)
+        with pytest.raises(ArgumentError, match=match):
+            found.masker()
+    log = written(tmp_path / "c.json", sample(asked, said("x"), **failed))
+    assert read_inspect_sample(log, 7, 2).notes == (
+        "The sample failed in its run: ValueError('boom')",
+    )
+    wrong = read_inspect_sample(
+        written(tmp_path / "d.json", sample(asked | {"content": 5}, said("x"))), 7, 2
+    )
+    with pytest.raises(ArgumentError, match="has a int as its content"):
+        wrong.masker()
+
+
+def test_logs_that_are_not_whole(tmp_path):
+    cut, started, other, empty = (
+        tmp_path / name for name in ("a.json", "b.json", "c.zip", "d.eval")
+    )
+    cut.write_text((LOGS / "colours.json").read_text()[:900])
+    started.write_text('{"version": 2, "status": "started", "samples": null}')
+    with zipfile.ZipFile(other, "w") as file:
+        file.writestr("x", "y")
+    with zipfile.ZipFile(empty, "w") as file:
+        file.writestr("_journal/start.json", "{}")
+    for path, match in {
+        cut: "or one that is damaged or cut off",
+        started: "holds no samples; the status of its run is 'started'",
+        other: "is no log of inspect_ai: it holds none of its files",
+        empty: "holds no samples; the status of its run is 'started'",
+    }.items():
+        with pytest.raises(ArgumentError, match=match):
+            read_inspect_sample(path, 1)
 
 
 @pytest.mark.parametrize("at", [8, 40, 200])

@@ -1,15 +1,19 @@
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import spex
+from spex import Context, LogOdds
 from spex.errors import ArgumentError
 from spex.interactions.index import InteractionIndex
 from spex.report import facts
 from spex.report.html import page_data, render_html
 from spex.report.page.script import MAX_COEFFICIENTS, MAX_ROWS
+from spex.saving import Found
+from spex.scores.log_probabilities import ResolvedProbability
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">'
 
@@ -69,6 +73,42 @@ def test_page_data_is_what_the_explanation_says(review):
     assert "Answer explained" not in found
     assert [fact.name for fact in page.asked] == ["Asked", "Score"]
     assert page.asked[0].value == "Review: [...]"
+
+
+LONG = [
+    '<tool_call>{"name": "pay", "arguments": {"amount": 9, "to": "' + to for to in ("Eve", "Bob")
+]
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        (
+            {"answer": None, "compared": tuple(LONG), "score": LogOdds(*LONG).summary},
+            ["Answer", "Compared with", "log P(answer) - log P(compared with), nats"],
+        ),
+        (
+            {"answer": None, "compared": ("yes", "no"), "score": LogOdds("yes", "no").summary},
+            ['log P("yes") - log P("no"), nats'],
+        ),
+        (
+            {"answer": 40 * "so ", "score": ResolvedProbability(40 * "so ").summary},
+            ["Answer", "P(answer), nats"],
+        ),
+        ({"answer": "so", "score": 'log P("so")'}, ["Answer", 'log P("so"), nats']),
+    ],
+)
+def test_no_answer_is_cut(review, context, told):
+    explanation = replace(review, context=replace(review.context, **context))
+    page = page_data(explanation)
+    answers = list(context.get("compared") or [context["answer"]])[: len(told) - 1]
+    assert [fact.name for fact in page.asked] == ["Asked", *told[:-1], "Score"]
+    assert [fact.value for fact in page.asked[1:]] == [*answers, told[-1]]
+    *made, score = page.facts[: len(told)]
+    assert [fact.value for fact in made] == answers
+    assert score.value == told[-1].replace("P(answer)", "P(answer explained)")
+    saved = Found(json.loads(json.dumps(explanation.context.to_json())))
+    assert Context.from_json(saved, explanation.n_features) == explanation.context
 
 
 def test_python_print_page_and_file_give_the_same_numbers(review):

@@ -38,6 +38,22 @@ def test_a_long_unit_takes_two_lines_and_all_with_the_focus(sentences, open_page
     assert not row.locator(".label").evaluate_all(cut)
 
 
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_the_labels_of_combinations_are_whole(sentences, open_page, width):
+    page, _ = open_page([sentences], width=width)
+    assert page.locator(".overlay .tag[data-m='0 4 8']").count() == 3  # on each of its lines
+    cut = page.evaluate("""() => {
+        const right = pages[0].canvas.getBoundingClientRect().right;
+        const tags = [...document.querySelectorAll(".overlay .tag")];
+        return tags.filter(tag => {
+            const areaOf = (of) => tag.querySelector(of).getBoundingClientRect();
+            const [box, text] = [areaOf("rect"), areaOf("text")];
+            return text.right > box.right || text.left < box.left || box.right > right + 1;
+        }).map(tag => tag.textContent);
+    }""")
+    assert cut == []
+
+
 def test_a_text_that_has_room_does_not_scroll_inside(chat, thousand, open_page):
     page, _ = open_page([chat])
     stage = "one => one.scrollHeight - one.clientHeight"

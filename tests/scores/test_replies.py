@@ -76,6 +76,15 @@ def test_a_search_that_never_ends_is_an_error(monkeypatch):
         ("label", "good", '[THINK]{"label": "bad"}[/THINK]```json\n{"label": "good"}\n```', 1.0),
         ("label", "good", '<think>{"label": "good"} or', 0.0),
         ("label", "good", '{"label": "good"} <think>was it?</think>', 1.0),
+        ("label", "good", '<seed:think>{"label": "bad"}</seed:think>{"label": "good"}', 1.0),
+        ("label", "good", '<think>a<thought>{"label": "bad"}</think>{"label": "good"}', 1.0),
+        (
+            "label",
+            "good",
+            '<|channel|>analysis<|message|>{"label": "bad"}<|end|>'
+            '<|start|>assistant<|channel|>final<|message|>{"label": "good"}<|return|>',
+            1.0,
+        ),
         ("label", "good", '{"note": "close with </think>", "label": "good"}', 1.0),
         # What lies in an unfinished value is not the field.
         ("label", "good", '{"steps": [{"label": "good"}], "lab', 0.0),

@@ -153,8 +153,9 @@ def explain(
         typer.Option(
             metavar="FILE",
             help="Or the trace of an agent: a JSON list of messages with calls of tools and their "
-            'results, or an object with such a list under "messages" and perhaps "tools", "memory" '
-            'and "against" (another call or text). Explained is the last call.',
+            "results, or a saved request with these and the tools, as OpenAI's interfaces, "
+            'Anthropic\'s and AgentDojo have them, perhaps with "memory" and "against" (another '
+            "call or text). Explained is the last call.",
         ),
     ] = None,
     inspect_log: Annotated[

@@ -113,7 +113,7 @@ def prepare(session: Session, request: Request) -> Prepared:
         SpexError: the call is wrong.
     """
     refuse_secret(request.model)  # first: messages and the plan show the model's name
-    request, masker, score = read_input(request)
+    request, masker, score = read_input(session, request)
     check_function(request, masker)
     check_import(request)
     price_of(request.price, model_name(request))

@@ -187,7 +187,7 @@ def _source(session: Session, request: Request, store: Store | None) -> Any:
                 f"{option} {file}: is not in this folder, {Path.cwd()}; run this where "
                 "'spex explain' ran"
             )
-    request, masker, score = read_input(request)
+    request, masker, score = read_input(session, request)
     check_function(request, masker)
     masker, model = written(session, request, masker, lambda: nullcontext(store))
     return make_function(session, request, masker, score, model, store)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,6 +19,7 @@ from spex.inputs.table import Table
 from spex.inputs.text import Text
 from spex.inputs.traces.agent import Agent
 from spex.inputs.traces.reasoning import Reasoning
+from spex.inputs.traces.requests import read_request
 from spex.wording import counted, short
 
 if TYPE_CHECKING:
@@ -204,8 +205,8 @@ def _read_text(
     for name, value in (("--prompt", request.prompt), ("--system", request.system)):
         if value is not None:
             raise ArgumentError(f"{name}: the messages of --messages are the whole prompt")
-    messages, _ = list_in(content, option, file, "messages", set())
-    return Messages(messages, unit=unit or "message", operator=operator)
+    chat = chat_in(content, f"{option} {file}")
+    return Messages(chat, unit=unit or "message", operator=operator)
 
 
 def read_file(where: str, file: str) -> str:
@@ -235,6 +236,25 @@ def read_file(where: str, file: str) -> str:
     return text
 
 
+def chat_in(text: str, where: str, also: Collection[str] = ()) -> Any:
+    """A list of messages in JSON, or a saved request; `where` names the file in messages.
+
+    Raises:
+        ArgumentError: the text is neither.
+    """
+    content = _json(text, where)
+    if isinstance(content, list):
+        return content
+    return read_request(content if isinstance(content, dict) else {}, where, also)
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
+        raise ArgumentError(f"{where}: is not JSON ({error})") from None
+
+
 def list_in(
     text: str, option: str, file: str, key: str, also: set[str]
 ) -> tuple[list[Any], dict[str, Any]]:
@@ -243,10 +263,7 @@ def list_in(
     Raises:
         ArgumentError: the text is neither.
     """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
-        raise ArgumentError(f"{option} {file}: is not JSON ({error})") from None
+    content = _json(text, f"{option} {file}")
     others: dict[str, Any] = {}
     if isinstance(content, dict):
         others = {name: value for name, value in content.items() if name != key}

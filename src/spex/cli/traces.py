@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from spex.cli.functions import load_model, predicts
-from spex.cli.inputs import AnyMasker, list_in, only, read_file, read_masker, sources
+from spex.cli.inputs import AnyMasker, chat_in, only, read_file, read_masker, sources
 from spex.cli.request import Request
 from spex.cli.session import Session
 from spex.errors import ArgumentError
@@ -38,8 +38,10 @@ _ALONE = {
 }
 
 
-def read_input(request: Request) -> tuple[Request, AnyMasker, "Score"]:
+def read_input(session: Session, request: Request) -> tuple[Request, AnyMasker, "Score"]:
     """The input and the score, and the request with the answer that the input brings along.
+
+    What a log says of its sample is told at once.
 
     Raises:
         ArgumentError: the call is wrong, or the file cannot be read as what it should be.
@@ -53,7 +55,7 @@ def read_input(request: Request) -> tuple[Request, AnyMasker, "Score"]:
             raise ArgumentError(
                 f"--{name.replace('_', '-')}: goes with {' and '.join(with_options)}; leave it out"
             )
-    masker = read_masker(request) if kind is None else _read_trace(request, kind, given)
+    masker = read_masker(request) if kind is None else _read_trace(session, request, kind, given)
     answers: tuple[str, ...] = getattr(masker, "answers", ())
     if not answers or request.answer is not None:
         return request, masker, score
@@ -97,7 +99,7 @@ def written(
         return bound(masker, model if store is None else StoredAnswers(model, store)), model
 
 
-def _read_trace(request: Request, option: str, given: dict[str, str]) -> Logged:
+def _read_trace(session: Session, request: Request, option: str, given: dict[str, str]) -> Logged:
     for name, value in (
         ("--missing", request.missing),
         ("--group", request.group),
@@ -115,11 +117,12 @@ def _read_trace(request: Request, option: str, given: dict[str, str]) -> Logged:
             raise ArgumentError("--inspect-log: name the sample with --sample, such as --sample 1")
         epoch = 1 if request.epoch is None else request.epoch
         sample = read_inspect_sample(file, request.sample, epoch)
+        for note in sample.notes:
+            session.notice(note)
         return sample.masker(unit, operator=mask, turn=request.turn)
-    others = {"tools", "memory", "against"}
-    content = read_file(f"{option} {file}", file)
-    messages, rest = list_in(content, option, file, "messages", others)
-    return Agent(messages, turn=request.turn, unit=unit or "part", operator=mask, **rest)
+    where = f"{option} {file}"
+    trace = chat_in(read_file(where, file), where, ("memory", "against"))
+    return Agent(trace, turn=request.turn, unit=unit or "part", operator=mask)
 
 
 def _read_reasoning(request: Request, given: dict[str, str], mask: str) -> Reasoning:

@@ -158,6 +158,7 @@ class Composite(SideBySide):
         systems = []
         texts = []
         images: list[str] = []
+        text_first = False
         for masker, own in self._own(check_mask(mask, self.n_features)):
             if not hasattr(masker, "render"):
                 raise ArgumentError(
@@ -176,6 +177,8 @@ class Composite(SideBySide):
                 )
             systems += start
             texts.append(user.content)
+            # After the text only where the pictures of all are.
+            text_first = user.text_first and (text_first or not images)
             images += user.images
         if len(set(systems)) > 1:
             raise ArgumentError("several maskers have system messages; give it to one of them")

@@ -24,7 +24,8 @@ import numpy as np
 
 from spex._typing import BoolArray, IntArray
 from spex.inputs.parts import Piece
-from spex.inputs.segmentation import LINE_BREAK, WHITE, Span
+from spex.inputs.segmentation import WHITE
+from spex.inputs.sentences.lines import LINE_BREAK, Span
 
 
 @dataclass(frozen=True, slots=True)

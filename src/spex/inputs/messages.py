@@ -10,24 +10,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy.typing as npt
 
 from spex.checks.masks import check_masks
-from spex.errors import ArgumentError
 from spex.inputs.parts import TextPart
 from spex.inputs.segmentation import Span, Tokenizer, trimmed
-from spex.inputs.templates import check_encodable, check_list
+from spex.inputs.traces.parsing import Place, linked, parse_chat, parse_pinned
 from spex.inputs.units import UnitMasker
-from spex.models.protocol import ROLES, Message, Prompt, ToolCall
+from spex.models.protocol import Message, Prompt, ToolCall
 
 _MESSAGE = "message"
-_PICTURE = re.compile(r"data:image/[a-z]+;base64,")
-# Keys of a message beside "role" and "content".
-_OTHER_KEYS = {"assistant": ("tool_calls",), "tool": ("tool_call_id", "name")}
-# (number of a message, number of a call in it)
-_Place: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -38,12 +32,14 @@ class Messages(UnitMasker):
         messages: the turns up to the answer that is explained, in the format of OpenAI's API:
             mappings with the keys "role" ("system", "developer", "user", "assistant" or "tool") and
             "content"; of the assistant also "tool_calls", of a tool "tool_call_id" or "name". The
-            content is a text, or a list of parts: texts, which are joined by line breaks, after
-            pictures as data URLs, which are pinned. The last turn is the user's or a tool's.
+            content is a text, or a list of parts: texts, which are joined by line breaks, after or
+            before pictures as data URLs, which are pinned. The last turn is the user's or a tool's.
+            Messages of other interfaces and saved requests are read, too, as for `Agent`.
         unit: "message" (the content of a turn), or a unit inside each content: "sentence",
             "word" and the other units of `Text`. Each call of a tool and each result is one unit.
         operator: as for `Text`. Replacing a call replaces each of its arguments.
-        pinned: what is never left out: roles, or numbers of messages (from 0; -1 is the last).
+        pinned: what is never left out: roles, or numbers of given messages (from 0; -1 is the
+            last).
             "system" includes "developer". The call of a pinned result is pinned, too.
         tokenizer: as for `Text`.
         answer: the assistant's answer where it is known, for scores that name none.
@@ -72,7 +68,7 @@ class Messages(UnitMasker):
     # System messages are turns of the chat.
     system = None
 
-    messages: Sequence[Message | Mapping[str, Any]]
+    messages: Sequence[Message | Mapping[str, Any]] | Mapping[str, Any]
     unit: str | re.Pattern[str] = _MESSAGE
     operator: str = "delete"
     pinned: Sequence[str | int] = ("system",)
@@ -80,8 +76,10 @@ class Messages(UnitMasker):
     answer: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "messages", parse_messages(self.messages))
-        object.__setattr__(self, "pinned", check_pinned(self.pinned, len(self.messages)))
+        messages, given = parse_chat(self.messages)
+        n_given = 1 + max(number for one in given for number in one.numbers)
+        object.__setattr__(self, "messages", messages)
+        object.__setattr__(self, "pinned", parse_pinned(self.pinned, given, n_given))
         finer = ", or use unit='word'" if self._unit == self.whole_unit else ""
         self._check_units("the messages that are not pinned have", f"pin fewer messages{finer}")
 
@@ -104,7 +102,7 @@ class Messages(UnitMasker):
         ]
 
     @cached_property
-    def _calls(self) -> dict[int, _Place]:
+    def _calls(self) -> dict[int, Place]:
         """The call of each message with a result."""
         return linked(self._messages)[1]
 
@@ -195,7 +193,7 @@ class Messages(UnitMasker):
                 # A chat without tools and pictures is described as in earlier releases.
                 [message.role, message.content]
                 if message == Message(message.role, message.content)
-                else [message.to_json(), list(message.images)]
+                else message.described()
                 for message in self._messages
             ],
         )
@@ -208,174 +206,3 @@ def _masked_call(call: ToolCall, text: str) -> ToolCall:
     arguments = call.to_json(parsed=True)["function"]["arguments"]
     names = arguments if isinstance(arguments, dict) else ()
     return replace(call, arguments=json.dumps(dict.fromkeys(names, text), ensure_ascii=False))
-
-
-def parse_messages(messages: object) -> tuple[Message, ...]:
-    """A chat up to the assistant's answer, from what a user gives.
-
-    Raises:
-        ArgumentError: it is none.
-    """
-    given = check_list(messages, "messages", "mappings with the keys 'role' and 'content'")
-    parsed = tuple(parse_message(message, number) for number, message in enumerate(given))
-    if not parsed:
-        raise ArgumentError("messages is empty; give at least one message of the user")
-    if parsed[-1].role not in ("user", "tool"):
-        raise ArgumentError(
-            f"the last message is of role {parsed[-1].role!r}, not 'user' or 'tool'; what is "
-            "explained is the assistant's answer to the messages: leave it out, and give it to the "
-            "score"
-        )
-    return linked(parsed)[0]
-
-
-def parse_message(message: object, number: int) -> Message:
-    """Message `number` from what a user gives.
-
-    Raises:
-        ArgumentError: it is none.
-    """
-    name = f"message {number}"
-    pictures: tuple[str, ...] = ()
-    if isinstance(message, Message):
-        pictures, message = message.images, message.to_json()
-    if not isinstance(message, Mapping):
-        raise ArgumentError(
-            f"{name} is a {type(message).__name__}; give a mapping with the keys 'role' and "
-            "'content'"
-        )
-    role, calls = message.get("role"), message.get("tool_calls")
-    others = _OTHER_KEYS.get(role, ()) if isinstance(role, str) else ()
-    # Replies of an API come with keys of no value, such as "refusal": None.
-    known = ("role", "content", *others)
-    unknown = any(value for key, value in message.items() if key not in known)
-    if unknown or "role" not in message or not (calls or "content" in message):
-        also = f" (and {', '.join(map(repr, others))})" if others else ""
-        raise ArgumentError(
-            f"{name} has the keys {', '.join(sorted(map(repr, message))) or 'none'}; "
-            f"give exactly 'role' and 'content'{also}"
-        )
-    if role not in ROLES:
-        raise ArgumentError(f"{name} has the role {role!r}; use one of {', '.join(ROLES)}")
-    content, images = _parse_content(message.get("content"), name, role)
-    check_encodable(content, name)
-    tool = [message.get(key) for key in _OTHER_KEYS["tool"]]
-    for value in tool:
-        if not isinstance(value, str | None):
-            raise ArgumentError(f"{name} has a {type(value).__name__} as id or name; give a text")
-    return Message(role, content, pictures or images, (), _parse_calls(calls or (), name), *tool)
-
-
-def _parse_content(content: object, name: str, role: str) -> tuple[str, tuple[str, ...]]:
-    """The text and the pictures of a content."""
-    if isinstance(content, str):
-        return content, ()
-    if content is None and role in ("assistant", "tool"):
-        return "", ()
-    if not isinstance(content, list | tuple):
-        raise ArgumentError(f"{name} has a {type(content).__name__} as its content; give a text")
-    texts: list[str] = []
-    images: list[str] = []
-    for part in content:
-        kind = part.get("type") if isinstance(part, Mapping) else None
-        if kind == "text" and isinstance(part.get("text"), str):
-            texts.append(part["text"])
-            continue
-        if kind != "image_url":
-            raise ArgumentError(
-                f"{name} has a list as its content; give a text, or parts such as "
-                "{'type': 'text', 'text': '...'}: " + f"part {len(texts) + len(images)} is none"
-            )
-        url = part.get("image_url")
-        url = url.get("url") if isinstance(url, Mapping) else url
-        if texts or role != "user" or not isinstance(url, str) or not _PICTURE.match(url):
-            raise ArgumentError(
-                f"{name} has a picture that cannot be given to a model; give pictures as "
-                "data URLs ('data:image/png;base64,...') before the text of a message of the user"
-            )
-        images.append(url)
-    return "\n".join(texts), tuple(images)
-
-
-def _parse_calls(calls: Any, name: str) -> tuple[ToolCall, ...]:
-    parsed: list[ToolCall] = []
-    for call in calls if isinstance(calls, list | tuple) else [calls]:
-        function = call.get("function") if isinstance(call, Mapping) else None
-        function = function if isinstance(function, Mapping) else {}
-        called = function.get("name")
-        if not isinstance(called, str) or not called or call.get("type", "function") != "function":
-            raise ArgumentError(
-                f"{name}: its call {len(parsed)} of a tool is none; give {{'id': ..., 'type': "
-                "'function', 'function': {'name': ..., 'arguments': ...}}"
-            )
-        arguments = function.get("arguments")
-        if arguments is None or isinstance(arguments, Mapping):
-            try:
-                arguments = json.dumps(arguments or {}, ensure_ascii=False, allow_nan=False)
-            except (TypeError, ValueError, RecursionError):
-                arguments = None
-        if not isinstance(arguments, str) or not isinstance(call.get("id") or "", str):
-            raise ArgumentError(
-                f"{name}: the call of {called!r} has arguments that are no JSON object, or an id "
-                "that is no text"
-            )
-        check_encodable(called + arguments, f"the call of {called!r} in {name}")
-        parsed.append(ToolCall(called, arguments, call.get("id") or ""))
-    return tuple(parsed)
-
-
-def linked(messages: Sequence[Message]) -> tuple[tuple[Message, ...], dict[int, _Place]]:
-    """The messages with an id for each call and result, and the call of each result.
-
-    A result without an id belongs to the first call without a result, of its name if it has one.
-    """
-    found: list[Message] = []
-    links: dict[int, _Place] = {}
-    waiting: dict[_Place, ToolCall] = {}
-    for number, message in enumerate(messages):
-        calls = tuple(
-            # Some templates want ids of nine letters and digits.
-            replace(call, id=call.id or f"call{number:03d}{i:02d}")
-            for i, call in enumerate(message.tool_calls)
-        )
-        message = replace(message, tool_calls=calls)
-        if message.role == "tool":
-            of, name = message.tool_call_id, message.name
-            places = [
-                place
-                for place, call in waiting.items()
-                if (call.id == of if of is not None else name in (None, call.name))
-            ]
-            if not places:
-                raise ArgumentError(
-                    f"message {number} is the result of a call"
-                    + ("" if of is None else f" {of!r}")
-                    + " that no message before it makes, or that has a result; put it after the "
-                    "message of the assistant with its 'tool_calls'"
-                )
-            place = places[0]
-            links[number] = place
-            message = replace(message, tool_call_id=waiting.pop(place).id)
-        waiting = waiting | {(number, i): call for i, call in enumerate(calls)}
-        found.append(message)
-    return tuple(found), links
-
-
-def check_pinned(pinned: object, n_messages: int) -> tuple[str | int, ...]:
-    """Roles and numbers of messages that are never left out.
-
-    Raises:
-        ArgumentError: there is no such role or message.
-    """
-    if isinstance(pinned, str) or not isinstance(pinned, Sequence):
-        raise ArgumentError(f"pinned={pinned!r}; give a list of roles or numbers of messages")
-    for item in pinned:
-        is_number = isinstance(item, int) and not isinstance(item, bool)
-        if is_number and -n_messages <= item < n_messages:
-            continue
-        if item not in ROLES:
-            raise ArgumentError(
-                f"pinned: {item!r} is neither a role ({', '.join(ROLES)}) nor the number of one "
-                f"of {n_messages} messages"
-            )
-    return tuple(pinned)

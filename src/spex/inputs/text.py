@@ -25,12 +25,12 @@ class Text(TemplateMasker):
             "word:th" for languages that separate no words: words, or short phrases, as BudouX
             finds them), "sentence" ("sentence:de" for the abbreviations of German, and so on; it
             ends at the line breaks of lists, tables, logs and headings, and runs over those of
-            hard-wrapped text), "paragraph" (what blank lines separate), "section" (from heading to
-            heading: of Markdown, underlined, "Chapter 3", or capitals alone), "line" (of code, with
-            its indentation), "token" (of the model), "regex:PATTERN" or a compiled pattern (its
-            matches are the units; the text between them is pinned; matches of nothing but white
-            space are ignored; a search that takes seconds is an error). No unit cuts an emoji or a
-            letter from its combining marks.
+            hard-wrapped text; code between fences is one), "paragraph" (what blank lines separate),
+            "section" (from heading to heading: of Markdown, underlined, "Chapter 3", or capitals
+            alone), "line" (of code, with its indentation), "token" (of the model), "regex:PATTERN"
+            or a compiled pattern (its matches are the units; the text between them is pinned;
+            matches of nothing but white space are ignored; a search that takes seconds is an
+            error). No unit cuts an emoji or a letter from its combining marks.
         operator: "delete"; "mask" or "mask:TOKEN" (default token: "[MASK]"); "neutral" or
             "neutral:TEXT" (default text: "something"). White space around replaced units stays.
             Units that a line break separates stay separated by one, and by a blank line where

@@ -7,7 +7,7 @@ here: the package itself takes twenty seconds to import and brings forty others.
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,18 +15,23 @@ from typing import Any, TypeAlias
 from spex.errors import ArgumentError
 from spex.extras import require
 from spex.inputs.messages import Messages
+from spex.inputs.segmentation import unit_spans
 from spex.inputs.traces.agent import Agent
 from spex.inputs.traces.reasoning import Reasoning
+from spex.models.reasoning_tags import split_reply, without_tags
 
 # (id, epoch)
 _Name: TypeAlias = tuple[str, int]
 Logged: TypeAlias = Messages | Agent | Reasoning
 
 _SAMPLE = re.compile(r"samples/(?P<id>.+)_epoch_(?P<epoch>\d+)\.json")
+_START = "_journal/start.json"
 _ATTACHMENT = "attachment://"
+_ZIP = b"PK\x03\x04"  # how a zip file begins
 _ZSTANDARD = 93  # the number of this compression in zip files
 _MOST_BYTES = 5 * 10**8
 _LISTED = 10
+_FEW_SENTENCES = 3  # with fewer, words tell more
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class InspectSample:
         messages: the whole conversation in the format of OpenAI's API. What the assistant reasoned
             is under the key "reasoning_content".
         tools: the tools that were offered, as for `spex.Agent`.
+        error: what made the sample fail; None where it did not.
+        notes: what the log does not hold as it was, such as encrypted reasoning, a sentence each.
     """
 
     id: str | int
@@ -49,18 +56,22 @@ class InspectSample:
     target: str | list[str] | None
     messages: tuple[Mapping[str, Any], ...]
     tools: tuple[Mapping[str, Any], ...] = ()
+    error: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def turn(self) -> int:
-        """The number of the last message of the assistant, which is explained.
+        """The number of the message that is explained: the assistant's last that is not empty.
 
         Raises:
             ArgumentError: the assistant says nothing.
         """
-        said = [n for n, message in enumerate(self.messages) if message["role"] == "assistant"]
-        if not said:
-            raise ArgumentError(f"sample {self.id!r} has no answer of the model to explain")
-        return said[-1]
+        if said := _said(self.messages):
+            return said[-1]
+        failed = "" if self.error is None else f"; it failed: {self.error}"
+        if any(message["role"] == "assistant" for message in self.messages):
+            raise ArgumentError(f"the model's answer to sample {self.id!r} is empty{failed}")
+        raise ArgumentError(f"sample {self.id!r} has no answer of the model to explain{failed}")
 
     def masker(
         self, unit: str | None = None, *, operator: str = "delete", turn: int | None = None
@@ -71,10 +82,11 @@ class InspectSample:
         before its answer, else `Messages`.
 
         Args:
-            unit: of that masker; default: its own.
+            unit: of that masker; default: its own. For a chat of one message beside those of the
+                system: "sentence" where the message has three or more, else "word".
             operator: as for `spex.Text`.
-            turn: the number of the message that is explained; default: the last one of the
-                assistant.
+            turn: the number of the message that is explained; default: the assistant's last that
+                is not empty.
 
         Raises:
             ArgumentError: there is no such message, or an argument is wrong.
@@ -84,14 +96,17 @@ class InspectSample:
         calls = any(message.get("tool_calls") for message in self.messages)
         if calls or self.tools:
             return Agent(self.messages, self.tools, turn=turn, **given)
-        explained = self.messages[turn] if 0 <= turn < len(self.messages) else {}
-        if explained.get("role") != "assistant":
-            raise ArgumentError(f"turn={turn!r} is no message of the assistant; leave it out")
-        before, answer = [_plain(message) for message in self.messages[:turn]], explained["content"]
-        trace = explained.get("reasoning_content")
-        if not trace:
-            return Messages(before, answer=answer, **given)
-        return Reasoning(before, f"<think>\n{trace}\n</think>", answer=answer, **given)
+        said = _said(self.messages)
+        if turn not in said:
+            raise ArgumentError(
+                f"turn={turn!r} is no message of the assistant that says something; use one of "
+                f"{', '.join(map(str, said)) or 'those, of which there is none'}"
+            )
+        before = [_plain(message) for message in self.messages[:turn]]
+        trace, answer = _reasoned(self.messages[turn])
+        if trace:
+            return Reasoning(before, trace, answer=answer, **given)
+        return Messages(before, answer=answer, **({"unit": _unit_of(before)} | given))
 
 
 def read_inspect_sample(path: str | Path, sample: str | int, epoch: int = 1) -> InspectSample:
@@ -120,11 +135,19 @@ def read_inspect_sample(path: str | Path, sample: str | int, epoch: int = 1) -> 
             return _sample(_in_zip(path, sample, epoch), path)
         if path.stat().st_size > _MOST_BYTES:
             raise ArgumentError(f"{path}: is larger than {_MOST_BYTES // 10**6} MB, the limit")
-        return _sample(_in_json(path, sample, epoch), path)
+        content = path.read_bytes()
+        if content.startswith(_ZIP):
+            raise ArgumentError(f"{path}: is cut off: its end is missing; copy the log once more")
+        return _sample(_in_json(json.loads(content), sample, epoch, path), path)
     except OSError as error:
         raise ArgumentError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (zipfile.BadZipFile, UnicodeDecodeError, RecursionError) as error:
         raise ArgumentError(f"{path}: is no log of inspect_ai ({error})") from error
+    except json.JSONDecodeError as error:
+        raise ArgumentError(
+            f"{path}: is no log of inspect_ai, or one that is damaged or cut off: it is no JSON "
+            f"({error})"
+        ) from error
 
 
 def _in_zip(path: Path, sample: str | int, epoch: int) -> Any:
@@ -134,7 +157,13 @@ def _in_zip(path: Path, sample: str | int, epoch: int) -> Any:
             for name in log.namelist()
             if (found := _SAMPLE.fullmatch(name))
         }
-        header = _entry(log, "header.json", path) if "header.json" in log.namelist() else {}
+        # A run that goes on, or was killed, has no header yet.
+        header: dict[str, Any] = {"status": "started"}
+        if "header.json" in log.namelist():
+            header = _entry(log, "header.json", path)
+        elif not names and _START not in log.namelist():
+            raise ArgumentError(f"{path}: is no log of inspect_ai: it holds none of its files")
+        _check_any(names, header, path)
         return _entry(log, names[_found(_ordered(names, header), sample, epoch, path)], path)
 
 
@@ -151,13 +180,22 @@ def _entry(log: zipfile.ZipFile, name: str, path: Path) -> Any:
     return json.loads(content)
 
 
-def _in_json(path: Path, sample: str | int, epoch: int) -> Any:
-    content = json.loads(path.read_bytes())
+def _in_json(content: Any, sample: str | int, epoch: int, path: Path) -> Any:
     samples = content.get("samples") if isinstance(content, dict) else None
+    if samples is None and isinstance(content, dict) and "status" in content:
+        samples = []
     if not isinstance(samples, list) or not all(isinstance(one, dict) for one in samples):
         raise ArgumentError(f"{path}: is no log of inspect_ai: it has no list of samples")
+    _check_any(samples, content, path)
     known = {(str(one.get("id")), one.get("epoch", 1)): one for one in samples}
     return known[_found(_ordered(known, content), sample, epoch, path)]
+
+
+def _check_any(samples: Collection[Any], header: Mapping[str, Any], path: Path) -> None:
+    if not samples:
+        status = header.get("status")
+        run = f"; the status of its run is {status!r}" if status else ""
+        raise ArgumentError(f"{path}: holds no samples{run}")
 
 
 def _ordered(known: Iterable[_Name], header: Mapping[str, Any]) -> list[_Name]:
@@ -173,11 +211,13 @@ def _found(known: Sequence[_Name], sample: str | int, epoch: int, path: Path) ->
     name = str(sample)
     if name not in ids and name.isdecimal() and 1 <= int(name) <= len(ids):
         name = ids[int(name) - 1]
-    if (name, epoch) not in known:
+    if name not in ids:
         listed = ", ".join(ids[:_LISTED]) + (" ..." if len(ids) > _LISTED else "")
+        raise ArgumentError(f"{path}: has no sample {sample!r}; it has {len(ids)}: {listed}")
+    if (name, epoch) not in known:
+        epochs = ", ".join(str(number) for one, number in sorted(known) if one == name)
         raise ArgumentError(
-            f"{path}: has no sample {sample!r} of epoch {epoch}; it has {len(ids)}: "
-            f"{listed or 'none'}"
+            f"{path}: sample {sample!r} has no epoch {epoch!r}; use one of {epochs}"
         )
     return name, epoch
 
@@ -187,18 +227,43 @@ def _sample(content: Any, path: Path) -> InspectSample:
         content = _attached(content, content.get("attachments") or {})
         asked = [event for event in content.get("events") or () if event.get("event") == "model"]
         tools = asked[-1].get("tools") or () if asked else ()
+        messages = tuple(map(_message, content["messages"]))
+        error = (content.get("error") or {}).get("message")
         return InspectSample(
             content["id"],
             content.get("epoch", 1),
             (content.get("output") or {}).get("model"),
             content.get("target"),
-            tuple(map(_message, content["messages"])),
+            messages,
             tuple({"type": "function", "function": tool} for tool in tools),
+            error,
+            _notes(content["messages"], messages, error),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ArgumentError(
             f"{path}: the sample is not as inspect_ai writes it ({error!r})"
         ) from error
+
+
+def _notes(
+    logged: Sequence[Mapping[str, Any]], messages: Sequence[Mapping[str, Any]], error: str | None
+) -> tuple[str, ...]:
+    parts = [part for one in logged if isinstance(one["content"], list) for part in one["content"]]
+    hidden = [part for part in parts if part["type"] == "reasoning" and part.get("redacted")]
+    said = _said(messages)
+    assistant = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
+    notes = {
+        f"The sample failed in its run: {error}": error is not None,
+        "The log holds encrypted reasoning: the summary beside it is used.": any(
+            part.get("summary") for part in hidden
+        ),
+        "The log holds encrypted reasoning without a summary: it is left out.": not all(
+            part.get("summary") for part in hidden
+        ),
+        f"The last message of the assistant is empty: message {said[-1] if said else 0} is "
+        "explained.": bool(said) and said[-1] != assistant[-1],
+    }
+    return tuple(note for note, holds in notes.items() if holds)
 
 
 def _attached(value: Any, attachments: Mapping[str, Any]) -> Any:
@@ -216,7 +281,12 @@ def _message(logged: Mapping[str, Any]) -> dict[str, Any]:
     """A message in the format of OpenAI's API."""
     content, reasoning = logged["content"], []
     if isinstance(content, list):
-        reasoning = [one["reasoning"] for one in content if one["type"] == "reasoning"]
+        reasoning = [
+            # What is redacted is encrypted.
+            one.get("summary") if one.get("redacted") else one["reasoning"]
+            for one in content
+            if one["type"] == "reasoning"
+        ]
         parts = list(map(_part, (one for one in content if one["type"] != "reasoning")))
         is_text = all(part["type"] == "text" for part in parts)
         content = "\n".join(part["text"] for part in parts) if is_text else parts
@@ -241,6 +311,41 @@ def _part(part: Mapping[str, Any]) -> dict[str, Any]:
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": call["function"], "arguments": dict(call["arguments"])}
     return {"id": call["id"], "type": "function", "function": function}
+
+
+def _said(messages: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The numbers of the messages of the assistant that are not empty."""
+    return [
+        number
+        for number, message in enumerate(messages)
+        if message["role"] == "assistant"
+        and (message.get("tool_calls") or str(message["content"] or "").strip())
+    ]
+
+
+def _reasoned(message: Mapping[str, Any]) -> tuple[str, Any]:
+    """What the assistant reasoned, with tags; empty for nothing; and its answer."""
+    content = message["content"]
+    if trace := message.get("reasoning_content"):
+        return f"<think>\n{trace}\n</think>", content
+    # Some servers leave the tags in the text.
+    split = split_reply(content) if isinstance(content, str) else None
+    if split is None or not all(without_tags(part).strip() for part in split):
+        return "", content
+    return split[0], without_tags(split[1]).strip()
+
+
+def _unit_of(messages: Sequence[Mapping[str, Any]]) -> str:
+    """The unit of a chat for which none is given."""
+    others = [message for message in messages if message["role"] not in ("system", "developer")]
+    if len(others) != 1:
+        return "message"
+    content = others[0]["content"]
+    if isinstance(content, list):
+        content = "\n".join(part.get("text") or "" for part in content)
+    if not isinstance(content, str):
+        return "message"  # which says what is wrong with it
+    return "sentence" if len(unit_spans(content, "sentence")) >= _FEW_SENTENCES else "word"
 
 
 def _plain(message: Mapping[str, Any]) -> dict[str, Any]:

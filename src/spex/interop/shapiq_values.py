@@ -13,12 +13,12 @@ from typing import Any
 
 from spex._typing import Interaction
 from spex.checks.arguments import MAX_FEATURES
-from spex.context import Context
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
 from spex.extras import require
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.moebius import spectrum_from_moebius
+from spex.interop.taken import explanation_of, labels_of
 
 _AS_MOEBIUS = ("SV", "BV", "k-SII", "STII", "FSII", "FBII", "Moebius")
 _READ = (*_AS_MOEBIUS, "SII", "BII")
@@ -73,20 +73,12 @@ def from_shapiq(values: Any, features: Sequence[str] | None = None) -> Explanati
     if not 1 <= n <= MAX_FEATURES:
         raise ArgumentError(f"the values are of {n} players; use 1 to {MAX_FEATURES}")
     spent = int(values.estimation_budget or 0)
-    return Explanation(
-        features=_labels(features, n),
-        spectrum=_spectrum(shapiq, values, index, n),
-        r2=math.nan,
-        r2_interval=(math.nan, math.nan),
-        n_evaluations=spent,
+    return explanation_of(
+        _spectrum(shapiq, values, index, n),
+        labels_of(features, n),
         method=f"shapiq {index}",
-        budget=spent,
-        seed=0,
-        notes=(
-            f"Read from shapiq: {index} up to order {order} are taken as the whole function; how "
-            "much of the model they explain is not known.",
-        ),
-        context=Context(),
+        spent=spent,
+        note=f"Read from shapiq: {index} up to order {order} are",
     )
 
 
@@ -97,13 +89,6 @@ def _loaded(shapiq: Any, path: Path) -> Any:
         raise ArgumentError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # whatever a damaged file makes the package raise
         raise ArgumentError(f"{path}: holds no shapiq.InteractionValues ({error!r})") from error
-
-
-def _labels(features: Sequence[str] | None, n: int) -> tuple[str, ...]:
-    labels = tuple(map(str, range(n) if features is None else features))
-    if isinstance(features, str) or len(labels) != n:
-        raise ArgumentError(f"features: give {n} labels, one for each player")
-    return labels
 
 
 def _spectrum(shapiq: Any, values: Any, index: str, n: int) -> Spectrum:

@@ -2,17 +2,14 @@
 
 import datetime
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from spex.errors import ArgumentError
 from spex.models.protocol import Prompt
+from spex.models.reasoning_tags import is_closed, open_block
 
-# Blocks that models reason in, before they answer.
-_REASONING = re.compile(r"<(?:think|thinking|reason|reasoning|thought)>|\[THINK\]")
-REASONING_TAG = re.compile(r"</?(?:think|thinking|reason|reasoning|thought)>|\[/?THINK\]")
 _OPENS = "The chat template opens a reasoning block"
 
 
@@ -236,25 +233,21 @@ def notes_on(template: str | None, start: str | None) -> tuple[str, ...]:
     """
     if template is None:
         return ("The model has no chat template: it was given the bare text.",)
-    opened = list(_REASONING.finditer(start or ""))
-    if not opened:
+    opened = open_block(start or "")
+    if opened is None:
         return ()
-    mark = opened[-1][0]
-    closing = f"{mark[0]}/{mark[1:]}"
-    if closing in (start or "")[opened[-1].end() :]:
-        return ()
+    mark = (start or "")[opened.start : opened.stop]
     return (
         f"{_OPENS} ({mark}), so the answer is read as reasoning. "
         "To close the block: a variable of the template (--chat-template-kwargs), or "
-        f"{closing} at the start of the answer (--answer-prefix).",
+        f"{opened.closing} at the start of the answer (--answer-prefix).",
     )
 
 
 def notes_for(notes: Sequence[str], prompt: Prompt) -> tuple[str, ...]:
     """The notes of a model that hold for a prompt, which may close a reasoning block itself."""
-    tags = REASONING_TAG.findall(prompt.answer_prefix)
-    is_closed = bool(tags) and "/" in tags[-1]
-    return tuple(note for note in notes if not (is_closed and note.startswith(_OPENS)))
+    closed = is_closed(prompt.answer_prefix)
+    return tuple(note for note in notes if not (closed and note.startswith(_OPENS)))
 
 
 def _to_json(

@@ -53,13 +53,14 @@ class Message:
     Args:
         role: "system", "user", "assistant", "tool" or "developer".
         content: the text.
-        images: data URLs ("data:image/png;base64,...") of pictures before the text; only models
-            with a true attribute `takes_images` get any.
+        images: data URLs ("data:image/png;base64,...") of pictures, before the text unless
+            `text_first`; only models with a true attribute `takes_images` get any.
         texts: the texts that `content` joins, if it was made of several; a classifier takes two as
             a pair.
         tool_calls: of the assistant, after the text.
         tool_call_id: the call whose result a message of role "tool" holds.
         name: of that tool.
+        text_first: whether the pictures come after the text.
     """
 
     role: str
@@ -69,6 +70,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    text_first: bool = False
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -95,6 +97,10 @@ class Message:
             if value is not None:
                 message[key] = value
         return message
+
+    def described(self) -> list[Any]:
+        """The message with its pictures and, where these come after the text, that they do."""
+        return [self.to_json(), list(self.images), *([True] if self.text_first else [])]
 
 
 @dataclass(frozen=True)

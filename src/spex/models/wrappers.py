@@ -135,5 +135,5 @@ class CountedReplies(_Wrapper):
 
 def _without_texts(items: list[tuple[str, Any]]) -> dict[str, Any]:
     """Leaves out newer fields if empty, so that requests of earlier releases match."""
-    newer = ("texts", "tool_calls", "tool_call_id", "name", "answer_prefix")
+    newer = ("texts", "tool_calls", "tool_call_id", "name", "text_first", "answer_prefix")
     return {name: value for name, value in items if value or name not in newer}

@@ -21,6 +21,7 @@ from spex.models.protocol import LanguageModel, Prompt
 from spex.models.wrappers import CountedReplies, StoredAnswers
 from spex.prior import Prior
 from spex.scores.log_probabilities import (
+    LogOdds,
     LogProb,
     ResolvedLogProb,
     ResolvedScore,
@@ -217,6 +218,7 @@ class ValueFunction(Identified):
             replace(
                 common,
                 answer=one.answer,
+                compared=one.answers if isinstance(one, LogOdds) else None,
                 score=one.summary,
                 score_unit=one.unit,
                 score_threshold=_threshold(one),

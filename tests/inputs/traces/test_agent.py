@@ -54,8 +54,10 @@ def test_a_trace_is_read_as_it_is():
     )
     assert agent.answers == (MADE,)
     assert [part.heading for part in agent.parts] == [
-        "tool pay", "tool read", "memory", "system", "user", "result of read", "result of mail",
+        "tool pay", "tool read", "memory", "system", "user", "assistant calls", "result of read",
+        "result of mail", "answer explained",
     ]  # fmt: skip
+    assert agent.parts[5].pieces == (("read({})\nmail({})", None),)
     prompt = agent.render([1] * 7)
     assert [message.role for message in prompt.messages] == ["system", "user", "assistant", "user"]
     system, user, calls, results = (message.content for message in prompt.messages)
@@ -165,7 +167,7 @@ def test_bad_input():
         lambda: Agent(
             TRACE, turn=1
         ): "turn=1 is no message of the assistant that says something; use one of 2, 5, 7",
-        lambda: Agent(TRACE, ["pay"]): "tool 0 is none; give",
+        lambda: Agent(TRACE, ["pay"]): "tool 0 has no name; give",
         lambda: Agent(TRACE, [{"name": "a", "x": {1}}]): "is no JSON object",
         lambda: Agent(TRACE, memory="a"): "memory is a str; give a list of texts",
         lambda: Agent(TRACE, memory=[""]): "entry 0 of memory is no text",

@@ -11,6 +11,7 @@ from spex.errors import ArgumentError
 from spex.models import Reply, TableModel
 
 TRACE = "A cat has four legs. A bird has two.\n\nSo there are six."
+FINAL = "<|start|>assistant<|channel|>final<|message|>"
 MARKED = "We count.\nStep 1: a cat.\n  It has 4.\n2. a bird\n- all of them"
 
 
@@ -47,6 +48,70 @@ def test_tags_always_stay(tag):
     after = Reasoning("Q", f"<{tag}>{TRACE}</{tag}> Let me tell.")
     assert after.features[-1] == "Let me tell."
     assert begun(after, 3) == f"<{tag}>\n\n</{tag}> Let me tell.\n\nFinal answer:\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cue"),
+    [
+        ("<Think>", "</Think>", "\n\n"),
+        ("<seed:think>", "</seed:think>", ""),
+        ("<|begin_of_thought|>", "<|end_of_thought|>", "\n\n<|begin_of_solution|>\n\n"),
+        ("<|channel|>analysis<|message|>", "<|end|>", f"{FINAL}"),
+        ("<|channel|>analysis<|message|>", f"<|end|>{FINAL}", ""),
+        ("[THINK]", "[/THINK]", ""),
+        ("◁think▷", "◁/think▷", ""),
+        ("<think>", "", "\n</think>\n\n"),
+    ],
+)
+def test_tags_of_other_models(before, after, cue):
+    masker = Reasoning("Q", f"{before}One. Two.{after}")
+    assert masker.features == ("One.", "Two.")
+    assert begun(masker, 0, 1) == f"{before}One. Two.{after}{cue}"
+    # The space between the two units stays.
+    assert (
+        begun(masker, 1).replace("> Two", ">Two").replace("] Two", "]Two").replace("▷ Two", "▷Two")
+        == f"{before}Two.{after}{cue}"
+    )
+    assert "".join(begun(masker).split()) == "".join(f"{before}{after}{cue}".split())
+
+
+STEPS = [
+    ("Step 1: a", "Step 2: b"), ("Step one: a", "Step eleven: b"), ("step I. a", "step II. b"),
+    ("**1. Add**\nfoo", "**2. Sub**\nbar"), ("**Step 1:** a", "**Step 2:** b"),
+    ("## Add\na", "### Sub\nb"), ("**Add**\na", "**Sub:**\nb"),
+    ("Schritt 1: a", "Schritt zwei: b"), ("Étape 1 : a", "Étape 2 : b"), ("Paso 1. a", "Paso 2. b"),
+    ("第一步：a", "第二步：b"), ("步骤1：a", "步骤2：b"), ("1단계: a", "2단계: b"),
+    ("一、a", "二、b"),
+    ("ステップ1：a", "ステップ2：b"), ("Шаг 1. a", "Шаг 2. b"),
+    ("1) a", "2) b"), ("(1) a", "(2) b"), ("a) a", "b) b"), ("1.1. a", "1.2. b"), ("① a", "② b"),
+    ("First, a", "Finally, b"), ("首先，a", "最后，b"), ("- a", "* b"), ("  • a", "  • b"),
+    ("1. a\n```\n2. b\n- c\n# d\n```", "2. e"), ("1. a\n\\[\n- b\n\\]", "2. c"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", STEPS, ids=lambda steps: steps[0])
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_marks_of_steps(steps, line_break):
+    trace = line_break.join(["So it is.", *steps]).replace("\n", line_break.strip("\r"))
+    found = Reasoning("Q", trace, "step").features
+    assert [step.strip() for step in found] == ["So it is.", *(step.strip() for step in steps)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2 steps are left",
+        "Step back a bit",
+        "Step a bit back",
+        "Steps are many",
+        "First of all we add",
+        "1.5 is more",
+        "-3 is less",
+        "2024 was a year",
+    ],
+)
+def test_lines_that_begin_no_step(line):
+    assert Reasoning("Q", f"1. a\n{line}\n2. b", "step").n_features == 2
 
 
 def test_units():
@@ -91,6 +156,9 @@ def test_the_model_writes_the_trace():
         "opened by the template": "One. Two.\n</think>\n\nIt is 6.",
         "plain": "One. Two.\n\n**Final answer:** 6",
         "no cue": "One. Two.",
+        "in tags": "One. Two.\n<answer>It is 6.</answer>",
+        "gpt-oss": f"<|channel|>analysis<|message|>One. Two.<|end|>{FINAL}It is 6.<|return|>",
+        "solution": "<|begin_of_thought|>One. Two.<|end_of_thought|><|begin_of_solution|>It is 6.",
     }
     for name, reply in replies.items():
         model = TableModel(

@@ -19,7 +19,7 @@ import pytest
 
 import spex
 from models import fake_openai as fake
-from spex import LogOdds, LogProb, Matches, Similarity, Text, ValueFunction
+from spex import LogOdds, LogProb, Matches, Messages, Similarity, Text, ValueFunction
 from spex.cli import main
 from spex.errors import ArgumentError, BackendError, MissingExtraError, SpexError
 from spex.inputs.composite import Composite
@@ -425,6 +425,15 @@ def test_pictures_are_sent_as_parts(openai):
     openai.model().generate([quarters().render([1, 1, 1, 1])])
     body = json.loads(openai.requests()[-1]["body"])
     assert [part["type"] for part in body["messages"][0]["content"]] == ["image_url"]
+    picture = {
+        "type": "image_url",
+        "image_url": {"url": masker.render([1] * 4).messages[-1].images[0]},
+    }
+    text = {"type": "text", "text": "Is it good?"}
+    for content in ([picture, text], [text, picture]):
+        chat = Messages([{"role": "user", "content": content}], unit="word")
+        openai.model().generate([chat.render([1] * 3)])
+        assert json.loads(openai.requests()[-1]["body"])["messages"][0]["content"] == content
 
 
 def test_log_odds_of_labels_after_pictures(openai, with_words):

@@ -9,7 +9,17 @@ import pytest
 
 import spex
 from models import tiny_vision as tiny
-from spex import Composite, Image, LogOdds, LogProb, Probability, Similarity, Text, ValueFunction
+from spex import (
+    Composite,
+    Image,
+    LogOdds,
+    LogProb,
+    Messages,
+    Probability,
+    Similarity,
+    Text,
+    ValueFunction,
+)
 from spex.cli import main
 from spex.errors import ArgumentError, BackendError
 from spex.inputs.pixels import data_url
@@ -252,6 +262,22 @@ def test_templates_that_cannot_be_used(llava, image):
         ValueFunction(image, llava, LogProb("a"))
     llava._tokenizer.chat_template = None
     assert ValueFunction(Text("so no"), llava, LogProb("a"))([[1, 0]]).shape == (1,)
+
+
+def test_a_picture_after_the_text(llava, image):
+    (url,) = image.render([1] * image.n_features).messages[-1].images
+    parts = [{"type": "text", "text": "so no"}, {"type": "image_url", "image_url": {"url": url}}]
+    llava._processor.chat_template = (
+        "{% for m in messages %}{% for part in m.content %}"
+        "{{ '<image>' if part.type == 'image' else part.text }} {% endfor %}{% endfor %}"
+    )
+    places = []
+    for content in (parts, parts[::-1]):
+        prompt = Messages([{"role": "user", "content": content}], unit="word").render([1, 1])
+        tokens = llava._read(prompt).tokens
+        places.append(tokens.index(llava._image_token))
+    after, before = places
+    assert after > before
 
 
 def test_a_processor_that_leaves_the_picture_out(llava, image, monkeypatch):

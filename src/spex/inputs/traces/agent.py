@@ -8,7 +8,7 @@ template knows no tools.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from spex.checks.masks import check_masks
 from spex.errors import ArgumentError
-from spex.inputs.messages import check_pinned, linked, parse_message
 from spex.inputs.parts import TextPart
 from spex.inputs.segmentation import Span, Tokenizer, trimmed
 from spex.inputs.templates import check_encodable, check_list
+from spex.inputs.traces.formats import Converted, common_call, common_tool
+from spex.inputs.traces.parsing import linked, named, parse_message, parse_pinned, read_messages
 from spex.inputs.units import UnitMasker
 from spex.models.protocol import Message, Prompt, ToolCall
 
@@ -28,6 +29,7 @@ _TOOL, _MEMORY, _MESSAGE = "tool", "memory", "message"
 # (kind, number of the tool, memory entry or message)
 _Place: TypeAlias = tuple[str, int]
 _KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
+_ALSO = ("memory", "against")  # beside the messages and tools of a request
 _OFFER = (
     "# Tools\n\nYou may call functions to assist with the user query. You are given their "
     "signatures within <tools></tools> XML tags:\n<tools>\n{tools}\n</tools>\n\n"
@@ -50,18 +52,24 @@ class Agent(UnitMasker):
     what came after it, is not read, for it would give the call away.
 
     Args:
-        messages: the trace in the format of OpenAI's API, as for `Messages`, with the message of
-            the assistant that makes the call among them. Other keys of a message are not read.
+        messages: the trace with the message of the assistant that makes the call among them:
+            messages of OpenAI's Chat Completions, as for `Messages`, items of its Responses,
+            messages of Anthropic or of AgentDojo. Other keys of a message, and what the assistant
+            reasoned, are not read. Or a saved request, a mapping with "messages" or "input"
+            and perhaps "system" or "instructions", "tools", "memory" and "against".
         tools: the tools that were offered, each {"type": "function", "function": {"name": ...,
-            "description": ..., "parameters": ...}}, or what "function" holds alone.
-        memory: entries of the agent's memory, which the system message lists.
-        against: another call, {"name": ..., "arguments": {...}}, or a text, such as a refusal.
-        turn: the number of the message of the assistant that is explained: its calls, or its text
-            where it makes none; default: the last one with calls.
+            "description": ..., "parameters": ...}}, or what "function" holds alone, or as
+            Anthropic and Responses have them; default: those of a saved request.
+        memory: entries of the agent's memory, which the system message lists; default: as for
+            `tools`.
+        against: another call, {"name": ..., "arguments": {...}}, or a text, such as a refusal;
+            default: as for `tools`.
+        turn: the number of the given message of the assistant that is explained: its calls, or its
+            text where it makes none; default: the last one with calls.
         unit: "part", or a unit inside of each turn and result: "sentence", "line" and the other
             units of `Text`. A tool and an entry of the memory is one unit.
         operator: as for `Text`.
-        pinned: what is never left out: roles, or numbers of messages, as for `Messages`.
+        pinned: what is never left out: roles, or numbers of given messages, as for `Messages`.
         tokenizer: as for `Text`.
 
     Attributes:
@@ -100,7 +108,7 @@ class Agent(UnitMasker):
         "not by the model's own template of tools.",
     )
 
-    messages: Sequence[Message | Mapping[str, Any]]
+    messages: Sequence[Message | Mapping[str, Any]] | Mapping[str, Any]
     tools: Sequence[Mapping[str, Any]] = ()
     memory: Sequence[str] = ()
     against: str | Mapping[str, Any] | None = None
@@ -111,35 +119,54 @@ class Agent(UnitMasker):
     tokenizer: Tokenizer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        given = check_list(self.messages, "messages", "mappings with the keys 'role' and 'content'")
-        parsed = [parse_message(_known(one), number) for number, one in enumerate(given)]
-        turn = _turn(parsed, self.turn)
-        object.__setattr__(self, "messages", linked(parsed[: turn + 1])[0])
+        given, request = read_messages(self.messages, _ALSO)
+        for name in ("tools", *_ALSO):
+            if getattr(self, name) in ((), None) and request.get(name) is not None:
+                object.__setattr__(self, name, request[name])
+        parsed = [parse_message(_known(one.message), named(one)) for one in given]
+        turn = _turn(parsed, given, self.turn)
+        n_given = given[turn].numbers[0]
+        object.__setattr__(self, "messages", linked(parsed[: turn + 1], given)[0])
         object.__setattr__(self, "turn", turn)
         object.__setattr__(self, "tools", _parse_tools(self.tools))
         _check_memory(self.memory)
         object.__setattr__(self, "memory", tuple(self.memory))
-        object.__setattr__(self, "pinned", check_pinned(self.pinned, turn))
+        object.__setattr__(self, "pinned", parse_pinned(self.pinned, given[:turn], n_given))
         _ = self.answers
         self._check_units("what is not pinned has", "pin fewer messages, or use a finer unit")
 
     @property
+    def _explained(self) -> Message:
+        """The message with the call."""
+        return self.messages[-1]  # type: ignore[index,return-value]  # as parsed
+
+    @property
     def _before(self) -> tuple[Message, ...]:
         """The messages before the call."""
-        return tuple(self.messages[:-1])  # type: ignore[arg-type]  # as parsed
+        return tuple(self.messages[:-1])  # type: ignore[index,arg-type]  # as parsed
 
     @cached_property
     def answers(self) -> tuple[str, ...]:
         """The call that was made, and the other answer, if any."""
-        call = self.messages[-1]
-        assert isinstance(call, Message)
-        made = "\n".join(map(_written, call.tool_calls)) or call.content
+        explained = self._explained
+        made = "\n".join(map(_written, explained.tool_calls)) or explained.content
         if self.against is None:
             return (made,)
-        other = self.against if isinstance(self.against, str) else _other_call(self.against)
+        other = (
+            self.against if isinstance(self.against, str) else _written(_other_call(self.against))
+        )
         if not other or other == made:
             raise ArgumentError("against is empty or the call that was made; give another one")
         return made, other
+
+    @property
+    def _compared(self) -> Sequence[str]:
+        """The answers as a person reads them."""
+        explained, other = self._explained, self.against
+        made = _listed(explained.tool_calls) or explained.content
+        if other is None:
+            return (made,)
+        return made, other if isinstance(other, str) else str(_other_call(other))
 
     @cached_property
     def _places(self) -> list[_Place]:
@@ -212,12 +239,16 @@ class Agent(UnitMasker):
 
     @property
     def parts(self) -> tuple[TextPart, ...]:
-        """One for each tool, entry of the memory, turn and result that has a text."""
-        return tuple(
-            TextPart(masked.pieces, self._heading(*place))
-            for place, masked in zip(self._places, self._masked, strict=True)
-            if masked.pieces
-        )
+        """The tools, the memory, the turns with their calls, and last what is explained."""
+        shown: list[TextPart] = []
+        for (kind, number), masked in zip(self._places, self._masked, strict=True):
+            if masked.pieces:
+                shown.append(TextPart(masked.pieces, self._heading(kind, number)))
+            calls = self._before[number].tool_calls if kind == _MESSAGE else ()
+            if calls:
+                shown.append(TextPart(((_listed(calls), None),), "assistant calls"))
+        explained = zip(("answer explained", "compared with"), self._compared, strict=False)
+        return (*shown, *(TextPart(((text, None),), heading) for heading, text in explained))
 
     def render(self, mask: npt.ArrayLike) -> Prompt:
         """Render the prompt: the messages before the call, with what is left of each part.
@@ -233,7 +264,7 @@ class Agent(UnitMasker):
             [text for (of, _), text in texts.items() if of == kind and text.strip()]
             for kind in (_TOOL, _MEMORY)
         )
-        turns: list[tuple[str, tuple[str, ...], list[str]]] = [("system", (), [])]
+        turns: list[tuple[Message, list[str]]] = [(Message("system", ""), [])]
         for number, message in enumerate(self._before):
             text = texts[_MESSAGE, number]
             if message.role == "tool":
@@ -242,12 +273,15 @@ class Agent(UnitMasker):
             follows = message.role == "tool" and self._before[number - 1].role == "tool"
             if not (is_first or follows):
                 role = "user" if message.role == "tool" else message.role
-                turns.append((role, message.images, []))
-            turns[-1][2].extend(filter(str.strip, [text, *map(_written, message.tool_calls)]))
+                turns.append((replace(message, role=role, tool_calls=()), []))
+            turns[-1][1].extend(filter(str.strip, [text, *map(_written, message.tool_calls)]))
         remembered = "# Memory\n\n" + "\n".join(f"- {entry}" for entry in memory)
         offer = _OFFER.replace("{tools}", "\n".join(tools)) if tools else ""
-        system = [*turns[0][2], *([remembered] if memory else []), offer + _FORMAT]
-        others = [Message(role, "\n".join(texts), images) for role, images, texts in turns[1:]]
+        system = [*turns[0][1], *([remembered] if memory else []), offer + _FORMAT]
+        others = [
+            Message(of.role, "\n".join(texts), of.images, text_first=of.text_first)
+            for of, texts in turns[1:]
+        ]
         return Prompt((Message("system", "\n\n".join(system)), *others))
 
     def apply(self, masks: npt.ArrayLike) -> list[list[dict[str, Any]]]:
@@ -261,7 +295,7 @@ class Agent(UnitMasker):
         """Type, messages, tools, memory, answers, unit, operator and spans, as JSON values."""
         return self._described(
             type="agent",
-            messages=[[message.to_json(), list(message.images)] for message in self._before],
+            messages=[message.described() for message in self._before],
             tools=list(self.tools),
             memory=list(self.memory),
             answers=list(self.answers),
@@ -274,20 +308,22 @@ def _known(message: object) -> object:
     return {key: value for key, value in message.items() if key in _KEYS}
 
 
-def _turn(messages: Sequence[Message], turn: int | None) -> int:
-    """The number of the message that is explained."""
+def _turn(messages: Sequence[Message], given: Sequence[Converted], turn: int | None) -> int:
+    """The place of the message that is explained; `turn` is a number of the given messages."""
     said = [
         number
         for number, message in enumerate(messages)
         if message.role == "assistant" and message.as_text.strip()
     ]
     calling = [number for number in said if messages[number].tool_calls]
-    if turn is not None and turn in said:
-        return turn
     if turn is not None:
+        for place in said:
+            if turn in given[place].numbers:
+                return place
+        numbers = [str(given[place].numbers[0]) for place in said]
         raise ArgumentError(
             f"turn={turn!r} is no message of the assistant that says something; use one of "
-            f"{', '.join(map(str, said)) or 'those, of which there is none'}"
+            f"{', '.join(numbers) or 'those, of which there is none'}"
         )
     if not calling:
         raise ArgumentError(
@@ -301,12 +337,12 @@ def _parse_tools(tools: object) -> tuple[dict[str, Any], ...]:
     """The tools, each with its type."""
     parsed = []
     for number, tool in enumerate(check_list(tools, "tools", "descriptions of tools")):
-        function = tool.get("function", tool) if isinstance(tool, Mapping) else None
+        function = common_tool(tool)
         name = function.get("name") if isinstance(function, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(name, str) or not name:
             raise ArgumentError(
-                f"tool {number} is none; give {{'type': 'function', 'function': {{'name': ..., "
-                "'description': ..., 'parameters': ...}}"
+                f"tool {number} has no name; give {{'type': 'function', 'function': {{'name': ..., "
+                "'description': ..., 'parameters': ...}}, and leave out tools that the server runs"
             )
         try:
             check_encodable(json.dumps(function, ensure_ascii=False), f"tool {number}")
@@ -329,11 +365,17 @@ def _written(call: ToolCall) -> str:
     return f"<tool_call>\n{json.dumps(read, ensure_ascii=False)}\n</tool_call>"
 
 
-def _other_call(call: object) -> str:
-    function = call.get("function", call) if isinstance(call, Mapping) else None
+def _listed(calls: Sequence[ToolCall]) -> str:
+    """Calls as a person reads them, one a line."""
+    return "\n".join(map(str, calls))
+
+
+def _other_call(call: object) -> ToolCall:
+    read = common_call(call)
+    function = read.get("function", read) if isinstance(read, Mapping) else None
     message = {"role": "assistant", "tool_calls": [{"id": "", "function": function}]}
     try:
-        return _written(parse_message(message, 0).tool_calls[0])
+        return parse_message(message, "against").tool_calls[0]
     except ArgumentError:
         raise ArgumentError(
             f"against={call!r} is no call; give {{'name': ..., 'arguments': {{...}}}}, or a text"

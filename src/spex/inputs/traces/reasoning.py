@@ -15,19 +15,24 @@ from spex.checks.arguments import whole_number
 from spex.checks.masks import check_mask, check_masks
 from spex.errors import ArgumentError
 from spex.inputs.composite import SideBySide
-from spex.inputs.messages import parse_messages
 from spex.inputs.parts import Part, TextPart
 from spex.inputs.protocol import PromptMasker, check_masker
-from spex.inputs.segmentation import Span, Tokenizer, parse_unit, trimmed
+from spex.inputs.segmentation import Span, Tokenizer, parse_unit
 from spex.inputs.templates import chat, check_encodable, check_system
+from spex.inputs.traces.parsing import parse_chat
+from spex.inputs.traces.steps import has_steps, step_spans
 from spex.inputs.units import UnitMasker
-from spex.models.chat import REASONING_TAG
 from spex.models.protocol import LanguageModel, Message, Prompt
+from spex.models.reasoning_tags import (
+    cue_after,
+    open_block,
+    reasoning_tags,
+    split_reply,
+    without_tags,
+)
 
 STEP = "step"
-_CUE, _CUE_AFTER_BLOCK = "\n\nFinal answer:\n", "\n\n"
-# A line that begins a step: "Step 2:", "2.", "2)", "(2)", "- " and the like.
-_MARK = re.compile(r"^[ \t]*(?:\W{0,3}step\s*\d+|\(?\d{1,3}[.)]\s|[-*\u2022]\s)", re.I | re.M)
+_CUE = "\n\nFinal answer:\n"
 # Where an answer begins in a reply without a reasoning block.
 _ANSWER = re.compile(r"^\W*(?:final\s+)?answer\W*(?::|$)", re.I | re.M)
 
@@ -44,10 +49,10 @@ class _Steps(UnitMasker):
     tokenizer: Tokenizer | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self._unit == STEP and not _MARK.search(self.text):
+        if self._unit == STEP and not has_steps(self.text):
             raise ArgumentError(
-                "unit='step': no line of the trace begins with a mark such as 'Step 1', '1.' or "
-                "'-'; use unit='sentence' or 'line'"
+                "unit='step': no line of the trace begins with a mark such as 'Step 1:', '1.', "
+                "'First,', '## ' or '-'; use unit='sentence' or 'line'"
             )
         self._check_units("the trace has", "use unit='word', or give a longer trace")
 
@@ -60,8 +65,8 @@ class _Steps(UnitMasker):
         return (self.text,)
 
     def _split(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
-        tags = [tag.span() for tag in REASONING_TAG.finditer(text)]
-        starts, stops = [0, *(stop for _, stop in tags)], [*(start for start, _ in tags), len(text)]
+        tags = reasoning_tags(text)
+        starts, stops = [0, *(tag.stop for tag in tags)], [*(tag.start for tag in tags), len(text)]
         return [
             (first + start, first + stop)
             for first, last in zip(starts, stops, strict=True)
@@ -70,7 +75,7 @@ class _Steps(UnitMasker):
 
     def _split_plain(self, number: int, text: str, unit: str | re.Pattern[str]) -> list[Span]:
         if unit == STEP:
-            return trimmed(text, (mark.start() for mark in _MARK.finditer(text)))
+            return step_spans(text)
         return super()._split(number, text, unit)
 
     def masked(self, mask: npt.ArrayLike) -> str:
@@ -101,8 +106,8 @@ class Reasoning(SideBySide):
         trace: what the model wrote before its final answer, with its tags if it has any; default:
             what the model of the `spex.ValueFunction` writes: its reasoning block, or else its
             reply up to a line "Answer:".
-        unit: "sentence", "line", "step" (which begins with a mark such as "Step 1:", "1." or "-"
-            at the start of a line), or another unit of `Text`.
+        unit: "sentence", "line", "step" (which begins at a line with a mark, such as "Step 1:",
+            "1.", "(a)", "First,", "-" or a heading), or another unit of `Text`.
         operator: as for `Text`.
         answer_cue: what stands between the trace and the answer; default: a blank line after a
             reasoning block, and else a blank line and a line "Final answer:".
@@ -239,9 +244,8 @@ class Reasoning(SideBySide):
         given: str | None = self._given["answer_cue"]
         if given is not None:
             return given
-        tags = list(REASONING_TAG.finditer(self.trace or ""))
-        ends_block = bool(tags) and tags[-1].end() == len(self.trace or "")
-        return _CUE_AFTER_BLOCK if ends_block else _CUE
+        told = cue_after(self.trace or "")
+        return _CUE if told is None else told
 
     def _ask(self, mask: npt.ArrayLike | None) -> Prompt:
         """The prompt of the question; None keeps all of its units."""
@@ -285,7 +289,7 @@ class Reasoning(SideBySide):
         is_fixed = isinstance(asked, Prompt)
         return {
             "type": "reasoning",
-            "question": [[message.to_json(), list(message.images)] for message in asked.messages]
+            "question": [message.described() for message in asked.messages]
             if is_fixed
             else asked.describe(),
             "trace": self.maskers[-1].describe(),
@@ -304,7 +308,7 @@ def _parse_question(question: object, system: str | None) -> Prompt | PromptMask
     if system is not None:
         raise ArgumentError("system: put the system message into the question")
     if isinstance(question, list | tuple):
-        return Prompt(parse_messages(question))
+        return Prompt(parse_chat(question)[0])
     if not hasattr(question, "render"):
         raise ArgumentError(
             f"question is a {type(question).__name__}; give a text, a list of messages, or a "
@@ -330,12 +334,10 @@ def _check_text(text: object, name: str, remedy: str) -> None:
 
 def _trace_in(reply: str) -> str | None:
     """What a reply says before its answer; empty for nothing, None where its block has no end."""
-    tags = list(REASONING_TAG.finditer(reply))
-    ends = [tag.end() for tag in tags if "/" in tag[0]]
-    if ends:
-        inside = REASONING_TAG.sub("", reply[: ends[-1]])
-        return reply[: ends[-1]] if inside.strip() else ""
-    if tags:
+    split = split_reply(reply)
+    if split is not None:
+        return split[0] if without_tags(split[0]).strip() else ""
+    if open_block(reply) is not None:
         return None
     answers = [mark.start() for mark in _ANSWER.finditer(reply) if reply[: mark.start()].strip()]
     return reply[: answers[-1]] if answers else reply

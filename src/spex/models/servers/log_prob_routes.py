@@ -270,7 +270,8 @@ def _parts(message: Message) -> list[dict[str, Any]]:
         {"type": "image_url", "image_url": {"url": url}} for url in message.images
     ]
     # Some servers refuse an empty text part.
-    return [*parts, {"type": "text", "text": message.content}] if message.content else parts
+    text = [{"type": "text", "text": message.content}] if message.content else []
+    return [*text, *parts] if message.text_first else [*parts, *text]
 
 
 def first_tokens_limit(base_url: str) -> str:

@@ -12,7 +12,7 @@ from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.extras import require
 from spex.models.environment import quiet
-from spex.models.protocol import Prompt, Reply
+from spex.models.protocol import Message, Prompt, Reply
 from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.hub import first_line
@@ -268,17 +268,16 @@ class VisionLanguageModel(HuggingFaceModel):
 
 
 def _conversation(prompt: Prompt) -> list[dict[str, Any]]:
-    """The messages as processors take them, each picture before the text of its message."""
+    """The messages as processors take them, with pictures and text in their order."""
     return [
-        message.to_json(parsed=True)
-        | {
-            "content": [
-                *({"type": "image", "image": _picture(url)} for url in message.images),
-                {"type": "text", "text": message.content},
-            ],
-        }
-        for message in prompt.messages
+        message.to_json(parsed=True) | {"content": _content(message)} for message in prompt.messages
     ]
+
+
+def _content(message: Message) -> list[dict[str, Any]]:
+    pictures = [{"type": "image", "image": _picture(url)} for url in message.images]
+    text = {"type": "text", "text": message.content}
+    return [text, *pictures] if message.text_first else [*pictures, text]
 
 
 def _picture(url: str) -> Any:

@@ -10,7 +10,7 @@ from spex.report.colours import Colours, colours_of
 from spex.report.page import script
 from spex.report.page.blocks import blocks
 from spex.report.page.data import Fact, Page
-from spex.report.page.headline import asked, cautions, headline
+from spex.report.page.headline import answers_and_score, asked, cautions, headline
 from spex.report.sets import role_rows, roles_say, set_rows
 from spex.wording import counted, isolated
 
@@ -118,13 +118,11 @@ def _within(share: float) -> float | None:
 def _facts(explanation: "Explanation", kind: str) -> tuple[Fact, ...]:
     context = {
         key: facts.context_text(explanation, key)
-        for key in ("answer", "model", "unit", "operator", "prompt", "system", "command")
+        for key in ("model", "unit", "operator", "prompt", "system", "command")
     }
     whole, nothing = map(facts.typeset, facts.ends(explanation))
     stopped = explanation.stopped
     found: list[tuple[str, Any, bool]] = [
-        ("Score", facts.isolated_score(explanation), False),
-        ("Answer explained", context["answer"], True),
         ("Model", context["model"], False),
         ("System message", context["system"], True),
         ("Last message" if kind == "Chat" else "Prompt", context["prompt"], True),
@@ -140,7 +138,8 @@ def _facts(explanation: "Explanation", kind: str) -> tuple[Fact, ...]:
         ("Made by", f"spex {facts.one_line(explanation.version)}", False),
         ("Command", context["command"], True),
     ]
-    return tuple(Fact(name, value, block) for name, value, block in found if value)
+    more = (Fact(name, value, block) for name, value, block in found if value)
+    return (*answers_and_score(explanation, "Answer explained"), *more)
 
 
 def _evaluations(explanation: "Explanation") -> str:

@@ -9,7 +9,7 @@ from spex.inputs.parts import ImagePart, TextPart
 from spex.interactions.values import InteractionValues
 from spex.report import facts
 from spex.report.page.data import Fact, Headline
-from spex.wording import isolated, percent
+from spex.wording import isolated, percent, shorten
 
 if TYPE_CHECKING:
     from spex.explanation import Explanation
@@ -208,10 +208,32 @@ def _improbable(explanation: "Explanation") -> str | None:
 def asked(explanation: "Explanation") -> tuple[Fact, ...]:
     """The question around the input, and the answer, as far as they are known."""
     question = _last_message(explanation) or _question(explanation)
-    answer = facts.context_text(explanation, "answer")
-    score = facts.isolated_score(explanation)
-    found = [("Asked", question, True), ("Answer", answer, True), ("Score", score, False)]
-    return tuple(Fact(name, value, block) for name, value, block in found if value)
+    asked = [Fact("Asked", question, block=True)] if question else []
+    return (*asked, *answers_and_score(explanation, "Answer"))
+
+
+def answers_and_score(explanation: "Explanation", name: str) -> tuple[Fact, ...]:
+    """The answer that is explained, under a name, the other one if there is any, and the score.
+
+    Two answers that the score tells in full are left out; one that it cuts, it names.
+    """
+    context, score = explanation.context, facts.isolated_score(explanation)
+    told = {name: context.answer}
+    if context.compared is not None:
+        told = dict(zip((name, "Compared with"), context.compared, strict=True))
+        if all(f'"{answer}"' in (context.score or "") for answer in context.compared):
+            told = {}
+    answers = {name: facts.visible(answer) for name, answer in told.items() if answer}
+    cut = {name: shorten(text) for name, text in answers.items() if shorten(text) != text}
+    if score and len(answers) == 2:
+        first, second = map(str.lower, answers)
+        score = f"log P({first}) - log P({second})"
+        score = ", ".join(filter(None, [score, facts.isolated_unit(explanation)]))
+    elif score:
+        for of, text in cut.items():
+            score = score.replace(f'"{facts.visible(text)}"', of.lower(), 1)
+    found = [Fact(of, text, block=True) for of, text in answers.items()]
+    return (*found, *([Fact("Score", score)] if score else []))
 
 
 def _last_message(explanation: "Explanation") -> str | None:

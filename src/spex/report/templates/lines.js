@@ -24,15 +24,23 @@ function numberLines(boxes) {
   }
 }
 
-const labelWidth = (label) => 8.1 * label.length + 12;
+// Letters of Chinese, Japanese and Korean take the room of more than one.
+const WIDE = /[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60]/g;
+const labelWidth = (label) => 8.1 * label.length + 5 * (label.match(WIDE) ?? []).length + 12;
 
-// What a combination has on other lines, so that nobody has to follow the bracket there.
-function elsewhere(one, line) {
+// What a combination has on other lines, so that nobody has to follow the bracket there; names are
+// cut as far as the width asks, and left out where even their starts find no room.
+function elsewhere(one, line, width) {
   const away = one.boxes.filter((box) => box.line !== line);
   if (!away.length) return "";
-  const names = away.slice(0, 2).map((box) => isolated(box.name.length > 18 ? `${box.name.slice(0, 16)}\u2026` : box.name));
+  const arrow = away[0].line > line ? "\u2193" : "\u2191";
   const more = away.length > 2 ? ` + ${away.length - 2} more` : "";
-  return ` with ${names.join(" + ")}${more} ${away[0].line > line ? "\u2193" : "\u2191"}`;
+  for (let most = 18; most >= 6; most -= 1) {
+    const names = away.slice(0, 2).map((box) => isolated(box.name.length > most ? `${box.name.slice(0, most - 2)}\u2026` : box.name));
+    const said = ` with ${names.join(" + ")}${more} ${arrow}`;
+    if (labelWidth(one.label + said) <= width) return said;
+  }
+  return ` with ${away.length} more ${arrow}`;
 }
 
 // Give each combination a lane on each of its lines, and a place in the margin where there are
@@ -53,7 +61,7 @@ function planLanes(combinations, right, lanesOf = new Map()) {
       const xs = one.boxes.filter((box) => box.line === line).map((box) => box.x);
       let [start, end] = [Math.min(...xs), Math.max(...xs)];
       if (one.edge !== null) end = Math.max(end, one.edge);
-      const label = one.label + elsewhere(one, line);
+      const label = one.label + elsewhere(one, line, right);
       const half = Math.max(end - start, labelWidth(label)) / 2;
       const middle = Math.min(Math.max((start + end) / 2, half), Math.max(right - half, half));
       if (!lanesOf.has(line)) lanesOf.set(line, []);

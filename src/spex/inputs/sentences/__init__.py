@@ -1,0 +1,1 @@
+"""Where sentences begin, in running text and in lists, tables, logs, code and formulas."""
