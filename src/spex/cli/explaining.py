@@ -49,7 +49,7 @@ from spex.values.limits import Ledger, Limited
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, said_before
 from spex.values.retrying import Retries, Retrying
-from spex.values.scoring_check import N_CALLS
+from spex.values.scoring_check import N_CALLS, N_IN_FLOAT32
 from spex.values.source import ValueSource
 from spex.values.storage.care import removed_if_empty
 from spex.values.store import Store
@@ -227,8 +227,9 @@ def plan_lines(prepared: Prepared) -> list[str]:
         lines.append("One more to learn the model's own answer, which is then explained")
     of_answers = isinstance(prepared.score, LogProb | Probability | LogOdds)
     if of_answers and not predicts(request) and not is_own(request):
+        half = N_IN_FLOAT32 if request.dtype in ("bfloat16", "float16") else 0
         lines.append(
-            f"{counted(N_CALLS, 'call')} more, before the first one, to see whether its "
+            f"{counted(N_CALLS + half, 'call')} more, before the first one, to see whether its "
             "log-probabilities are right, unless all values are kept already"
         )
     if model_name(request).startswith((*SERVER_PREFIXES, "reply:")) and request.zoom is None:

@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -187,6 +187,23 @@ def added_tokens(text: list[int], whole: list[int]) -> tuple[list[int], list[int
     starts = (i for i in range(len(whole)) if whole[i : i + len(text)] == text)
     start = next(starts, 0)
     return whole[:start], whole[start + len(text) :]
+
+
+def start_of_answers(start: str, tokenize: Callable[[str], list[int]]) -> tuple[str, list[int]]:
+    """The text that answers are tokenised after, and its tokens; mostly none.
+
+    Tokenizers as of Llama 2 put a space before every text, so also before an answer by itself.
+    After "[/INST]" the model writes one, after a template that ends in a line break none.
+
+    Args:
+        start: a prompt by the chat template, up to the answer; empty without a template.
+        tokenize: gives the tokens of a text, without special ones.
+    """
+    if not start[-1:].isspace():
+        return "", []
+    before, joined = tokenize(start), tokenize(start + "a")
+    stays = joined[: len(before)] == before
+    return (start, before) if stays and joined[len(before) :] != tokenize("a") else ("", [])
 
 
 def no_start(model: str) -> str:

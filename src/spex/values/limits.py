@@ -180,17 +180,19 @@ class Ledger:
             completion_tokens=since.completion_tokens + self._assumed[1],
         )
 
-    def reached(self, name: str, check: int = 0) -> LimitReached:
+    def reached(self, name: str, check: int = 0, needs: str = "") -> LimitReached:
         """The error for a limit.
 
         Args:
             name: Of the limit.
             check: Calls of a check that does not fit into it any more.
+            needs: What it and a mask take at most, if not calls.
         """
         how = ""
         if check:
             how = (
-                f" (the check of the log-probabilities before the first value takes {check} calls)"
+                f" (the check of the log-probabilities before the first value takes {check} calls"
+                f"{needs})"
             )
         elif name == "calls" and self.calls_of_checks:
             how = f" ({self.calls_of_checks} of them checked the log-probabilities)"
@@ -403,9 +405,19 @@ class _Meter:
         numbers = np.arange(1, count + 2, dtype=np.float64)  # one mask has to fit after it
         fits, name = self._fitting(read * numbers, written * numbers)
         if fits <= count:
-            raise self._ledger.reached(name, check=prompts)
+            raise self._ledger.reached(name, prompts, self._needs(name, read, written, count + 1))
         if not self._is_server:
             self._ledger.local_tokens += int((read + written) * count)
+
+    def _needs(self, name: str, read: float, written: float, count: int) -> str:
+        """In words, what so many prompts take at most, which is all that is known before them."""
+        most = f"{int((read + written) * count):,} tokens"
+        if name == "cost":
+            used = self._ledger.used(self._function)
+            assert used is not None and used.price is not None
+            most = f"${(read * used.price[0] + written * used.price[1]) * count / 1e6:.2g}"
+        counted = ", a token for each byte of a prompt" if self._is_server else ""
+        return f", and with one mask up to {most}{counted}"
 
     def checked(self) -> None:
         """Enter what it cost where the server does not tell."""

@@ -11,12 +11,15 @@ looks like any other. So, once for a model and for each kind of question:
 Two faults look alike in every way: all tokens have one value, or all prompts have the same values,
 as from a stale cache. They are seen without a second way.
 
+A local network in half precision is no fault, but is off by tenths of a nat: two of the prompts are
+also read in float32, where there is room for the weights, and the report says by how much.
+
 Models with the methods of `Checkable` are checked; functions and tables are not, nor are scores of
 replies, which read no log-probabilities.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -25,10 +28,12 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError, ScoringError
 from spex.models.protocol import LanguageModel, Prompt
+from spex.models.transformers.precision import HalfPrecision
 from spex.wording import shorten
 
 # Prompts that the model is given: one alone, one to write after, three in a batch.
 N_CALLS = 5
+N_IN_FLOAT32 = 2  # and as many more for a local model in half precision
 _WRITTEN_TOKENS = 3
 _UNCHECKED = (
     "Whether the log-probabilities are right was not checked: all values were kept before, with "
@@ -70,12 +75,15 @@ class Finding:
         largest: the largest difference of a token, in nats.
         compared: the names of the comparisons that could be made.
         missing: why the server's reply could not be compared; empty if it was.
+        half: how far values are off for half precision; None where the precision is another, or
+            nobody knows it.
     """
 
     differences: tuple[str, ...]
     largest: float
     compared: tuple[str, ...]
     missing: str = ""
+    half: HalfPrecision | None = None
 
     @property
     def note(self) -> str:
@@ -91,6 +99,11 @@ class Finding:
 
 
 _FOUND: WeakKeyDictionary[Any, dict[object, Finding]] = WeakKeyDictionary()
+
+
+def n_calls(model: LanguageModel) -> int:
+    """How many prompts a check asks at most."""
+    return N_CALLS + (N_IN_FLOAT32 if getattr(model, "half_precision", None) else 0)
 
 
 def is_due(model: LanguageModel, prompt: Prompt, answers: Sequence[str]) -> bool:
@@ -144,12 +157,16 @@ def goes_on(model: object) -> bool:
 def notes(model: LanguageModel, answers: Sequence[str]) -> tuple[str, ...]:
     """What reports should say of a model whose check failed, and that was used all the same.
 
-    And of a server whose check could be made in part only.
+    And of a server whose check could be made in part only, and of half precision.
     """
     found = _FOUND.get(model, {})
     if goes_on(model) and answers and hasattr(model, "written") and not found:
         return (_UNCHECKED,)
-    return tuple(dict.fromkeys(one.note for one in found.values() if one.note))
+    notes = [one.note for one in found.values() if one.note]
+    # One for all kinds of answers.
+    half = [one.half for one in found.values() if one.half]
+    notes += [max(half, key=lambda one: one.off or 0).note] if half else []
+    return tuple(dict.fromkeys(notes))
 
 
 def _examined(
@@ -204,16 +221,56 @@ def examine(model: Checkable, prompts: Sequence[Prompt], answers: Sequence[str])
         found.compare("by itself and as the beginning of the answer", part, of_part, within)
     ids |= {reply: _ids_or_none(model, reply)} if readable else {}
     found.see_sameness(together, ids, len(set(order)))
-    return found.finding
+
+    def read(some: Sequence[Prompt]) -> FloatArray:
+        return np.array([_sums(one, wanted) for one in _read(model, some, wanted)])
+
+    before = {prompt: _sums(one, wanted) for prompt, one in zip(order, together, strict=True)}
+    return _with_float32(model, found.finding, before, read, "nats")
 
 
 def _examine_outputs(model: Any, prompts: Sequence[Prompt]) -> Finding:
     """The same of a regression, whose outputs are no log-probabilities."""
     found = _Comparisons(getattr(model, "rounding", _UNKNOWN_ROUNDING), unit="")
     alone = dict(model.outputs(prompts[:1]))[0]
-    together = dict(model.outputs([*prompts[1:], prompts[0]]))[len(prompts) - 1]
-    found.compare("alone and in a batch", "output", alone, together)
-    return found.finding
+    order = [*prompts[1:], prompts[0]]
+    outputs = dict(model.outputs(order))
+    together = {prompt: outputs[number] for number, prompt in enumerate(order)}
+    found.compare("alone and in a batch", "output", alone, together[prompts[0]])
+
+    def read(some: Sequence[Prompt]) -> FloatArray:
+        outputs = dict(model.outputs(some))
+        return np.array([outputs[number] for number in range(len(some))])
+
+    return _with_float32(model, found.finding, together, read, "")
+
+
+def _with_float32(
+    model: Any,
+    finding: Finding,
+    before: Mapping[Prompt, Any],
+    read: Callable[[Sequence[Prompt]], FloatArray],
+    unit: str,
+) -> Finding:
+    """The finding with how far values are off for half precision.
+
+    Args:
+        model: The model.
+        finding: What was found before.
+        before: The values of different prompts.
+        read: Reads the values of prompts anew.
+        unit: Of the values.
+    """
+    if finding.differences or not getattr(model, "half_precision", None):
+        return finding
+    some = list(before)[:N_IN_FLOAT32]
+    values = np.array([before[prompt] for prompt in some])
+    return replace(finding, half=model.compared_with_float32(values, lambda: read(some), unit))
+
+
+def _sums(read: Mapping[str, FloatArray], answers: Sequence[str]) -> list[float]:
+    """The log-probability of each answer as a whole."""
+    return [float(read[answer].sum()) for answer in answers]
 
 
 class _Comparisons:

@@ -323,7 +323,7 @@ class ValueFunction(Identified):
         See `spex.values.scoring_check`.
         """
         due = scoring_check.is_due(self.model, self._full_prompt, self._answers)
-        return scoring_check.N_CALLS if due else 0
+        return scoring_check.n_calls(self.model) if due else 0
 
     def check_scoring(self, masks: npt.ArrayLike) -> None:
         """Check the model, with some of the masks that are asked next, unless that is done.

@@ -19,6 +19,7 @@ from spex.models.chat import (
     no_start,
     notes_on,
     refusal,
+    start_of_answers,
     template_messages,
     without_template,
 )
@@ -26,6 +27,11 @@ from spex.models.protocol import Message, Prompt, Reply
 from spex.models.transformers.hub import ModelFiles, content_hash, locate
 from spex.models.transformers.loading import Placement, from_files, load_network
 from spex.models.transformers.network import Network
+from spex.models.transformers.precision import (
+    HalfPrecision,
+    compared_with_float32,
+    half_precision,
+)
 from spex.models.transformers.prefixes import blockwise
 from spex.models.transformers.prefixes.attention import TreeAttention
 from spex.models.transformers.prefixes.comparison import agrees
@@ -55,8 +61,9 @@ class HuggingFaceModel:
     answer. Otherwise the contents of the messages are joined by blank lines, with the special
     tokens that the tokenizer puts before a text (those after it, such as </s>, would end the prompt
     before the answer). An answer is tokenised by itself and appended, so its
-    tokens do not depend on the prompt. An empty prompt becomes one beginning-of-text (or
-    end-of-text) token, if the tokenizer adds none.
+    tokens do not depend on the prompt; where the chat template ends in a line break and the
+    tokenizer puts a space before a text, as of Llama 2, without that space. An empty prompt becomes
+    one beginning-of-text (or end-of-text) token, if the tokenizer adds none.
 
     Args:
         source: a folder, a name on the Hugging Face hub, or files that were located.
@@ -163,12 +170,30 @@ class HuggingFaceModel:
         """The part of `identity` that says how prompts are read, if not as in earlier releases."""
         _, after = self._added_tokens
         ends = ";ends=no" if after and not self._tokenizer.chat_template else ""
-        return ends + self._chat.identity
+        line = ";answers=line" if self._before_answers[0] else ""
+        return ends + line + self._chat.identity
 
     @property
     def rounding(self) -> float:
         """Nats by which the log-probability of a token may depend on the batch."""
         return 4 * float(self._torch.finfo(self._model.dtype).eps) ** 0.5
+
+    @property
+    def half_precision(self) -> str | None:
+        """The dtype, "bfloat16" or "float16"; None for a wider one."""
+        return half_precision(self._torch, self._model)
+
+    def compared_with_float32(
+        self, values: FloatArray, read: Callable[[], FloatArray], unit: str
+    ) -> HalfPrecision:
+        """How far values are off for half precision, where there is room for float32.
+
+        Args:
+            values: (n_prompts, ...), what `read` gives now.
+            read: reads them from the model; is called once at most.
+            unit: of the values, "nats" or none.
+        """
+        return compared_with_float32(self._torch, self._model, self.name, values, read, unit)
 
     @property
     def max_tokens(self) -> int | None:
@@ -305,8 +330,12 @@ class HuggingFaceModel:
                 f"the tokenizer of {self.name!r} does not give the positions of its tokens, so no "
                 "part of an answer can be scored; use span=None"
             )
-        encoding = self._tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
-        return [(int(start), int(stop)) for start, stop in encoding["offset_mapping"]]
+        begun, tokens = self._before_answers
+        encoding = self._tokenizer(
+            begun + answer, add_special_tokens=False, return_offsets_mapping=True
+        )
+        spans = np.array(encoding["offset_mapping"][len(tokens) :]) - len(begun)
+        return [(max(0, int(start)), int(stop)) for start, stop in spans]
 
     def count_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
         """The number of tokens of each prompt, with its chat template."""
@@ -324,11 +353,25 @@ class HuggingFaceModel:
         return prompt_tokens, answer_tokens
 
     def _encode_answers(self, answers: Sequence[str]) -> list[list[int]]:
-        answer_tokens = [self._tokenize(answer, special=False) for answer in answers]
+        answer_tokens = [self._encode_answer(answer) for answer in answers]
         for answer, tokens in zip(answers, answer_tokens, strict=True):
             if not tokens:
                 raise ArgumentError(f"the answer {answer!r} has no tokens; give a longer one")
         return answer_tokens
+
+    def _encode_answer(self, answer: str) -> list[int]:
+        begun, tokens = self._before_answers
+        return self._tokenize(begun + answer, special=False)[len(tokens) :]
+
+    @functools.cached_property
+    def _before_answers(self) -> tuple[str, list[int]]:
+        """What answers are tokenised after, and its tokens; see `start_of_answers`."""
+        try:
+            start = self._prompt_text(Prompt((Message("user", "a"),)))
+        except ArgumentError:  # the template wants another chat
+            start = ""
+        begun = start if self._tokenizer.chat_template else ""
+        return start_of_answers(begun, functools.partial(self._tokenize, special=False))
 
     def _check_lengths(self, prompts: list[list[int]], answers: list[list[int]]) -> None:
         longest = max((len(tokens) for tokens in answers), default=0)
@@ -428,7 +471,7 @@ class HuggingFaceModel:
         )
         reply = self._reply(tokens, most)
         # Some tokenizers put a space before an answer, which is then another token.
-        is_read_so = self._tokenize(str(reply), special=False) == list(tokens)
+        is_read_so = self._encode_answer(str(reply)) == list(tokens)
         return reply, np.array(values if is_read_so else [], dtype=np.float64)
 
     def _most_new_tokens(self, start: list[int], max_new_tokens: int) -> int:

@@ -48,6 +48,11 @@ class Seq2SeqModel(HuggingFaceModel):
             )
         return self._rendered(prompt)
 
+    @property
+    def _before_answers(self) -> tuple[str, list[int]]:
+        """Nothing: the decoder begins a text of its own."""
+        return "", []
+
     @functools.cached_property
     def _start(self) -> list[int]:
         """The first tokens of the decoder, before every answer."""

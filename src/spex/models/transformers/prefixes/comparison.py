@@ -9,8 +9,8 @@ import numpy as np
 
 from spex._typing import FloatArray
 from spex.extras import require
+from spex.models.transformers.precision import in_float32
 from spex.models.transformers.prefixes.attention import TreeAttention
-from spex.models.transformers.torch_backend import has_room
 
 # Prompts and answers, and how they are attended to; None for whole rows.
 _Score = Callable[
@@ -40,7 +40,7 @@ def agrees(model: Any, kernel: str, attention: TreeAttention, score: _Score) -> 
     prompts = [list(tokens) for tokens in itertools.product(range(3), repeat=4)]
     answers = [[1, 2], [2]]
     try:
-        with _narrowed(model, attention) as narrow, _in_float32(torch, model):
+        with _narrowed(model, attention) as narrow, in_float32(torch, model):
             tolerance = torch.finfo(model.dtype).eps ** 0.5
             whole = dict(score(prompts, answers, None))
             model.set_attn_implementation(kernel)
@@ -70,28 +70,3 @@ def _narrowed(model: Any, attention: TreeAttention) -> Iterator[TreeAttention]:
         yield attention.with_window(_WINDOW)
     finally:
         config.sliding_window = before
-
-
-@contextmanager
-def _in_float32(torch: Any, model: Any) -> Iterator[None]:
-    """The network with its weights in float32, if there is room for twice the weights."""
-    tensors = [
-        tensor
-        for tensor in (*model.parameters(), *model.buffers())
-        if tensor.dtype in (torch.bfloat16, torch.float16)
-    ]
-    # Neither parts on several devices or on disk, nor quantised weights.
-    whole = {tensor.device for tensor in tensors} == {model.device}
-    if getattr(model, "is_quantized", False) or not (
-        whole and has_room(torch, model.device, sum(4 * tensor.numel() for tensor in tensors))
-    ):
-        yield
-        return
-    before = [tensor.dtype for tensor in tensors]
-    try:
-        for tensor in tensors:
-            tensor.data = tensor.data.float()
-        yield
-    finally:
-        for tensor, dtype in zip(tensors, before, strict=True):
-            tensor.data = tensor.data.to(dtype)  # the same numbers as before
