@@ -1,5 +1,9 @@
 """Cells of an experiment: shared masks, counted calls, failures, resuming, processes."""
 
+import multiprocessing
+import os
+import pickle
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +13,7 @@ import pandas as pd
 import pytest
 
 import spex
+from spex.evaluate import workers
 from spex.evaluate.experiment import Experiment
 from spex.evaluate.items import Item, as_items, length_group
 from spex.evaluate.measures.faithfulness import Faithfulness
@@ -281,6 +286,32 @@ def test_undefined_is_said():
     assert Results((), ("r2",)).to_markdown() == "\n"
 
 
+def test_reasons_that_differ_by_numbers_alone_are_one_line():
+    rows = [
+        Row("x", "8-15", N, method, "p", budget, 0, status="refused", reason=reason)
+        for method, budget, reason in [
+            ("a", 5, "budget=5 is below 1,000"),
+            ("a", 6, "budget=6 is below 999"),
+            ("a", 7, "no"),
+            ("b", 5, "budget=5 is below 1,000"),
+        ]
+    ]
+    assert Results(tuple(rows), ("r2",)).to_markdown() == (
+        "Not measured:\n\n- 2 x a refused: budget=5 is below 1,000 (the first of 2 alike)\n"
+        "- 1 x a refused: no\n- 1 x b refused: budget=5 is below 1,000\n"
+    )
+
+
+def test_tables_say_what_they_are_by_and_what_chance_is():
+    rows = table("recovery", {("x", "a", 1.0): 0.5, ("x", "a", 2.0): 0.25})
+    rows += table("chance", {(item, m, float("nan")): 0.2 for item in "x" for m in "ab"})
+    shown = Results(tuple(rows), ("recovery",)).to_markdown()
+    assert shown.startswith("**recovery** by r: mean of 1 item")
+    assert "Recovery by chance, the share of marked features: 0.200" in shown
+    pairs = Results(tuple(table("pair_ndcg", {("x", "a", 0.0): 1.0})), ("pair_ndcg",))
+    assert pairs.to_markdown().startswith("**pair_ndcg** by base: mean")
+
+
 def test_what_methods_say_of_their_r2_is_shown():
     nan = float("nan")
     rows = table("r2", {("x", "a", nan): 0.9, ("y", "a", nan): 0.8})
@@ -398,7 +429,15 @@ class Made:
 
 
 @pytest.mark.slow
-def test_processes_give_what_one_gives_and_a_dead_one_costs_its_item():
+def test_processes_give_what_one_gives_and_a_dead_one_costs_its_item(monkeypatch):
+    start = workers._Worker.__init__
+
+    def start_and_interrupt(worker, packed):
+        """Ctrl-C reaches all processes, also while they start; it is the parent's business."""
+        start(worker, packed)
+        os.kill(worker.process.pid, signal.SIGINT)
+
+    monkeypatch.setattr(workers._Worker, "__init__", start_and_interrupt)
     items = [Item("a", N, Made()), Item("dead", N, Made(True)), Item("b", N, Made())]
     several = Experiment(items, MEASURE, methods_named("linear"), (30,), (0, 1))
     rows = [row for one in measure_items(several, set(), 2) for row in one.rows]
@@ -410,6 +449,18 @@ def test_processes_give_what_one_gives_and_a_dead_one_costs_its_item():
     assert values(Results(tuple(expected), ())) == {
         key: value for key, value in values(Results(tuple(rows), ())).items() if key.item == "a"
     }
+
+
+def test_a_process_that_nobody_listens_to_ends_in_silence(monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # it would ignore Ctrl-C in this process
+    experiment = Experiment([Item("a", N, Made())], MEASURE, methods_named("ridge"), (30,))
+    packed = pickle.dumps((experiment.packed(), set()))
+    for work in ([0], []):  # the parent goes while an item is measured, and before
+        ours, theirs = multiprocessing.Pipe()
+        for number in work:
+            ours.send(number)
+        ours.close()
+        workers._serve(packed, theirs)
 
 
 def test_processes_refuse_what_cannot_be_sent():

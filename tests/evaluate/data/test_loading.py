@@ -143,7 +143,7 @@ def test_datasets_of_a_local_folder(tmp_path, monkeypatch):
         ("a.json", '{"x": {"y": 1}}', "no passages of DROP"),
         ("a.txt", "hello", "is no .jsonl, .json or .csv"),
         ("a.jsonl", '{"text": "a b", "documents": ["c"]}\n', "text and documents"),
-        ("a.jsonl", '{"id": 3}\n', "none of the fields"),
+        ("a.jsonl", '{"id": 3}\n', "none of the fields .*; its fields are 'id'"),
         ("a.jsonl", '{"text": ""}\n', "its field 'text' is empty; give"),
         ("a.csv", "id,text\n1,\n", "its field 'text' is empty; give"),
         ("a.jsonl", '{"text": "a b", "annotated": [2]}\n', "0 to 1"),

@@ -40,6 +40,11 @@ _SPREAD = 0.5  # of the distance between bases, over which the points of methods
 _LARGEST, _LEAST = 9.0, 4.0  # points
 
 
+def runs_along(metric: str) -> str:
+    """What the numbers of a curve are by: r, the base of an audit or a share."""
+    return _ALONG.get(metric, "r")
+
+
 def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") -> "Figure":
     """Mean and 90 % interval of each method: against the budget, or along the curve.
 
@@ -72,7 +77,7 @@ def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") ->
         panel.spines[["top", "right"]].set_visible(False)
         if is_curve:
             panel.set_title(f"{budget:,} evaluations", fontsize=10)
-            along = _ALONG.get(metric, "r")
+            along = runs_along(metric)
             panel.set_xlabel(along)
             if along in ("r", _BASE):
                 _whole_ticks(panel)
