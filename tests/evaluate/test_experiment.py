@@ -252,6 +252,15 @@ def test_parquet(tmp_path):
     pd.testing.assert_frame_equal(frame, found.to_frame())
     with pytest.raises(spex.ArgumentError, match=r"\.csv or \.parquet"):
         run(experiment(Game()), tmp_path / "r.xls")
+    game = Game()
+    for methods in ("ridge", "leave-one-out"):
+        run(experiment(game, methods), tmp_path / "more.parquet")
+    assert set(pd.read_parquet(tmp_path / "more.parquet")["method"]) == {"ridge", "leave-one-out"}
+    (tmp_path / "more.rows.csv").unlink()
+    before = (tmp_path / "more.parquet").read_bytes()
+    with pytest.raises(spex.ArgumentError, match=r"without .*more\.rows\.csv"):
+        run(experiment(game, "ridge"), tmp_path / "more.parquet")
+    assert (tmp_path / "more.parquet").read_bytes() == before
 
 
 def test_summary_is_the_mean_over_items_of_means_over_seeds():
