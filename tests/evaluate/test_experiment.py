@@ -347,6 +347,19 @@ def test_figures_have_whole_ticks_and_tell_equal_methods():
         assert (markers[0].get_xdata() == markers[1].get_xdata()).all() == is_line
 
 
+def test_one_bad_r2_does_not_flatten_the_others():
+    nan = float("nan")
+    shown = table("r2", {("x", "a", nan): 0.9, ("x", "b", nan): -47.0})
+    figure = Results(tuple(shown), ("r2",)).plot()
+    low, high = figure.axes[0].get_ylim()
+    assert low == -1 and 0.9 < high < 1.1
+    assert figure.get_supxlabel() == "the axis ends at R2 -1; below it: b -47 at 5"
+    for metric, cells in (("r2", shown[1:]), ("drop", table("drop", {("x", "b", nan): -47.0}))):
+        figure = Results(tuple(cells), (metric,)).plot()
+        low, high = figure.axes[0].get_ylim()
+        assert low < -47 < high and not figure.get_supxlabel()
+
+
 def test_bootstrap_interval_is_that_of_scipy():
     from scipy.stats import bootstrap
 
