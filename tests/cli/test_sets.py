@@ -78,6 +78,7 @@ def test_three_tables(run, saved):
     assert kept.sets.change.smaller == "calls" and kept.sets.roles.is_complete
     page = Path("p.html").read_text()
     assert "<h2>Smallest sets</h2>" in page
+    assert 'class="number">\N{MINUS SIGN}' in page and 'class="number">-' not in page
     assert "<mark>never</mark>" in page or "<mark>fails</mark>" in page
     assert run("report", "e.json", "--html", "q.html")[0] == 0
     assert "<h2>Smallest sets</h2>" in Path("q.html").read_text()

@@ -1,5 +1,9 @@
 """Cells of an experiment: shared masks, counted calls, failures, resuming, processes."""
 
+import multiprocessing
+import os
+import pickle
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +13,7 @@ import pandas as pd
 import pytest
 
 import spex
+from spex.evaluate import workers
 from spex.evaluate.experiment import Experiment
 from spex.evaluate.items import Item, as_items, length_group
 from spex.evaluate.measures.faithfulness import Faithfulness
@@ -247,6 +252,15 @@ def test_parquet(tmp_path):
     pd.testing.assert_frame_equal(frame, found.to_frame())
     with pytest.raises(spex.ArgumentError, match=r"\.csv or \.parquet"):
         run(experiment(Game()), tmp_path / "r.xls")
+    game = Game()
+    for methods in ("ridge", "leave-one-out"):
+        run(experiment(game, methods), tmp_path / "more.parquet")
+    assert set(pd.read_parquet(tmp_path / "more.parquet")["method"]) == {"ridge", "leave-one-out"}
+    (tmp_path / "more.rows.csv").unlink()
+    before = (tmp_path / "more.parquet").read_bytes()
+    with pytest.raises(spex.ArgumentError, match=r"without .*more\.rows\.csv"):
+        run(experiment(game, "ridge"), tmp_path / "more.parquet")
+    assert (tmp_path / "more.parquet").read_bytes() == before
 
 
 def test_summary_is_the_mean_over_items_of_means_over_seeds():
@@ -281,6 +295,32 @@ def test_undefined_is_said():
     assert Results((), ("r2",)).to_markdown() == "\n"
 
 
+def test_reasons_that_differ_by_numbers_alone_are_one_line():
+    rows = [
+        Row("x", "8-15", N, method, "p", budget, 0, status="refused", reason=reason)
+        for method, budget, reason in [
+            ("a", 5, "budget=5 is below 1,000"),
+            ("a", 6, "budget=6 is below 999"),
+            ("a", 7, "no"),
+            ("b", 5, "budget=5 is below 1,000"),
+        ]
+    ]
+    assert Results(tuple(rows), ("r2",)).to_markdown() == (
+        "Not measured:\n\n- 2 x a refused: budget=5 is below 1,000 (the first of 2 alike)\n"
+        "- 1 x a refused: no\n- 1 x b refused: budget=5 is below 1,000\n"
+    )
+
+
+def test_tables_say_what_they_are_by_and_what_chance_is():
+    rows = table("recovery", {("x", "a", 1.0): 0.5, ("x", "a", 2.0): 0.25})
+    rows += table("chance", {(item, m, float("nan")): 0.2 for item in "x" for m in "ab"})
+    shown = Results(tuple(rows), ("recovery",)).to_markdown()
+    assert shown.startswith("**recovery** by r: mean of 1 item")
+    assert "Recovery by chance, the share of marked features: 0.200" in shown
+    pairs = Results(tuple(table("pair_ndcg", {("x", "a", 0.0): 1.0})), ("pair_ndcg",))
+    assert pairs.to_markdown().startswith("**pair_ndcg** by base: mean")
+
+
 def test_what_methods_say_of_their_r2_is_shown():
     nan = float("nan")
     rows = table("r2", {("x", "a", nan): 0.9, ("y", "a", nan): 0.8})
@@ -305,6 +345,19 @@ def test_figures_have_whole_ticks_and_tell_equal_methods():
         assert markers[0].get_markersize() > markers[1].get_markersize()
         assert {line.get_linestyle() == "-" for line in markers} == {is_line}
         assert (markers[0].get_xdata() == markers[1].get_xdata()).all() == is_line
+
+
+def test_one_bad_r2_does_not_flatten_the_others():
+    nan = float("nan")
+    shown = table("r2", {("x", "a", nan): 0.9, ("x", "b", nan): -47.0})
+    figure = Results(tuple(shown), ("r2",)).plot()
+    low, high = figure.axes[0].get_ylim()
+    assert low == -1 and 0.9 < high < 1.1
+    assert figure.get_supxlabel() == "the axis ends at R2 -1; below it: b -47 at 5"
+    for metric, cells in (("r2", shown[1:]), ("drop", table("drop", {("x", "b", nan): -47.0}))):
+        figure = Results(tuple(cells), (metric,)).plot()
+        low, high = figure.axes[0].get_ylim()
+        assert low < -47 < high and not figure.get_supxlabel()
 
 
 def test_bootstrap_interval_is_that_of_scipy():
@@ -398,7 +451,15 @@ class Made:
 
 
 @pytest.mark.slow
-def test_processes_give_what_one_gives_and_a_dead_one_costs_its_item():
+def test_processes_give_what_one_gives_and_a_dead_one_costs_its_item(monkeypatch):
+    start = workers._Worker.__init__
+
+    def start_and_interrupt(worker, packed):
+        """Ctrl-C reaches all processes, also while they start; it is the parent's business."""
+        start(worker, packed)
+        os.kill(worker.process.pid, signal.SIGINT)
+
+    monkeypatch.setattr(workers._Worker, "__init__", start_and_interrupt)
     items = [Item("a", N, Made()), Item("dead", N, Made(True)), Item("b", N, Made())]
     several = Experiment(items, MEASURE, methods_named("linear"), (30,), (0, 1))
     rows = [row for one in measure_items(several, set(), 2) for row in one.rows]
@@ -410,6 +471,18 @@ def test_processes_give_what_one_gives_and_a_dead_one_costs_its_item():
     assert values(Results(tuple(expected), ())) == {
         key: value for key, value in values(Results(tuple(rows), ())).items() if key.item == "a"
     }
+
+
+def test_a_process_that_nobody_listens_to_ends_in_silence(monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # it would ignore Ctrl-C in this process
+    experiment = Experiment([Item("a", N, Made())], MEASURE, methods_named("ridge"), (30,))
+    packed = pickle.dumps((experiment.packed(), set()))
+    for work in ([0], []):  # the parent goes while an item is measured, and before
+        ours, theirs = multiprocessing.Pipe()
+        for number in work:
+            ours.send(number)
+        ours.close()
+        workers._serve(packed, theirs)
 
 
 def test_processes_refuse_what_cannot_be_sent():

@@ -189,6 +189,22 @@ def test_refusals_name_limit_and_remedy():
         METHODS["lime"].attribute(additive, 8, 2.5, 0)
 
 
+def test_trees_of_shapiq_refuse_what_they_cannot_split():
+    trees = METHODS["shapiq-proxyspex"]
+    function = Counting(with_pair)
+    with pytest.raises(RefusedError, match="budget=39 is below 40, the least of shapiq-proxyspex"):
+        trees.attribute(function, 8, 39, 0)
+    with pytest.raises(RefusedError, match="takes 6 features or more, not 5"):
+        trees.attribute(function, 5, 100, 0)
+    assert not function.masks
+
+
+@pytest.mark.slow
+def test_trees_of_shapiq_refuse_a_constant():
+    with pytest.raises(RefusedError, match="found nothing to split"):
+        METHODS["shapiq-proxyspex"].attribute(lambda masks: np.ones(len(masks)), 8, 40, 0)
+
+
 def test_errors_of_the_function_come_through():
     def broken(masks):
         raise ZeroDivisionError("of the user")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spex.checks.arguments import whole_number
+from spex.errors import ArgumentError
 from spex.evaluate.experiment import Experiment, check_sources
 from spex.evaluate.tables.lock import locked
 from spex.evaluate.tables.manifest import Manifest, manifest_path, versions
@@ -68,6 +69,11 @@ def run(
             check_table(out, "out")
             journal_path = out if out.suffix == ".csv" else out.with_name(f"{out.stem}.rows.csv")
             stack.enter_context(locked(out))
+            if out.exists() and not journal_path.exists():
+                raise ArgumentError(
+                    f"{out} is there without {journal_path}, the rows that it was made of; give a "
+                    "new file"
+                )
             measure = experiment.measure
             what = {"measure": measure.name, **measure.describe(), **(determines or {})}
             manifest = Manifest(manifest_path(out), journal_path, what)
@@ -93,8 +99,8 @@ def run(
         found = Results(
             tuple(row for row in journal.rows if row.key in wanted), experiment.measure.main
         )
-        if out is not None and out != journal_path:
-            found.save(out)
+        if out is not None and out != journal_path:  # all rows, of other methods too
+            Results(tuple(journal.rows), experiment.measure.main).save(out)
     return found
 
 

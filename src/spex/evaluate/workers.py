@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
 
 from spex.errors import ArgumentError, SpexError
 from spex.evaluate.experiment import Experiment, Finished, failure, measure_item
@@ -63,7 +64,8 @@ class _Worker:
         self.process: BaseProcess = context.Process(
             target=_serve, args=(packed, theirs), daemon=True
         )
-        self.process.start()
+        with _blocked(signal.SIGINT):
+            self.process.start()
         theirs.close()
         self.item: Item | None = None
         self.finished: set[Key] = set()
@@ -148,24 +150,47 @@ def _lost(experiment: Experiment, worker: _Worker, done: set[Key]) -> Iterator[F
 
 
 def _serve(packed: bytes, connection: Connection) -> None:
-    """Measure the items whose numbers come, until none does."""
+    """Measure the items whose numbers come, until none does or nobody listens any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     parts, done = pickle.loads(packed)
     experiment = Experiment.unpacked(parts)
-    while True:
+
+    def send(message: object) -> None:
         try:
+            connection.send(message)
+        except OSError as error:
+            raise _Unheard from error
+
+    try:
+        while True:
             number = connection.recv()
-        except EOFError:
-            return
-        try:
-            for finished in measure_item(
-                experiment, experiment.items[number], done, connection.send
-            ):
-                connection.send(finished)
-        except SpexError as error:
-            connection.send(error)
-            return
-        connection.send(_END)
+            try:
+                for finished in measure_item(experiment, experiment.items[number], done, send):
+                    send(finished)
+            except SpexError as error:
+                send(error)
+                return
+            send(_END)
+    except (EOFError, ConnectionResetError, _Unheard):
+        return
+
+
+class _Unheard(BaseException):
+    """The parent has ended; no `Exception`, so that it becomes no row of results."""
+
+
+@contextmanager
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """Block a signal, also in processes started here, which else have it before they ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):  # as on Windows
+        yield
+        return
+    ensure_running()  # multiprocessing starts this helper with the first process, and unblocks
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -128,6 +128,19 @@ def test_datasets_of_a_local_folder(tmp_path, monkeypatch):
         read_rows(f"datasets:{folder}:nosplit")
 
 
+def test_datasets_that_were_saved_to_disk(tmp_path):
+    import datasets
+
+    rows = datasets.Dataset.from_list([{"text": "one two", "label": "positive"}])
+    rows.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict(test=rows).save_to_disk(tmp_path / "splits")
+    for name in ("one", "splits:test"):
+        assert read_rows(f"datasets:{tmp_path / name}") == list(rows)
+    for name, message in [("one:test", "leave :test out"), ("splits", "no split 'train', but te")]:
+        with pytest.raises(spex.ArgumentError, match=message):
+            read_rows(f"datasets:{tmp_path / name}")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -143,7 +156,7 @@ def test_datasets_of_a_local_folder(tmp_path, monkeypatch):
         ("a.json", '{"x": {"y": 1}}', "no passages of DROP"),
         ("a.txt", "hello", "is no .jsonl, .json or .csv"),
         ("a.jsonl", '{"text": "a b", "documents": ["c"]}\n', "text and documents"),
-        ("a.jsonl", '{"id": 3}\n', "none of the fields"),
+        ("a.jsonl", '{"id": 3}\n', "none of the fields .*; its fields are 'id'"),
         ("a.jsonl", '{"text": ""}\n', "its field 'text' is empty; give"),
         ("a.csv", "id,text\n1,\n", "its field 'text' is empty; give"),
         ("a.jsonl", '{"text": "a b", "annotated": [2]}\n', "0 to 1"),

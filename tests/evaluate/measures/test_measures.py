@@ -258,6 +258,16 @@ def test_pairs_of_the_truth_and_of_an_additive_guess():
     assert found["pair_ndcg", 0] == pytest.approx(6 / 15 * discounts.sum() / best)
 
 
+def test_the_one_pair_of_two_features_has_a_sign_and_no_ranking():
+    both = spex.Spectrum.from_mapping({(): 0.25, (0,): -0.25, (1,): -0.25, (0, 1): 0.25}, 2)
+    found = by_name(Pairs().measure(cell(both.predict, 2, both)))
+    assert found["pair_signs", 0] == 1 and found["pair_size", 0] == 1
+    assert found["pair_error", 0] == pytest.approx(0)
+    assert math.isnan(found["pair_ndcg", 0])
+    shown = spex.evaluate.pairs(both.predict, 2, "ridge", budgets=4).to_markdown()
+    assert "undefined: all effects are 0, or there are no two to rank" in shown
+
+
 def test_intervals_of_an_exact_explanation_hold_the_effects():
     truth = random_spectrum(6, 12, 7)
     exact = spex.explain(truth.predict, 6, budget=64)
@@ -348,6 +358,10 @@ def test_localisation_beside_the_centre():
     assert localisation(scores, regions, middle).centre_mass > 0.4
     with pytest.raises(spex.ArgumentError, match="mark where"):
         localisation(scores, regions, np.zeros_like(target))
+    with pytest.raises(spex.ArgumentError, match="scores hold nan"):
+        localisation(np.full(16, math.nan), regions, target)
+    # Scores that are all alike point at every region, and so at none.
+    assert localisation(np.zeros(16), regions, regions == 0).hit == pytest.approx(1 / 16)
 
 
 def test_joint_part_is_the_sum_of_the_spanning_dividends():
@@ -369,3 +383,6 @@ def test_joint_part_is_the_sum_of_the_spanning_dividends():
     assert found.joint == pytest.approx(sum(spanning))
     whole, none = spectrum.predict(np.array([[True] * 6, [False] * 6]))
     assert found.first + found.second + found.joint == pytest.approx(whole - none)
+    for outside in (6, -1):
+        with pytest.raises(spex.ArgumentError, match=f"feature {outside}; there are 0 to 5"):
+            joint_part(spectrum, [0, outside])

@@ -71,6 +71,14 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
             )
             return super()._process_moebius(moebius_transform)
 
+        def _refine(self, four_dict: dict[Interaction, float], *data: Any) -> Any:
+            if not any(four_dict):  # where there is the constant alone, the package fails
+                raise RefusedError(
+                    "shapiq-proxyspex: its trees found nothing to split, as of a function that "
+                    "hardly varies; take another method"
+                )
+            return super()._refine(four_dict, *data)
+
     own = {"degree_parameter": _MAX_ORDER} if kind == "SPEX" else {}
     approximator = Approximator(
         n=asked.n_features, index="FBII", max_order=2, random_state=seed, **own
@@ -182,8 +190,9 @@ METHODS = (
         takes_masks=False,
         gives="surrogate",
         fit=partial(_sparse, kind="ProxySPEX"),
-        least=lambda n: 10,
-        least_features=4,
-        limit="boosted trees by five-fold cross-validation: 10 masks",
+        # LightGBM leaves 20 masks or more in each leaf; of fewer features there are no 40 masks.
+        least=lambda n: 40,
+        least_features=6,
+        limit="boosted trees with leaves of 20 masks: 40 masks, of 6 features",
     ),
 )

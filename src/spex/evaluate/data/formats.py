@@ -183,7 +183,7 @@ def record(row: Row, reading: Reading) -> Parsed:
     if len(given) != 1:
         raise ArgumentError(
             f"has {' and '.join(given) or 'none'} of the fields text, documents, messages and "
-            "image; give exactly one"
+            f"image; give exactly one; its fields are {shorten(', '.join(map(repr, row)))}"
         )
     operator = own.operator or ("mean" if given == ["image"] else "delete")
     question = _optional(row, "question")

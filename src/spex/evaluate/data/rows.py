@@ -14,6 +14,8 @@ from spex.wording import shorten
 Row = Mapping[str, Any]
 
 HUB = "datasets:"
+_SPLIT = "train"
+_SAVED = ("state.json", "dataset_dict.json")  # what `save_to_disk` of `datasets` writes
 _DROP_KEYS = {"passage", "qa_pairs"}
 
 
@@ -23,8 +25,8 @@ def read_rows(data: str) -> list[Row]:
     Args:
         data: A file: .jsonl (an object on each line), .json (a list of objects, or passages of
             DROP by their name) or .csv (with a header). Or "datasets:NAME" or
-            "datasets:NAME:SPLIT", a data set of the Hugging Face hub or a local folder, read by the
-            package `datasets`; SPLIT is "train" by default.
+            "datasets:NAME:SPLIT", a data set of the Hugging Face hub or a local folder (of files or
+            of `save_to_disk`), read by the package `datasets`; SPLIT is "train" by default.
 
     Raises:
         ArgumentError: it cannot be read as rows.
@@ -160,14 +162,28 @@ def _of_drop(passages: Mapping[str, Any], path: Path) -> Iterator[Row]:
             yield {**pair, "passage": passage["passage"]}
 
 
+def _saved(found: Any, split: str) -> Any:
+    """One split of what `save_to_disk` of `datasets` has written: splits by name, or one alone."""
+    if not isinstance(found, dict):
+        if split:
+            raise ValueError(f"holds no splits; leave :{split} out")
+        return found
+    split = split or _SPLIT
+    if split not in found:
+        raise ValueError(f"holds no split {split!r}, but {', '.join(found)}")
+    return found[split]
+
+
 def _of_hub(name: str) -> list[Row]:
     datasets = require("datasets", "evaluate")
     path, _, split = name.partition(":")
-    split = split or "train"
     if not path:
         raise ArgumentError(f"{HUB}: names no data set; write {HUB}NAME or {HUB}NAME:SPLIT")
     try:
-        found = datasets.load_dataset(path, split=split)
+        if any((Path(path) / saved).is_file() for saved in _SAVED):
+            found = _saved(datasets.load_from_disk(path), split)
+        else:
+            found = datasets.load_dataset(path, split=split or _SPLIT)
     except ValueError as error:  # an unknown split or configuration
         raise ArgumentError(f"{HUB}{name}: {shorten(str(error), 200)}") from error
     except Exception as error:  # a hub that cannot be reached, a folder without data

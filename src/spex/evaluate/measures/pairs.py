@@ -133,18 +133,20 @@ def compare(true: FloatArray, told: FloatArray) -> dict[str, float]:
         told: (k,) said.
 
     Returns:
-        ndcg, signs, error and size; the first two NaN where there is nothing to rank.
+        ndcg, signs, error and size. NaN: of fewer than two effects, ndcg; where all are 0, signs
+        too; of none, all four.
     """
     largest = np.argsort(-np.abs(true), kind="stable")[:_LARGEST]
     scale = float(np.abs(true).max(initial=0.0))
     found = {"ndcg": math.nan, "signs": math.nan}
-    if len(true) > 1 and scale > 0:
+    if scale > 0:
+        clear = [one for one in largest if true[one]]
+        found["signs"] = float(np.mean(np.sign(told[clear]) == np.sign(true[clear])))
+    if scale > 0 and len(true) > 1:
         from sklearn.metrics import ndcg_score
 
         sizes = without_rounding(np.abs(told))
         found["ndcg"] = float(ndcg_score([np.abs(true)], [sizes], k=_LARGEST))
-        clear = [one for one in largest if true[one]]
-        found["signs"] = float(np.mean(np.sign(told[clear]) == np.sign(true[clear])))
     found["error"] = float(np.abs(true - told).mean()) if len(true) else math.nan
     found["size"] = float(np.abs(true).mean()) if len(true) else math.nan
     return found

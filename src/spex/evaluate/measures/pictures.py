@@ -21,7 +21,7 @@ class Localisation:
     Args:
         mass: Share of the positive scores, spread over their regions, that lies on the object.
         hit: 1 where the middle of the region of highest score lies on it (the pointing game of
-            Zhang et al. 2018), else 0.
+            Zhang et al. 2018), else 0; where several regions share the highest score, their mean.
         centre_mass: Of a baseline that knows nothing of the model: a Gaussian around the centre,
             with a quarter of each side as its standard deviation. Objects of photographs lie there.
         centre_hit: Of the same baseline.
@@ -46,7 +46,7 @@ def localisation(
         target: (height, width) bool, True on the object.
 
     Raises:
-        ArgumentError: the shapes do not fit, or there is no object.
+        ArgumentError: the shapes do not fit, a score is not finite, or there is no object.
     """
     values = np.asarray(scores, dtype=np.float64)
     of_pixel, on = np.asarray(regions), np.asarray(target, dtype=np.bool_)
@@ -55,6 +55,8 @@ def localisation(
             f"scores of shape {values.shape}, regions of {of_pixel.shape} and a target of "
             f"{on.shape}; give (n,), (height, width) and (height, width)"
         )
+    if not np.isfinite(values).all():
+        raise ArgumentError(f"scores hold {values[~np.isfinite(values)][0]}; give finite numbers")
     if of_pixel.min() < 0 or of_pixel.max() >= len(values):
         raise ArgumentError(
             f"regions go from {of_pixel.min()} to {of_pixel.max()}, but there are {len(values)} "
@@ -69,9 +71,10 @@ def localisation(
     x = (np.arange(width) + 0.5) / width - 0.5
     centre = np.exp(-(x**2 + y**2) / (2 * _WIDTH**2))
     total = float(density.sum())
+    highest = np.flatnonzero(values == values.max())
     return Localisation(
         float(density[on].sum()) / total if total > 0 else math.nan,
-        _hit(of_pixel == int(values.argmax()), on),
+        float(np.mean([_hit(of_pixel == region, on) for region in highest])),
         float(centre[on].sum() / centre.sum()),
         float(on[height // 2, width // 2]),
         float(on.mean()),
@@ -117,9 +120,12 @@ def joint_part(spectrum: Spectrum, first: Sequence[int]) -> JointPart:
             all others are of the second.
 
     Raises:
-        ArgumentError: one of both inputs has no feature.
+        ArgumentError: one of both inputs has no feature, or the spectrum has none of this number.
     """
     n = spectrum.n_features
+    unknown = [feature for feature in first if not 0 <= feature < n]
+    if unknown:
+        raise ArgumentError(f"first names feature {unknown[0]}; there are 0 to {n - 1}")
     mask = np.zeros(n, dtype=np.bool_)
     mask[list(first)] = True
     if mask.all() or not mask.any():

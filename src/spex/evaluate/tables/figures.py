@@ -38,6 +38,12 @@ _MARKERS = "osD^vP*Xphd<>"
 _SPREAD = 0.5  # of the distance between bases, over which the points of methods are spread
 # So that a method whose numbers are those of another one is seen beneath it.
 _LARGEST, _LEAST = 9.0, 4.0  # points
+_LEAST_R2, _MARGIN = -1.0, 0.05
+
+
+def runs_along(metric: str) -> str:
+    """What the numbers of a curve are by: r, the base of an audit or a share."""
+    return _ALONG.get(metric, "r")
 
 
 def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") -> "Figure":
@@ -72,7 +78,7 @@ def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") ->
         panel.spines[["top", "right"]].set_visible(False)
         if is_curve:
             panel.set_title(f"{budget:,} evaluations", fontsize=10)
-            along = _ALONG.get(metric, "r")
+            along = runs_along(metric)
             panel.set_xlabel(along)
             if along in ("r", _BASE):
                 _whole_ticks(panel)
@@ -83,9 +89,10 @@ def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") ->
             panel.set_xticklabels([f"{tick:,}" for tick in ticks])
             panel.minorticks_off()
     axes[0].set_ylabel(_label(summary, metric, items))
-    if skipped:
-        lines = wrap(skipped, int(_LETTERS * figure.get_figwidth()))
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color="0.35")
+    if below := _below(summary, metric):
+        top = float(np.nanmax(summary[["mean", "high"]].to_numpy(dtype=np.float64)))
+        axes[0].set_ylim(_LEAST_R2, top + _MARGIN * (top - _LEAST_R2))
+    _caption(figure, skipped, below)
     # From all panels: a method may refuse the first budget.
     shown = {
         label: handle
@@ -98,6 +105,28 @@ def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") ->
         fontsize=9,
     )  # fmt: skip
     return figure
+
+
+def _caption(figure: "Figure", *parts: str) -> None:
+    """Say beneath the panels what they do not show, where there is something to say."""
+    if told := "; ".join(part for part in parts if part):
+        lines = wrap(told, int(_LETTERS * figure.get_figwidth()))
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color="0.35")
+
+
+def _below(summary: "pd.DataFrame", metric: str) -> str:
+    """What lies below the axis of R2, in words: one bad fit would flatten all others.
+
+    Empty where nothing does, and where everything does, which is drawn as it is.
+    """
+    reach = summary[["mean", "low"]].min(axis=1)
+    if metric != "r2" or reach.min() >= _LEAST_R2 or summary["mean"].max() <= _LEAST_R2:
+        return ""
+    rows = summary[summary["mean"] < _LEAST_R2]
+    means = ", ".join(
+        f"{row['method']} {row['mean']:.3g} at {row['budget']:,}" for _, row in rows.iterrows()
+    )
+    return f"the axis ends at R2 {_LEAST_R2:g}" + (f"; below it: {means}" if means else "")
 
 
 def _draw_method(

@@ -1,9 +1,11 @@
 """Results as tables of Markdown."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from spex.evaluate.tables.figures import runs_along
 from spex.evaluate.tables.rows import OK, Row
 from spex.wording import counted
 
@@ -49,12 +51,11 @@ def markdown(
             items = len({row.item for row in inside})
             chosen = by_group[by_group["group"] == group]
             parts.append(_table(inside, chosen, main[0], items, f", {group} features"))
-    parts.append(_told(rows))
+    parts += [_chance(rows), _told(rows)]
     if left_out:
         parts.append(f"{left_out}.")
     if failures:
-        lines = [f"- {count} x {reason}" for reason, count in failures.items()]
-        parts.append("\n".join(["Not measured:", "", *lines]))
+        parts.append("\n".join(["Not measured:", "", *_reasons(failures)]))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -83,12 +84,35 @@ def _table(
     if not columns:
         return ""
     head = [*(["method", "budget"] if is_curve else ["method"]), *(f"{c:,.6g}" for c in columns)]
-    title = f"**{metric}**{where}: mean of {counted(items, 'item')}, 90 % interval"
+    by = f" by {runs_along(metric)}" if is_curve else ""
+    title = f"**{metric}**{by}{where}: mean of {counted(items, 'item')}, 90 % interval"
     lines = [title, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for down, line in cells.items():
         told = [*down, *(line.get(column, "") for column in columns)]
         lines.append("| " + " | ".join(told) + " |")
     return "\n".join(lines)
+
+
+def _reasons(failures: Mapping[str, int]) -> list[str]:
+    """A line for the reasons that differ by numbers alone, such as the budget and the features."""
+    alike: dict[str, list[str]] = {}
+    for reason in failures:
+        alike.setdefault(re.sub(r"\d[\d,]*", "0", reason), []).append(reason)
+    lines = []
+    for reasons in alike.values():
+        count = sum(failures[reason] for reason in reasons)
+        others = f" (the first of {len(reasons)} alike)" if len(reasons) > 1 else ""
+        lines.append(f"- {count:,} x {reasons[0]}{others}")
+    return lines
+
+
+def _chance(rows: Sequence[Row]) -> str:
+    """What recovery would be by chance."""
+    by_item = {row.item: row.value for row in rows if row.metric == "chance" and row.status == OK}
+    if not by_item:
+        return ""
+    mean = sum(by_item.values()) / len(by_item)
+    return f"Recovery by chance, the share of marked features: {_decimal(mean)} (mean of items)."
 
 
 def _told(rows: Sequence[Row]) -> str:

@@ -24,6 +24,8 @@ EVERY = "all"
 _KINDS = {".csv": "CSV", ".parquet": "Parquet"}
 _PICTURES = (".png", ".svg", ".pdf")
 _CONSTANT, _NO_CHANGE = "the function gives one value for all masks", "f(N) = f(none)"
+_NO_EFFECT = "all effects are 0"
+_NO_RANKING = f"{_NO_EFFECT}, or there are no two to rank"
 # Why there may be no number of a metric.
 UNDEFINED = {
     "r2": _CONSTANT,
@@ -38,10 +40,11 @@ UNDEFINED = {
     "unused": "all scores are 0",
     "asymmetry": "all scores are 0",
     "noise_similarity": "all scores are alike",
-    "single_ndcg": "all effects are 0",
-    "single_signs": "all effects are 0",
-    "pair_ndcg": "all effects are 0",
-    "pair_signs": "all effects are 0",
+    "single_ndcg": _NO_RANKING,
+    "single_signs": _NO_EFFECT,
+    "pair_ndcg": _NO_RANKING,
+    "pair_signs": _NO_EFFECT,
+    **dict.fromkeys(("pair_error", "pair_size", "pair_covered"), "there is no pair"),
 }
 
 
@@ -137,7 +140,7 @@ class Results:
             return ""
         items = len({row.item for row in self.rows})
         if not of_metric:
-            return f"nothing was measured of {metric!r}"
+            return "no cell was measured"
         reason = UNDEFINED.get(metric)
         return f"0 of {counted(items, 'item')}; undefined" + (f": {reason}" if reason else "")
 
