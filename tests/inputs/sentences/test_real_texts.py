@@ -217,3 +217,10 @@ def test_marks_alone_and_code_with_headings_and_blank_lines():
     assert found["sentence"] == ["---\n# A", "b.", "***", code, "# E", "f."]
     assert found["paragraph"] == ["---\n# A\nb.", "***", code, "# E\nf."]
     assert [section[:3] for section in found["section"]] == ["---", "# A", "# E"]
+
+
+def test_brackets_in_a_formula_pair_with_none_outside():
+    formula = "By \\begin{align}\na &= b.\n\\end{align}"
+    rest = ["we are done.", "Then \\(x. Y\\) is 1.", "See `(a` and b).", "End."]
+    text = " ".join([formula, *rest])
+    assert [text[start:stop] for start, stop in unit_spans(text, "sentence")] == [formula, *rest]
