@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spex.wording import did_you_mean, distinct, in_full, shorten, subscripted
+from spex.wording import did_you_mean, distinct, in_full, shorten, subscripted, visible
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,7 @@ def test_numbers_in_full(value, shown):
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False))
 def test_different_numbers_look_different(a, b):
     assert (in_full(a) == in_full(b)) == (a == b and math.copysign(1, a) == math.copysign(1, b))
+
+
+def test_line_breaks_of_windows_are_shown_as_such():
+    assert visible("Rain\r\n12 °C\x1b[0m") == "Rain\n12 °C\N{REPLACEMENT CHARACTER}[0m"

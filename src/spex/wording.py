@@ -41,9 +41,10 @@ def visible(text: str) -> str:
 
     Control characters other than tab and line feed (an escape sequence in a text that someone else
     wrote must not reach the terminal), overrides of the writing direction and half surrogate pairs
-    are shown as U+FFFD.
+    are shown as U+FFFD. The line breaks of Windows are shown as line feeds.
     """
-    return "".join("\N{REPLACEMENT CHARACTER}" if _acts(c) else c for c in text)
+    shown = text.replace("\r\n", "\n")
+    return "".join("\N{REPLACEMENT CHARACTER}" if _acts(c) else c for c in shown)
 
 
 def _acts(character: str) -> bool:

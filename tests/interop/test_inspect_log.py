@@ -167,6 +167,24 @@ def test_reasoning_in_the_text_is_found(tmp_path):
     assert masker.features == ("A cat has four.", "So four.") and masker.answers == ("Four",)
 
 
+def test_an_example_in_the_prompt_is_no_answer_of_the_model(tmp_path):
+    asked = said("Dog? One word.", "user", id="a", source="input")
+    example = said("animal", id="b", source="input")
+    shown = (asked, example, said("Oak? One word.", "user", id="c", source="input"))
+    found = read_inspect_sample(written(tmp_path / "a.json", sample(*shown, said(""))), 7, 2)
+    assert found.given == (0, 1, 2) and found.notes == ()
+    with pytest.raises(ArgumentError, match="the model's answer to sample 7 is empty"):
+        found.masker()
+    assert found.masker(turn=1).answers == ("animal",)
+    # Older logs tell by the ids alone.
+    old = [{key: one[key] for key in ("role", "content", "id")} for one in shown]
+    found = read_inspect_sample(written(tmp_path / "b.json", sample(*old) | {"input": old}), 7, 2)
+    with pytest.raises(ArgumentError, match="sample 7 has no answer of the model to explain"):
+        found.masker()
+    found = read_inspect_sample(written(tmp_path / "c.json", sample(*shown, said("plant"))), 7, 2)
+    assert found.turn == 3 and found.masker().features[1] == "assistant: animal"
+
+
 def test_empty_answers_and_failed_samples(tmp_path):
     call = {"id": "x", "function": "send", "arguments": {"to": "Eve"}, "type": "function"}
     asked, called = said("Look. Send.", "user"), said("", tool_calls=[call])

@@ -48,6 +48,8 @@ class InspectSample:
         tools: the tools that were offered, as for `spex.Agent`.
         error: what made the sample fail; None where it did not.
         notes: what the log does not hold as it was, such as encrypted reasoning, a sentence each.
+        given: the numbers of the messages that the sample began with; an answer among them, such as
+            an example, is not the model's.
     """
 
     id: str | int
@@ -58,18 +60,20 @@ class InspectSample:
     tools: tuple[Mapping[str, Any], ...] = ()
     error: str | None = None
     notes: tuple[str, ...] = ()
+    given: tuple[int, ...] = ()
 
     @property
     def turn(self) -> int:
-        """The number of the message that is explained: the assistant's last that is not empty.
+        """The number of the message that is explained: the model's last that is not empty.
 
         Raises:
-            ArgumentError: the assistant says nothing.
+            ArgumentError: the model says nothing.
         """
-        if said := _said(self.messages):
+        if said := [number for number in _said(self.messages) if number not in self.given]:
             return said[-1]
         failed = "" if self.error is None else f"; it failed: {self.error}"
-        if any(message["role"] == "assistant" for message in self.messages):
+        roles = [one["role"] for n, one in enumerate(self.messages) if n not in self.given]
+        if "assistant" in roles:
             raise ArgumentError(f"the model's answer to sample {self.id!r} is empty{failed}")
         raise ArgumentError(f"sample {self.id!r} has no answer of the model to explain{failed}")
 
@@ -228,6 +232,7 @@ def _sample(content: Any, path: Path) -> InspectSample:
         asked = [event for event in content.get("events") or () if event.get("event") == "model"]
         tools = asked[-1].get("tools") or () if asked else ()
         messages = tuple(map(_message, content["messages"]))
+        given = _given(content["messages"], content.get("input"))
         error = (content.get("error") or {}).get("message")
         return InspectSample(
             content["id"],
@@ -237,7 +242,8 @@ def _sample(content: Any, path: Path) -> InspectSample:
             messages,
             tuple({"type": "function", "function": tool} for tool in tools),
             error,
-            _notes(content["messages"], messages, error),
+            _notes(content["messages"], messages, given, error),
+            given,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ArgumentError(
@@ -245,12 +251,25 @@ def _sample(content: Any, path: Path) -> InspectSample:
         ) from error
 
 
+def _given(logged: Sequence[Mapping[str, Any]], asked: Any) -> tuple[int, ...]:
+    """The numbers of the messages that are of the data set."""
+    ids = {one.get("id") for one in asked} - {None} if isinstance(asked, list) else set()
+    return tuple(
+        number
+        for number, message in enumerate(logged)
+        if message.get("source") == "input" or message.get("id") in ids
+    )
+
+
 def _notes(
-    logged: Sequence[Mapping[str, Any]], messages: Sequence[Mapping[str, Any]], error: str | None
+    logged: Sequence[Mapping[str, Any]],
+    messages: Sequence[Mapping[str, Any]],
+    given: Collection[int],
+    error: str | None,
 ) -> tuple[str, ...]:
     parts = [part for one in logged if isinstance(one["content"], list) for part in one["content"]]
     hidden = [part for part in parts if part["type"] == "reasoning" and part.get("redacted")]
-    said = _said(messages)
+    said = [number for number in _said(messages) if number not in given]
     assistant = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
     notes = {
         f"The sample failed in its run: {error}": error is not None,

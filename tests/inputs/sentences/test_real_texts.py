@@ -217,3 +217,25 @@ def test_marks_alone_and_code_with_headings_and_blank_lines():
     assert found["sentence"] == ["---\n# A", "b.", "***", code, "# E", "f."]
     assert found["paragraph"] == ["---\n# A\nb.", "***", code, "# E\nf."]
     assert [section[:3] for section in found["section"]] == ["---", "# A", "# E"]
+
+
+def test_brackets_in_a_formula_pair_with_none_outside():
+    formula = "By \\begin{align}\na &= b.\n\\end{align}"
+    rest = ["we are done.", "Then \\(x. Y\\) is 1.", "See `(a` and b).", "End."]
+    text = " ".join([formula, *rest])
+    assert [text[start:stop] for start, stop in unit_spans(text, "sentence")] == [formula, *rest]
+
+
+def test_wrapped_text_of_a_mail_that_is_quoted():
+    quoted = [
+        "> I was wondering whether we could move the meeting to next week, since I\n"
+        "> will be out of the office until Friday.",
+        "Would Monday at 10 a.m. work for\n> you?",
+        "Please, tell me.",
+        "If not, please propose another time that suits you better\n> than this one.\n>",
+        "> > The earlier message said that the room was booked for the whole of the\n"
+        "> > week, and nobody else could use it.",
+    ]
+    text = f"Bob wrote:\n{quoted[0]} {' '.join(quoted[1:4])}\n{quoted[4]}\nFine."
+    found = [text[start:stop] for start, stop in unit_spans(text, "sentence")]
+    assert found == ["Bob wrote:", *quoted, "Fine."]

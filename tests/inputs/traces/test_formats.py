@@ -285,6 +285,16 @@ def test_settings_of_requests_are_left_aside():
         assert {name for name in reply.model_fields if not name.startswith("_")} <= known
 
 
+def test_a_refusal_is_what_the_assistant_says():
+    refused = {"role": "assistant", "content": None, "refusal": "I can't. Sorry."}
+    asked = [{"role": "user", "content": "Pay Eve."}]
+    said = [{"role": "assistant", "content": "I can't. Sorry."}]
+    assert Agent([*asked, refused], TOOLS, turn=1).answers == ("I can't. Sorry.",)
+    same(Messages([*asked, refused, *asked]), Messages([*asked, *said, *asked]))
+    # The client's objects have the key beside a content, too.
+    same(Messages([*asked, said[0] | {"refusal": ""}, *asked]), Messages([*asked, *said, *asked]))
+
+
 TRACE = (
     "Be careful.", "Pay the bill.",
     [("I read.", [(("read", {"a": "b"}), "Rent, to Bob."), (("pay", {}), "Paid.")], "Go on.")],
@@ -462,6 +472,8 @@ def user(*content):
         ([{"type": "function_call_output", "call_id": "1", "output": "a"}], "0 is the result"),
         ([{"type": "function_call", "name": "f", "arguments": "["}], "or an id that is no text|no"),
         ([{"type": "function_call", "arguments": "{}"}], "its call 0 of a tool is none"),
+        ([{"type": "human", "content": "Hi"}], "write a turn with 'role' and 'content'"),
+        ([{"from": "human", "value": "Hi"}], "message 0 has the keys 'from', 'value'; give"),
         ({"messages": [], "previous_response_id": "r"}, "has 'previous_response_id', which stands"),
         ({"messages": [], "input": []}, "has 'messages' and 'input'; leave one out"),
         ({"messages": [], "b": 1, "a": 2}, "the unknown keys 'a', 'b'; use 'messages'"),

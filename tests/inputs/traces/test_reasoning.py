@@ -50,6 +50,11 @@ def test_tags_always_stay(tag):
     assert begun(after, 3) == f"<{tag}>\n\n</{tag}> Let me tell.\n\nFinal answer:\n"
 
 
+def test_a_line_break_before_the_first_tag_stays():
+    assert begun(Reasoning("Q", "\n<think>One. Two.</think>\n"), 0, 1).startswith("\n<think>One.")
+    assert begun(Reasoning("Q", "\nOne. Two.</think>\n"), 0, 1).startswith("One.")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "cue"),
     [

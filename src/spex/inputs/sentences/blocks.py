@@ -29,8 +29,11 @@ _INLINE = re.compile(
     r"|</?[A-Za-z][^<>\n\r]{0,300}>"
 )
 _TABLE_ROW = re.compile(r"\s*\|.*\|\s*")
-# What ends a sentence or a line becomes a letter, which does neither.
-_ENDS = re.compile(r"[.!?\u2026\u3002\uff0e\uff01\uff1f\u0964\u061f;]|[^\S ]")
+# What ends a sentence or a line becomes a letter, which does neither. So do brackets and quotes:
+# the library splits nothing from one in a block to another outside of it.
+_ENDS = re.compile(
+    r"[.!?\u2026\u3002\uff0e\uff01\uff1f\u0964\u061f;(){}\[\]\"'\u201c\u201d]|[^\S ]"
+)
 
 
 class Block(NamedTuple):

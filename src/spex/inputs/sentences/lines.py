@@ -28,6 +28,7 @@ _ITEM = re.compile(
 _ROW = re.compile(r"\S\t+\S|\||\w {2,}\S|[,;][^\W\d]|^\W*$")
 # A line that is a heading: of Markdown, or all of it in bold.
 HEADING = re.compile(r"\s*(?:#{1,6}\s.*|(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*:?\s*)")
+_QUOTE = re.compile(r"\s*(?:>[ \t]*)+")
 # The least width of hard-wrapped text, in columns. Lists of lines as long and as even are rare.
 _LEAST_WIDTH = 50
 
@@ -52,19 +53,28 @@ def line_starts(text: str) -> list[int]:
     hard-wrapped, or where a line of two words or more goes on in lower case.
     """
     groups: list[list[Span]] = []
-    last = ""
+    lines: list[list[str]] = []
+    last, last_depth = "", 0
     for start, stop in line_spans(text):
         line = text[start:stop]
+        quoted = _QUOTE.match(line)
+        depth = quoted[0].count(">") if quoted else 0
+        unquoted = line[quoted.end() :] if quoted and quoted.end() < len(line) else line
+        if depth == last_depth:  # the quotation goes on: its lines are like any other
+            line = unquoted
         ends = not last or HEADING.fullmatch(last) or HEADING.fullmatch(line)
         if ends or _ITEM.match(line) or _ROW.search(line.strip()) or _ROW.search(last.strip()):
             groups.append([])
+            lines.append([])
         elif len(LINE_BREAK.findall(text[groups[-1][-1][1] : start])) > 1:
             groups.append([])
+            lines.append([])
         groups[-1].append((start, stop))
-        last = line
+        lines[-1].append(unquoted)
+        last, last_depth = unquoted, depth
     starts = []
-    for group in groups:
-        runs_on = _runs_on([text[start:stop] for start, stop in group])
+    for group, said in zip(groups, lines, strict=True):
+        runs_on = _runs_on(said)
         starts += [start for (start, _), runs in zip(group, runs_on, strict=True) if not runs]
     return starts
 

@@ -30,9 +30,10 @@ _LIST_MARK = re.compile(
 _NUMBER = re.compile(
     r"[\s>|*_#+\u2022-]{0,40}\(?(\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[IVXivx]{1,5})[.)][*_]*\s*"
 )
-# Ends that the library misses: an ellipsis, "no.", "ok." and the name of a variable.
+# Ends that the library misses: an ellipsis, words that are abbreviations, too, such as "no." and
+# "me.", and the name of a variable.
 _MISSED = re.compile(
-    r"(?:\u2026[\"'\u201d\u2019)]*|\b(?:no|[Oo]k)\.|(?<![\w.])(?<![a-z]\.\s)[a-z]\.)\s+(?=[A-Z](?!\.))"
+    r"(?:\u2026[\"'\u201d\u2019)]*|\b(?:no|[Oo]k|me|ill|art|id)\.|(?<![\w.])(?<![a-z]\.\s)[a-z]\.)\s+(?=[A-Z](?!\.))"
 )
 _WHITE = re.compile(r"\s*")
 _STOPS = re.compile(r"[ \t.,;:]*")

@@ -303,8 +303,8 @@ class Agent(UnitMasker):
 
 
 def _known(message: object) -> object:
-    if not isinstance(message, Mapping):
-        return message
+    if not isinstance(message, Mapping) or "role" not in message:
+        return message  # which is refused, by its own keys
     return {key: value for key, value in message.items() if key in _KEYS}
 
 

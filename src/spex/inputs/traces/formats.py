@@ -75,8 +75,9 @@ def converted(messages: Sequence[object]) -> list[Converted]:
             found.append(Converted(message, (number,)))
         elif kind != "reasoning":
             raise ArgumentError(
-                f"{name} is of type {kind!r}, which is not read; leave it out, or write it as a "
-                "'function_call' and its 'function_call_output'"
+                f"{name} is of type {kind!r}, which is not read; leave it out, or write a turn "
+                "with 'role' and 'content', and a call of a tool as a 'function_call' and its "
+                "'function_call_output'"
             )
     return found
 
@@ -132,6 +133,9 @@ def _turns(message: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
         if (key in _KEPT if is_reply else key not in _REASONING)
     }
     role = common.get("role")
+    if not common.get("content") and isinstance(message.get("refusal"), str):
+        common["content"] = message["refusal"]
+    common.pop("refusal", None)
     called = common.pop("function_call", None)
     if called and not common.get("tool_calls"):
         common["tool_calls"] = [{"function": called}]

@@ -158,7 +158,7 @@ class Reasoning(SideBySide):
                 f"answer_cue must be a str or None, not {type(answer_cue).__name__}"
             )
         self.question: Any = question
-        self.trace = None if trace is None else trace.strip()
+        self.trace = None if trace is None else _trimmed(trace)
         self._given: dict[str, Any] = dict(
             unit=unit,
             operator=operator,
@@ -330,6 +330,13 @@ def _check_text(text: object, name: str, remedy: str) -> None:
     if not text.strip():
         raise ArgumentError(f"{name} is empty; {remedy}")
     check_encodable(text, name)
+
+
+def _trimmed(trace: str) -> str:
+    """Without white space around it, but for that before a first tag, which is the model's own."""
+    tags = reasoning_tags(trace)
+    is_tagged = bool(tags) and not trace[: tags[0].start].strip()
+    return trace.rstrip() if is_tagged else trace.strip()
 
 
 def _trace_in(reply: str) -> str | None:

@@ -37,6 +37,10 @@ _ASIDE = frozenset(
     add_generation_prompt chat_template_kwargs extra_body format ignore_eos keep_alive min_p
     min_tokens options repetition_penalty skip_special_tokens think
     """
+    # Arguments of the clients openai and anthropic
+    """
+    extra_headers extra_query timeout
+    """
     # Logs of AgentDojo
     """
     agentdojo_package_version attack_type benchmark_version duration evaluation_timestamp
