@@ -19,7 +19,7 @@ def labels_of(features: Sequence[str] | None, n: int) -> tuple[str, ...]:
     """
     labels = tuple(map(str, range(n) if features is None else features))
     if isinstance(features, str) or len(labels) != n:
-        raise ArgumentError(f"features: give {n} labels, one for each player")
+        raise ArgumentError(f"features: give {n} labels, one for each feature")
     return labels
 
 
