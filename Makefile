@@ -26,10 +26,10 @@ env: .venv/.complete  ## make the environment
 demo: .venv/.complete  ## explain a real LLM's answer, end to end
 	$(BIN)/spex demo
 
-# A file's tests share models, so they stay in one process. Two processes of one thread each keep
-# two cores busy; more threads wait for each other. tests/conftest.py puts long files first.
+# A file's tests share models, so they stay in one process. Some wait, for a server or a browser, so
+# three processes of one thread each keep two cores busy; tests/conftest.py puts long files first.
 test: .venv/.complete  ## the whole test suite
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile \
 		--no-loadscope-reorder
 
 lint: .venv/.complete  ## ruff and mypy
