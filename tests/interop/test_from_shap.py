@@ -66,6 +66,7 @@ def test_texts_are_labels(tmp_path):
         (np.array([1.0, np.nan]), 0.0, "not a finite number"),
         (np.triu(np.ones((3, 3))), 0.0, "not symmetric"),
         (np.ones(0), 0.0, "of 0 features"),
+        (np.array([np.ones(2), np.ones(3)], dtype=object), 0.0, "not an array of numbers; give"),
     ],
 )
 def test_refusals(values, base, says):

@@ -7,7 +7,6 @@ on either side of the diagonal, which holds the values of the features alone.
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -54,8 +53,11 @@ def from_shap(values: Any, features: Sequence[str] | None = None) -> Explanation
     shap = require("shap", "shap")
     if not isinstance(values, shap.Explanation):
         raise ArgumentError(f"values is a {type(values).__name__}; give a shap.Explanation")
-    found = np.asarray(values.values, dtype=np.float64)
-    base = np.asarray(np.nan if values.base_values is None else values.base_values, np.float64)
+    try:
+        found = np.asarray(values.values, dtype=np.float64)
+        base = np.asarray(np.nan if values.base_values is None else values.base_values, np.float64)
+    except (TypeError, ValueError):  # texts of several lengths
+        raise ArgumentError(f"the values are not an array of numbers; {_ONE}") from None
     n = len(found) if found.ndim else 0
     if found.shape not in ((n,), (n, n)) or base.size != 1:
         raise ArgumentError(f"the values have the shape {found.shape}; {_ONE}")
@@ -83,10 +85,10 @@ def _of_features(values: FloatArray) -> dict[tuple[int, ...], float]:
 
 
 def _of_pairs(values: FloatArray) -> dict[tuple[int, ...], float]:
-    pairs = {
-        (i, j): float(values[i, j] + values[j, i]) for i, j in combinations(range(len(values)), 2)
-    }
-    return _of_features(np.diag(values)) | {pair: value for pair, value in pairs.items() if value}
+    pairs = np.triu(values + values.T, 1)
+    first, second = pairs.nonzero()
+    found = zip(first.tolist(), second.tolist(), pairs[first, second].tolist(), strict=True)
+    return _of_features(np.diag(values)) | {(i, j): value for i, j, value in found}
 
 
 def _labels(values: Any, n: int) -> Sequence[str] | None:
