@@ -192,6 +192,6 @@ def test_a_full_disk_loses_no_result(folder, capsys):
 
 
 def test_a_table_without_end(folder, capsys, monkeypatch):
-    monkeypatch.setattr("spex.cli.inputs._MOST_BYTES", 10**6)
+    monkeypatch.setattr("spex.cli.explaining.inputs._MOST_BYTES", 10**6)
     assert main(["fit", "/dev/zero"]) == 2
     assert "/dev/zero: is larger than 1 MB, the limit" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 
 import spex
 from spex.cli import main
-from spex.cli.request import Request
+from spex.cli.explaining.request import Request
 from spex.models import TableModel
 
 TEXT = "Her acting never fails to impress"

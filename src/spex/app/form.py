@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from spex.cli.app import app
-from spex.cli.request import Request
+from spex.cli.explaining.request import Request
 from spex.cli.showing import Shown
 from spex.errors import ArgumentError
 from spex.files import write_bytes, write_text

@@ -517,10 +517,10 @@ def explain(
     session: Session = context.obj
     check_explain(options, session.has_own_loader)  # before what is heavy loads
     if data is None or prompt_parts is not None:
-        from spex.cli.explaining import run
+        from spex.cli.explaining.running import run
     else:
-        from spex.cli.datasets.many import run
-    from spex.cli.request import Request
+        from spex.cli.explaining.many import run
+    from spex.cli.explaining.request import Request
     from spex.cli.showing import Shown
 
     session.quiet = quiet

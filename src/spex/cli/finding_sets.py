@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
-from spex.cli.explaining import open_store, server_cost
-from spex.cli.functions import check_function, is_own, make_function, model_name
-from spex.cli.inputs import sources
-from spex.cli.request import Request
+from spex.cli.explaining.functions import check_function, is_own, make_function, model_name
+from spex.cli.explaining.inputs import sources
+from spex.cli.explaining.request import Request
+from spex.cli.explaining.running import open_store, server_cost
+from spex.cli.explaining.traces import read_input, written
 from spex.cli.session import Session, check_distinct, check_output, console
 from spex.cli.showing import load, write_page
-from spex.cli.traces import read_input, written
 from spex.errors import ArgumentError, SpexError, StoreError
 from spex.explanation import Explanation
 from spex.files import write_json

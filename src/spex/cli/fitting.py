@@ -11,7 +11,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 from spex.cli.csv_table import Row, parse
-from spex.cli.inputs import read_file
+from spex.cli.explaining.inputs import read_file
 from spex.cli.session import Session, check_distinct, check_output
 from spex.cli.showing import Shown, deliver, with_command
 from spex.errors import ArgumentError, ValueFunctionError

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from spex.cli.evaluating.options import Options
-from spex.cli.explaining import server_cost
-from spex.cli.functions import UNNAMED, check_retries, naming_answer, price_of
+from spex.cli.explaining.functions import UNNAMED, check_retries, naming_answer, price_of
+from spex.cli.explaining.running import server_cost
 from spex.cli.session import Session, check_distinct, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading

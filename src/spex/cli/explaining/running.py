@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spex.cli.datasets.prompt import allocated, planned, timed
-from spex.cli.early.deferred import Deferred, function_of
-from spex.cli.functions import (
+from spex.cli.explaining.deferred import Deferred, function_of
+from spex.cli.explaining.functions import (
     UNNAMED,
     Function,
     check_function,
@@ -22,11 +21,12 @@ from spex.cli.functions import (
     predicts,
     price_of,
 )
-from spex.cli.inputs import AnyMasker, sources, types_read
-from spex.cli.request import Request, parse_price
+from spex.cli.explaining.inputs import AnyMasker, sources, types_read
+from spex.cli.explaining.prompt_parts import allocated, planned, timed
+from spex.cli.explaining.request import Request, parse_price
+from spex.cli.explaining.traces import read_input, written
 from spex.cli.session import Session, check_output, console
 from spex.cli.showing import Result, deliver, with_command
-from spex.cli.traces import read_input, written
 from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, MissingExtraError, SpexError, StoreError
 from spex.explaining import noted, result, run_of, until_limit
@@ -283,7 +283,7 @@ def estimate_lines(
     """
     request, masker = prepared.request, prepared.masker
     calls = min(prepared.calls, request.max_calls or prepared.calls)
-    from spex.cli.estimating import estimate, guess, unavailable
+    from spex.cli.explaining.estimating import estimate, guess, unavailable
 
     lines = []
     reason = unavailable(model_name(request))

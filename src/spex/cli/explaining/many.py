@@ -8,9 +8,15 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from spex.cli.explaining import open_store
-from spex.cli.functions import UNNAMED, check_retries, model_name, naming_answer, price_of
-from spex.cli.request import Request
+from spex.cli.explaining.functions import (
+    UNNAMED,
+    check_retries,
+    model_name,
+    naming_answer,
+    price_of,
+)
+from spex.cli.explaining.request import Request
+from spex.cli.explaining.running import open_store
 from spex.cli.session import Session, console
 from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, StoreError

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex._version import __version__
-from spex.cli.functions import Function, make_function, model_name
+from spex.cli.explaining.functions import Function, make_function, model_name
 from spex.context import Context
 from spex.errors import BackendError, SpexError
 from spex.prior import Prior
@@ -26,8 +26,8 @@ from spex.values.identity import content_identity
 from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
-    from spex.cli.inputs import AnyMasker
-    from spex.cli.request import Request
+    from spex.cli.explaining.inputs import AnyMasker
+    from spex.cli.explaining.request import Request
     from spex.cli.session import Session
     from spex.models.protocol import LanguageModel
     from spex.scores.log_probabilities import Score
@@ -121,7 +121,7 @@ def function_of(
     """The function that is explained, without its model where that was here before.
 
     Raises:
-        SpexError: see `spex.cli.functions.make_function`.
+        SpexError: see `spex.cli.explaining.functions.make_function`.
     """
 
     def make() -> Function:
