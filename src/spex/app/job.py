@@ -214,10 +214,7 @@ class Job:
             source,
             request.budget,
             target_r2=request.target_r2,
-            method=request.method,
-            max_degree=request.max_degree,
-            seed=request.seed,
-            weighting=request.weighting,
+            **request.of_run,
         )
         failure: SpexError | None = None
         stopped, variance = None, None
@@ -253,12 +250,9 @@ class Job:
                 function,
                 parse_levels(request.zoom),
                 request.budget,
-                method=request.method,
-                max_degree=request.max_degree,
-                seed=request.seed,
-                weighting=request.weighting,
                 store=store,
                 progress=self._report,
+                **request.of_run,
             )
             stopped = (found.fine if isinstance(found, Zoom) else found).stopped
             self.is_partial = stopped is not None

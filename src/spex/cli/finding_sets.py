@@ -16,6 +16,7 @@ from spex.cli.explaining.request import Request
 from spex.cli.explaining.running import open_store, server_cost
 from spex.cli.explaining.traces import read_input, written
 from spex.cli.session import Session, check_distinct, check_output, console
+from spex.cli.sets_options import SetsOptions
 from spex.cli.showing import load, write_page
 from spex.errors import ArgumentError, SpexError, StoreError
 from spex.explanation import Explanation
@@ -37,21 +38,7 @@ _COMPARED = ("text", "prompt", "system", "parts", "answer", "score", "unit", "op
 _CONFIRMED = (*SERVER_PREFIXES, "reply:", "predict:")
 
 
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-    """Options of `spex sets`; see its help."""
-
-    model: str | None
-    change_to: float | None
-    change_by: float | None
-    keep: float | None
-    max_calls: int | None
-    json: Path | None
-    out: Path | None
-    html: Path | None
-
-
-def run(session: Session, path: Path, wanted: Wanted) -> None:
+def run(session: Session, wanted: SetsOptions) -> None:
     """Do what `spex sets` was asked for.
 
     Raises:
@@ -59,6 +46,7 @@ def run(session: Session, path: Path, wanted: Wanted) -> None:
         SpexError: the call is wrong, or something failed; see `spex.errors`.
         Interrupted: Ctrl-C.
     """
+    path = wanted.explanation
     with session.interruptible():
         _check_numbers(wanted)
         _check_outputs(path, wanted)
@@ -72,7 +60,7 @@ def run(session: Session, path: Path, wanted: Wanted) -> None:
             raise error
 
 
-def _check_numbers(wanted: Wanted) -> None:
+def _check_numbers(wanted: SetsOptions) -> None:
     numbers = {
         "--change-to": wanted.change_to,
         "--change-by": wanted.change_by,
@@ -94,7 +82,7 @@ def _check_numbers(wanted: Wanted) -> None:
         raise ArgumentError(f"--max-calls {wanted.max_calls}: give 2 or more")
 
 
-def _check_outputs(path: Path, wanted: Wanted) -> None:
+def _check_outputs(path: Path, wanted: SetsOptions) -> None:
     outputs = {"--json": wanted.json, "--out": wanted.out, "--html": wanted.html}
     for option, output in outputs.items():
         if output is None:
@@ -151,7 +139,7 @@ def _request(path: Path, explanation: Explanation, model: str | None) -> Request
 
 
 def _found(
-    session: Session, path: Path, explanation: Explanation, request: Request, wanted: Wanted
+    session: Session, path: Path, explanation: Explanation, request: Request, wanted: SetsOptions
 ) -> tuple[Sets, SpexError | None]:
     retries = Retries(request.retries if is_own(request) else None, session.notice)
     with ExitStack() as stack:
@@ -234,7 +222,7 @@ def _searched(
     session: Session,
     explanation: Explanation,
     f: Callable[[BoolArray], FloatArray],
-    wanted: Wanted,
+    wanted: SetsOptions,
 ) -> tuple[Sets, SpexError | None]:
     """What was found, and the error that ended it, if one did."""
     calls = _DEFAULT_CALLS if wanted.max_calls is None else wanted.max_calls
@@ -260,7 +248,7 @@ def _searched(
     return Sets(change, sufficient, roles), None
 
 
-def _check_change(explanation: Explanation, ends: list[float], wanted: Wanted) -> None:
+def _check_change(explanation: Explanation, ends: list[float], wanted: SetsOptions) -> None:
     """Refuse a useless change before calls are spent on the roles.
 
     Raises:
@@ -276,7 +264,7 @@ def _check_change(explanation: Explanation, ends: list[float], wanted: Wanted) -
         raise ArgumentError(f"{option}{error}") from None
 
 
-def _is_beyond(explanation: Explanation, ends: list[float], wanted: Wanted) -> bool:
+def _is_beyond(explanation: Explanation, ends: list[float], wanted: SetsOptions) -> bool:
     """Whether only --change-to could say what to keep, and not even everything has it."""
     if wanted.keep is not None or wanted.change_to is None:
         return False
@@ -288,7 +276,7 @@ def _is_beyond(explanation: Explanation, ends: list[float], wanted: Wanted) -> b
 def _sufficient(
     explanation: Explanation,
     f: Callable[[BoolArray], FloatArray],
-    wanted: Wanted,
+    wanted: SetsOptions,
     calls: int,
 ) -> Smallest:
     keep = wanted.change_to if wanted.keep is None else wanted.keep
@@ -303,7 +291,7 @@ def _roles(
     session: Session,
     explanation: Explanation,
     f: Callable[[BoolArray], FloatArray],
-    wanted: Wanted,
+    wanted: SetsOptions,
     whole: float,
 ) -> Roles | None:
     """Roles with the threshold of the change; None where the calls do not suffice."""
@@ -318,7 +306,7 @@ def _roles(
     return explanation.roles(f, by, wanted.max_calls)
 
 
-def _deliver(session: Session, explanation: Explanation, wanted: Wanted) -> None:
+def _deliver(session: Session, explanation: Explanation, wanted: SetsOptions) -> None:
     from spex.report.sets import view
 
     if wanted.out is not None:

@@ -166,7 +166,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
     levels = parse_levels(request.zoom)
     if has_several_levels(levels):
         coarser_levels(levels, n, masker)
-        check_settings(request.budget, **_settings(request))
+        check_settings(request.budget, **request.of_run)
         request.shown.check(2)
         return request.budget if n >= 26 else min(request.budget, 1 << n)
     _, labels = coarse_units(request.zoom, n, masker)
@@ -182,7 +182,7 @@ def _check_files(request: Request) -> None:
         engine_of(request.engine)
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
-    files = {"--out": request.shown.out, "--html": request.shown.html, "--store": request.store}
+    files = {"--out": request.out, "--html": request.html, "--store": request.store}
     inputs = {option: Path(file) for option, file in sources(request).items() if file != "-"}
     files |= inputs
     named: dict[Path, str] = {}
@@ -390,7 +390,7 @@ def _computed(
     store: Store | None,
     progress: Callable[[Progress], None],
 ) -> Result:
-    settings = _settings(request)
+    settings = request.of_run
     if request.zoom is not None:
         levels = parse_levels(request.zoom)
         settings |= {"store": store, "progress": progress, "faults": request.faults}
@@ -400,7 +400,7 @@ def _computed(
         stopped, n_gaps = until_limit(run, source, store, progress, request.faults)
     except StoreError as error:
         # The store lacks the values that just came; the explanation of what there is has them.
-        out = request.shown.out
+        out = request.out
         if out is None or run.n_told < LEAST_BUDGET:
             raise
         try:
@@ -411,16 +411,6 @@ def _computed(
     variance = noise(run, source, store) if stopped is None else None
     found = result(run, source, forecast=stopped is None, variance=variance)
     return noted(found, stopped, n_gaps, run)
-
-
-def _settings(request: Request) -> dict[str, Any]:
-    """The settings of a run but its budget and its target."""
-    return {
-        "method": request.method,
-        "max_degree": request.max_degree,
-        "seed": request.seed,
-        "weighting": request.weighting,
-    }
 
 
 def server_cost(usage: "Usage") -> str:
