@@ -11,7 +11,7 @@ from spex.models.function import FunctionModel, import_function
 from spex.models.protocol import LanguageModel, Message, Prompt, Reply, ToolCall
 from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.models.table import TableModel
-from spex.models.transformers.loading import Placement
+from spex.models.transformers.checkpoints.loading import Placement
 from spex.wording import did_you_mean
 
 __all__ = [
@@ -122,7 +122,7 @@ def load(
     placement = Placement(device, device_map, dtype, attn_implementation)
     chat = ChatOptions(chat_template_kwargs or {}, answer_prefix)
     if name == "smollm2":
-        from spex.models.transformers.smollm2 import load_smollm2
+        from spex.models.transformers.checkpoints.smollm2 import load_smollm2
 
         return load_smollm2(notice, placement, chat)
     if name.startswith(_HF_PREFIX):

@@ -148,7 +148,7 @@ def _files(request: "Request") -> list[list[Any]] | None:
     name = model_name(request)
     try:
         if name == "smollm2":
-            from spex.models.transformers.smollm2 import find_gguf
+            from spex.models.transformers.checkpoints.smollm2 import find_gguf
 
             paths = [find_gguf()]
         elif name.startswith("hf:") and (folder := Path(name[3:]).expanduser()).is_dir():

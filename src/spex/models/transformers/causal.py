@@ -24,8 +24,8 @@ from spex.models.chat import (
     without_template,
 )
 from spex.models.protocol import Message, Prompt, Reply
-from spex.models.transformers.hub import ModelFiles, content_hash, locate
-from spex.models.transformers.loading import Placement, from_files, load_network
+from spex.models.transformers.checkpoints.hub import ModelFiles, content_hash, locate
+from spex.models.transformers.checkpoints.loading import Placement, from_files, load_network
 from spex.models.transformers.network import Network
 from spex.models.transformers.precision import (
     HalfPrecision,
