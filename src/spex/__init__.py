@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from spex.values.dataset_value import DatasetValue
     from spex.values.evaluator import Progress
     from spex.values.faults import Faults
-    from spex.values.limits import Limits
+    from spex.values.limiting.limits import Limits
     from spex.values.predict_function import PredictFunction
     from spex.values.source import ValueSource
     from spex.values.store import Store
@@ -82,7 +82,7 @@ _HOMES = {
     "JsonField": "spex.scores.json_field",
     "ManyExplanations": "spex.many.results",
     "ManyInterrupted": "spex.many.results",
-    "Limits": "spex.values.limits",
+    "Limits": "spex.values.limiting.limits",
     "LogOdds": "spex.scores.log_probabilities",
     "LogProb": "spex.scores.log_probabilities",
     "Matches": "spex.scores.replies",

@@ -6,7 +6,7 @@ import pytest
 import spex
 from spex.models.servers.endpoint import Usage
 from spex.report.html import render_html
-from spex.values.limits import Ledger, Limited, LimitReached
+from spex.values.limiting.limits import Ledger, Limited, LimitReached
 from spex.values.source import as_source
 
 TEXT = "never dull often funny and not too long at all"

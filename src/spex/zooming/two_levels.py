@@ -21,7 +21,7 @@ from spex.explanation import Explanation
 from spex.interactions.index import InteractionIndex
 from spex.prior import NO_PRIOR, Prior
 from spex.saving import Found, Saved
-from spex.values.limits import LimitReached
+from spex.values.limiting.limits import LimitReached
 from spex.values.source import ValueSource, Wrapped, as_source
 from spex.values.store import Store
 

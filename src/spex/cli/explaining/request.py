@@ -13,7 +13,7 @@ from spex.errors import ArgumentError, FileFormatError
 from spex.saving import REMEDY
 from spex.settings import Settings
 from spex.values.faults import Faults
-from spex.values.limits import Limits
+from spex.values.limiting.limits import Limits
 from spex.wording import shorten
 
 _OF_ONE_CALL = frozenset((

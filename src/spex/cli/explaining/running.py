@@ -45,7 +45,7 @@ from spex.scores.log_probabilities import LogOdds, LogProb, Probability
 from spex.settings import LEAST_BUDGET
 from spex.values.dataset_value import DatasetValue
 from spex.values.evaluator import Progress
-from spex.values.limits import Ledger, Limited
+from spex.values.limiting.limits import Ledger, Limited
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, said_before
 from spex.values.retrying import Retries, Retrying
