@@ -20,7 +20,7 @@ import spex
 from spex.cli import main
 from spex.evaluate.methods import methods_named
 from spex.models import TableModel
-from spex.models.servers.endpoint import Usage
+from spex.models.servers.usage import Usage
 from spex.values import retrying, source
 
 REVIEWS = [

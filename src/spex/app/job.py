@@ -24,7 +24,8 @@ from spex.report import facts
 from spex.run import Run
 from spex.settings import LEAST_BUDGET
 from spex.values.evaluator import Progress
-from spex.values.limiting.limits import Ledger, Limited
+from spex.values.limiting.limited import Limited
+from spex.values.limiting.limits import Ledger
 from spex.values.repeatability import noise
 from spex.values.retrying import Retrying
 from spex.values.source import ValueSource

@@ -36,7 +36,7 @@ from spex.values.identity import Identified, distinct_names, output_identities
 from spex.values.store import Store
 
 if TYPE_CHECKING:
-    from spex.models.servers.endpoint import Usage
+    from spex.models.servers.usage import Usage
 
 # A picture takes some 100 kB: thousands of them are not made before the first is looked at.
 _PICTURES_AT_ONCE = 64

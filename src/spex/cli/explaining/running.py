@@ -45,7 +45,8 @@ from spex.scores.log_probabilities import LogOdds, LogProb, Probability
 from spex.settings import LEAST_BUDGET
 from spex.values.dataset_value import DatasetValue
 from spex.values.evaluator import Progress
-from spex.values.limiting.limits import Ledger, Limited
+from spex.values.limiting.limited import Limited
+from spex.values.limiting.limits import Ledger
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, said_before
 from spex.values.retrying import Retries, Retrying
@@ -66,7 +67,7 @@ from spex.zooming.zoom import zoom
 
 if TYPE_CHECKING:
     from spex.models.protocol import LanguageModel
-    from spex.models.servers.endpoint import Usage
+    from spex.models.servers.usage import Usage
     from spex.scores.log_probabilities import Score
 
 _SHOWN_UNITS = 30

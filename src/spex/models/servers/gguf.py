@@ -28,7 +28,8 @@ from spex.models.chat import (
     without_template,
 )
 from spex.models.protocol import Message, Prompt, Reply
-from spex.models.servers.endpoint import Connection, Endpoint, UnusableReply
+from spex.models.servers.endpoint import Connection, Endpoint
+from spex.models.servers.failures import UnusableReply
 from spex.models.servers.gguf_header import MAGIC, read_metadata
 from spex.models.servers.llama_cpp import TokenGrammar
 from spex.models.servers.openai import OpenAIModel
