@@ -820,7 +820,7 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (["report", "missing.json"], "cannot read missing.json"),
         (["report", "review.txt"], "review.txt is not JSON"),
         (["report", "foreign.json"], "no explanation of spex"),
-        (["report", "review.txt", "--html", "review.txt"], "is the explanation itself"),
+        (["report", "review.txt", "--html", "review.txt"], "the explanation are the same file"),
         (["report", "review.txt", "--html", "x.png", "--png", "x.png"], "are the same file"),
         (["report", "review.txt", "--png", "z.xyz"], "--png z.xyz: writes .png, and the name says"),
         (["report", "review.txt", "--svg", "a.png"], "use one of --png FILE.png, --svg FILE.svg"),

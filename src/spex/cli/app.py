@@ -6,23 +6,11 @@ from typing import Annotated
 import typer
 
 from spex._version import __version__
-from spex.cli.command import (
-    Html,
-    Index,
-    MaxDegree,
-    Order,
-    Out,
-    Quiet,
-    Saved,
-    Seed,
-    Top,
-    Weighting,
-    takes,
-)
+from spex.cli.command import MaxDegree, takes
 from spex.cli.evaluating.commands import evaluate
 from spex.cli.explaining.options import Options
-from spex.cli.session import Session
-from spex.cli.sets_options import SetsOptions
+from spex.cli.options import CompareOptions, FitOptions, ReportOptions, SetsOptions
+from spex.cli.session import Session, check_files
 from spex.cli.storing.commands import store as store_commands
 
 # rich_markup_mode=None: help texts hold brackets, which markup would swallow.
@@ -68,7 +56,7 @@ def _spex(
 
 @app.command()
 @takes(Options)
-def explain(context: typer.Context, options: Options) -> None:
+def explain(session: Session, options: Options) -> None:
     """Explain a model's answer to a text, to documents, in a chat, to a picture, or for a row.
 
     \b
@@ -98,7 +86,6 @@ def explain(context: typer.Context, options: Options) -> None:
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.early.names import check_explain
 
-    session: Session = context.obj
     check_explain(options, session.has_own_loader)  # before what is heavy loads
     if options.data is None or options.prompt_parts is not None:
         from spex.cli.explaining.running import run
@@ -106,48 +93,12 @@ def explain(context: typer.Context, options: Options) -> None:
         from spex.cli.explaining.many import run
     from spex.cli.explaining.request import Request
 
-    session.quiet = options.quiet
     run(session, Request(**vars(options)))
 
 
 @app.command()
-def fit(
-    context: typer.Context,
-    table: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE.csv",
-            help="Evaluations: a header, one column of 0 and 1 for each feature, and the values.",
-        ),
-    ],
-    value: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="The column of the values, default: value; several times for several outputs.",
-        ),
-    ] = None,
-    method: Annotated[
-        str, typer.Option(metavar="M", help="auto, exact, linear, gp or proxyspex.")
-    ] = "auto",
-    max_degree: MaxDegree = 5,
-    weighting: Weighting = "uniform",
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="The column that says how much each mask counts in R2: the density of the "
-            "weighting over the density that the masks were drawn with.",
-        ),
-    ] = None,
-    index: Index = None,
-    order: Order = None,
-    top: Top = 15,
-    seed: Seed = 0,
-    out: Out = None,
-    html: Html = None,
-    quiet: Quiet = False,
-) -> None:
+@takes(FitOptions)
+def fit(session: Session, options: FitOptions) -> None:
     """Explain evaluations that exist already, such as a log of ablations; no model is called.
 
     \b
@@ -157,20 +108,10 @@ def fit(
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.early.names import check_settings
 
-    check_settings(method, weighting, index)
+    check_settings(options.method, options.weighting, options.index)
     from spex.cli.fitting import run
-    from spex.cli.showing import Shown
 
-    session: Session = context.obj
-    session.quiet = quiet
-    run(
-        session,
-        table,
-        tuple(value or ()),
-        weights,
-        {"method": method, "max_degree": max_degree, "seed": seed, "weighting": weighting},
-        Shown(index, order, top, out, html),
-    )
+    run(session, options)
 
 
 @app.command()
@@ -206,41 +147,8 @@ def plan(
 
 
 @app.command()
-def report(
-    context: typer.Context,
-    explanation: Saved,
-    html: Html = None,
-    png: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw a plot.")] = None,
-    svg: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw it as vectors.")
-    ] = None,
-    plot: Annotated[
-        str,
-        typer.Option(
-            metavar="KIND",
-            help="What --png and --svg draw: bar (default), text (combinations above the words), "
-            "image, waterfall, network, heatmap (pairs), upset (sets of many), or learning_curve "
-            "(R2 against evaluations).",
-        ),
-    ] = "bar",
-    output: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Show this one of several outputs, such as a class; a plot is of one.",
-        ),
-    ] = None,
-    index: Index = None,
-    order: Order = None,
-    top: Annotated[
-        int | None,
-        typer.Option(
-            "--top",
-            metavar="N",
-            help="Rows of the printed table, default 15; or bars, lines or combinations of a plot.",
-        ),
-    ] = None,
-) -> None:
+@takes(ReportOptions)
+def report(session: Session, options: ReportOptions) -> None:
     """Show a saved explanation: in the terminal, as a page, or as a picture.
 
     \b
@@ -254,23 +162,16 @@ def report(
     from spex.cli.early.names import check_index
     from spex.cli.early.outputs import check_report
 
-    check_index(index)
-    check_report(explanation, html, png, svg, plot)
-    from spex.cli.reporting import Drawn, run
+    check_index(options.index)
+    check_report(options)
+    from spex.cli.reporting import run
 
-    run(context.obj, explanation, html, Drawn(plot, png, svg), output, index, order, top)
+    run(session, options)
 
 
 @app.command()
-def compare(
-    context: typer.Context,
-    first: Annotated[Path, typer.Argument(metavar="A.json", help="What `--out` saved.")],
-    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
-    html: Html = None,
-    index: Index = None,
-    order: Order = None,
-    top: Top = 15,
-) -> None:
+@takes(CompareOptions)
+def compare(session: Session, options: CompareOptions) -> None:
     """Tell how two explanations differ: of two prompts, two models or two answers.
 
     Features are matched by label; where all labels differ, by position. What only one of them has
@@ -282,18 +183,17 @@ def compare(
       spex compare before.json after.json --html difference.html
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.early.names import check_index
-    from spex.cli.early.outputs import check_compare
 
-    check_index(index)
-    check_compare(first, second, html)
+    check_index(options.index)
+    check_files({"--html": options.html}, {"A": options.first, "B": options.second})
     from spex.cli.reporting import compare_files
 
-    compare_files(context.obj, first, second, html, index, order, top)
+    compare_files(session, options)
 
 
 @app.command()
 @takes(SetsOptions)
-def sets(context: typer.Context, options: SetsOptions) -> None:
+def sets(session: Session, options: SetsOptions) -> None:
     """Find the smallest sets that change or keep the answer, and each unit's role.
 
     Sets are proposed by the explanation and verified by calls of the model that it is about, with
@@ -306,8 +206,6 @@ def sets(context: typer.Context, options: SetsOptions) -> None:
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.finding_sets import run
 
-    session: Session = context.obj
-    session.quiet = options.quiet
     run(session, options)
 
 

@@ -15,6 +15,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from spex.cli.session import Session
+
 T = TypeVar("T")
 
 Index = Annotated[
@@ -46,9 +48,6 @@ Weighting = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Random seed.")]
-Saved = Annotated[
-    Path, typer.Argument(metavar="EXPLANATION.json", help="What `spex explain --out` saved.")
-]
 Out = Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the explanation.")]
 Html = Annotated[
     Path | None, typer.Option(metavar="FILE.html", help="Write a page to read and share.")
@@ -65,6 +64,16 @@ def option(metavar: str, text: str, default: Any = None) -> Any:
         default: Of the field.
     """
     return field(default=default, metadata={"option": typer.Option(metavar=metavar, help=text)})
+
+
+def argument(metavar: str, text: str) -> Any:
+    """A field that is an argument, which has to be given.
+
+    Args:
+        metavar: Its name in the help.
+        text: The help.
+    """
+    return field(metadata={"option": typer.Argument(metavar=metavar, help=text)})
 
 
 def switch(name: str, text: str) -> Any:
@@ -123,12 +132,14 @@ def signed(
     return command
 
 
-def takes(options: type[T]) -> Callable[[Callable[[typer.Context, T], None]], Callable[..., None]]:
-    """Make a command of a function that takes its options as a dataclass."""
+def takes(options: type[T]) -> Callable[[Callable[[Session, T], None]], Callable[..., None]]:
+    """Make a command of a function that takes the session, and its options as a dataclass."""
 
-    def decorated(function: Callable[[typer.Context, T], None]) -> Callable[..., None]:
+    def decorated(function: Callable[[Session, T], None]) -> Callable[..., None]:
         def command(context: typer.Context, **given: Any) -> None:
-            function(context, filled(options, given))
+            session: Session = context.obj
+            session.quiet = bool(given.get("quiet"))
+            function(session, filled(options, given))
 
         return signed(command, function, parameters_of(options))
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
+from spex.checks.counting import CountedFunction
 from spex.cli.explaining.functions import check_function, is_own, make_function, model_name
 from spex.cli.explaining.inputs import sources
 from spex.cli.explaining.request import Request
 from spex.cli.explaining.running import open_store, server_cost
 from spex.cli.explaining.traces import read_input, written
-from spex.cli.session import Session, check_distinct, check_output, console
-from spex.cli.sets_options import SetsOptions
+from spex.cli.options import SetsOptions
+from spex.cli.session import Session, check_files, console
 from spex.cli.showing import load, write_page
 from spex.errors import ArgumentError, SpexError, StoreError
 from spex.explanation import Explanation
@@ -49,7 +50,8 @@ def run(session: Session, wanted: SetsOptions) -> None:
     path = wanted.explanation
     with session.interruptible():
         _check_numbers(wanted)
-        _check_outputs(path, wanted)
+        check_files({"--json": wanted.json, "--out": wanted.out, "--html": wanted.html})
+        check_files({"--json": wanted.json, "--html": wanted.html}, {"the explanation": path})
         explanation = _one(path)
         request = _request(path, explanation, wanted.model)
         sets, error = _found(session, path, explanation, request, wanted)
@@ -80,19 +82,6 @@ def _check_numbers(wanted: SetsOptions) -> None:
         raise ArgumentError("--change-to and --change-by contradict each other; give one of them")
     if wanted.max_calls is not None and wanted.max_calls < 2:
         raise ArgumentError(f"--max-calls {wanted.max_calls}: give 2 or more")
-
-
-def _check_outputs(path: Path, wanted: SetsOptions) -> None:
-    outputs = {"--json": wanted.json, "--out": wanted.out, "--html": wanted.html}
-    for option, output in outputs.items():
-        if output is None:
-            continue
-        check_output(output, option)
-        if option != "--out" and output.resolve() == path.resolve():
-            raise ArgumentError(f"{option} {output}: is the explanation itself")
-    check_distinct("--json", wanted.json, "--out", wanted.out)
-    check_distinct("--json", wanted.json, "--html", wanted.html)
-    check_distinct("--out", wanted.out, "--html", wanted.html)
 
 
 def _one(path: Path) -> Explanation:
@@ -153,9 +142,9 @@ def _found(
         _check_same(path, explanation, source)
         if store is not None and source.identities is None:
             store = None
-        asked = _Remembered(source, store)
+        asked = CountedFunction(lambda masks: values_of(masks, source, store), len(source.features))
         sets, error = _searched(session, explanation, asked, wanted)
-    session.notice(f"asked for {counted(asked.n_calls, 'different mask')} in all")
+    session.notice(f"asked for {counted(asked.n_evaluations, 'different mask')} in all")
     usage = getattr(getattr(function, "model", None), "usage", None)
     if usage is not None:
         session.notice(server_cost(usage))
@@ -196,26 +185,6 @@ def _check_same(path: Path, explanation: Explanation, source: ValueSource) -> No
             f"{path}: the input or the model has changed since: {', '.join(changed)}; explain it "
             "again, or restore what it was made from"
         )
-
-
-class _Remembered:
-    """A source as a function of masks that asks for none twice."""
-
-    def __init__(self, source: ValueSource, store: Store | None) -> None:
-        self._source, self._store = source, store
-        self._values: dict[bytes, float] = {}
-
-    @property
-    def n_calls(self) -> int:
-        return len(self._values)
-
-    def __call__(self, masks: BoolArray) -> FloatArray:
-        keys = [mask.tobytes() for mask in masks]
-        new = [i for i, key in enumerate(keys) if key not in self._values]
-        if new:
-            values = values_of(masks[new], self._source, self._store).tolist()
-            self._values |= dict(zip([keys[i] for i in new], values, strict=True))
-        return np.array([self._values[key] for key in keys])
 
 
 def _searched(

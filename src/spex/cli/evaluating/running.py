@@ -13,7 +13,7 @@ from typing import Any
 from spex.cli.evaluating.options import Options
 from spex.cli.explaining.functions import UNNAMED, check_retries, naming_answer, price_of
 from spex.cli.explaining.running import server_cost
-from spex.cli.session import Session, check_distinct, check_output, console
+from spex.cli.session import Session, check_files, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading
 from spex.evaluate.data.loading import is_file, read_items
@@ -179,18 +179,10 @@ def _deliver(session: Session, found: Results, options: Options) -> None:
 def _check_files(options: Options) -> None:
     if options.no_store and options.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
-    outputs: list[tuple[str, Path]] = []
-    for name in ("out", "plot", "markdown", "store"):
-        path: Path | None = getattr(options, name)
-        if path is None:
-            continue
-        option = f"--{name}"
-        check_output(path, option)
-        if is_file(options.data) and path.resolve() == Path(options.data).resolve():
-            raise ArgumentError(f"{option} {path}: is the data itself")
-        for other, second in outputs:
-            check_distinct(other, second, option, path)
-        outputs.append((option, path))
+    check_files(
+        {f"--{name}": getattr(options, name) for name in ("out", "plot", "markdown", "store")},
+        {"the data": Path(options.data) if is_file(options.data) else None},
+    )
     out: Path | None = options.out
     if out is not None:
         check_table(out, "--out")

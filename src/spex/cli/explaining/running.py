@@ -25,12 +25,11 @@ from spex.cli.explaining.inputs import AnyMasker, sources, types_read
 from spex.cli.explaining.prompt_parts import allocated, planned, timed
 from spex.cli.explaining.request import Request, parse_price
 from spex.cli.explaining.traces import read_input, written
-from spex.cli.session import Session, check_output, console
+from spex.cli.session import Session, check_files, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, MissingExtraError, SpexError, StoreError
 from spex.explaining import noted, result, run_of, until_limit
-from spex.files import is_stream
 from spex.inputs.composite import SideBySide
 from spex.inputs.documents import Documents
 from spex.inputs.messages import Messages
@@ -183,18 +182,10 @@ def _check_files(request: Request) -> None:
         engine_of(request.engine)
     if request.no_store and request.store is not None:
         raise ArgumentError("--store and --no-store contradict each other; give one of them")
-    files = {"--out": request.out, "--html": request.html, "--store": request.store}
-    inputs = {option: Path(file) for option, file in sources(request).items() if file != "-"}
-    files |= inputs
-    named: dict[Path, str] = {}
-    for option, path in files.items():
-        if path is None:
-            continue
-        if option not in inputs:
-            check_output(path, option)
-        other = named.setdefault(path.resolve(), option)
-        if other != option and not is_stream(path):
-            raise ArgumentError(f"{other} and {option} are the same file, {path}; name two files")
+    check_files(
+        {"--out": request.out, "--html": request.html, "--store": request.store},
+        {option: Path(file) for option, file in sources(request).items() if file != "-"},
+    )
 
 
 def plan_lines(prepared: Prepared) -> list[str]:
