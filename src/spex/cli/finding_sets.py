@@ -14,7 +14,7 @@ from spex.checks.counting import CountedFunction
 from spex.cli.explaining.functions import check_function, is_own, make_function, model_name
 from spex.cli.explaining.inputs import sources
 from spex.cli.explaining.request import Request
-from spex.cli.explaining.running import open_store, server_cost
+from spex.cli.explaining.running import open_store, tell_cost
 from spex.cli.explaining.traces import read_input, written
 from spex.cli.options import SetsOptions
 from spex.cli.session import Session, check_files, console
@@ -145,9 +145,7 @@ def _found(
         asked = CountedFunction(lambda masks: values_of(masks, source, store), len(source.features))
         sets, error = _searched(session, explanation, asked, wanted)
     session.notice(f"asked for {counted(asked.n_evaluations, 'different mask')} in all")
-    usage = getattr(getattr(function, "model", None), "usage", None)
-    if usage is not None:
-        session.notice(server_cost(usage))
+    tell_cost(session, function)
     return sets, error
 
 

@@ -108,17 +108,13 @@ def load(
             f"scoring_check={scoring_check!r} is unknown"
             f"{did_you_mean(scoring_check, SCORING_CHECKS)}; use 'stop' or 'note'"
         )
-    on_server = name.startswith(SERVER_PREFIXES)
+    on_server, in_gguf = name.startswith(SERVER_PREFIXES), name.startswith(_GGUF_PREFIX)
     if price is not None and not on_server:
-        raise ArgumentError(
-            f"price={price!r} does not go with model {name!r}; only models on servers "
-            "('openai:...', 'sglang:...') have one"
-        )
-    if threads is not None and not name.startswith(_GGUF_PREFIX):
-        raise ArgumentError(
-            f"threads={threads!r} does not go with model {name!r}; only GGUF files ('gguf:...') "
-            "take it"
-        )
+        only = "models on servers ('openai:...', 'sglang:...') have one"
+        raise ArgumentError(f"price={price!r} does not go with model {name!r}; only {only}")
+    if threads is not None and not in_gguf:
+        only = "GGUF files ('gguf:...') take it"
+        raise ArgumentError(f"threads={threads!r} does not go with model {name!r}; only {only}")
     placement = Placement(device, device_map, dtype, attn_implementation)
     chat = ChatOptions(chat_template_kwargs or {}, answer_prefix)
     if name == "smollm2":
@@ -136,7 +132,7 @@ def load(
             f"{option}={value!r} does not go with model {name!r}; only models of transformers "
             "('smollm2', 'hf:...') take it"
         )
-    if name.startswith(_GGUF_PREFIX):
+    if in_gguf:
         from spex.models.servers.gguf import GGUFModel
 
         file = name.removeprefix(_GGUF_PREFIX)

@@ -299,43 +299,51 @@ def estimate_lines(
     return lines
 
 
+class _State:
+    """How far a call is: what Ctrl-C says of it, and what others report to it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._done, self._has_waited = 0, False
+        self.place = ""  # of the store; empty where nothing is kept
+        self.show: Callable[[Progress], None] = lambda _: None
+        self.is_visible = sys.stderr.isatty() and not session.quiet
+
+    def kept(self) -> str:
+        """What is kept of what was finished."""
+        if not self._done:
+            return "no evaluation was finished"
+        count = counted(self._done, "evaluation")
+        if not self.place:
+            return f"{count} finished, not kept"
+        return f"{count} finished and kept in {self.place}; the same command goes on from there"
+
+    def give_up(self, error: StoreError) -> None:
+        """The store failed, and is used no more."""
+        self.place = ""
+        self._session.notice(f"no more evaluations are kept: {error}")
+
+    def report(self, state: Progress) -> None:
+        """Take progress in, and show it."""
+        self._done = state.done
+        if state.is_waiting and not (self._has_waited or self.is_visible):
+            self._session.notice("waiting for evaluations that another process has begun")
+            self._has_waited = True
+        self.show(state)
+
+
 def _explain(session: Session, prepared: Prepared) -> Result:
-    request, retries = prepared.request, prepared.retries
-    done, waited = 0, False
+    request, retries, state = prepared.request, prepared.retries, _State(session)
     with ExitStack() as stack:
-        place = ""
-
-        def kept() -> str:
-            if not done:
-                return "no evaluation was finished"
-            count = counted(done, "evaluation")
-            if not place:
-                return f"{count} finished, not kept"
-            return f"{count} finished and kept in {place}; the same command goes on from there"
-
-        def give_up(error: StoreError) -> None:
-            nonlocal place
-            place = ""
-            session.notice(f"no more evaluations are kept: {error}")
-
-        stack.enter_context(session.interruptible(kept))
-        store = stack.enter_context(open_store(session, request, give_up))
+        stack.enter_context(session.interruptible(state.kept))
+        store = stack.enter_context(open_store(session, request, state.give_up))
         if store is not None:
-            place = str(store.path)
+            state.place = str(store.path)
         source = prepared.function(session, store)
         store = usable_store(session, request, source, store)
-        place = place if store is not None else ""
-        visible = sys.stderr.isatty() and not session.quiet
-        show = stack.enter_context(reporter(not session.quiet, session.notice, visible))
-
-        def count_and_show(state: Progress) -> None:
-            nonlocal done, waited
-            done = state.done
-            if state.is_waiting and not (waited or visible):
-                session.notice("waiting for evaluations that another process has begun")
-                waited = True
-            show(state)
-
+        state.place = state.place if store is not None else ""
+        shown = reporter(not session.quiet, session.notice, state.is_visible)
+        state.show = stack.enter_context(shown)
         # With faults to be borne, an error costs one batch, and is retried there.
         asked: ValueSource = source
         if is_own(request):
@@ -345,19 +353,24 @@ def _explain(session: Session, prepared: Prepared) -> Result:
             asked = stack.enter_context(engine_of(request.engine).running(asked))
         if request.limits:
             asked = Limited(asked, Ledger(request.limits))
-        explanation = _computed(asked, request, store, count_and_show)
+        explanation = _computed(asked, request, store, state.report)
     if isinstance(source, Deferred) and not source.is_loaded:
         session.notice("all values were in the store; the model was not loaded")
     if retries.count:
         session.notice(
             f"the function raised an error {counted(retries.count, 'time')} and was asked again"
         )
-    usage = getattr(getattr(source, "model", None), "usage", None)
-    if usage is not None:
-        session.notice(server_cost(usage))
+    tell_cost(session, source)
     # `spex sets` asks again for one explanation; one on two levels has two sources.
     options = request.to_json() if request.zoom is None else None
     return with_command(explanation, session.command, options)
+
+
+def tell_cost(session: Session, source: object) -> None:
+    """Say what a server has counted, if the model of a source is on one."""
+    usage = getattr(getattr(source, "model", None), "usage", None)
+    if usage is not None:
+        session.notice(server_cost(usage))
 
 
 def usable_store(
