@@ -149,7 +149,7 @@ def test_bad_tables_get_one_line(folder, capsys, content, message):
             ["a.csv", "--method", "exact"],
             "needs the values of all 2^6 masks, and there are those of 50",
         ),
-        (["a.csv", "--out", "a.csv"], "is the table itself"),
+        (["a.csv", "--out", "a.csv"], "the table are the same file"),
         (["a.csv", "--order", "0"], "order"),
         (["a.csv", "--top", "-1"], "--top -1"),
     ],
