@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from spex.cli.evaluating.options import Options
-from spex.cli.explaining.functions import UNNAMED, check_retries, naming_answer, price_of
+from spex.cli.explaining.functions import (
+    UNNAMED,
+    check_retries,
+    check_store,
+    default_store,
+    naming_answer,
+    price_of,
+)
 from spex.cli.explaining.running import server_cost
 from spex.cli.session import Session, check_files, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError
@@ -30,7 +37,6 @@ from spex.evaluate.tables.results import Results, check_picture, check_table
 from spex.evaluate.tables.rows import FAILED, OK
 from spex.extras import require
 from spex.files import write_text
-from spex.models.environment import cache_folder
 from spex.models.function import import_function
 from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.wording import counted
@@ -177,8 +183,7 @@ def _deliver(session: Session, found: Results, options: Options) -> None:
 
 
 def _check_files(options: Options) -> None:
-    if options.no_store and options.store is not None:
-        raise ArgumentError("--store and --no-store contradict each other; give one of them")
+    check_store(options.store, options.no_store)
     check_files(
         {f"--{name}": getattr(options, name) for name in ("out", "plot", "markdown", "store")},
         {"the data": Path(options.data) if is_file(options.data) else None},
@@ -269,13 +274,11 @@ def _store(session: Session, options: Options, model: Model) -> Path | None:
     if not _is_named(model):
         session.notice(f"evaluations are not kept: {UNNAMED}")
         return None
-    folder = cache_folder()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return default_store()
     except OSError as error:
         session.notice(f"evaluations are not kept: {error}; choose a file with --store")
         return None
-    return folder / "samples.sqlite"
 
 
 def _described(data: str) -> dict[str, str]:

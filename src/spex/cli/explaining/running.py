@@ -15,6 +15,8 @@ from spex.cli.explaining.functions import (
     check_function,
     check_import,
     check_retries,
+    check_store,
+    default_store,
     is_own,
     make_function,
     model_name,
@@ -36,7 +38,6 @@ from spex.inputs.messages import Messages
 from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.table import Table
 from spex.inputs.text import Text
-from spex.models.environment import cache_folder
 from spex.models.protocol import Message
 from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.report import facts
@@ -180,8 +181,7 @@ def _check_files(request: Request) -> None:
     check_retries(request.retries)
     if request.engine is not None:
         engine_of(request.engine)
-    if request.no_store and request.store is not None:
-        raise ArgumentError("--store and --no-store contradict each other; give one of them")
+    check_store(request.store, request.no_store)
     check_files(
         {"--out": request.out, "--html": request.html, "--store": request.store},
         {option: Path(file) for option, file in sources(request).items() if file != "-"},
@@ -448,10 +448,8 @@ def open_store(
     if request.store is not None:
         return _store_at(request.store)
     # The default is a convenience: where it cannot be had, the explanation is made without.
-    path = cache_folder() / "samples.sqlite"
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Store(path, give_up)
+        return Store(default_store(), give_up)
     except (OSError, StoreError) as error:
         session.notice(f"evaluations are not kept: {error}; choose a file with --store")
         return nullcontext()
