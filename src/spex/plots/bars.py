@@ -74,10 +74,7 @@ def bar(
         # Where errors are not known, NaN, nothing is drawn.
         xerr=(bounds[:, 1] - bounds[:, 0]) / 2,
         error_kw={"elinewidth": 1, "ecolor": "0.35"},
-        color=[drawing.colour(size, values.index) for size in sizes],
-        hatch=["" if size > 0 else "////" for size in sizes],
-        edgecolor="white",
-        linewidth=0,
+        **drawing.signed_bars(sizes, values.index),
     )
     ax.bar_label(bars, [drawing.number(values, key) for key, _ in top], padding=3, fontsize=9)
     names = drawing.labels(explanation, 24)

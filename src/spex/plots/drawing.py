@@ -138,6 +138,13 @@ def colour(value: float, index: InteractionIndex) -> str:
     return POSITIVE if value > 0 else NEGATIVE
 
 
+def signed_bars(sizes: Sequence[float], index: InteractionIndex) -> dict[str, Any]:
+    """The style of bars: their sign is told by colour and by hatching."""
+    colours = [colour(size, index) for size in sizes]
+    hatch = ["" if size > 0 else "////" for size in sizes]
+    return {"color": colours, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+
+
 def text_colour(value: float, index: InteractionIndex) -> str:
     """The colour of a value in letters."""
     if not facts.has_direction(index):

@@ -59,10 +59,7 @@ def upset(
         range(len(top)),
         sizes,
         width=0.62,
-        color=[drawing.colour(size, values.index) for size in sizes],
-        hatch=["" if size > 0 else "////" for size in sizes],
-        edgecolor="white",
-        linewidth=0,
+        **drawing.signed_bars(sizes, values.index),
     )
     # The mark of doubt on a line of its own: columns are narrow.
     numbers = [drawing.number(values, interaction).replace(" ", "\n") for interaction, _ in top]

@@ -140,10 +140,7 @@ class Roles:
         """
         import pandas as pd
 
-        names = ("feature", "label", "role", "change", "partners", "pair_change")
-        frame = pd.DataFrame(
-            [[getattr(unit, name) for name in names] for unit in self.units], columns=list(names)
-        )
+        frame = pd.DataFrame(list(map(asdict, self.units)))
         frame["pair_change"] = frame["pair_change"].astype(float)
         return frame
 
