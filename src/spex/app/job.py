@@ -11,10 +11,12 @@ from typing import Any
 from spex.app.form import Form, request_of
 from spex.app.models import Serialised, SharedModels
 from spex.app.shelf import Entry, Shelf
+from spex.cli.explaining.dry_run import estimate_lines, plan_lines
 from spex.cli.explaining.functions import is_own, model_name
+from spex.cli.explaining.preparing import Prepared, prepare
 from spex.cli.explaining.request import Request
-from spex.cli.explaining.running import Prepared, estimate_lines, open_store, plan_lines, prepare
-from spex.cli.explaining.running import usable_store as usable
+from spex.cli.explaining.stores import open_store
+from spex.cli.explaining.stores import usable_store as usable
 from spex.cli.session import Session
 from spex.cli.showing import Result, with_command
 from spex.errors import ArgumentError, SpexError, StoreError, ValueFunctionError

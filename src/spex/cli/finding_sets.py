@@ -14,7 +14,8 @@ from spex.checks.counting import CountedFunction
 from spex.cli.explaining.functions import check_function, is_own, make_function, model_name
 from spex.cli.explaining.inputs import sources
 from spex.cli.explaining.request import Request
-from spex.cli.explaining.running import open_store, tell_cost
+from spex.cli.explaining.running import tell_cost
+from spex.cli.explaining.stores import open_store
 from spex.cli.explaining.traces import read_input, written
 from spex.cli.options import SetsOptions
 from spex.cli.session import Session, check_files, console

@@ -11,15 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from spex.cli.evaluating.options import Options
-from spex.cli.explaining.functions import (
-    UNNAMED,
-    check_retries,
-    check_store,
-    default_store,
-    naming_answer,
-    price_of,
-)
+from spex.cli.explaining.functions import UNNAMED, check_retries, naming_answer, price_of
 from spex.cli.explaining.running import server_cost
+from spex.cli.explaining.stores import check_store, default_store
 from spex.cli.session import Session, check_files, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading

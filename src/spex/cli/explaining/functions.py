@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from spex.cli.explaining.inputs import AnyMasker
@@ -13,7 +12,6 @@ from spex.inputs.image import Image
 from spex.inputs.prompt_template import PromptTemplate
 from spex.inputs.table import Table
 from spex.models import efficientnet
-from spex.models.environment import cache_folder
 from spex.models.function import import_function
 from spex.models.servers.address import SERVER_PREFIXES
 from spex.values.dataset_value import DatasetValue
@@ -129,27 +127,6 @@ def check_retries(retries: int) -> None:
     """
     if retries < 0:
         raise ArgumentError(f"--retries {retries} is negative; give 0 or more")
-
-
-def check_store(store: Path | None, no_store: bool) -> None:
-    """Refuse both a store and none.
-
-    Raises:
-        ArgumentError: both are asked for.
-    """
-    if no_store and store is not None:
-        raise ArgumentError("--store and --no-store contradict each other; give one of them")
-
-
-def default_store() -> Path:
-    """The store in the user's cache folder, which is made.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    folder = cache_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / "samples.sqlite"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from spex.cli.explaining.functions import (
     price_of,
 )
 from spex.cli.explaining.request import Request
-from spex.cli.explaining.running import open_store
+from spex.cli.explaining.stores import open_store
 from spex.cli.session import Session, console
 from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, StoreError

@@ -1,128 +1,37 @@
-"""`spex explain`: check the whole call, then load the model, explain, write, print."""
+"""`spex explain`: load the model, explain, write, print."""
 
-import dataclasses
-import functools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from spex.cli.explaining.deferred import Deferred, function_of
-from spex.cli.explaining.functions import (
-    UNNAMED,
-    Function,
-    check_function,
-    check_import,
-    check_retries,
-    check_store,
-    default_store,
-    is_own,
-    make_function,
-    model_name,
-    predicts,
-    price_of,
-)
-from spex.cli.explaining.inputs import AnyMasker, sources, types_read
-from spex.cli.explaining.prompt_parts import allocated, planned, timed
-from spex.cli.explaining.request import Request, parse_price
-from spex.cli.explaining.traces import read_input, written
-from spex.cli.session import Session, check_files, console
+from spex.cli.explaining.deferred import Deferred
+from spex.cli.explaining.dry_run import estimate_lines, plan_lines
+from spex.cli.explaining.functions import is_own
+from spex.cli.explaining.preparing import Prepared, prepare
+from spex.cli.explaining.request import Request
+from spex.cli.explaining.stores import open_store, usable_store
+from spex.cli.session import Session, console
 from spex.cli.showing import Result, deliver, with_command
 from spex.engines.ray import engine_of
-from spex.errors import ArgumentError, BackendError, MissingExtraError, SpexError, StoreError
+from spex.errors import SpexError, StoreError
 from spex.explaining import noted, result, run_of, until_limit
-from spex.inputs.composite import SideBySide
-from spex.inputs.documents import Documents
-from spex.inputs.messages import Messages
-from spex.inputs.prompt_template import PromptTemplate
-from spex.inputs.table import Table
-from spex.inputs.text import Text
-from spex.models.protocol import Message
-from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.report import facts
-from spex.scores.log_probabilities import LogOdds, LogProb, Probability
 from spex.settings import LEAST_BUDGET
-from spex.values.dataset_value import DatasetValue
 from spex.values.evaluator import Progress
 from spex.values.limiting.limited import Limited
 from spex.values.limiting.limits import Ledger
 from spex.values.progress import reporter
-from spex.values.repeatability import noise, said_before
+from spex.values.repeatability import noise
 from spex.values.retrying import Retries, Retrying
-from spex.values.scoring_check import N_CALLS, N_IN_FLOAT32
 from spex.values.source import ValueSource
-from spex.values.storage.care import removed_if_empty
 from spex.values.store import Store
 from spex.wording import counted
-from spex.zooming.levels import (
-    coarser_levels,
-    counted_levels,
-    has_several_levels,
-    parse_levels,
-)
-from spex.zooming.run import check_settings
-from spex.zooming.two_levels import coarse_units
+from spex.zooming.levels import parse_levels
 from spex.zooming.zoom import zoom
 
 if TYPE_CHECKING:
-    from spex.models.protocol import LanguageModel
     from spex.models.servers.usage import Usage
-    from spex.scores.log_probabilities import Score
-
-_SHOWN_UNITS = 30
-_SHOWN_ENDS = 5_000  # characters of each end of a prompt
-
-
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """A call that was checked, before its model is loaded.
-
-    Args:
-        request: The call.
-        masker: The input and its units.
-        score: What is measured.
-        model: Loaded only where its tokens are the units.
-        calls: The most distinct masks that are evaluated.
-        retries: How often a function of the user's is asked again.
-    """
-
-    request: Request
-    masker: AnyMasker
-    score: "Score"
-    model: "LanguageModel | None"
-    calls: int
-    retries: Retries
-
-    def function(self, session: Session, store: Store | None) -> Function | Deferred:
-        """The value function; its model is loaded unless the store may have all values."""
-        request, masker, score = self.request, self.masker, self.score
-        return self.retries.call(
-            lambda: function_of(session, request, masker, score, self.model, store)
-        )
-
-    def loaded(self, session: Session) -> Function:
-        """The value function, with its model."""
-        request, masker, score = self.request, self.masker, self.score
-        return make_function(session, request, masker, score, self.model, None)
-
-
-def prepare(session: Session, request: Request) -> Prepared:
-    """Read the input and find what is wrong with a call.
-
-    Raises:
-        SpexError: the call is wrong.
-    """
-    refuse_secret(request.model)  # first: messages and the plan show the model's name
-    request, masker, score = read_input(session, request)
-    check_function(request, masker)
-    check_import(request)
-    price_of(request.price, model_name(request))
-    opened = functools.partial(open_store, session, request, lambda error: None)
-    masker, model = written(session, request, masker, opened)
-    calls = _check(request, masker)
-    retries = Retries(request.retries if is_own(request) else None, session.notice)
-    return Prepared(request, masker, score, model, calls, retries)
 
 
 def run(session: Session, request: Request) -> None:
@@ -143,160 +52,6 @@ def run(session: Session, request: Request) -> None:
     explanation = _explain(session, prepared)
     with session.interruptible():
         deliver(session, explanation, request.shown)
-
-
-def _check(request: Request, masker: AnyMasker) -> int:
-    """Find what is wrong with a call before a model is loaded; return the most calls it makes."""
-    _check_files(request)
-    if request.limits.cost is not None and request.price is None:
-        raise ArgumentError("--max-cost: needs the price of a model on a server; give --price")
-    n = masker.n_features
-    if isinstance(masker, PromptTemplate):
-        request.shown.check(n)
-        spread, _ = allocated(request, masker)
-        return spread.n_masks * spread.per_mask
-    if request.zoom is None:
-        request.shown.check(n)
-        return request.settings(n).total
-    if not isinstance(masker, Text | Documents | Messages):
-        raise ArgumentError(
-            "--zoom: only the units of --text, --documents and --messages lie in coarser ones"
-        )
-    if request.target_r2 is not None:
-        raise ArgumentError("--target-r2 does not go with --zoom; leave it out")
-    levels = parse_levels(request.zoom)
-    if has_several_levels(levels):
-        coarser_levels(levels, n, masker)
-        check_settings(request.budget, **request.of_run)
-        request.shown.check(2)
-        return request.budget if n >= 26 else min(request.budget, 1 << n)
-    _, labels = coarse_units(request.zoom, n, masker)
-    half = dataclasses.replace(request, budget=request.budget // 2)
-    total = half.settings(len(labels)).total
-    request.shown.check(2)  # a close-up has two units at least
-    return request.budget if n >= 26 else min(request.budget, total + (1 << n))
-
-
-def _check_files(request: Request) -> None:
-    check_retries(request.retries)
-    if request.engine is not None:
-        engine_of(request.engine)
-    check_store(request.store, request.no_store)
-    check_files(
-        {"--out": request.out, "--html": request.html, "--store": request.store},
-        {option: Path(file) for option, file in sources(request).items() if file != "-"},
-    )
-
-
-def plan_lines(prepared: Prepared) -> list[str]:
-    """What a call will do: its units, its calls and its prompt."""
-    request, masker, calls = prepared.request, prepared.masker, prepared.calls
-    operator = masker.operator_name
-    lines = [f"{_counted_units(masker)} (mask: {operator})"]
-    if request.zoom is not None:
-        assert isinstance(masker, Text | Documents | Messages)  # as `_check` has it
-        lines[0] += f" in {counted_levels(parse_levels(request.zoom), masker)}"
-    width = len(str(masker.n_features))
-    for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
-        lines.append(f"  {number:>{width}}  {facts.short(unit, 70)}")
-    if masker.n_features > _SHOWN_UNITS:
-        lines.append(f"  {'':>{width}}  and {masker.n_features - _SHOWN_UNITS:,} more")
-    lines += types_read(masker)
-    if isinstance(masker, PromptTemplate):
-        lines += ["", planned(request, masker, model_name(request))]
-        return [*lines, *_prompt_lines(masker)]
-    exact = masker.n_features <= 26 and calls == 1 << masker.n_features
-    all_masks = ", every combination of units: the result is exact" if exact else ""
-    called = f"{counted(calls, 'call')} of the model {model_name(request)}"
-    lines += ["", f"At most {called}{all_masks}"]
-    if request.limits:
-        told = " or ".join(request.limits.in_words().values())
-        lines.append(f"Stops before it exceeds {told}, and explains what is there")
-    kind = request.score.partition(":")[0]
-    own = kind in ("logprob", "probability", "similarity") and request.answer is None
-    own = own and not getattr(masker, "answers", ())
-    if own and not predicts(request):
-        lines.append("One more to learn the model's own answer, which is then explained")
-    of_answers = isinstance(prepared.score, LogProb | Probability | LogOdds)
-    if of_answers and not predicts(request) and not is_own(request):
-        half = N_IN_FLOAT32 if request.dtype in ("bfloat16", "float16") else 0
-        lines.append(
-            f"{counted(N_CALLS + half, 'call')} more, before the first one, to see whether its "
-            "log-probabilities are right, unless all values are kept already"
-        )
-    if model_name(request).startswith((*SERVER_PREFIXES, "reply:")) and request.zoom is None:
-        lines.append(said_before(calls))
-    return [*lines, *_prompt_lines(masker)]
-
-
-def _prompt_lines(masker: AnyMasker) -> list[str]:
-    """The prompt with every unit."""
-    lines: list[str] = []
-    if isinstance(masker, Table):
-        messages: tuple[Message, ...] = ()
-    else:
-        prompt = masker.render([True] * masker.n_features)
-        messages = prompt.messages
-        if prompt.answer_prefix:
-            messages = (*messages, Message("assistant", prompt.answer_prefix))
-    if any(message.as_text for message in messages):
-        lines += ["", "Prompt with every unit (the model's chat template comes around it):"]
-    for message in messages:
-        if message.as_text:
-            lines += [f"[{message.role}]", facts.visible(_without_middle(message.as_text))]
-    return lines
-
-
-def _without_middle(text: str) -> str:
-    """A long prompt without what is far from its ends."""
-    left_out = len(text) - 2 * _SHOWN_ENDS
-    if left_out <= _SHOWN_ENDS:
-        return text
-    told = f"[{counted(left_out, 'character')} more]"
-    return f"{text[:_SHOWN_ENDS]}\n\n{told}\n\n{text[-_SHOWN_ENDS:]}"
-
-
-def _counted_units(masker: AnyMasker) -> str:
-    unit = masker.unit_name.partition(":")[0]
-    if isinstance(masker, SideBySide) and len(masker.maskers) > 1:
-        unit = "unit"
-    noun = {"regex": "piece", "grid": "region", "superpixels": "region"}.get(unit, unit)
-    return counted(masker.n_features, noun)
-
-
-def estimate_lines(
-    prepared: Prepared,
-    function: Callable[[], Function],
-    go_on: Callable[[], None] = lambda: None,
-) -> list[str]:
-    """What a call will cost, from a few calls where the model is on this machine.
-
-    `go_on` is called before each of them, and may raise to end it.
-    """
-    request, masker = prepared.request, prepared.masker
-    calls = min(prepared.calls, request.max_calls or prepared.calls)
-    from spex.cli.explaining.estimating import estimate, guess, unavailable
-
-    lines = []
-    reason = unavailable(model_name(request))
-    if reason is None:
-        try:
-            made = prepared.retries.call(function)
-            lines = prepared.retries.call(
-                lambda: (
-                    timed(made, calls)
-                    if isinstance(made, DatasetValue)
-                    else estimate(made, calls, go_on)
-                )
-            )
-        except (BackendError, MissingExtraError) as error:
-            reason = str(error)
-    if reason is not None:
-        lines = [f"Tokens and time are unknown: {reason}"]
-    if model_name(request).startswith(SERVER_PREFIXES) and not isinstance(masker, Table):
-        price = None if request.price is None else parse_price(request.price)
-        lines += guess(masker, prepared.score, calls, price)
-    return lines
 
 
 class _State:
@@ -373,22 +128,6 @@ def tell_cost(session: Session, source: object) -> None:
         session.notice(server_cost(usage))
 
 
-def usable_store(
-    session: Session, request: Request, source: ValueSource, store: Store | None
-) -> Store | None:
-    """The store, or None where values of this function cannot be kept.
-
-    Raises:
-        ArgumentError: they cannot, and the request names a store.
-    """
-    if store is None or source.identities is not None:
-        return store
-    if request.store is not None:
-        raise ArgumentError(f"--store: {UNNAMED}; set it, or leave --store out")
-    session.notice(f"evaluations are not kept: {UNNAMED}")
-    return None
-
-
 def _computed(
     source: Any,
     request: Request,
@@ -431,25 +170,3 @@ def server_cost(usage: "Usage") -> str:
         f"{counted(usage.prompt_tokens, 'token')} read and "
         f"{usage.completion_tokens:,} written{cost}"
     )
-
-
-@contextmanager
-def _store_at(path: Path) -> Iterator[Store]:
-    with removed_if_empty(path), Store(path) as store:
-        yield store
-
-
-def open_store(
-    session: Session, request: Request, give_up: Callable[[StoreError], None]
-) -> AbstractContextManager[Store | None]:
-    """The store that a request names, or the one in the cache folder; None where it wants none."""
-    if request.no_store:
-        return nullcontext()
-    if request.store is not None:
-        return _store_at(request.store)
-    # The default is a convenience: where it cannot be had, the explanation is made without.
-    try:
-        return Store(default_store(), give_up)
-    except (OSError, StoreError) as error:
-        session.notice(f"evaluations are not kept: {error}; choose a file with --store")
-        return nullcontext()
