@@ -10,7 +10,7 @@ from spex.cli.command import MaxDegree, takes
 from spex.cli.evaluating.commands import evaluate
 from spex.cli.explaining.options import Options
 from spex.cli.options import CompareOptions, FitOptions, ReportOptions, SetsOptions
-from spex.cli.session import Session, check_files
+from spex.cli.session import Session, check_files, console
 from spex.cli.storing.commands import store as store_commands
 
 # rich_markup_mode=None: help texts hold brackets, which markup would swallow.
@@ -141,9 +141,11 @@ def plan(
       spex plan --features 64 --budget 2000
       spex plan --features 1000 --budget 20000 --degree 3 --noise 0.3
     """  # noqa: D301 - typer wants the character \b
-    from spex.cli.planning import run
+    session: Session = context.obj
+    with session.interruptible():
+        from spex.planning.plan import plan
 
-    run(context.obj, features, budget, degree, noise)
+        console().print(str(plan(features, budget, degree, noise)))
 
 
 @app.command()

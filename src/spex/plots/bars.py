@@ -223,5 +223,4 @@ def _name_rows(ax: "Axes", names: list[str]) -> None:
     if not ax.yaxis_inverted():
         ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["top", "right", "left"]].set_visible(False)

@@ -306,5 +306,4 @@ def bare(ax: "Axes") -> None:
     """No ticks and no frame, but title and caption."""
     ax.set_xticks([])
     ax.set_yticks([])
-    for side in ax.spines.values():
-        side.set_visible(False)
+    ax.spines[:].set_visible(False)
