@@ -154,10 +154,10 @@ def test_headlines(make, numbers):
     fourier = page_data(make({(0, 1): 1.0}, "abc"), "Fourier").headline.text
     assert fourier == "a + b: the score is higher by 2.00 when an even number of them is kept"
     doubt = make({(0,): 0.2, (0, 1): 0.1}, "ab", standard_errors=np.ones(2), unexplained=4.0)
-    assert page_data(doubt).headline.text.startswith("No effect can be told from 0")
+    assert page_data(doubt).headline.text.startswith("No unit or combination has an effect")
     assert "which holds 0" in page_data(doubt).headline.details[1]
     poor = make({(0,): 0.2, (0, 1): 0.1}, "ab", r2=-0.09, r2_interval=(-0.21, 0.008))
-    assert page_data(poor).headline.text == "What was found explains next to nothing of the score"
+    assert page_data(poor).headline.text == "The surrogate explains almost nothing of the score"
     # The strongest that is no noise, where the strongest of all may be.
     mixed = make({(0,): 0.3, (1,): 0.2}, "ab", standard_errors=np.array([1.0, 0.01]), unexplained=1)
     assert page_data(mixed).headline.text == "b lowers the score by 0.400"
@@ -173,7 +173,9 @@ def test_cautions(make, context_of):
     assert "left unexplained" in told(strong, r2=0.2)
     assert "No combination was found with 300 evaluations" in told({(0,): 1.0})
     noisy = {"standard_errors": np.ones(2), "unexplained": 4.0}
-    assert "No combination is told from noise" in told({(0,): 1.0, (0, 1): 0.5}, **noisy)
+    assert "no combination is clearly different from noise" in told(
+        {(0,): 1.0, (0, 1): 0.5}, **noisy
+    )
     assert "barely moves" in told(strong, r2=0.99, observed=(1.0, 1.1))
     assert "barely moves" not in told(strong, r2=0.99, observed=(1.0, 3.1))
 
@@ -181,10 +183,10 @@ def test_cautions(make, context_of):
         context = context_of("a b c", score=score, answer=answer)
         return told(strong, r2=0.99, observed=(whole, -20.0), context=context)
 
-    assert "probability of 0.2 % even with everything" in improbable(-6.0, 'log P("Paris")')
+    assert "this answer a probability of only 0.2 %" in improbable(-6.0, 'log P("Paris")')
     assert improbable(-0.1, 'log P("Paris")') == ""
     assert improbable(-6.0, 'log P("a longer answer")', "a longer answer") == ""
-    assert "improbable anyway" in improbable(0.001, 'P("Paris")')
+    assert "Even with everything" in improbable(0.001, 'P("Paris")')
     assert improbable(-6.0, 'log P("yes") - log P("no")') == ""
 
 

@@ -39,7 +39,7 @@ def test_the_luckiest_of_many_is_not_announced(lucky):
     low, high = values.interval((0, 1))
     assert 0 < low < high and not values.discoveries()
     page = page_data(lucky, "Fourier")
-    assert page.headline.text == "No effect can be told from 0, of a unit or of a combination"
+    assert page.headline.text == "No unit or combination has an effect clearly different from 0"
     assert all(row[5] for row in page.script["views"][0]["rows"])
 
 

@@ -119,7 +119,7 @@ def doubt(values: InteractionValues, shown: Iterable[Interaction]) -> list[str]:
     """What the question mark says, a sentence; empty where none of those shown bears it."""
     if not any(facts.is_uncertain(values, members) for members in shown):
         return []
-    return [f"{facts.UNCERTAIN}: not told from 0, may well be noise"]
+    return [f"{facts.UNCERTAIN}: may be 0, within noise"]
 
 
 def not_drawn(values: InteractionValues, drawn: int) -> list[str]:

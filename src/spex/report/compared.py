@@ -261,7 +261,7 @@ def _headline(found: "Comparison", labels: tuple[str, ...]) -> Headline:
     if not sure:
         size = _in_words(largest, facts.isolated_unit(found.first))
         detail = f"The largest, with the values in {a} and in {b}: {size}."
-        return Headline((("No difference can be told from 0", False),), (detail,))
+        return Headline((("Every difference may be 0", False),), (detail,))
     words: list[tuple[str, bool]] = []
     for place, member in enumerate(largest.interaction[:6]):
         words += [(" + ", False)] if place else []
@@ -343,7 +343,7 @@ def view(found: "Comparison", k: int = _SHOWN) -> RenderableType:
         table.add_row(*map(Text, cells), Text(words))
     parts.append(Text(f"{_SAME}.") if is_same(found) else table)
     if not is_same(found) and not sure.issuperset(found.differences[:k]):
-        parts.append(Text(f"{facts.UNCERTAIN}: not told from 0 ({facts.TOGETHER})", style="dim"))
+        parts.append(Text(f"{facts.UNCERTAIN}: may be 0 ({facts.TOGETHER})", style="dim"))
     parts += [Text(told, style="dim") for told in orders_say(found)]
     parts += [
         Text(f"{fact.name}: {short(fact.value, 90)}", style="dim")

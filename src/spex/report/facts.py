@@ -43,7 +43,7 @@ ROUNDING = 1e-12
 # So many labels of one interaction.
 LISTED = 12
 UNCERTAIN = "?"  # beside a value that is not told from 0
-TOGETHER = "all looked at together; false discovery rate 10 %"
+TOGETHER = "all tested together; false discovery rate 10 %"
 # Below this share of the variance, what is left out could well change the picture.
 _DOUBTFUL_R2 = 0.5
 # Four times the evaluations are worth it for so much more R2.
@@ -146,8 +146,7 @@ def uncertain(values: InteractionValues, n_listed: int) -> str | None:
     count = sum(is_uncertain(values, interaction) for interaction, _ in listed)
     if not count:
         return None
-    verb = "is" if count == 1 else "are"
-    return f"{UNCERTAIN}: {count:,} of {len(listed):,} listed {verb} not told from 0 ({TOGETHER})"
+    return f"{UNCERTAIN}: {count:,} of {len(listed):,} listed may be 0 ({TOGETHER})"
 
 
 def joint_share(explanation: "Explanation") -> float:
@@ -174,8 +173,8 @@ def fidelity(explanation: "Explanation") -> str:
     everything = _is_exhaustive(explanation)
     if math.isnan(r2):
         return (
-            "How much of the variation is explained is unknown: too few evaluations to measure it; "
-            "raise the budget."
+            "The explained share of the variation is unknown: too few evaluations to measure it. "
+            "Raise the budget."
         )
     if is_constant(explanation) and r2 == 1:
         return "The score is the same whatever is left out: there is nothing to attribute."
@@ -217,13 +216,13 @@ def basis(explanation: "Explanation", index: InteractionIndex) -> str | None:
     """What values of an index rest on, in one sentence; None where there is nothing to say."""
     if index.corrected_as in explanation.correction:
         return (
-            f"{index} is corrected by what the surrogate leaves; R2 is of the surrogate without "
-            "this."
+            f"{index} is corrected for the residuals of the surrogate; R2 is about the surrogate "
+            "without this."
         )
     if index.weighs_sizes and not _is_exhaustive(explanation) and not explanation.correction:
         return (
-            f"{index} weighs small and large sets more than this fit does; "
-            "weighting='shapley' (--weighting shapley) asks for masks that suit it."
+            f"{index} gives small and large sets more weight than this fit; "
+            "weighting='shapley' (--weighting shapley) suits it better."
         )
     return None
 
@@ -258,7 +257,7 @@ def forecast(explanation: "Explanation") -> str | None:
         f"{percent(max(r2, 0.0))} with {counted(size, 'evaluation')}"
         for size, r2 in sorted(explanation.forecast.items())
     ]
-    return f"To expect: {', '.join(parts)}."
+    return f"Expected: {', '.join(parts)}."
 
 
 def fidelity_short(explanation: "Explanation") -> str:

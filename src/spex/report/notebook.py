@@ -119,7 +119,7 @@ def comparison_html(found: "Comparison") -> str:
     unit = facts.isolated_unit(found.first)
     notes = [f"{counted(len(found.pairs), 'feature')} matched"]
     if any(is_doubtful for _, is_doubtful in shown):
-        notes.append(f"{facts.UNCERTAIN}: not told from 0")
+        notes.append(f"{facts.UNCERTAIN}: may be 0")
     for name, only in zip((a, b), found.unmatched, strict=True):
         if only:
             told = ", ".join(isolated(short(label, 30)) for label in only[:_ROWS])

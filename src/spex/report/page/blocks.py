@@ -134,7 +134,7 @@ class _Pieces:
         value = self.colours.values[feature]
         level = int(LEVELS * self.colours.share(feature) + 0.5 - ROUNDING)
         tone = "f" if not self.colours.has_direction else "p" if value > 0 else "n"
-        doubt = ", not told from 0" if feature in self.colours.doubtful else ""
+        doubt = ", may be 0" if feature in self.colours.doubtful else ""
         told = f"{facts.typeset(facts.signed(value))} {self._unit}".strip()
         says = f"{self._labels[feature]}: {told}{doubt}"
         size = f"{size}, {told}" if size else ""

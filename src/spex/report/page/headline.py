@@ -56,7 +56,7 @@ def headline(
     share = facts.joint_share(explanation)
     if share > 0:
         details.append(
-            f"{percent(share)} of the explained variation is what units do only together."
+            f"{percent(share)} of the explained variation comes from units acting together."
         )
     return Headline(tuple(words), tuple(details))
 
@@ -68,9 +68,9 @@ def _nothing_sure(
     labels: Sequence[str],
 ) -> Headline:
     """Where noise may be all there is: that, before any number."""
-    told = "What was found explains next to nothing of the score"
+    told = "The surrogate explains almost nothing of the score"
     if facts.is_uncertain(values, largest[0]) and not values.discoveries():
-        told = "No effect can be told from 0, of a unit or of a combination"
+        told = "No unit or combination has an effect clearly different from 0"
     size = facts.typeset(facts.signed(largest[1]))
     names = _quoted(labels, largest[0])
     certainty = _certainty(explanation, values, largest[0])
@@ -157,14 +157,14 @@ def _no_interaction(explanation: "Explanation", values: InteractionValues) -> st
         return None
     if explanation.spectrum.degree < 2:
         return (
-            f"No combination was found with {facts.cost(explanation)}: one that matters may have "
+            f"No combination was found with {facts.cost(explanation)}. An important one may have "
             "been missed."
         )
     joint = [members for members in values if len(members) > 1]
     if joint and all(facts.is_uncertain(values, members) for members in joint):
         return (
-            f"No combination is told from noise with {facts.cost(explanation)}: none is drawn, and "
-            "what the slider draws are guesses."
+            f"With {facts.cost(explanation)} no combination is clearly different from noise. So "
+            "none is drawn; those that the slider draws are guesses."
         )
     return None
 
@@ -178,8 +178,8 @@ def _barely_moves(explanation: "Explanation") -> str | None:
         return None
     told = " and ".join(facts.typeset(facts.signed(value, spread)) for value in (whole, nothing))
     return (
-        f"The score barely moves between everything and nothing ({told}): what is explained is how "
-        "it varies in between."
+        f"The score barely moves between everything and nothing ({told}). The explanation is about "
+        "its variation in between."
     )
 
 
@@ -200,8 +200,8 @@ def _improbable(explanation: "Explanation") -> str | None:
     if not improbable:
         return None
     return (
-        f"The model gives this answer a probability of {percent(max(share, 0.0))} even with "
-        "everything: it was improbable anyway."
+        f"Even with everything, the model gives this answer a probability of only "
+        f"{percent(max(share, 0.0))}."
     )
 
 

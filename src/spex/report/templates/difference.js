@@ -110,7 +110,7 @@ function tellDifference(page, [a, b]) {
   const interval = largest[2] === null || isExact(largest) ? "" : `; 90 % interval of the difference ${signed(largest[2])} to ${signed(largest[3])}`;
   const values = `${signed(largest[6])} in ${a}, ${signed(largest[7])} in ${b}`;
   if (isUncertain(largest)) {
-    h1.replaceChildren("No difference can be told from 0");
+    h1.replaceChildren("Every difference may be 0");
     details.textContent = `The largest: ${namesOf(data, membersOf(largest))}, ${withUnit(signed(valueOf(largest)), data.unit)} (${values}).`;
     return;
   }

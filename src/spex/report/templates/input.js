@@ -52,7 +52,7 @@ function recolour(page) {
     const level = Math.round(LEVELS * share - ROUNDING);
     const tone = !view.hasDirection ? "f" : effect > 0 ? "p" : "n";
     const own = (page.byMember.get(feature) ?? []).find((row) => !isJoint(row));
-    const doubt = own && isUncertain(own) ? ", not told from 0" : "";
+    const doubt = own && isUncertain(own) ? ", may be 0" : "";
     for (const element of elements) {
       element.dataset.says = `${isolated(data.labels[feature])}: ${withUnit(signed(effect), data.unit)}${doubt}`;
       if (kindOf(element) === "row") {

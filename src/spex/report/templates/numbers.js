@@ -70,7 +70,7 @@ function saysOf(data, row) {
   if (row[2] !== null && !isExact(row)) {
     told += ` (90 % interval ${signed(row[2])} to ${signed(row[3])})`;
   }
-  return isUncertain(row) ? `${told}, not told from 0` : told;
+  return isUncertain(row) ? `${told}, may be 0` : told;
 }
 
 function save(name, type, content) {

@@ -102,7 +102,7 @@ function list(page) {
   page.table.classList.toggle("exact", isExactTable);
   const q = (selector) => page.section.querySelector(selector);
   q(".listing .heading").textContent = withUnit(view.heading + (data.unit ? ", in" : ""), data.unit);
-  q(".told").textContent = view.hint + (view.rows.some(isUncertain) ? " ?: not told from 0 (all looked at together; false discovery rate 10 %)." : "");
+  q(".told").textContent = view.hint + (view.rows.some(isUncertain) ? " ?: may be 0 (all tested together; false discovery rate 10 %)." : "");
   q(".listed").textContent = view.rows.length ? `${byThousands(shown.length)} of ${byThousands(view.rows.length)} listed.` : view.empty;
   q(".more").textContent = view.rest ? `Beyond these there are ${view.rest}.` : "";
   q(".printed").textContent = shown.length < view.rows.length ? `Printed: ${byThousands(shown.length)} of the ${byThousands(view.rows.length)} listed; all are in the page and in its CSV.` : "";
