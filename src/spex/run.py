@@ -12,6 +12,7 @@ With `target_r2` a run has stages, each twice as large as the one before and hol
 between two stages it fits, and stops where R2 is good enough. Without, it has one stage.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,12 +30,12 @@ from spex.explanations import Explanations, OutputMoments
 from spex.f2.packing import n_words, pack, unpack
 from spex.fitting.correction import correction
 from spex.fitting.exhaustive import completed, fit_all_masks
-from spex.fitting.fidelity import same_folds
+from spex.fitting.fidelity import is_constant, lowest, same_folds
 from spex.fitting.learning_curve import forecast
 from spex.fitting.selection import Fit, fit_all, join
 from spex.fourier.design import Design
 from spex.fourier.mask_design import coded_design
-from spex.fourier.mask_distribution import SHAPLEY, UNIFORM
+from spex.fourier.mask_distribution import SHAPLEY, UNIFORM, Drawn
 from spex.fourier.search import enumerable_order
 from spex.fourier.spectrum import Spectrum
 from spex.prior import NO_PRIOR, Prior
@@ -49,6 +50,10 @@ _FIRST_STAGE = 64
 _CELLS_ASKED = 1 << 26
 # Fewer drawn masks than this do not measure R2 where other masks may serve.
 _FEW_DRAWN = 10
+# R2 is a ratio of variances.
+_LEAST_DRAWN = 2
+# Standard deviations by which the share of features that are present is off by more than chance.
+_FAR_OFF = 3.0
 # The name of the distribution of masks that somebody else has chosen.
 _GIVEN = "given"
 _NO_ENDS = (
@@ -125,9 +130,9 @@ class Run:
             raise ArgumentError(f"outputs={outputs!r}; give a different name for each output")
         self._is_single: bool | None = None  # whether values are one number per mask; None: unknown
         self._told = Told(n, self.settings.is_exhaustive)
-        self._stages = _stages(self.settings)
+        self._stages = iter(tuple(_stages(self.settings)))  # of a tuple, so that a run is pickled
         self._stage: _Stage | None = None
-        self._stream = self.settings.distribution.stream(n, seed)
+        self._stream = Drawn(self.settings.distribution, n, seed)
         self._drawn_ahead: WordArray = np.zeros((0, n_words(n)), dtype=np.uint64)
         self._ahead_measures = True
         self._earlier: list[_OutputFit] = []  # the fits of the stage before
@@ -196,9 +201,14 @@ class Run:
         self._is_single = is_single
         self._told.tell(self._told.numbers(pack(checked)), found)
 
-    def skip(self, masks: BoolArray) -> None:
-        """Ask for (k, n) masks no more: they cannot have a value. The fit goes on without them."""
-        self._skipped = np.union1d(self._skipped, self._told.numbers(pack(masks)))
+    def skip(self, masks: npt.ArrayLike) -> None:
+        """Ask for (k, n) masks no more: they cannot have a value. The fit goes on without them.
+
+        Raises:
+            ArgumentError: the masks have another shape or other entries.
+        """
+        checked = check_masks(masks, len(self.features))
+        self._skipped = np.union1d(self._skipped, self._told.numbers(pack(checked)))
 
     @property
     def n_told(self) -> int:
@@ -237,10 +247,11 @@ class Run:
 
     @property
     def r2(self) -> float | None:
-        """R2 of the latest fit, the lowest of all outputs; None before the first."""
+        """R2 of the latest fit, the lowest of all outputs; None where none is known."""
         if self._latest is None:
             return None
-        return min(one.fit.fidelity.r2 for one in self._latest[1])
+        r2 = lowest(one.fit.fidelity for one in self._latest[1]).r2
+        return None if math.isnan(r2) else r2
 
     def _begin_stage(self, size: int) -> None:
         settings, told = self.settings, self._told
@@ -257,7 +268,7 @@ class Run:
         # Masks told without being asked for take their place in the budget.
         surplus = told.count - int(told.is_told(self._stage.rows).sum())
         if surplus and before is None:
-            self._stream = settings.distribution.stream(n, settings.seed)
+            self._stream = Drawn(settings.distribution, n, settings.seed)
             self._drawn_ahead = self._drawn_ahead[:0]
             self._stage = self._planned(max(size - surplus, 0), None)
 
@@ -275,7 +286,7 @@ class Run:
             rows.mark(coded, False)  # decoding sees them
         while (missing := size - len(rows)) > 0:
             if not len(self._drawn_ahead):
-                ahead = next(self._stream, None)
+                ahead = self._stream.take()
                 if ahead is None:
                     break
                 self._drawn_ahead, self._ahead_measures = ahead
@@ -324,7 +335,15 @@ class Run:
         if target is None or size is None or self._told.count >= self.settings.total:
             return
         fits = self.fits()
-        if all(one.fit.fidelity.interval[0] >= target for one in fits):
+        # An output of one value so far has nothing to explain, and does not hold up the others.
+        values = self._told.values(self._told.all_told()).T
+        varies = [not is_constant(column, float(column.var())) for column in values]
+        lower = [
+            one.fit.fidelity.interval[0]
+            for one, is_varying in zip(fits, varies, strict=True)
+            if is_varying
+        ]
+        if lower and all(bound >= target for bound in lower):
             return
         self._is_done = False
         self._earlier = fits
@@ -400,10 +419,12 @@ class Run:
             earlier = (one.fitted for one in self._earlier)
             samples = [replace(one, earlier=of) for one, of in zip(samples, earlier, strict=True)]
         fitted = fit_all(_candidates(settings, samples[0]), samples)
-        return [
-            _OutputFit(self._joined(of, one, distribution), one, of, distribution, notes)
-            for one, of in zip(samples, fitted, strict=True)
-        ]
+        found = []
+        for one, of in zip(samples, fitted, strict=True):
+            fit = self._joined(of, one, distribution)
+            said = notes + _on_unknown(fit, one)
+            found.append(_OutputFit(fit, one, of, distribution, said))
+        return found
 
     def _joined(self, fitted: Mapping[str, Fitted], samples: Samples, distribution: str) -> Fit:
         """The choice among the fits; of `auto` completed where most masks are known."""
@@ -433,13 +454,16 @@ class Run:
             drawn &= ~designed
         words = told.words(rows)
         is_complete, is_own = bool(is_told.all()) and not len(others), True
-        if drawn.sum() < (settings.distribution.least_measuring if is_complete else _FEW_DRAWN):
-            if settings.of_method.needs_coded:
+        if settings.of_method.needs_coded:  # these see the coded masks, which then measure nothing
+            if drawn.sum() < _LEAST_DRAWN:
+                drawn = ~designed
+            if drawn.sum() < _LEAST_DRAWN:
                 raise ArgumentError(
                     f"{counted(int(drawn.sum()), 'mask')} with a value can measure R2, and method "
-                    "'spex' needs 2 beside the coded ones: tell more of those that were "
-                    "asked for, or use method 'auto'"
+                    f"'spex' needs {_LEAST_DRAWN} beside the coded ones: tell more of those that "
+                    "were asked for, or use method 'auto'"
                 )
+        elif drawn.sum() < (settings.distribution.least_measuring if is_complete else _FEW_DRAWN):
             design, drawn = None, np.ones(len(rows), dtype=np.bool_)
             designed[:], is_own = False, False
         measured = self._measured(words, drawn, is_own)
@@ -485,11 +509,15 @@ class Run:
             return _Measured(asked.name, weights, None, (note,) * (effective < len(weights) / 2))
         if not is_own and not asked.may_have_drawn(words, n):
             share = float(unpack(words, n).mean())
+            # By chance alone it is off by .5 / sqrt(masks times features).
+            is_off = abs(share - 0.5) > _FAR_OFF * 0.5 / math.sqrt(len(words) * n)
+            why = "their sizes, or which features are present together, are not those of chance"
+            if is_off and round(100 * share) != 50:
+                why = f"{100 * share:.0f} % of the features are present on average"
             note = (
-                f"The masks are no sample of {asked.masks}: {100 * share:.0f} % of the features "
-                "are present on average. R2 is measured by cross-validation over masks like "
-                f"these. What it is over {asked.masks}, and how far values may be off, cannot be "
-                "said."
+                f"The masks are no sample of {asked.masks}: {why}. R2 is measured by "
+                f"cross-validation over masks like these. What it is over {asked.masks}, and how "
+                "far values may be off, cannot be said."
             )
             return _Measured(_GIVEN, None, None, (note,))
         return _Measured(asked.name, asked.weights(words, n), asked.groups(words, n), ())
@@ -535,7 +563,12 @@ class Run:
         values = told.values(ends)[:, output].tolist()
         whole, nothing = (v if known else None for v, known in zip(values, known_ends, strict=True))
         corrected: Mapping[str, Spectrum] = {}
-        notes = one.notes
+        notes = one.notes + _on_repeats(*told.repeats(output))
+        if settings.method == "exact" and one.samples is not None and not self._is_noisy:
+            notes += (
+                f"{told.count:,} of {counted(settings.total, 'mask')} have a value: the fit is not "
+                "exact, but that of method 'auto'.",
+            )
         if one.samples is not None and settings.distribution.corrects:
             if all(known_ends):
                 corrected = correction(one.samples, fit.spectrum, *values)
@@ -609,6 +642,31 @@ class _OutputFit:
     fitted: Mapping[str, Fitted]
     distribution: str
     notes: tuple[str, ...]
+
+
+def _on_unknown(fit: Fit, samples: Samples) -> tuple[str, ...]:
+    """Why R2 is unknown, where it is."""
+    if not math.isnan(fit.fidelity.r2):
+        return ()
+    if is_constant(samples.values, float(samples.values.var())):
+        return (
+            f"All {len(samples):,} masks have the same value, to 12 digits. R2 cannot be said: a "
+            "mask that was not evaluated may have another one.",
+        )
+    return (
+        f"The {counted(int(samples.drawn.sum()), 'mask')} that measure R2 have the same value, to "
+        "12 digits, and others have not. R2 cannot be said: evaluate more.",
+    )
+
+
+def _on_repeats(count: int, deviation: float) -> tuple[str, ...]:
+    """What is known of masks that were told different values."""
+    if not count:
+        return ()
+    return (
+        f"{counted(count, 'mask')} told several times had different values, with a standard "
+        f"deviation of about {deviation:.2g}: each counts with their mean.",
+    )
 
 
 def _candidates(settings: Settings, samples: Samples) -> Any:

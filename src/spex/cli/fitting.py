@@ -51,6 +51,9 @@ def run(
                 "report shows a saved explanation)"
             )
         header, rows = parse(content, str(path))
+        stripped = [name.strip() for name in header]
+        if len(set(stripped)) == len(header):  # "a, b, value" is what many people write
+            header = stripped
         names = tuple(columns) or (_VALUE,)
         numbers = names if weights is None else (*names, weights)
         features, masks, values = _evaluations(header, rows, numbers, path)

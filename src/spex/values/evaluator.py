@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from spex.run import Run
 from spex.values.faults import Faults, Timed, is_borne
 from spex.values.source import ValueSource
 from spex.values.store import Claim, Store
-from spex.wording import counted
+from spex.wording import counted, one_line, shorten
 
 # A process claims as many masks as take it so long: more at once is faster, fewer leave more to
 # others. The first portion is small, for nobody knows how long it takes.
@@ -133,7 +133,7 @@ def _drive(filling: "Filling", store: Store | None) -> None:
     try:
         while len(masks := filling.wanted()):
             try:
-                for rows, returned in filling.source.stream(masks):
+                for rows, returned in _batches(filling.source, masks):
                     filling.take(rows, returned)
                 filling.end()
             except Exception as error:
@@ -142,6 +142,34 @@ def _drive(filling: "Filling", store: Store | None) -> None:
         if store is not None:
             with suppress(StoreError):
                 store.release()
+
+
+def _batches(source: ValueSource, masks: BoolArray) -> Iterator[tuple[Any, Any]]:
+    """What a source yields for masks: row numbers and values.
+
+    It gets its own copy: what it does to it cannot reach the fit.
+
+    Raises:
+        ArgumentError: it yields no such pairs.
+    """
+    batches: Any = source.stream(masks.copy())
+    if not isinstance(batches, Iterable) or isinstance(batches, np.ndarray):
+        raise _no_pairs(source, batches)
+    for batch in batches:
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            raise _no_pairs(source, batch)
+        yield batch[0], batch[1]
+
+
+def _no_pairs(source: ValueSource, given: Any) -> ArgumentError:
+    return ArgumentError(
+        f"{type(source).__name__}.stream gave {_shown(given)}; it yields pairs: row numbers (k,), "
+        "and their values"
+    )
+
+
+def _shown(thing: Any) -> str:
+    return shorten(one_line(repr(thing)))
 
 
 def values_of(
@@ -415,6 +443,13 @@ class _Kept:
                 f"{values.shape[1]} outputs per mask, and the store knows "
                 f"{len(self._identities)}: set the function's attribute 'outputs' to their names"
             )
+        for j, identity in enumerate(self._identities):
+            first = self._identities.index(identity)
+            if not np.array_equal(values[:, first], values[:, j]):
+                raise ArgumentError(
+                    f"outputs {first} and {j} have the same identity, and other values: a store "
+                    "would mix them up; give each output an identity of its own"
+                )
         keys = self._keys(masks)
         try:
             self._store.put_all(self._identities, keys, values)
@@ -453,7 +488,10 @@ def _checked_rows(rows: Any, count: int) -> IntArray:
         or numbers.dtype.kind not in "iu"
         or not (len(numbers) and 0 <= numbers.min() and numbers.max() < count)
     ):
-        raise BackendError(f"the source gave values for rows {rows!r} of {count} masks")
+        raise BackendError(
+            f"the source gave values for rows {_shown(rows)} of {counted(count, 'mask')}; "
+            f"rows are an array of whole numbers from 0 to {count - 1:,}, one for each value"
+        )
     return numbers.astype(np.int64)
 
 
@@ -478,4 +516,10 @@ def _identities(source: ValueSource) -> tuple[str, ...]:
             "spex.models.FunctionModel(function, identity=...)), or set its attribute "
             "'identity' to a string that changes with the function"
         )
-    return identities
+    q = 1 if source.outputs is None else len(source.outputs)
+    if isinstance(identities, str) or not all(isinstance(one, str) for one in identities):
+        raise ArgumentError(
+            f"identities={shorten(repr(identities))}; give a tuple of strings, one for each output "
+            f"({q}), or None where nothing may be stored"
+        )
+    return tuple(identities)
