@@ -242,6 +242,7 @@ def test_r2_of_equal_values_is_unknown():
     masks = uniform(12, 40, 3)
     given = spex.fit(masks, np.ones(40))
     assert np.isnan(given.r2) and "All 40 masks have the same value" in given.notes[0]
+    assert given.unexplained is None  # the page says of no prediction that it is exact
 
 
 def test_a_target_is_not_reached_by_equal_values():

@@ -140,7 +140,9 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         errors = coefficient_errors(samples, spectrum, unexplained)
     name = " + ".join(names[i] for i in used)
     used_weights = {names[i]: float(weights[i]) for i in used}
-    return Fit(name, spectrum, measured, scores, errors, unexplained, used_weights, of_fold)
+    is_unknown = math.isnan(measured.r2) and not unexplained  # other masks may have other values
+    left = None if is_unknown else unexplained
+    return Fit(name, spectrum, measured, scores, errors, left, used_weights, of_fold)
 
 
 def _of(weights: FloatArray | None, rows: BoolArray | IntArray) -> FloatArray | None:
