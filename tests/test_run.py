@@ -376,6 +376,18 @@ def test_wrong_evaluations(change, error, message):
         spex.fit(**call)
 
 
+def test_rows_of_pandas_in_another_order_are_refused():
+    masks = pandas.DataFrame(uniform(6, 30))
+    values = pandas.Series(bumpy(masks.to_numpy()))
+    turned = values[::-1]
+    with pytest.raises(spex.ArgumentError, match=r"in another order; give values\.loc"):
+        spex.fit(masks, turned)
+    expected = content(spex.fit(masks, values, method="linear"))
+    assert content(spex.fit(masks, turned.loc[masks.index], method="linear")) == expected
+    other_names = values.set_axis(range(100, 130))
+    assert content(spex.fit(masks, other_names, method="linear")) == expected
+
+
 def test_wrong_tells():
     run = spex.Run(5, 20)
     with pytest.raises(spex.ArgumentError, match="0 values told; a fit needs at least 4"):
@@ -387,6 +399,8 @@ def test_wrong_tells():
     run.tell(np.zeros((1, 5), bool), [1.0])
     with pytest.raises(spex.ArgumentError, match="same number"):
         run.tell(np.ones((1, 5), bool), [[1.0, 2.0]])
+    with pytest.raises(spex.ValueFunctionError, match="nan"):
+        run.tell(np.ones((1, 5), bool), np.ma.masked_array([1.0], mask=[True]))
     assert run.n_told == 1
 
 
