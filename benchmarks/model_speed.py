@@ -28,8 +28,8 @@ from rich.table import Table
 
 import spex
 from spex.models.transformers.batching import plan_contexts
+from spex.models.transformers.checkpoints.smollm2 import smollm2_folder
 from spex.models.transformers.prefixes.prefix_tree import plan_tree
-from spex.models.transformers.smollm2 import smollm2_folder
 
 BATCH = 16
 N_NEW = 12

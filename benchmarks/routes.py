@@ -26,7 +26,7 @@ from rich.table import Table
 
 import spex
 from spex.models import load
-from spex.models.transformers.smollm2 import find_gguf, smollm2_folder
+from spex.models.transformers.checkpoints.smollm2 import find_gguf, smollm2_folder
 from spex.values import scoring_check
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

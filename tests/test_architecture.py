@@ -21,9 +21,10 @@ FLOORS = [
     ["fourier", "inputs", "scores"],
     ["surrogates", "context", "planning"],
     ["fitting", "interactions", "sets"],
-    ["settings", "explanation", "told"],
+    ["settings", "explanation"],
     ["explanations", "comparison", "report"],
     ["plots"],
+    ["running"],
     ["run"],
     ["given"],
     ["values"],
@@ -59,6 +60,13 @@ def modules():
 
 
 NAMES = dict(modules())
+# Of the public names, by the stub that loads them.
+HOMES = {
+    alias.name: f"spex.{node.module}"
+    for node in ast.parse((SOURCE / "__init__.pyi").read_text()).body
+    if isinstance(node, ast.ImportFrom) and node.module
+    for alias in node.names
+}
 
 
 def resolved(name, homes):
@@ -81,8 +89,6 @@ def named(function):
 
 def imported(path):
     """Every module of spex that a file imports: at its top, in functions, for types, by name."""
-    import spex
-
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -94,7 +100,7 @@ def imported(path):
         else:
             continue
         for name in names:
-            found = resolved(name, spex._HOMES)
+            found = resolved(name, HOMES)
             if found is not None:
                 yield found
 

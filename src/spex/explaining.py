@@ -18,7 +18,8 @@ from spex.run import Run
 from spex.settings import LEAST_BUDGET
 from spex.values.evaluator import Progress, evaluate
 from spex.values.faults import Faults
-from spex.values.limits import Ledger, Limited, LimitReached, Limits
+from spex.values.limiting.limited import Limited
+from spex.values.limiting.limits import Ledger, LimitReached, Limits
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, told
 from spex.values.source import ValueSource, as_source

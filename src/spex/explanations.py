@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from spex._typing import FloatArray
+from spex._typing import FloatArray, Interaction
+from spex.context import Context
 from spex.errors import ArgumentError
 from spex.explanation import Explanation
-from spex.fourier.spectrum import weighted_sum
+from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.interactions.index import InteractionIndex
 from spex.saving import Found, Saved
 
@@ -142,20 +143,12 @@ class Explanations(Saved, Mapping[str, Explanation]):
         first, second = self[a], self[b]
         minus = np.array([1.0, -1.0])
         spectrum = weighted_sum([first.spectrum, second.spectrum], minus)
-        squared: dict[tuple[int, ...], float] = {}
-        for one in (first, second):
-            if one.standard_errors is not None:
-                for k, error in zip(one.spectrum.interactions, one.standard_errors, strict=True):
-                    squared[k] = squared.get(k, 0.0) + float(error) ** 2
-        known = first.standard_errors is not None and second.standard_errors is not None
         r2, unexplained = self._fidelity_of_difference(a, b)
         exact = self._are_exact(a, b)
         whole, nothing = (
             None if x is None or y is None else x - y
             for x, y in zip(first.observed, second.observed, strict=True)
         )
-        score = f"{first.context.score or a} - {second.context.score or b}"
-        same_unit = first.context.score_unit == second.context.score_unit
         return Explanation(
             features=first.features,
             spectrum=spectrum,
@@ -165,9 +158,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
             method=first.method if first.method == second.method else "several",
             budget=first.budget,
             seed=first.seed,
-            standard_errors=np.sqrt([squared.get(k, 0.0) for k in spectrum.interactions])
-            if known
-            else None,
+            standard_errors=_joint_errors(spectrum, first, second),
             unexplained=unexplained,
             r2_distribution=first.r2_distribution,
             correction={
@@ -177,14 +168,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
             observed=(whole, nothing),
             notes=first.notes,
             stopped=first.stopped,
-            context=replace(
-                first.context,
-                score=score,
-                score_unit=first.context.score_unit if same_unit else None,
-                score_threshold=0.0 if same_unit else None,  # where both are equal
-                answer=None,
-                compared=None,
-            ),
+            context=_context_of_difference(first.context, second.context, a, b),
         )
 
     def _are_exact(self, a: str, b: str) -> bool:
@@ -280,3 +264,26 @@ class Explanations(Saved, Mapping[str, Explanation]):
 
     def __repr__(self) -> str:
         return "\n\n".join(f"{name}: {one!r}" for name, one in self.items())
+
+
+def _context_of_difference(first: Context, second: Context, a: str, b: str) -> Context:
+    same_unit = first.score_unit == second.score_unit
+    return replace(
+        first,
+        score=f"{first.score or a} - {second.score or b}",
+        score_unit=first.score_unit if same_unit else None,
+        score_threshold=0.0 if same_unit else None,  # where both are equal
+        answer=None,
+        compared=None,
+    )
+
+
+def _joint_errors(spectrum: Spectrum, *both: Explanation) -> FloatArray | None:
+    """The standard errors of a sum or a difference of independent spectra; None where unknown."""
+    squared: dict[Interaction, float] = {}
+    for one in both:
+        if one.standard_errors is None:
+            return None
+        for k, error in zip(one.spectrum.interactions, one.standard_errors, strict=True):
+            squared[k] = squared.get(k, 0.0) + float(error) ** 2
+    return np.sqrt([squared.get(k, 0.0) for k in spectrum.interactions])

@@ -1,4 +1,4 @@
-"""Explain evaluations that exist already, by a `spex.Run` that asks for nothing."""
+"""Explain evaluations that exist already."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spex._typing import BoolArray
+from spex._typing import BoolArray, FloatArray
 from spex.checks.masks import check_masks
 from spex.checks.values import checked_values
 from spex.errors import ArgumentError
@@ -15,8 +15,10 @@ from spex.explanation import Explanation
 from spex.f2.packing import pack
 from spex.fourier.mask_distribution import UNIFORM
 from spex.prior import NO_PRIOR, Prior
-from spex.run import Run
-from spex.settings import LEAST_BUDGET, feature_labels
+from spex.running.fits import Problem
+from spex.running.stages import no_stage
+from spex.running.told import Told
+from spex.settings import LEAST_BUDGET, Settings, feature_labels
 from spex.wording import counted
 
 
@@ -99,15 +101,11 @@ def fit(
             f"method 'exact' needs the values of all 2^{len(labels)} masks, and there are those of "
             f"{distinct}; use another method, such as 'auto'"
         )
-    run = Run(
-        labels, distinct, method, max_degree, seed,
-        weighting=weighting, prior=prior, outputs=outputs,
-    )  # fmt: skip
-    run.want_nothing()
-    run.tell(checked, values)
-    if weights is not None:
-        run.weigh(checked, weights)
-    found = run.fit()
+    settings = Settings(len(labels), distinct, method, max_degree, seed, weighting=weighting)
+    problem = Problem(labels, settings, prior, outputs)
+    problem.told.tell(checked, values, "fit was given")
+    counting = None if weights is None else _by_number(problem.told, checked, weights)
+    found = problem.explained(problem.fits(no_stage(), weights=counting))
     notes = _notes_on(checked, labels)
     if distinct < len(checked):
         notes.append(
@@ -134,6 +132,22 @@ def _check_rows(masks: Any, values: Any) -> None:
             "the rows of masks and values have the same names in another order; give "
             "values.loc[masks.index], or values.to_numpy() where rows belong together by position"
         )
+
+
+def _by_number(told: Told, masks: BoolArray, weights: npt.ArrayLike) -> FloatArray:
+    """(m,) weights of masks, by the number of the mask; of one given again, the mean."""
+    try:
+        given = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.zeros(0)
+    usable = given.shape == (len(masks),) and np.isfinite(given).all() and (given >= 0).all()
+    if not usable or (given > 0).sum() < 2:
+        raise ArgumentError(
+            f"weights: give {len(masks)} finite numbers, one for each mask, none of them "
+            "negative and at least two above 0"
+        )
+    numbers = told.numbers(pack(masks))
+    return np.bincount(numbers, given / given.max()) / np.bincount(numbers)
 
 
 def _notes_on(masks: BoolArray, labels: Sequence[str]) -> list[str]:

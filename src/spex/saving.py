@@ -6,7 +6,7 @@ Each value of a file is checked where it is used; what is wrong is told with its
 import math
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -95,6 +95,18 @@ class Found:
         """A text."""
         if not isinstance(self.value, str):
             raise self.error("a text")
+        return self.value
+
+    def one_of(self, names: Sequence[str]) -> str:
+        """One of these texts."""
+        if self.text() not in names:
+            raise self.error(f"one of {', '.join(names)}")
+        return self.text()
+
+    def flag(self) -> bool:
+        """True or false."""
+        if not isinstance(self.value, bool):
+            raise self.error("true or false")
         return self.value
 
     def texts(self, least: int = 0, most: int = _MANY) -> tuple[str, ...]:

@@ -58,18 +58,8 @@ class Settings:
     weighting: str = UNIFORM.name
 
     def __post_init__(self) -> None:
-        n, budget = self.n_features, whole_number("budget", self.budget, 1)
-        if not 1 <= n <= MAX_FEATURES:
-            raise ArgumentError(
-                f"{n} features; the number must be 1 to {MAX_FEATURES}: choose coarser units"
-            )
-        each = _BYTES + _BYTES_PER_WORD * n_words(n)
-        if not self.is_exhaustive and budget * each > _MOST_BYTES:
-            raise ArgumentError(
-                f"budget={budget}: so many masks of {n} features take {budget * each / 2**30:,.0f} "
-                f"GB; the limit is {_MOST_BYTES >> 30} GB: lower the budget to "
-                f"{_MOST_BYTES // each:,} or less"
-            )
+        self._check_budget()
+        n, budget = self.n_features, self.budget
         whole_number("max_degree", self.max_degree, 1)
         whole_number("seed", self.seed, 0)
         if self.method not in METHODS:
@@ -106,6 +96,21 @@ class Settings:
             raise ArgumentError(
                 f"budget={budget} buys no coded masks for {n} features; give at least {least}, or "
                 "use method 'auto', which takes any budget"
+            )
+
+    def _check_budget(self) -> None:
+        """Refuse more features than there may be, and masks that take too much room."""
+        n, budget = self.n_features, whole_number("budget", self.budget, 1)
+        if not 1 <= n <= MAX_FEATURES:
+            raise ArgumentError(
+                f"{n} features; the number must be 1 to {MAX_FEATURES}: choose coarser units"
+            )
+        each = _BYTES + _BYTES_PER_WORD * n_words(n)
+        if not self.is_exhaustive and budget * each > _MOST_BYTES:
+            raise ArgumentError(
+                f"budget={budget}: so many masks of {n} features take {budget * each / 2**30:,.0f} "
+                f"GB; the limit is {_MOST_BYTES >> 30} GB: lower the budget to "
+                f"{_MOST_BYTES // each:,} or less"
             )
 
     @property

@@ -17,7 +17,7 @@ from spex.app.job import Call, Job, Point
 from spex.app.models import Serialised, SharedModels
 from spex.app.shelf import Entry, Shelf
 from spex.cli.app import app
-from spex.cli.inputs import read_masker
+from spex.cli.explaining.inputs import read_masker
 
 WORDS = "one two three four five six seven eight nine ten"
 MODULE = """

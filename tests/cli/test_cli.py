@@ -179,7 +179,7 @@ def test_standard_input(run, monkeypatch):
     ],
 )
 def test_input_without_an_end_is_refused(run, monkeypatch, call):
-    monkeypatch.setattr("spex.cli.inputs._MOST_BYTES", 2 * 10**6)
+    monkeypatch.setattr("spex.cli.explaining.inputs._MOST_BYTES", 2 * 10**6)
     status, _, err = run(*(word.replace("FILE", "/dev/zero") for word in call))
     assert status == 2
     assert "/dev/zero: is larger than 2 MB, the limit; is it the right file?" in err
@@ -435,7 +435,7 @@ def test_names_of_columns_act_on_no_terminal(run, own_models, folder):
 
 
 def test_an_input_without_end(run, monkeypatch):
-    monkeypatch.setattr("spex.cli.inputs._MOST_BYTES", 10**6)
+    monkeypatch.setattr("spex.cli.explaining.inputs._MOST_BYTES", 10**6)
     for option in ("--text", "--documents", "--messages", "--table"):
         status, _, err = run("explain", option, "/dev/zero", "--model", "predict:m:f")
         assert status == 2
@@ -820,7 +820,7 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (["report", "missing.json"], "cannot read missing.json"),
         (["report", "review.txt"], "review.txt is not JSON"),
         (["report", "foreign.json"], "no explanation of spex"),
-        (["report", "review.txt", "--html", "review.txt"], "is the explanation itself"),
+        (["report", "review.txt", "--html", "review.txt"], "the explanation are the same file"),
         (["report", "review.txt", "--html", "x.png", "--png", "x.png"], "are the same file"),
         (["report", "review.txt", "--png", "z.xyz"], "--png z.xyz: writes .png, and the name says"),
         (["report", "review.txt", "--svg", "a.png"], "use one of --png FILE.png, --svg FILE.svg"),

@@ -46,7 +46,7 @@ def test_refusals(tmp_path, capsys):
         ([a, b], "nothing to compare"),
         ([a, several], "different kinds"),
         ([a, str(tmp_path / "missing.json")], "missing.json"),
-        ([a, a, "--html", a], "is one of the explanations"),
+        ([a, a, "--html", a], "--html and A are the same file"),
         ([a, a, "--top", "-1"], "--top -1"),
     ):
         assert main(["compare", *arguments]) == 2

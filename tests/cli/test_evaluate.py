@@ -20,7 +20,7 @@ import spex
 from spex.cli import main
 from spex.evaluate.methods import methods_named
 from spex.models import TableModel
-from spex.models.servers.endpoint import Usage
+from spex.models.servers.usage import Usage
 from spex.values import retrying, source
 
 REVIEWS = [
@@ -232,7 +232,7 @@ def test_a_score_that_the_model_cannot_give_is_refused_before_anything_is_writte
         (["--out", "none/r.csv"], "does not exist"),
         (["--out", "r.csv", "--markdown", "r.csv"], "same file"),
         (["--plot", "r.jpeg"], ".png, .svg, .pdf"),
-        (["--out", "reviews.jsonl"], "is the data itself"),
+        (["--out", "reviews.jsonl"], "the data are the same file"),
         (["--test-masks", "1"], "test_masks=1"),
         (["--distribution", "full"], "near-full"),
         (["--score", "logprob"], "predicts numbers"),

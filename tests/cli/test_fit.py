@@ -157,7 +157,7 @@ def test_bad_tables_get_one_line(folder, capsys, content, message):
             ["a.csv", "--method", "exact"],
             "needs the values of all 2^6 masks, and there are those of 50",
         ),
-        (["a.csv", "--out", "a.csv"], "is the table itself"),
+        (["a.csv", "--out", "a.csv"], "the table are the same file"),
         (["a.csv", "--order", "0"], "order"),
         (["a.csv", "--top", "-1"], "--top -1"),
     ],
@@ -200,6 +200,6 @@ def test_a_full_disk_loses_no_result(folder, capsys):
 
 
 def test_a_table_without_end(folder, capsys, monkeypatch):
-    monkeypatch.setattr("spex.cli.inputs._MOST_BYTES", 10**6)
+    monkeypatch.setattr("spex.cli.explaining.inputs._MOST_BYTES", 10**6)
     assert main(["fit", "/dev/zero"]) == 2
     assert "/dev/zero: is larger than 1 MB, the limit" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 
 import spex
 from spex.cli import main
-from spex.cli.request import Request
+from spex.cli.explaining.request import Request
 from spex.models import TableModel
 
 TEXT = "Her acting never fails to impress"
@@ -113,7 +113,7 @@ def test_wrong_calls(run, saved, loader):
     for arguments, told in (
         (["--change-to", 0, "--change-by", 1], "contradict"),
         (["--max-calls", 1], "--max-calls 1"),
-        (["--html", "e.json"], "is the explanation itself"),
+        (["--html", "e.json"], "the explanation are the same file"),
         (["--json", "x", "--html", "x"], "are the same file"),
         (["--model", "hf:other"], "the explanation is of smollm2"),
         (["--change-by", 0], "--change-by 0: is no change; give how far: -2"),

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spex.f2.packing import pack, unpack
+from spex.fourier.codewords import Codewords
 from spex.fourier.design import plan_design
 from spex.fourier.evidence import Geometry, Residual, frequencies_of
 from spex.fourier.search import (
-    Codewords,
     count_neighbours,
     enumerate_order,
     extended,

@@ -353,6 +353,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body leave together: the second packet would wait for 40 ms
 
     def log_message(self, *arguments):
         pass

@@ -4,7 +4,7 @@ import threading
 
 import xllamacpp
 
-from spex.models.transformers.smollm2 import find_gguf
+from spex.models.transformers.checkpoints.smollm2 import find_gguf
 
 
 def main():

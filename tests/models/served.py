@@ -280,6 +280,7 @@ ROUTES = {
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body leave together: the second packet would wait for 40 ms
 
     def log_message(self, *arguments):
         pass
@@ -316,7 +317,7 @@ class Handler(BaseHTTPRequestHandler):
 def serving(kind, network, tokenizer, **options):
     """A stand-in that runs in threads of this process; see `Served`."""
     server = Served(kind, network, tokenizer, **options)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
     thread.start()
     try:
         yield server

@@ -8,8 +8,8 @@ from spex import LogProb, Messages, Text, ValueFunction
 from spex.errors import ArgumentError
 from spex.models import FunctionModel, Message, Prompt, TableModel, ToolCall
 from spex.models.chat import ChatOptions
-from spex.models.servers.endpoint import Usage
 from spex.models.servers.log_prob_routes import chat_fields
+from spex.models.servers.usage import Usage
 from spex.models.transformers.causal import HuggingFaceModel
 
 CALL = {

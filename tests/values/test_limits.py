@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import spex
-from spex.models.servers.endpoint import Usage
+from spex.models.servers.usage import Usage
 from spex.report.html import render_html
-from spex.values.limits import Ledger, Limited, LimitReached
+from spex.values.limiting.limited import Limited
+from spex.values.limiting.limits import Ledger, LimitReached
 from spex.values.source import as_source
 
 TEXT = "never dull often funny and not too long at all"

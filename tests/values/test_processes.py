@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import spex
-from spex.values import evaluator
+from spex.values.storage import kept
 
 FORK = multiprocessing.get_context("fork")
 
@@ -49,9 +49,9 @@ def calls():
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(evaluator, "_FIRST_PORTION", 8)
-    monkeypatch.setattr(evaluator, "_LEAST_PORTION", 2)
-    monkeypatch.setattr(evaluator, "_SECONDS_ALONE", 0.2)
+    monkeypatch.setattr(kept, "_FIRST_PORTION", 8)
+    monkeypatch.setattr(kept, "_LEAST_PORTION", 2)
+    monkeypatch.setattr(kept, "_SECONDS_ALONE", 0.2)
 
 
 @pytest.mark.parametrize("count", [2, 8])

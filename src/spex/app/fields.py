@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spex.app.form import CHAT, DOCUMENTS, LABELS, PICTURE, TABLE, TEXT, Form
-from spex.cli.inputs import read_file
+from spex.cli.explaining.inputs import read_file
 from spex.errors import ArgumentError
 
 _EXAMPLE = "Her acting never fails to impress"

@@ -8,8 +8,8 @@ from pathlib import Path
 import typer
 
 from spex.cli.app import app
-from spex.cli.request import Request
-from spex.cli.showing import Shown
+from spex.cli.command import filled
+from spex.cli.explaining.request import Request
 from spex.errors import ArgumentError
 from spex.files import write_bytes, write_text
 from spex.wording import shorten
@@ -130,4 +130,4 @@ def request_of(arguments: list[str]) -> Request:
         options = command.make_context("explain", list(arguments)).params
     except _UsageError as error:
         raise ArgumentError(error.format_message()) from error  # type: ignore[attr-defined]
-    return Request.of(options, Shown(None, None, 15, None, None))
+    return filled(Request, options)

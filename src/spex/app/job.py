@@ -11,10 +11,12 @@ from typing import Any
 from spex.app.form import Form, request_of
 from spex.app.models import Serialised, SharedModels
 from spex.app.shelf import Entry, Shelf
-from spex.cli.explaining import Prepared, estimate_lines, open_store, plan_lines, prepare
-from spex.cli.explaining import usable_store as usable
-from spex.cli.functions import is_own, model_name
-from spex.cli.request import Request
+from spex.cli.explaining.dry_run import estimate_lines, plan_lines
+from spex.cli.explaining.functions import is_own, model_name
+from spex.cli.explaining.preparing import Prepared, prepare
+from spex.cli.explaining.request import Request
+from spex.cli.explaining.stores import open_store
+from spex.cli.explaining.stores import usable_store as usable
 from spex.cli.session import Session
 from spex.cli.showing import Result, with_command
 from spex.errors import ArgumentError, SpexError, StoreError, ValueFunctionError
@@ -25,7 +27,8 @@ from spex.report import facts
 from spex.run import Run
 from spex.settings import LEAST_BUDGET
 from spex.values.evaluator import Progress
-from spex.values.limits import Ledger, Limited
+from spex.values.limiting.limited import Limited
+from spex.values.limiting.limits import Ledger
 from spex.values.repeatability import noise
 from spex.values.retrying import Retrying
 from spex.values.source import ValueSource
@@ -215,10 +218,7 @@ class Job:
             source,
             request.budget,
             target_r2=request.target_r2,
-            method=request.method,
-            max_degree=request.max_degree,
-            seed=request.seed,
-            weighting=request.weighting,
+            **request.of_run,
         )
         failure: SpexError | None = None
         stopped, variance = None, None
@@ -254,12 +254,9 @@ class Job:
                 function,
                 parse_levels(request.zoom),
                 request.budget,
-                method=request.method,
-                max_degree=request.max_degree,
-                seed=request.seed,
-                weighting=request.weighting,
                 store=store,
                 progress=self._report,
+                **request.of_run,
             )
             stopped = (found.fine if isinstance(found, Zoom) else found).stopped
             self.is_partial = stopped is not None

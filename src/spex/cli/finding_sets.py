@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from spex._typing import BoolArray, FloatArray
-from spex.cli.explaining import open_store, server_cost
-from spex.cli.functions import check_function, is_own, make_function, model_name
-from spex.cli.inputs import sources
-from spex.cli.request import Request
-from spex.cli.session import Session, check_distinct, check_output, console
+from spex.checks.counting import CountedFunction
+from spex.cli.explaining.functions import check_function, is_own, make_function, model_name
+from spex.cli.explaining.inputs import sources
+from spex.cli.explaining.request import Request
+from spex.cli.explaining.running import tell_cost
+from spex.cli.explaining.stores import open_store
+from spex.cli.explaining.traces import read_input, written
+from spex.cli.options import SetsOptions
+from spex.cli.session import Session, check_files, console
 from spex.cli.showing import load, write_page
-from spex.cli.traces import read_input, written
 from spex.errors import ArgumentError, SpexError, StoreError
 from spex.explanation import Explanation
 from spex.files import write_json
@@ -37,21 +40,7 @@ _COMPARED = ("text", "prompt", "system", "parts", "answer", "score", "unit", "op
 _CONFIRMED = (*SERVER_PREFIXES, "reply:", "predict:")
 
 
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-    """Options of `spex sets`; see its help."""
-
-    model: str | None
-    change_to: float | None
-    change_by: float | None
-    keep: float | None
-    max_calls: int | None
-    json: Path | None
-    out: Path | None
-    html: Path | None
-
-
-def run(session: Session, path: Path, wanted: Wanted) -> None:
+def run(session: Session, wanted: SetsOptions) -> None:
     """Do what `spex sets` was asked for.
 
     Raises:
@@ -59,9 +48,11 @@ def run(session: Session, path: Path, wanted: Wanted) -> None:
         SpexError: the call is wrong, or something failed; see `spex.errors`.
         Interrupted: Ctrl-C.
     """
+    path = wanted.explanation
     with session.interruptible():
         _check_numbers(wanted)
-        _check_outputs(path, wanted)
+        check_files({"--json": wanted.json, "--out": wanted.out, "--html": wanted.html})
+        check_files({"--json": wanted.json, "--html": wanted.html}, {"the explanation": path})
         explanation = _one(path)
         request = _request(path, explanation, wanted.model)
         sets, error = _found(session, path, explanation, request, wanted)
@@ -72,7 +63,7 @@ def run(session: Session, path: Path, wanted: Wanted) -> None:
             raise error
 
 
-def _check_numbers(wanted: Wanted) -> None:
+def _check_numbers(wanted: SetsOptions) -> None:
     numbers = {
         "--change-to": wanted.change_to,
         "--change-by": wanted.change_by,
@@ -92,19 +83,6 @@ def _check_numbers(wanted: Wanted) -> None:
         raise ArgumentError("--change-to and --change-by contradict each other; give one of them")
     if wanted.max_calls is not None and wanted.max_calls < 2:
         raise ArgumentError(f"--max-calls {wanted.max_calls}: give 2 or more")
-
-
-def _check_outputs(path: Path, wanted: Wanted) -> None:
-    outputs = {"--json": wanted.json, "--out": wanted.out, "--html": wanted.html}
-    for option, output in outputs.items():
-        if output is None:
-            continue
-        check_output(output, option)
-        if option != "--out" and output.resolve() == path.resolve():
-            raise ArgumentError(f"{option} {output}: is the explanation itself")
-    check_distinct("--json", wanted.json, "--out", wanted.out)
-    check_distinct("--json", wanted.json, "--html", wanted.html)
-    check_distinct("--out", wanted.out, "--html", wanted.html)
 
 
 def _one(path: Path) -> Explanation:
@@ -151,7 +129,7 @@ def _request(path: Path, explanation: Explanation, model: str | None) -> Request
 
 
 def _found(
-    session: Session, path: Path, explanation: Explanation, request: Request, wanted: Wanted
+    session: Session, path: Path, explanation: Explanation, request: Request, wanted: SetsOptions
 ) -> tuple[Sets, SpexError | None]:
     retries = Retries(request.retries if is_own(request) else None, session.notice)
     with ExitStack() as stack:
@@ -165,12 +143,10 @@ def _found(
         _check_same(path, explanation, source)
         if store is not None and source.identities is None:
             store = None
-        asked = _Remembered(source, store)
+        asked = CountedFunction(lambda masks: values_of(masks, source, store), len(source.features))
         sets, error = _searched(session, explanation, asked, wanted)
-    session.notice(f"asked for {counted(asked.n_calls, 'different mask')} in all")
-    usage = getattr(getattr(function, "model", None), "usage", None)
-    if usage is not None:
-        session.notice(server_cost(usage))
+    session.notice(f"asked for {counted(asked.n_evaluations, 'different mask')} in all")
+    tell_cost(session, function)
     return sets, error
 
 
@@ -210,31 +186,11 @@ def _check_same(path: Path, explanation: Explanation, source: ValueSource) -> No
         )
 
 
-class _Remembered:
-    """A source as a function of masks that asks for none twice."""
-
-    def __init__(self, source: ValueSource, store: Store | None) -> None:
-        self._source, self._store = source, store
-        self._values: dict[bytes, float] = {}
-
-    @property
-    def n_calls(self) -> int:
-        return len(self._values)
-
-    def __call__(self, masks: BoolArray) -> FloatArray:
-        keys = [mask.tobytes() for mask in masks]
-        new = [i for i, key in enumerate(keys) if key not in self._values]
-        if new:
-            values = values_of(masks[new], self._source, self._store).tolist()
-            self._values |= dict(zip([keys[i] for i in new], values, strict=True))
-        return np.array([self._values[key] for key in keys])
-
-
 def _searched(
     session: Session,
     explanation: Explanation,
     f: Callable[[BoolArray], FloatArray],
-    wanted: Wanted,
+    wanted: SetsOptions,
 ) -> tuple[Sets, SpexError | None]:
     """What was found, and the error that ended it, if one did."""
     calls = _DEFAULT_CALLS if wanted.max_calls is None else wanted.max_calls
@@ -260,7 +216,7 @@ def _searched(
     return Sets(change, sufficient, roles), None
 
 
-def _check_change(explanation: Explanation, ends: list[float], wanted: Wanted) -> None:
+def _check_change(explanation: Explanation, ends: list[float], wanted: SetsOptions) -> None:
     """Refuse a useless change before calls are spent on the roles.
 
     Raises:
@@ -276,7 +232,7 @@ def _check_change(explanation: Explanation, ends: list[float], wanted: Wanted) -
         raise ArgumentError(f"{option}{error}") from None
 
 
-def _is_beyond(explanation: Explanation, ends: list[float], wanted: Wanted) -> bool:
+def _is_beyond(explanation: Explanation, ends: list[float], wanted: SetsOptions) -> bool:
     """Whether only --change-to could say what to keep, and not even everything has it."""
     if wanted.keep is not None or wanted.change_to is None:
         return False
@@ -288,7 +244,7 @@ def _is_beyond(explanation: Explanation, ends: list[float], wanted: Wanted) -> b
 def _sufficient(
     explanation: Explanation,
     f: Callable[[BoolArray], FloatArray],
-    wanted: Wanted,
+    wanted: SetsOptions,
     calls: int,
 ) -> Smallest:
     keep = wanted.change_to if wanted.keep is None else wanted.keep
@@ -303,7 +259,7 @@ def _roles(
     session: Session,
     explanation: Explanation,
     f: Callable[[BoolArray], FloatArray],
-    wanted: Wanted,
+    wanted: SetsOptions,
     whole: float,
 ) -> Roles | None:
     """Roles with the threshold of the change; None where the calls do not suffice."""
@@ -318,7 +274,7 @@ def _roles(
     return explanation.roles(f, by, wanted.max_calls)
 
 
-def _deliver(session: Session, explanation: Explanation, wanted: Wanted) -> None:
+def _deliver(session: Session, explanation: Explanation, wanted: SetsOptions) -> None:
     from spex.report.sets import view
 
     if wanted.out is not None:

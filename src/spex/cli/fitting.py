@@ -11,8 +11,9 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 from spex.cli.csv_table import Row, parse
-from spex.cli.inputs import read_file
-from spex.cli.session import Session, check_distinct, check_output
+from spex.cli.explaining.inputs import read_file
+from spex.cli.options import FitOptions
+from spex.cli.session import Session, check_files
 from spex.cli.showing import Shown, deliver, with_command
 from spex.errors import ArgumentError, ValueFunctionError
 from spex.given import fit
@@ -22,28 +23,20 @@ _JSON = re.compile(r"""\s*[\[{]\s*["'\[{\]}]""")
 _PRESENT = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
-def run(
-    session: Session,
-    path: Path,
-    columns: Sequence[str],
-    weights: str | None,
-    settings: dict[str, Any],
-    shown: Shown,
-) -> None:
+def run(session: Session, options: FitOptions) -> None:
     """Do what `spex fit` was asked for.
 
     Raises:
         ArgumentError: the file cannot be read as evaluations, its values cannot be fitted, or an
             option is wrong.
     """
+    path, names = options.table, options.value or (_VALUE,)
+    shown = Shown(options.index, options.order, options.top, options.out, options.html)
+    settings: dict[str, Any] = {
+        name: getattr(options, name) for name in ("method", "max_degree", "seed", "weighting")
+    }
     with session.interruptible():
-        for option, output in (("--out", shown.out), ("--html", shown.html)):
-            if output is None:
-                continue
-            check_output(output, option)
-            if output.resolve() == path.resolve():
-                raise ArgumentError(f"{option} {output}: is the table itself")
-        check_distinct("--out", shown.out, "--html", shown.html)
+        check_files({"--out": options.out, "--html": options.html}, {"the table": path})
         content = read_file(str(path), str(path))
         if _JSON.match(content):
             raise ArgumentError(
@@ -54,11 +47,10 @@ def run(
         stripped = [name.strip() for name in header]
         if len(set(stripped)) == len(header):  # "a, b, value" is what many people write
             header = stripped
-        names = tuple(columns) or (_VALUE,)
-        numbers = names if weights is None else (*names, weights)
+        numbers = names if options.weights is None else (*names, options.weights)
         features, masks, values = _evaluations(header, rows, numbers, path)
         shown.check(len(features))
-        if weights is not None:
+        if options.weights is not None:
             settings["weights"], values = values[:, -1], values[:, :-1]
         try:
             if len(names) == 1:

@@ -3,9 +3,10 @@
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from spex.cli.options import CompareOptions, ReportOptions
 from spex.cli.session import Session, console
 from spex.cli.showing import Result, load, print_result, write_page
 from spex.comparison.comparing import compare
@@ -22,37 +23,7 @@ _ROWS = 15
 _NAMED = 10  # outputs
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What is drawn, and where it goes.
-
-    Args:
-        kind: The plot, as in `spex.Explanation.plot`.
-        png: A file of pixels.
-        svg: A file of vectors.
-    """
-
-    kind: str
-    png: Path | None
-    svg: Path | None
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """The files that are wanted, by format."""
-        both = {"png": self.png, "svg": self.svg}
-        return {name: path for name, path in both.items() if path is not None}
-
-
-def run(
-    session: Session,
-    path: Path,
-    html: Path | None,
-    drawn: Drawn,
-    output: str | None,
-    index: str | None,
-    order: int | None,
-    top: int | None,
-) -> None:
+def run(session: Session, options: ReportOptions) -> None:
     """Do what `spex report` was asked for; see `spex.cli.early.outputs.check_report`.
 
     Raises:
@@ -60,21 +31,24 @@ def run(
         ArgumentError: an option is wrong, or a file cannot be written.
         MissingExtraError: a picture is wanted and matplotlib is not installed.
     """
+    path, html, index, order = options.explanation, options.html, options.index, options.order
+    both = {"png": options.png, "svg": options.svg}
+    pictures = {kind: picture for kind, picture in both.items() if picture is not None}
     with session.interruptible():
-        pictures = drawn.files
         explanation = load(path)
-        if output is not None:
-            explanation = _output_of(path, explanation, output)
+        if options.output is not None:
+            explanation = _output_of(path, explanation, options.output)
         if pictures and not isinstance(explanation, Explanation):
             raise ArgumentError(f"--{min(pictures)}: {_one_of(path, explanation)}")
         if html is not None:
             write_page(session, explanation, html, index, order)
         if isinstance(explanation, Explanation):
             for kind, picture in pictures.items():
-                _draw(explanation, drawn.kind, kind, picture, index, order, top)
+                figure = explanation.plot(index, order, options.top, kind=options.plot)
+                write_bytes(picture, _drawn(figure, kind))
                 session.notice(f"wrote {picture}")
         if html is None and not pictures:
-            print_result(explanation, index, order, _ROWS if top is None else top)
+            print_result(explanation, index, order, _ROWS if options.top is None else options.top)
 
 
 def _output_of(path: Path, found: Result, name: str) -> Explanation:
@@ -108,33 +82,16 @@ def _one_of(path: Path, found: Explanations | Zoom) -> str:
     )
 
 
-def _draw(
-    explanation: Explanation,
-    kind: str,
-    file_format: str,
-    path: Path,
-    index: str | None,
-    order: int | None,
-    top: int | None,
-) -> None:
-    figure = explanation.plot(index, order, top, kind=kind)
+def _drawn(figure: Any, file_format: str) -> bytes:
     picture = io.BytesIO()
     with warnings.catch_warnings():
         # Where no font has a glyph: boxes, not a page of warnings.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(picture, format=file_format, dpi=_DOTS_PER_INCH)
-    write_bytes(path, picture.getvalue())
+    return picture.getvalue()
 
 
-def compare_files(
-    session: Session,
-    first: Path,
-    second: Path,
-    html: Path | None,
-    index: str | None,
-    order: int | None,
-    top: int,
-) -> None:
+def compare_files(session: Session, options: CompareOptions) -> None:
     """Do what `spex compare` was asked for.
 
     Raises:
@@ -143,15 +100,17 @@ def compare_files(
     """
     from spex.report.compared import view
 
-    if top < 0:
-        raise ArgumentError(f"--top {top} is negative; give 0 or more rows")
+    if options.top < 0:
+        raise ArgumentError(f"--top {options.top} is negative; give 0 or more rows")
+    first, second = options.first, options.second
     with session.interruptible():
-        found = compared((load(first), load(second)), _names(first, second), index, order)
-        if html is not None:
-            write_text(html, comparisons_page(found))
-            session.notice(f"wrote {html}")
+        names = _names(first, second)
+        found = compared((load(first), load(second)), names, options.index, options.order)
+        if options.html is not None:
+            write_text(options.html, comparisons_page(found))
+            session.notice(f"wrote {options.html}")
         for each in found:
-            console().print(view(each, top))
+            console().print(view(each, options.top))
 
 
 def _names(first: Path, second: Path) -> tuple[str, ...]:

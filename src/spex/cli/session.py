@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -97,16 +97,27 @@ def console() -> "Console":
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
-def check_distinct(option: str, path: Path | None, other: str, second: Path | None) -> None:
-    """Refuse two outputs that would overwrite each other.
+def check_files(
+    outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None] | None = None
+) -> None:
+    """Refuse outputs that could not be written, or that would overwrite an input or each other.
+
+    Args:
+        outputs: By option; None for one that is not wanted.
+        inputs: By option, or by what they are.
 
     Raises:
-        ArgumentError: both are the same file, and no device or pipe.
+        ArgumentError: one could not be written, or is another file as well, and no device or pipe.
     """
-    if path is None or second is None or path.resolve() != second.resolve():
-        return
-    if not is_stream(path):
-        raise ArgumentError(f"{option} and {other} are the same file, {path}; name two files")
+    named: dict[Path, str] = {}
+    for name, path in [*outputs.items(), *(inputs or {}).items()]:
+        if path is None:
+            continue
+        if name in outputs:
+            check_output(path, name)
+        other = named.setdefault(path.resolve(), name)
+        if other != name and other in outputs and not is_stream(path):
+            raise ArgumentError(f"{other} and {name} are the same file, {path}; name two files")
 
 
 def check_output(path: Path, option: str) -> None:

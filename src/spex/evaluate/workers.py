@@ -14,6 +14,7 @@ from spex.errors import ArgumentError, SpexError
 from spex.evaluate.experiment import Experiment, Finished, failure, measure_item
 from spex.evaluate.items import Item
 from spex.evaluate.tables.rows import Key
+from spex.models.environment import usable_cores
 
 _SECONDS_TO_END = 5.0
 _END = None  # instead of an item's number: no more work
@@ -196,7 +197,7 @@ def _blocked(number: signal.Signals) -> Iterator[None]:
 @contextmanager
 def _fewer_threads(jobs: int) -> Iterator[None]:
     """Let processes started here share the cores, where the user has not said otherwise."""
-    threads = str(max(1, _cores() // jobs))
+    threads = str(max(1, usable_cores() // jobs))
     names = [name for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name not in os.environ]
     os.environ.update(dict.fromkeys(names, threads))
     try:
@@ -204,9 +205,3 @@ def _fewer_threads(jobs: int) -> Iterator[None]:
     finally:
         for name in names:
             del os.environ[name]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -30,6 +30,7 @@ import scipy.linalg
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
 from spex.f2.packing import are_among
 from spex.fourier import positive_definite
+from spex.fourier.codewords import UNCHANGED, Codewords
 from spex.fourier.design import Design
 from spex.fourier.evidence import (
     Geometry,
@@ -41,8 +42,6 @@ from spex.fourier.evidence import (
     subtract,
 )
 from spex.fourier.search import (
-    UNCHANGED,
-    Codewords,
     count_neighbours,
     enumerable_order,
     enumerate_order,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from spex._typing import BoolArray, IntArray
 from spex.errors import ArgumentError
 from spex.extras import require
-from spex.models.transformers.hub import first_line
+from spex.models.transformers.checkpoints.hub import first_line
 
 # (height, width) or (height, width, channels), of uint8 or of floats in [0, 1]
 Pixels: TypeAlias = npt.NDArray[Any]

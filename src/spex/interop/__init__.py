@@ -10,38 +10,7 @@ takes a `shapiq.Game` as it is.
 Neither package is needed until one of these is used.
 """
 
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from spex.interop.approximator import ShapiqApproximator
-    from spex.interop.inspect_log import InspectSample, read_inspect_sample
-    from spex.interop.shap_values import from_shap
-    from spex.interop.shapiq_values import from_shapiq
-
-__all__ = [
-    "InspectSample",
-    "ShapiqApproximator",
-    "from_shap",
-    "from_shapiq",
-    "read_inspect_sample",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "ShapiqApproximator":
-        from spex.interop.approximator import ShapiqApproximator
-
-        return ShapiqApproximator
-    if name == "from_shap":
-        from spex.interop.shap_values import from_shap
-
-        return from_shap
-    if name == "from_shapiq":
-        from spex.interop.shapiq_values import from_shapiq
-
-        return from_shapiq
-    if name in __all__:
-        from spex.interop import inspect_log
-
-        return getattr(inspect_log, name)
-    raise AttributeError(f"module 'spex.interop' has no attribute {name!r}")
+# The names are in __init__.pyi, for type checkers and at run time.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,7 +15,7 @@ from spex.many.results import JOURNAL, ManyExplanations, ManyInterrupted
 from spex.many.work import Fits, ManyProgress, Work
 from spex.settings import Settings
 from spex.values.faults import Faults
-from spex.values.limits import Ledger, Limits
+from spex.values.limiting.limits import Ledger, Limits
 from spex.values.store import Store
 
 # So many items ask their model at once: the more, the fuller its batches; the fewer, the earlier

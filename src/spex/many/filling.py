@@ -10,7 +10,7 @@ from spex.errors import StoreError
 from spex.run import Run
 from spex.values.evaluator import Filling, Progress
 from spex.values.faults import Faults
-from spex.values.limits import LimitReached
+from spex.values.limiting.limits import LimitReached
 from spex.values.source import ValueSource
 from spex.values.store import Store
 from spex.values.value_function import ValueFunction, stream_together

@@ -1,9 +1,6 @@
 """The index page of many explanations, and their own pages."""
 
-import base64
-import hashlib
 from collections.abc import Collection, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,15 +10,14 @@ from spex.explanation import Explanation
 from spex.explanations import Explanations
 from spex.files import write_text
 from spex.many.records import FAILED, LEFT, PARTIAL, Record, file_of
+from spex.report.html import environment_of, hash_of, source
 from spex.wording import counted, percent, short
 
 if TYPE_CHECKING:
-    import jinja2
     import pandas as pd
 
 INDEX = "index.html"
 _MOST_RECURRING = 15
-_FOLDER = Path(__file__).parent / "templates"
 
 
 def write_pages(
@@ -50,13 +46,9 @@ def write_pages(
         raise ArgumentError(f"{folder}: {error.strerror}; give another folder") from error
     for name in many:
         many[name].to_html(folder / page_of(records[name]))
-    style = (_FOLDER / "index.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = (
-        _environment()
-        .get_template("index.html")
-        .render(style=style, style_hash=f"'sha256-{digest}'", **data)
-    )
+    style = source("spex.many", "index.css")
+    template = environment_of("spex.many").get_template("index.html")
+    page = template.render(style=style, style_hash=hash_of(style), **data)
     write_text(folder / INDEX, page)
     return folder / INDEX
 
@@ -155,13 +147,3 @@ def _rows(record: Record) -> list[dict[str, Any]]:
 
 def _records(frame: "pd.DataFrame") -> list[dict[Any, Any]]:
     return frame.to_dict("records")
-
-
-@cache
-def _environment() -> "jinja2.Environment":
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip

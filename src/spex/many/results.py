@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex.errors import ArgumentError
+from spex.evaluate.tables.results import check_table, parquet
 from spex.explanation import Explanation
 from spex.explanations import Explanations
-from spex.extras import require
 from spex.files import read_json, write_bytes
 from spex.many.records import FAILED, LEFT, Journal, Output, Record
 from spex.saving import format_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 JOURNAL = "items.jsonl"
-_TABLES = (".csv", ".parquet")
 # An explanation that is no better than a constant says nothing of the others.
 _LEAST_R2 = 0.0
 
@@ -140,10 +139,9 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
             ArgumentError: the file has another ending, or cannot be written.
         """
         path = Path(path)
-        if path.suffix not in _TABLES:
-            raise ArgumentError(f"{path}: give a name that ends with {' or '.join(_TABLES)}")
+        check_table(path, "path")
         frame = self.to_frame()
-        content = frame.to_csv(index=False).encode() if path.suffix == ".csv" else _parquet(frame)
+        content = frame.to_csv(index=False).encode() if path.suffix == ".csv" else parquet(frame)
         write_bytes(path, content)
 
     def orders(self) -> "pd.DataFrame":
@@ -281,9 +279,3 @@ def _is_unfit(output: Output) -> bool:
 
 def _plain(label: str) -> str:
     return re.sub(r"^\W+|\W+$", "", label.casefold()) or label
-
-
-def _parquet(frame: "pd.DataFrame") -> bytes:
-    require("pyarrow", "evaluate")
-    content: bytes = frame.to_parquet(index=False)
-    return content

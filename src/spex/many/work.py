@@ -18,7 +18,8 @@ from spex.run import Run
 from spex.settings import LEAST_BUDGET
 from spex.values.faults import Faults
 from spex.values.identity import content_identity
-from spex.values.limits import Ledger, Limited
+from spex.values.limiting.limited import Limited
+from spex.values.limiting.limits import Ledger
 from spex.values.repeatability import noise
 from spex.values.source import ValueSource
 from spex.values.store import Store

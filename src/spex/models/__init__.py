@@ -11,7 +11,7 @@ from spex.models.function import FunctionModel, import_function
 from spex.models.protocol import LanguageModel, Message, Prompt, Reply, ToolCall
 from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.models.table import TableModel
-from spex.models.transformers.loading import Placement
+from spex.models.transformers.checkpoints.loading import Placement
 from spex.wording import did_you_mean
 
 __all__ = [
@@ -108,21 +108,17 @@ def load(
             f"scoring_check={scoring_check!r} is unknown"
             f"{did_you_mean(scoring_check, SCORING_CHECKS)}; use 'stop' or 'note'"
         )
-    on_server = name.startswith(SERVER_PREFIXES)
+    on_server, in_gguf = name.startswith(SERVER_PREFIXES), name.startswith(_GGUF_PREFIX)
     if price is not None and not on_server:
-        raise ArgumentError(
-            f"price={price!r} does not go with model {name!r}; only models on servers "
-            "('openai:...', 'sglang:...') have one"
-        )
-    if threads is not None and not name.startswith(_GGUF_PREFIX):
-        raise ArgumentError(
-            f"threads={threads!r} does not go with model {name!r}; only GGUF files ('gguf:...') "
-            "take it"
-        )
+        only = "models on servers ('openai:...', 'sglang:...') have one"
+        raise ArgumentError(f"price={price!r} does not go with model {name!r}; only {only}")
+    if threads is not None and not in_gguf:
+        only = "GGUF files ('gguf:...') take it"
+        raise ArgumentError(f"threads={threads!r} does not go with model {name!r}; only {only}")
     placement = Placement(device, device_map, dtype, attn_implementation)
     chat = ChatOptions(chat_template_kwargs or {}, answer_prefix)
     if name == "smollm2":
-        from spex.models.transformers.smollm2 import load_smollm2
+        from spex.models.transformers.checkpoints.smollm2 import load_smollm2
 
         return load_smollm2(notice, placement, chat)
     if name.startswith(_HF_PREFIX):
@@ -136,7 +132,7 @@ def load(
             f"{option}={value!r} does not go with model {name!r}; only models of transformers "
             "('smollm2', 'hf:...') take it"
         )
-    if name.startswith(_GGUF_PREFIX):
+    if in_gguf:
         from spex.models.servers.gguf import GGUFModel
 
         file = name.removeprefix(_GGUF_PREFIX)

@@ -15,7 +15,7 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import BackendError
 from spex.extras import require
-from spex.models.transformers.hub import first_line
+from spex.models.transformers.checkpoints.hub import first_line
 
 NAME = "efficientnet-lite0"
 N_CLASSES = 1000

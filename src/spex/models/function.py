@@ -14,7 +14,7 @@ from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError, BackendError, ValueFunctionError
 from spex.models.protocol import Message, Prompt
 from spex.models.servers.concurrency import stream
-from spex.models.transformers.hub import first_line
+from spex.models.transformers.checkpoints.hub import first_line
 
 _WITHOUT_LOG_PROBS = (
     "returns text and no log-probabilities: choose a score of replies, such as spex.Similarity(), "

@@ -1,7 +1,7 @@
 """Bars of the largest interactions, and the waterfall from nothing to everything."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -74,10 +74,7 @@ def bar(
         # Where errors are not known, NaN, nothing is drawn.
         xerr=(bounds[:, 1] - bounds[:, 0]) / 2,
         error_kw={"elinewidth": 1, "ecolor": "0.35"},
-        color=[drawing.colour(size, values.index) for size in sizes],
-        hatch=["" if size > 0 else "////" for size in sizes],
-        edgecolor="white",
-        linewidth=0,
+        **drawing.signed_bars(sizes, values.index),
     )
     ax.bar_label(bars, [drawing.number(values, key) for key, _ in top], padding=3, fontsize=9)
     names = drawing.labels(explanation, 24)
@@ -166,54 +163,58 @@ def _draw_steps(ax: "Axes", rows: list[tuple[str, float, str]], begin: float) ->
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         row = len(rows) - 1 - number
         _, value, told = rows[row]
-        is_up = value > 0
-        tip = min(0.012 * span, abs(value)) * (1 if is_up else -1)
-        corners = [
-            (start, row - 0.34),
-            (end - tip, row - 0.34),
-            (end, row),
-            (end - tip, row + 0.34),
-            (start, row + 0.34),
-        ]
-        ax.fill(
-            *zip(*corners, strict=True),
-            facecolor=drawing.POSITIVE if is_up else drawing.NEGATIVE,
-            hatch="" if is_up else "////",
-            edgecolor="white",
-            linewidth=0,
-        )
-        ax.annotate(
-            told,
-            (max(start, end) if is_up else min(start, end), row),
-            (4 if is_up else -4, 0),
-            textcoords="offset points",
-            ha="left" if is_up else "right",
-            va="center",
-            fontsize=9,
-            color=drawing.POSITIVE_TEXT if is_up else drawing.NEGATIVE_TEXT,
-        )
+        _draw_arrow(ax, row, start, end, value, 0.012 * span, told)
         if row:
             ax.plot([end, end], [row + 0.34, row - 1.34], ":", color="0.6", linewidth=0.9)
-    style: dict[str, Any] = {"ha": "center", "fontsize": 9, "color": drawing.GREY_TEXT}
     size = max(abs(low), abs(high), math.fsum(abs(value) for _, value, _ in rows))
-    offset: dict[str, Any] = {"xytext": (0, -5), "textcoords": "offset points"}
-    ax.annotate(
-        f"nothing kept: {facts.signed(begin, size)}",
-        (begin, len(rows) - 0.45),
-        va="top",
-        **offset,
-        **style,
-    )
-    offset["xytext"] = (0, 5)
-    ax.annotate(
-        f"everything kept: {facts.signed(ends[-1], size)}",
-        (ends[-1], -0.55),
-        va="bottom",
-        **offset,
-        **style,
-    )
+    for name, at, place, up in (
+        ("nothing", begin, len(rows) - 0.45, -1),
+        ("everything", ends[-1], -0.55, 1),
+    ):
+        ax.annotate(
+            f"{name} kept: {facts.signed(at, size)}",
+            (at, place),
+            xytext=(0, 5 * up),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if up > 0 else "top",
+            fontsize=9,
+            color=drawing.GREY_TEXT,
+        )
     ax.set_xlim(low - 0.16 * span, high + 0.16 * span)
     ax.set_ylim(len(rows) + 0.35, -1.35)
+
+
+def _draw_arrow(
+    ax: "Axes", row: int, start: float, end: float, value: float, tip: float, told: str
+) -> None:
+    """An arrow with a tip of at most that length, and what is told beside it."""
+    is_up = value > 0
+    neck = end - min(tip, abs(value)) * (1 if is_up else -1)
+    corners = [
+        (start, row - 0.34),
+        (neck, row - 0.34),
+        (end, row),
+        (neck, row + 0.34),
+        (start, row + 0.34),
+    ]
+    ax.fill(
+        *zip(*corners, strict=True),
+        facecolor=drawing.POSITIVE if is_up else drawing.NEGATIVE,
+        hatch="" if is_up else "////",
+        edgecolor="white",
+        linewidth=0,
+    )
+    ax.annotate(
+        told,
+        (max(start, end) if is_up else min(start, end), row),
+        (4 if is_up else -4, 0),
+        textcoords="offset points",
+        ha="left" if is_up else "right",
+        va="center",
+        fontsize=9,
+        color=drawing.POSITIVE_TEXT if is_up else drawing.NEGATIVE_TEXT,
+    )
 
 
 def _name_rows(ax: "Axes", names: list[str]) -> None:
@@ -222,5 +223,4 @@ def _name_rows(ax: "Axes", names: list[str]) -> None:
     if not ax.yaxis_inverted():
         ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["top", "right", "left"]].set_visible(False)

@@ -87,5 +87,4 @@ def _name_points(ax: "Axes", points: list[tuple[int, float]]) -> None:
     ax.set_ylim(max(lowest, -1.0), 1.05)
     ax.set_ylabel("R2 (share of the variance explained)")
     ax.grid(axis="y", color="0.9")
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["top", "right"]].set_visible(False)

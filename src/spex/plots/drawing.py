@@ -138,6 +138,13 @@ def colour(value: float, index: InteractionIndex) -> str:
     return POSITIVE if value > 0 else NEGATIVE
 
 
+def signed_bars(sizes: Sequence[float], index: InteractionIndex) -> dict[str, Any]:
+    """The style of bars: their sign is told by colour and by hatching."""
+    colours = [colour(size, index) for size in sizes]
+    hatch = ["" if size > 0 else "////" for size in sizes]
+    return {"color": colours, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+
+
 def text_colour(value: float, index: InteractionIndex) -> str:
     """The colour of a value in letters."""
     if not facts.has_direction(index):
@@ -299,5 +306,4 @@ def bare(ax: "Axes") -> None:
     """No ticks and no frame, but title and caption."""
     ax.set_xticks([])
     ax.set_yticks([])
-    for side in ax.spines.values():
-        side.set_visible(False)
+    ax.spines[:].set_visible(False)

@@ -222,8 +222,7 @@ def heatmap(
     ax.set_yticks(range(len(members)), names)
     drawing.set_fonts([*ax.get_xticklabels(), *ax.get_yticklabels()])
     ax.tick_params(length=0)
-    for side in ax.spines.values():
-        side.set_visible(False)
+    ax.spines[:].set_visible(False)
     ax.figure.colorbar(picture, ax=ax, shrink=0.7, label=facts.unit_of_score(explanation) or None)
     return ax
 

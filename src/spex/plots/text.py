@@ -8,7 +8,15 @@ from spex.interactions.index import InteractionIndex
 from spex.interactions.values import InteractionValues
 from spex.plots import drawing
 from spex.report import facts
-from spex.report.layout import GAP, LANE, LEVEL, MARGIN, Rail, Word, rails, spans, wrap
+from spex.report.layout import (
+    GAP,
+    LEVEL,
+    Rail,
+    Word,
+    laid_out,
+    line_tops,
+    spans,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,36 +113,15 @@ class _Page:
         members = [members for members, _ in top]
         self._labels = [drawing.number(values, each) for each in members]
         labels = [drawing.text_width(label, self._label_size) + 4 for label in self._labels]
-        words = wrap(_paragraphs(explanation), width, self._measure)
-        found = rails(words, members, labels, width)
-        if lanes := len({rail.lane for rail in found if rail.lane is not None}):
-            # Trunks take room only where there are any: again, with shorter lines.
-            inner = width - LANE * (lanes + 1) - MARGIN
-            words = wrap(_paragraphs(explanation), inner, self._measure)
-            found = rails(words, members, labels, inner)
+        words, found = laid_out(_paragraphs(explanation), members, labels, width, self._measure)
         rights = [word.right for word in words]
         rights += [rail.lane or rail.taken[1] for rail in found]
         self.width = max(max(rights, default=0.0) + 6, _NARROWEST)
         self._words, self._rails = words, found
-        self._tops = self._baselines()
+        self._tops, self.height = line_tops(words, found, self._size * 1.45 + _LINE_GAP)
 
     def _measure(self, string: str, is_heading: bool) -> float:
         return drawing.text_width(string, self._size) * (1.08 if is_heading else 1.0)
-
-    def _baselines(self) -> list[float]:
-        """The top of each line's words, measured from the top of the page."""
-        count = max((word.line for word in self._words), default=0) + 1
-        levels = [0] * count
-        for rail in self._rails:
-            if rail.side is None:
-                levels[rail.line] = max(levels[rail.line], rail.level + 1)
-        tops, y = [], 0.0
-        for number in levels:
-            y += number * LEVEL + (GAP if number else 0)
-            tops.append(y)
-            y += self._size * 1.45 + _LINE_GAP
-        self.height = y
-        return tops
 
     def draw(self, ax: "Axes") -> None:
         """Draw into an axis, one unit of which is a point."""

@@ -59,10 +59,7 @@ def upset(
         range(len(top)),
         sizes,
         width=0.62,
-        color=[drawing.colour(size, values.index) for size in sizes],
-        hatch=["" if size > 0 else "////" for size in sizes],
-        edgecolor="white",
-        linewidth=0,
+        **drawing.signed_bars(sizes, values.index),
     )
     # The mark of doubt on a line of its own: columns are narrow.
     numbers = [drawing.number(values, interaction).replace(" ", "\n") for interaction, _ in top]
@@ -70,8 +67,7 @@ def upset(
     bars.axhline(0, color="0.4", linewidth=0.8)
     bars.margins(y=0.16)
     bars.set_xticks([])
-    for side in ("top", "right", "bottom"):
-        bars.spines[side].set_visible(False)
+    bars.spines[["top", "right", "bottom"]].set_visible(False)
     _draw_dots(dots, explanation, values.index, top, members)
     for inset in (bars, dots):
         inset.set_xlim(-0.6, len(top) - 0.4)
@@ -100,5 +96,4 @@ def _draw_dots(
     dots.set_ylim(len(members) - 0.5, -0.5)
     dots.set_xticks([])
     dots.tick_params(axis="y", length=0)
-    for side in dots.spines.values():
-        side.set_visible(False)
+    dots.spines[:].set_visible(False)

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from spex._typing import Interaction
 from spex.inputs.parts import Piece
-from spex.report.layout import GAP, LANE, LEVEL, MARGIN, Rail, Word, rails, spans, wrap
+from spex.report.layout import (
+    GAP,
+    LEVEL,
+    Rail,
+    Word,
+    laid_out,
+    line_tops,
+    spans,
+)
 
 SIZE, LABEL_SIZE = 15.0, 11.0  # pixels
 _LINE = 22.0  # the box of a unit
@@ -89,15 +97,8 @@ def arcs(
     """
     members = [each for each, _, _ in combinations]
     labels = [_width(label, LABEL_SIZE) + 4 for _, _, label in combinations]
-    inner = width
-    words = wrap(paragraphs, inner, _measure)
-    found = rails(words, members, labels, inner)
-    if lanes := len({rail.lane for rail in found if rail.lane is not None}):
-        # Trunks take room only where there are any: again, with shorter lines.
-        inner = width - LANE * (lanes + 1) - MARGIN
-        words = wrap(paragraphs, inner, _measure)
-        found = rails(words, members, labels, inner)
-    tops, height = _tops(words, found)
+    words, found = laid_out(paragraphs, members, labels, width, _measure)
+    tops, height = line_tops(words, found, _LINE + _BETWEEN)
     largest = max((abs(value) for _, value, _ in combinations), default=1.0)
     strokes = [max(_WIDEST * abs(value) / largest, _THINNEST) for _, value, _ in combinations]
     brackets, tags = [], []
@@ -152,20 +153,6 @@ def _ems(character: str) -> float:
     if character in _WIDE:
         return 0.88
     return 0.66 if character.isupper() else 0.58
-
-
-def _tops(words: Sequence[Word], found: Sequence[Rail]) -> tuple[list[float], float]:
-    """The top of each line's words, and the height of all."""
-    levels = [0] * (max((word.line for word in words), default=0) + 1)
-    for rail in found:
-        if rail.side is None:
-            levels[rail.line] = max(levels[rail.line], rail.level + 1)
-    tops, y = [], 0.0
-    for number in levels:
-        y += number * LEVEL + (GAP if number else 0)
-        tops.append(y)
-        y += _LINE + _BETWEEN
-    return tops, y
 
 
 def _level(rail: Rail, found: Sequence[Rail], tops: Sequence[float]) -> float:

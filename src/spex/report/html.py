@@ -75,10 +75,10 @@ def render_comparison(found: "Comparison") -> str:
 
 def render_pages(pages: Sequence[Page], versions: Sequence[str], one_at_a_time: bool) -> str:
     """The document of pages whose data is computed."""
-    style = "\n".join(_source(f"{name}.css") for name in _STYLES)
-    script = "\n".join(_source(f"{name}.js") for name in _SCRIPTS)
+    style = "\n".join(source("spex.report", f"{name}.css") for name in _STYLES)
+    script = "\n".join(source("spex.report", f"{name}.js") for name in _SCRIPTS)
     return (
-        _environment()
+        environment_of("spex.report")
         .get_template("page.html")
         .render(
             pages=pages,
@@ -87,8 +87,8 @@ def render_pages(pages: Sequence[Page], versions: Sequence[str], one_at_a_time: 
             versions=versions,
             style=style,
             script=script,
-            style_hash=_hash(style),
-            script_hash=_hash(script),
+            style_hash=hash_of(style),
+            script_hash=hash_of(script),
         )
     )
 
@@ -99,24 +99,27 @@ def _json(content: Mapping[str, Any]) -> str:
     return told.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _hash(source: str) -> str:
-    digest = hashlib.sha256(source.encode()).digest()
+def hash_of(text: str) -> str:
+    """A style or a script as a content security policy names it."""
+    digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 @cache
-def _source(name: str) -> str:
-    environment = _environment()
+def source(package: str, name: str) -> str:
+    """A file in the templates of a package, as it is."""
+    environment = environment_of(package)
     assert environment.loader is not None  # set below
     return environment.loader.get_source(environment, name)[0]
 
 
 @cache
-def _environment() -> "jinja2.Environment":
+def environment_of(package: str) -> "jinja2.Environment":
+    """What renders the templates of a package."""
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("spex.report", "templates"),
+        loader=jinja2.PackageLoader(package),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

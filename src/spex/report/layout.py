@@ -135,6 +135,46 @@ def _without_blank_lines(words: Sequence[Word]) -> list[Word]:
     return [Word(w.text, w.feature, numbers[w.line], w.left, w.width, w.is_heading) for w in words]
 
 
+def laid_out(
+    paragraphs: Sequence[tuple[Sequence[Piece], bool]],
+    combinations: Sequence[Sequence[int]],
+    label_widths: Sequence[float],
+    width: float,
+    measure: Callable[[str, bool], float],
+) -> tuple[list[Word], list[Rail]]:
+    """Words and rails within a width, trunks included; see `wrap` and `rails`."""
+    words = wrap(paragraphs, width, measure)
+    found = rails(words, combinations, label_widths, width)
+    if lanes := len({rail.lane for rail in found if rail.lane is not None}):
+        # Trunks take room only where there are any: again, with shorter lines.
+        inner = width - LANE * (lanes + 1) - MARGIN
+        words = wrap(paragraphs, inner, measure)
+        found = rails(words, combinations, label_widths, inner)
+    return words, found
+
+
+def line_tops(
+    words: Sequence[Word], found: Sequence[Rail], height: float
+) -> tuple[list[float], float]:
+    """The top of each line's words, below its rails, and the height of all.
+
+    Args:
+        words: The words.
+        found: Their rails.
+        height: From the top of a line's words to what follows.
+    """
+    levels = [0] * (max((word.line for word in words), default=0) + 1)
+    for rail in found:
+        if rail.side is None:
+            levels[rail.line] = max(levels[rail.line], rail.level + 1)
+    tops, y = [], 0.0
+    for number in levels:
+        y += number * LEVEL + (GAP if number else 0)
+        tops.append(y)
+        y += height
+    return tops, y
+
+
 def spans(words: Sequence[Word]) -> list[Word]:
     """Neighbouring words of one unit on one line as one, without their text."""
     found: list[Word] = []

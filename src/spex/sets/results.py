@@ -146,7 +146,7 @@ class Smallest:
             raise found["features"].error("sorted feature numbers")
         calls = found["n_calls_to_verified"]
         return cls(
-            kind=_one_of(found["kind"], (CHANGE, SUFFICIENT)),
+            kind=found["kind"].one_of((CHANGE, SUFFICIENT)),
             features=members,
             labels=tuple(labels[i] for i in members),
             value=found["value"].number(),
@@ -154,15 +154,15 @@ class Smallest:
             start=found["start"].number(),
             wanted=found["wanted"].text(),
             origin=found["origin"].text(),
-            is_verified=_flag(found["is_verified"]),
-            smaller=_one_of(found["smaller"], (CALLS, SURROGATE, UNKNOWN)),
-            ended=_one_of(found["ended"], tuple(_ENDS)),
-            is_irreducible=_flag(found["is_irreducible"]),
+            is_verified=found["is_verified"].flag(),
+            smaller=found["smaller"].one_of((CALLS, SURROGATE, UNKNOWN)),
+            ended=found["ended"].one_of(tuple(_ENDS)),
+            is_irreducible=found["is_irreducible"].flag(),
             n_calls=found["n_calls"].whole(),
             n_known=found["n_known"].whole(),
             n_calls_to_verified=None if calls.value is None else _two(calls),
             n_proposals=found["n_proposals"].whole(),
-            is_first=_flag(found["is_first"]),
+            is_first=found["is_first"].flag(),
             n_features=found["n_features"].whole(n, n),
         )
 
@@ -307,18 +307,6 @@ def smallest_set(
         origin=goal.origin,
         **asdict(found),
     )
-
-
-def _one_of(found: Found, names: Sequence[str]) -> str:
-    if found.text() not in names:
-        raise found.error(f"one of {', '.join(names)}")
-    return found.text()
-
-
-def _flag(found: Found) -> bool:
-    if not isinstance(found.value, bool):
-        raise found.error("true or false")
-    return found.value
 
 
 def _two(found: Found) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What each unit does for an answer: needed, redundant, harmful or unused, by measured calls."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,10 +140,7 @@ class Roles:
         """
         import pandas as pd
 
-        names = ("feature", "label", "role", "change", "partners", "pair_change")
-        frame = pd.DataFrame(
-            [[getattr(unit, name) for name in names] for unit in self.units], columns=list(names)
-        )
+        frame = pd.DataFrame(list(map(asdict, self.units)))
         frame["pair_change"] = frame["pair_change"].astype(float)
         return frame
 
@@ -168,17 +165,7 @@ class Roles:
             "n_calls": self.n_calls,
             "pairs": [list(pair) for pair in self.pairs],
             "is_complete": self.is_complete,
-            "units": [
-                {
-                    "feature": unit.feature,
-                    "label": unit.label,
-                    "role": unit.role,
-                    "change": unit.change,
-                    "partners": list(unit.partners),
-                    "pair_change": unit.pair_change,
-                }
-                for unit in self.units
-            ],
+            "units": [asdict(unit) | {"partners": list(unit.partners)} for unit in self.units],
         }
 
     @classmethod
@@ -190,14 +177,12 @@ class Roles:
         """
         n, units = len(labels), []
         for number, one in enumerate(found["units"].list(n, n)):
-            role, partners = one["role"], one["partners"].list(0, n)
-            if role.text() not in _ROLES:
-                raise role.error(f"one of {', '.join(_ROLES)}")
+            partners = one["partners"].list(0, n)
             units.append(
                 Role(
                     feature=number,
                     label=labels[number],
-                    role=role.text(),
+                    role=one["role"].one_of(_ROLES),
                     change=one["change"].number(),
                     partners=tuple(each.whole(0, n - 1) for each in partners),
                     pair_change=one["pair_change"].number_or_none(),
@@ -207,9 +192,6 @@ class Roles:
         for one in found["pairs"].list():
             a, b, change = one.list(3, 3)
             pairs.append((a.whole(0, n - 1), b.whole(0, n - 1), change.number()))
-        complete = found["is_complete"]
-        if not isinstance(complete.value, bool):
-            raise complete.error("true or false")
         return cls(
             units=tuple(units),
             threshold=found["threshold"].number(0),
@@ -217,7 +199,7 @@ class Roles:
             start=found["start"].number(),
             n_calls=found["n_calls"].whole(),
             pairs=tuple(pairs),
-            is_complete=complete.value,
+            is_complete=found["is_complete"].flag(),
             nothing=found.get("nothing").number_or_none(),
             values=_values(found.get("values", []), n + len(pairs)),
         )

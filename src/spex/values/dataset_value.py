@@ -17,13 +17,13 @@ from spex.context import Context
 from spex.errors import ArgumentError
 from spex.inputs.prompt_template import PromptTemplate
 from spex.models.protocol import LanguageModel
-from spex.prior import Prior
 from spex.scores.log_probabilities import LogProb, Score
 from spex.scores.of_items import score_of_item
 from spex.values.dataset_run import DatasetRun
-from spex.values.identity import Identified, content_identity
+from spex.values.identity import content_identity
 from spex.values.item_calls import item_bits, split_calls
 from spex.values.scoring_check import goes_on
+from spex.values.source import OfMasker
 from spex.values.value_function import ValueFunction, as_model, stream_together
 from spex.wording import counted, shorten
 
@@ -31,7 +31,7 @@ _HASH_BITS = 128
 _INPUTS, _ANSWERS = ("input", "text"), ("answer", "label")
 
 
-class DatasetValue(Identified):
+class DatasetValue(OfMasker):
     """A prompt template, a data set, a model and a score: which parts of the prompt help, and how.
 
     The features are the parts of the template; the value of a mask is the mean score over all
@@ -84,7 +84,7 @@ class DatasetValue(Identified):
     ) -> None:
         if not isinstance(template, PromptTemplate):
             template = PromptTemplate(template)
-        self.template = template
+        self.template = self.masker = template
         rows = [_row(item, number) for number, item in enumerate(_checked(items))]
         self.n_items = len(rows)
         if items_per_mask is not None:
@@ -107,34 +107,12 @@ class DatasetValue(Identified):
         self._hashes: BoolArray | None = None
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """The names of the parts that can be absent."""
-        return self.template.features
-
-    @property
-    def n_features(self) -> int:
-        """The number of parts that can be absent."""
-        return self.template.n_features
-
-    @property
     def outputs(self) -> None:
         """None: one number per mask."""
         return None
 
-    @property
-    def prior(self) -> Prior:
-        """What is known of the features."""
-        return self.template.prior
-
-    @property
-    def may_vary(self) -> bool:
-        """False: a model that varies adds to the noise of the items, which is measured anyway."""
-        return False
-
-    @property
-    def masker(self) -> PromptTemplate:
-        """The template."""
-        return self.template
+    # A model that varies adds to the noise of the items, which is measured anyway.
+    may_vary = False
 
     @property
     def identities(self) -> tuple[str, ...] | None:

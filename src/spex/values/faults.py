@@ -9,7 +9,7 @@ from typing import Any
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.arguments import real_number, whole_number
 from spex.errors import ArgumentError, BackendError, ScoringError, StoreError
-from spex.values.limits import LimitReached
+from spex.values.limiting.limits import LimitReached
 from spex.values.source import Wrapped
 
 

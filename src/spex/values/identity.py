@@ -2,28 +2,12 @@
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # Part of every identity. Raise it when equal descriptions come to mean other values.
 _FORMAT = 2
-
-
-class Identified(ABC):
-    """What has an identity for each of its outputs."""
-
-    @property
-    @abstractmethod
-    def identities(self) -> tuple[str, ...] | None:
-        """For each output a hash of all that determines its values; None where that is unknown."""
-
-    @property
-    def identity(self) -> str | None:
-        """That of the first output; see `identities`."""
-        identities = self.identities
-        return None if identities is None else identities[0]
 
 
 def output_identities(

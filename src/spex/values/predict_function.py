@@ -16,14 +16,12 @@ from spex.checks.masks import check_masks
 from spex.context import Context
 from spex.errors import ArgumentError, StoreError, ValueFunctionError
 from spex.inputs.protocol import InputMasker, check_masker
-from spex.prior import Prior
 from spex.values.identity import (
-    Identified,
     content_identity,
     distinct_names,
     output_identities,
 )
-from spex.values.source import in_batches
+from spex.values.source import OfMasker, in_batches
 from spex.values.store import Store
 from spex.wording import shorten
 
@@ -51,7 +49,7 @@ class OutputError(ArgumentError):
         self.reason = reason
 
 
-class PredictFunction(Identified):
+class PredictFunction(OfMasker):
     """A masker and a function: f(mask) is what the function predicts for what is kept.
 
     For a classifier or a regressor, such as a scikit-learn model's `predict_proba` or a function
@@ -120,35 +118,11 @@ class PredictFunction(Identified):
         self._masks_at_once = max(1, _BATCH_BYTES // max(_n_bytes(inputs), 1))
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """The label of each feature."""
-        return self.masker.features
-
-    @property
     def outputs(self) -> tuple[str, ...] | None:
         """Names of the outputs where all are explained; None where one is."""
         if self.output is not None or self._n_outputs is None:
             return None
         return self._names or tuple(map(str, range(self._n_outputs)))
-
-    @property
-    def prior(self) -> Prior:
-        """What the masker knows of the features."""
-        return self.masker.prior
-
-    @property
-    def may_vary(self) -> bool:
-        """False: a predict function is taken to give the same values again."""
-        return False
-
-    def stored_masks(self, masks: BoolArray) -> BoolArray:
-        """The masks themselves; see `spex.ValueSource`."""
-        return masks
-
-    @property
-    def n_features(self) -> int:
-        """The number of features."""
-        return self.masker.n_features
 
     @property
     def _explained(self) -> Sequence[int | None]:

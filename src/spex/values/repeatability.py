@@ -15,7 +15,7 @@ from spex._typing import BoolArray, FloatArray
 from spex.explanation import Explanation
 from spex.run import Run
 from spex.values.evaluator import fill
-from spex.values.limits import LimitReached
+from spex.values.limiting.limits import LimitReached
 from spex.values.source import ValueSource, Wrapped
 from spex.values.store import Store
 from spex.wording import counted, percent

@@ -1,6 +1,7 @@
 """Where values come from: one protocol, and the adapter that turns functions into it."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -197,6 +198,50 @@ class _Function:
         most = min(_LARGEST_BATCH, _BATCH_CELLS // max(masks.shape[1], 1))
         # The function gets its own copy: what it does to it cannot reach the fit.
         return in_batches(lambda batch: self._function(batch.copy()), masks, most)
+
+
+class OfMasker(ABC):
+    """What a source says that has a masker: each of these is the masker's."""
+
+    masker: Any
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The label of each feature."""
+        labels: tuple[str, ...] = self.masker.features
+        return labels
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        count: int = self.masker.n_features
+        return count
+
+    @property
+    def prior(self) -> Prior:
+        """What the masker knows of the features."""
+        known: Prior = self.masker.prior
+        return known
+
+    @property
+    def may_vary(self) -> bool:
+        """False: the same values are taken to come again."""
+        return False
+
+    @property
+    @abstractmethod
+    def identities(self) -> tuple[str, ...] | None:
+        """For each output a hash of all that determines its values; None where that is unknown."""
+
+    @property
+    def identity(self) -> str | None:
+        """That of the first output; see `identities`."""
+        identities = self.identities
+        return None if identities is None else identities[0]
+
+    def stored_masks(self, masks: BoolArray) -> BoolArray:
+        """The masks themselves; see `spex.ValueSource`."""
+        return masks
 
 
 class Wrapped:

@@ -19,7 +19,6 @@ from spex.models import FunctionModel, load
 from spex.models.chat import notes_for
 from spex.models.protocol import LanguageModel, Prompt
 from spex.models.wrappers import CountedReplies, StoredAnswers
-from spex.prior import Prior
 from spex.scores.log_probabilities import (
     LogOdds,
     LogProb,
@@ -32,18 +31,19 @@ from spex.scores.of_items import score_of_answers
 from spex.scores.replies import ReplyScore
 from spex.scores.several import Job, evaluate_jobs, evaluate_several, shared_call
 from spex.values import scoring_check
-from spex.values.identity import Identified, distinct_names, output_identities
+from spex.values.identity import distinct_names, output_identities
+from spex.values.source import OfMasker
 from spex.values.store import Store
 
 if TYPE_CHECKING:
-    from spex.models.servers.endpoint import Usage
+    from spex.models.servers.usage import Usage
 
 # A picture takes some 100 kB: thousands of them are not made before the first is looked at.
 _PICTURES_AT_ONCE = 64
 _RENDERED_FOR_CHECK = 6  # of which up to three different prompts are used
 
 
-class ValueFunction(Identified):
+class ValueFunction(OfMasker):
     """A masker, a model and a score: f(mask) is the score of the model's answer to what is kept.
 
     Args:
@@ -151,24 +151,9 @@ class ValueFunction(Identified):
         )
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """The label of each feature."""
-        return self.masker.features
-
-    @property
-    def prior(self) -> Prior:
-        """What the masker knows of the features."""
-        return self.masker.prior
-
-    @property
     def may_vary(self) -> bool:
         """Whether the model may answer differently when it is asked again."""
         return bool(getattr(self.model, "may_vary", False))
-
-    @property
-    def n_features(self) -> int:
-        """The number of features."""
-        return self.masker.n_features
 
     @property
     def answer(self) -> str | None:
@@ -191,10 +176,6 @@ class ValueFunction(Identified):
             model += ";unchecked"  # no other run takes such values for right
         common = {"model": model, "masker": self.masker.describe()}
         return output_identities(common, "score", described)
-
-    def stored_masks(self, masks: BoolArray) -> BoolArray:
-        """The masks themselves; see `spex.ValueSource`."""
-        return masks
 
     def contexts(self) -> tuple[Context, ...]:
         """What is explained, for reports; one for each score."""

@@ -21,7 +21,7 @@ from spex.explanation import Explanation
 from spex.interactions.index import InteractionIndex
 from spex.prior import NO_PRIOR, Prior
 from spex.saving import Found, Saved
-from spex.values.limits import LimitReached
+from spex.values.limiting.limits import LimitReached
 from spex.values.source import ValueSource, Wrapped, as_source
 from spex.values.store import Store
 
@@ -112,10 +112,6 @@ def zoom_once(
         raise ArgumentError(f"top={top}; there are {n_coarse} coarse units: give 1 to {n_coarse}")
     if rest not in ("present", "absent"):
         raise ArgumentError(f"rest={rest!r} is unknown; use 'present' or 'absent'")
-
-    def view(labels: Sequence[str], groups: IntArray, fixed: BoolArray) -> _View:
-        return _View(source, labels, groups, fixed, store is not None)
-
     # Both levels have masks in common: without a store of the user's, one in memory knows them.
     with Store(":memory:") if store is None else nullcontext(store) as shared:
 
@@ -123,7 +119,8 @@ def zoom_once(
             found: Explanation = explain(level, budget=budget, store=shared, **settings)
             return found
 
-        overview = view(coarse_labels, numbers, np.zeros(len(labels), dtype=np.bool_))
+        none = np.zeros(len(labels), dtype=np.bool_)
+        overview = _View(source, coarse_labels, numbers, none, store is not None)
         coarse = explained(overview, budget // 2)
         if coarse.stopped is not None:
             return coarse
@@ -133,11 +130,11 @@ def zoom_once(
             raise ArgumentError(
                 f"the chosen coarse unit {coarse_labels[chosen[0]]!r} has one unit; raise top"
             )
-        fixed = np.full(len(labels), rest == "present")
-        fixed[inside] = False
+        fixed = ~np.isin(numbers, chosen) & (rest == "present")
         places = np.full(len(labels), -1)
         places[inside] = np.arange(len(inside))
-        close_up = view([labels[number] for number in inside], places, fixed)
+        near = [labels[number] for number in inside]
+        close_up = _View(source, near, places, fixed, store is not None)
         try:
             fine = explained(close_up, budget - coarse.n_evaluations)
         except ArgumentError as error:

@@ -13,7 +13,8 @@ from spex.explaining import noted, until_limit
 from spex.explanation import Explanation
 from spex.values.evaluator import Progress
 from spex.values.faults import Faults
-from spex.values.limits import Ledger, Limited, Limits
+from spex.values.limiting.limited import Limited
+from spex.values.limiting.limits import Ledger, Limits
 from spex.values.progress import reporter
 from spex.values.repeatability import noise, told
 from spex.values.source import ValueSource, as_source

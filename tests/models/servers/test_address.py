@@ -114,4 +114,4 @@ def test_a_proxy_with_a_password_is_not_quoted(monkeypatch):
 def test_a_key_is_not_cut_in_half():
     endpoint = Endpoint("http://127.0.0.1:9/v1", SECRET)
     for before in range(170, 200):
-        assert SECRET[:6] not in endpoint._line("x" * before + SECRET)
+        assert SECRET[:6] not in endpoint.failures.line("x" * before + SECRET)

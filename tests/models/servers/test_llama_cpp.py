@@ -13,7 +13,7 @@ from spex import Text
 from spex.cli import main
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.models import Message, Prompt, load
-from spex.models.transformers.smollm2 import find_gguf
+from spex.models.transformers.checkpoints.smollm2 import find_gguf
 
 pytestmark = pytest.mark.slow  # they load SmolLM2
 

@@ -377,7 +377,7 @@ def test_a_rate_limit_is_kept_to():
 def test_a_date_in_retry_after(monkeypatch):
     from email.utils import formatdate
 
-    from spex.models.servers.endpoint import _retry_after
+    from spex.models.servers.failures import _retry_after
 
     assert _retry_after({}) is None
     assert _retry_after({"retry-after": "7"}) == 7
@@ -600,7 +600,7 @@ def test_every_failure_is_told(monkeypatch, openai, way, says, quick_pauses):
 
 
 def test_a_rate_limit_without_end(monkeypatch, openai):
-    monkeypatch.setattr("spex.models.servers.endpoint._PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("spex.models.servers.endpoint.PATIENCE_SECONDS", 1.0)
     model = openai.model()
     with running("openai", "--fail", 1, "--way", "429") as server:
         model._endpoint.base_url = server.url

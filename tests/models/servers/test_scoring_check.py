@@ -16,7 +16,8 @@ from spex.errors import BackendError, ScoringError
 from spex.models import TableModel, load
 from spex.models.servers import endpoint
 from spex.values import scoring_check
-from spex.values.limits import Ledger, Limited, Limits
+from spex.values.limiting.limited import Limited
+from spex.values.limiting.limits import Ledger, Limits
 
 TEXT = "the ferry left late and no one on the quay was surprised"
 WHOLE, LABELS = LogOdds("so it goes", "not again"), LogOdds("y", "n")

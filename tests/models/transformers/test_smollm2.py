@@ -11,7 +11,7 @@ from spex import LogOdds, LogProb, Text, ValueFunction
 from spex.errors import BackendError, MissingExtraError
 from spex.models import load
 from spex.models.environment import cache_folder
-from spex.models.transformers import smollm2 as module
+from spex.models.transformers.checkpoints import smollm2 as module
 
 pytestmark = pytest.mark.slow  # they load SmolLM2
 

@@ -6,7 +6,6 @@ from what was found.
 
 import dataclasses
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from spex.report import facts
 from spex.report.html import render_html
 from spex.report.terminal import view
 from spex.scores.log_probabilities import LogOdds
-from spex.values.evaluator import Progress
 from spex.values.value_function import ValueFunction
 from spex.wording import counted, percent
 
@@ -51,7 +49,7 @@ def demonstrate(
     command: str | None = None,
     console: "Console | None" = None,
     notice: Callable[[str], None] = lambda _: None,
-    progress: Callable[[], AbstractContextManager[Callable[[Progress], None]]] | None = None,
+    progress: bool = False,
 ) -> tuple[Explanation, Explanation]:
     """Explain six words exactly and a whole review within a budget, and write both to a page.
 
@@ -62,7 +60,7 @@ def demonstrate(
         command: The command line, for the page.
         console: Where the story is told; None for nowhere.
         notice: Is told what takes long.
-        progress: Opens what each of the two explanations reports its progress to.
+        progress: Whether each of the two explanations shows how far it is.
 
     Returns:
         Both explanations.
@@ -87,11 +85,7 @@ def demonstrate(
         if console is not None:
             console.rule(f"{number + 1}. {TITLES[number]}")
         tell(verdict(function) + f" Why? {counted(calls, 'call')} of the model tell:\n")
-        if progress is None:
-            explanation = explain(function, budget=calls)
-        else:
-            with progress() as report:
-                explanation = explain(function, budget=calls, progress=report)
+        explanation = explain(function, budget=calls, progress=progress)
         if command is not None:
             context = dataclasses.replace(explanation.context, command=command)
             explanation = dataclasses.replace(explanation, context=context)
@@ -106,7 +100,6 @@ def demonstrate(
     write_text(html, render_html(found, titles=TITLES))
     if console is not None:
         console.rule("Next")
-    if console is not None:
         console.print(next_steps(html), soft_wrap=True)  # a command is copied as one line
     return six_words, review
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from spex.cli.demonstration.demo import demonstrate
 from spex.cli.session import Session, check_output, console
-from spex.values.progress import reporter
 
 
 def run(session: Session, html: Path, budget: int) -> None:
@@ -25,5 +24,5 @@ def run(session: Session, html: Path, budget: int) -> None:
             command=session.command,
             console=None if session.quiet else console(),
             notice=session.notice,
-            progress=lambda: reporter(visible),
+            progress=visible,
         )

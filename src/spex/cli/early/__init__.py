@@ -1,1 +1,1 @@
-"""What can be said and done before anything heavy loads: names checked, values looked up."""
+"""What can be said before anything heavy loads: names and files checked."""

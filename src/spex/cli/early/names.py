@@ -1,10 +1,12 @@
 """Names in a call, checked before anything heavy loads: a slip is told in well under a second."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from spex.errors import ArgumentError
 from spex.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from spex.cli.explaining.options import Options
 
 # Those of `spex.fitting.methods` and `spex.fourier.mask_distribution`, which load numba.
 METHODS = ("auto", "exact", "gp", "linear", "proxyspex", "spex")
@@ -54,20 +56,20 @@ def check_plot(kind: str) -> None:
         raise ArgumentError(f"--plot {kind!r} is unknown{close}; use one of {', '.join(PLOTS)}")
 
 
-def check_explain(options: Mapping[str, Any], has_own_loader: bool) -> None:
+def check_explain(options: "Options", has_own_loader: bool) -> None:
     """Refuse names in the options of `spex explain` that there are not.
 
     Args:
-        options: By name.
+        options: As typed.
         has_own_loader: Whether a loader other than `spex.models.load` knows the models.
 
     Raises:
         ArgumentError: a name is not known.
     """
-    check_settings(options["method"], options["weighting"], options["index"])
-    if options["table"] is None:  # which takes no units, and says so
+    check_settings(options.method, options.weighting, options.index)
+    if options.table is None:  # which takes no units, and says so
         _check_units(options)
-    model: str = options["model"] or "smollm2"
+    model = options.model or "smollm2"
     if not has_own_loader and not model.startswith(("predict:", "efficientnet-lite0")):
         from spex.models import check_name
         from spex.models.servers.address import refuse_secret
@@ -76,18 +78,18 @@ def check_explain(options: Mapping[str, Any], has_own_loader: bool) -> None:
         check_name(model)
     from spex.scores.parsing import parse_score
 
-    parse_score(options["score"], options["answer"], options["max_new_tokens"])
+    parse_score(options.score, options.answer, options.max_new_tokens)
 
 
-def _check_units(options: Mapping[str, Any]) -> None:
+def _check_units(options: "Options") -> None:
     """Refuse units and operators that no input knows; whether they suit is seen later."""
     from spex.inputs.operators import parse_operator
     from spex.inputs.segmentation import parse_unit
 
-    is_picture = options["image"] is not None
-    is_text = any(options[name] is not None for name in ("text", *_ALSO))
-    also = next((unit for name, unit in _ALSO.items() if options[name]), None)
-    units, operators = options["unit"] or (), options["mask"] or ()
+    is_picture = options.image is not None
+    is_text = any(getattr(options, name) is not None for name in ("text", *_ALSO))
+    also = next((unit for name, unit in _ALSO.items() if getattr(options, name)), None)
+    units, operators = options.unit, options.mask
     if not (is_picture and is_text) and max(len(units), len(operators)) > 1:
         return  # that they are too many is told later
 

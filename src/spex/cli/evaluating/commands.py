@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, fields
 from typing import Annotated, Any
 
 import typer
 
+from spex.cli.command import parameters_of, signed
 from spex.cli.evaluating.options import Options
 from spex.cli.session import Session
 
@@ -38,16 +38,9 @@ def _command(measure: Callable[..., None]) -> None:
         measure: A function with the name of the measure and its help; its parameters are its own
             options, and it is not called.
     """
-    own = [one.replace(kind=one.KEYWORD_ONLY) for one in _parameters(measure)]
-    shared = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=field.type,
-        )
-        for field in fields(Options)
-    ]
+    parameters = inspect.signature(measure).parameters.values()
+    own = [one.replace(kind=one.KEYWORD_ONLY) for one in parameters]
+    shared = parameters_of(Options)
     place = [one.name for one in shared].index("store")
 
     def command(context: typer.Context, **options: Any) -> None:
@@ -58,16 +51,7 @@ def _command(measure: Callable[..., None]) -> None:
         given = {one.name: options.pop(one.name) for one in own}
         run(session, measure.__name__, given, Options(**options))
 
-    (first, *_) = _parameters(command)
-    parameters = [first, *shared[:place], *own, *shared[place:]]
-    command.__name__, command.__doc__ = measure.__name__, measure.__doc__
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    evaluate.command()(command)
-
-
-def _parameters(function: Callable[..., None]) -> list[inspect.Parameter]:
-    return list(inspect.signature(function).parameters.values())
+    evaluate.command()(signed(command, measure, [*shared[:place], *own, *shared[place:]]))
 
 
 @_command

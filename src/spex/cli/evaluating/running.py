@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from spex.cli.evaluating.options import Options
-from spex.cli.explaining import server_cost
-from spex.cli.functions import UNNAMED, check_retries, naming_answer, price_of
-from spex.cli.session import Session, check_distinct, check_output, console
+from spex.cli.explaining.functions import UNNAMED, check_retries, naming_answer, price_of
+from spex.cli.explaining.running import server_cost
+from spex.cli.explaining.stores import check_store, default_store
+from spex.cli.session import Session, check_files, check_output, console
 from spex.errors import ArgumentError, BackendError, MissingExtraError
 from spex.evaluate.data.formats import OF_DATA, Reading
 from spex.evaluate.data.loading import is_file, read_items
@@ -30,7 +31,6 @@ from spex.evaluate.tables.results import Results, check_picture, check_table
 from spex.evaluate.tables.rows import FAILED, OK
 from spex.extras import require
 from spex.files import write_text
-from spex.models.environment import cache_folder
 from spex.models.function import import_function
 from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.wording import counted
@@ -177,20 +177,11 @@ def _deliver(session: Session, found: Results, options: Options) -> None:
 
 
 def _check_files(options: Options) -> None:
-    if options.no_store and options.store is not None:
-        raise ArgumentError("--store and --no-store contradict each other; give one of them")
-    outputs: list[tuple[str, Path]] = []
-    for name in ("out", "plot", "markdown", "store"):
-        path: Path | None = getattr(options, name)
-        if path is None:
-            continue
-        option = f"--{name}"
-        check_output(path, option)
-        if is_file(options.data) and path.resolve() == Path(options.data).resolve():
-            raise ArgumentError(f"{option} {path}: is the data itself")
-        for other, second in outputs:
-            check_distinct(other, second, option, path)
-        outputs.append((option, path))
+    check_store(options.store, options.no_store)
+    check_files(
+        {f"--{name}": getattr(options, name) for name in ("out", "plot", "markdown", "store")},
+        {"the data": Path(options.data) if is_file(options.data) else None},
+    )
     out: Path | None = options.out
     if out is not None:
         check_table(out, "--out")
@@ -277,13 +268,11 @@ def _store(session: Session, options: Options, model: Model) -> Path | None:
     if not _is_named(model):
         session.notice(f"evaluations are not kept: {UNNAMED}")
         return None
-    folder = cache_folder()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return default_store()
     except OSError as error:
         session.notice(f"evaluations are not kept: {error}; choose a file with --store")
         return None
-    return folder / "samples.sqlite"
 
 
 def _described(data: str) -> dict[str, str]:

@@ -95,16 +95,19 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
     return spectrum_from_moebius(moebius, asked.n_features)
 
 
+# Every one chooses its masks itself.
+_baseline = partial(
+    Baseline, package="shapiq", module="shapiq", takes_masks=False, least_features=2
+)
+
+
 def _of_order_2(
     name: str, gives: str, fit: Callable[[CountedFunction, int], Spectrum], least_features: int = 2
 ) -> Baseline:
     """A least squares of all pairs: as many masks as unknowns, and their normal equations."""
-    return Baseline(
+    return _baseline(
         name=name,
-        package="shapiq",
-        module="shapiq",
         order=2,
-        takes_masks=False,
         gives=gives,
         fit=fit,
         least=n_pairs_and_below,
@@ -118,45 +121,33 @@ def _of_order_2(
 
 def _sampled(name: str, gives: str, order: int, **own: Any) -> Baseline:
     """A Monte Carlo estimate of each value by itself."""
-    return Baseline(
+    return _baseline(
         name=name,
-        package="shapiq",
-        module="shapiq",
         order=order,
-        takes_masks=False,
         gives=gives,
         fit=partial(_approximated, **own),
         least=lambda n: n + 2,
-        least_features=2,
         limit="Monte Carlo of each value by itself: n + 2 masks"
         + ("; seconds grow as masks times n^3" if order == 2 else ""),
     )
 
 
 METHODS = (
-    Baseline(
+    _baseline(
         name="shapiq-kernelshap",
-        package="shapiq",
-        module="shapiq",
         order=1,
-        takes_masks=False,
         gives="SV",
         fit=partial(_approximated, kind="KernelSHAP"),
         least=lambda n: n + 2,
-        least_features=2,
         limit="least squares of n unknowns: n + 2 masks",
     ),
     _sampled("shapiq-svarm", "SV", 1, kind="SVARM"),
-    Baseline(
+    _baseline(
         name="shapiq-bv",
-        package="shapiq",
-        module="shapiq",
         order=1,
-        takes_masks=False,
         gives="BV",
         fit=partial(_banzhaf, order=1),
         least=lambda n: n + 2,
-        least_features=2,
         limit="least squares of n + 1 unknowns: n + 2 masks",
     ),
     _of_order_2("shapiq-fbii", "FBII", partial(_banzhaf, order=2)),
@@ -169,25 +160,18 @@ METHODS = (
     ),
     _sampled("shapiq-svarmiq", "SII", 2, kind="SVARMIQ", max_order=2, index="SII"),
     _sampled("shapiq-stii", "STII", 2, kind="SVARMIQ", max_order=2, index="STII"),
-    Baseline(
+    _baseline(
         name="shapiq-spex",
-        package="shapiq",
-        module="shapiq",
         order=_MAX_ORDER,
-        takes_masks=False,
         gives="surrogate",
         fit=partial(_sparse, kind="SPEX"),
         least=lambda n: 2,
-        least_features=2,
         limit="the smallest design of its code; it lowers the order by itself to reach it",
         spends="the largest design of 3 (P + 1) 2^b masks, some of which repeat",
     ),
-    Baseline(
+    _baseline(
         name="shapiq-proxyspex",
-        package="shapiq",
-        module="shapiq",
         order=None,
-        takes_masks=False,
         gives="surrogate",
         fit=partial(_sparse, kind="ProxySPEX"),
         # LightGBM leaves 20 masks or more in each leaf; of fewer features there are no 40 masks.

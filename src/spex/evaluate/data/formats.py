@@ -185,35 +185,29 @@ def record(row: Row, reading: Reading) -> Parsed:
             f"has {' and '.join(given) or 'none'} of the fields text, documents, messages and "
             f"image; give exactly one; its fields are {shorten(', '.join(map(repr, row)))}"
         )
-    operator = own.operator or ("mean" if given == ["image"] else "delete")
-    question = _optional(row, "question")
-    masker: Masker
-    if given == ["image"]:
-        asked = own.prompt or question or ""
-        masker = Image(
-            row["image"],
-            own.unit or "grid:8x8",
-            operator,
-            asked.replace("{question}", question or ""),
-        )
-    elif given == ["text"]:
-        prompt = own.prompt
-        if prompt is None and question is not None:
-            prompt = "{input}\n\nQuestion: {question}"
-        if prompt is not None and question is not None:
-            prompt = prompt.replace("{question}", question)
-        masker = Text(_text(row, "text"), own.unit or "word", operator, prompt)
-    elif given == ["documents"]:
-        masker = Documents(
-            _json_field(row, "documents"), question, own.unit or "document", operator, own.prompt
-        )
-    else:
-        masker = Messages(_json_field(row, "messages"), unit=own.unit or "message",
-                          operator=operator)  # fmt: skip
+    masker = _masker(given[0], row, own)
     annotated = None
     if row.get("annotated") not in (None, ""):
         annotated = _numbers(_json_field(row, "annotated"), masker.n_features)
     return Parsed(masker, own.score_of("logprob", _optional(row, "answer")), annotated)
+
+
+def _masker(kind: str, row: Row, own: Reading) -> Masker:
+    """The masker of a row with this field."""
+    operator = own.operator or ("mean" if kind == "image" else "delete")
+    question, prompt = _optional(row, "question"), own.prompt
+    if kind == "image":
+        asked = (prompt or question or "").replace("{question}", question or "")
+        return Image(row["image"], own.unit or "grid:8x8", operator, asked)
+    if kind == "text":
+        if question is not None:
+            prompt = "{input}\n\nQuestion: {question}" if prompt is None else prompt
+            prompt = prompt.replace("{question}", question)
+        return Text(_text(row, "text"), own.unit or "word", operator, prompt)
+    content = _json_field(row, kind)
+    if kind == "documents":
+        return Documents(content, question, own.unit or "document", operator, prompt)
+    return Messages(content, unit=own.unit or "message", operator=operator)
 
 
 FORMATS: Mapping[str, Callable[[Row, Reading], Parsed]] = {

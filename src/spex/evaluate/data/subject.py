@@ -13,7 +13,7 @@ from spex.inputs.text import Text
 from spex.models import efficientnet, load
 from spex.models.function import import_function
 from spex.models.protocol import LanguageModel
-from spex.models.servers.endpoint import Usage
+from spex.models.servers.usage import Usage
 from spex.scores.log_probabilities import Score
 from spex.values.predict_function import LARGEST, PredictFunction
 from spex.values.retrying import Retries, Retrying

@@ -1,7 +1,7 @@
 """Curves: what happens as features go, or come, in the order of their scores."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,7 @@ import numpy as np
 from spex._typing import FloatArray, IntArray
 from spex.checks.arguments import whole_number
 from spex.evaluate.gradients import OfModel
-from spex.evaluate.items import Item
-from spex.evaluate.measures.measure import Cell, Metric
+from spex.evaluate.measures.measure import Cell, Measure, Metric
 from spex.evaluate.measures.ranking import (
     feature_scores,
     is_negligible,
@@ -28,7 +27,7 @@ _STREAM = 7901
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Measure):
     """Deletion and insertion, soft sufficiency and necessity, stability between seeds.
 
     Values are v(x) = (f(x) - f(none)) / (f(N) - f(none)): 1 for the whole input, 0 for none of it.
@@ -69,13 +68,6 @@ class Curves:
 
     def __post_init__(self) -> None:
         whole_number("test_seed", self.test_seed, 0)
-
-    def describe(self) -> dict[str, Any]:
-        """See `Measure.describe`."""
-        return asdict(self)
-
-    def check(self, item: Item) -> None:
-        """Every item will do."""
 
     def measure(self, cell: Cell) -> list[Metric]:
         """All of these."""

@@ -1,8 +1,7 @@
 """Faithfulness: how well a surrogate predicts what it has not seen."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from spex._typing import FloatArray
 from spex.checks.arguments import whole_number
 from spex.evaluate.items import Item
 from spex.evaluate.masks import UNIFORM, check_distribution, fresh_masks
-from spex.evaluate.measures.measure import Cell, Metric
+from spex.evaluate.measures.measure import Cell, Measure, Metric
 from spex.evaluate.measures.ranking import rank_correlation
 from spex.fitting.fidelity import Fidelity, fidelity
 
@@ -20,7 +19,7 @@ _STREAM = 7919  # keeps test masks apart from those that a method draws with the
 
 
 @dataclass(frozen=True)
-class Faithfulness:
+class Faithfulness(Measure):
     """R2 and LDS on fresh masks.
 
     Args:
@@ -42,13 +41,6 @@ class Faithfulness:
         whole_number("test_masks", self.test_masks, 2)
         whole_number("test_seed", self.test_seed, 0)
         check_distribution(self.distribution)
-
-    def describe(self) -> dict[str, Any]:
-        """See `Measure.describe`."""
-        return asdict(self)
-
-    def check(self, item: Item) -> None:
-        """Every item will do."""
 
     def measure(self, cell: Cell) -> list[Metric]:
         """R2, LDS, and where the method tells its R2 that too, with whether its interval holds.

@@ -1,7 +1,7 @@
 """What a measure is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
 from spex.evaluate.asking import Values
@@ -67,16 +67,16 @@ class Measure(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """All that changes what is measured, as JSON values."""
-        ...
+        """All that changes what is measured, as JSON values: here the fields of a dataclass."""
+        return asdict(self)  # type: ignore[call-overload]
 
     def check(self, item: Item) -> None:
-        """Refuse an item before a model is loaded.
+        """Refuse an item before a model is loaded; here none is.
 
         Raises:
             ArgumentError: it cannot be measured on.
         """
-        ...
+        return
 
     def measure(self, cell: Cell) -> list[Metric]:
         """The metrics of an explanation."""

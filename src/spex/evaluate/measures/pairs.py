@@ -1,9 +1,8 @@
 """An exact audit: every single and pair effect around an input, measured and not estimated."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -11,7 +10,7 @@ from scipy.special import ndtri
 from spex._typing import BoolArray, FloatArray, Interaction
 from spex.checks.arguments import whole_number
 from spex.evaluate.items import Item
-from spex.evaluate.measures.measure import Cell, Metric
+from spex.evaluate.measures.measure import Cell, Measure, Metric
 from spex.evaluate.measures.ranking import without_rounding
 from spex.explanation import Explanation
 from spex.extras import require
@@ -24,7 +23,7 @@ _STREAM = 7907
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(Measure):
     """What a method says of single and pair effects around inputs, against their measured values.
 
     Around a base x, the effect of feature i is f(x with i) - f(x without i), and that of a pair is
@@ -50,10 +49,6 @@ class Pairs:
     def __post_init__(self) -> None:
         whole_number("random_bases", self.random_bases, 0)
         whole_number("test_seed", self.test_seed, 0)
-
-    def describe(self) -> dict[str, Any]:
-        """What changes the audit of the bases that there are: the seed of the random ones."""
-        return asdict(self)
 
     def check(self, item: Item) -> None:
         """Every item will do; the ranking needs scikit-learn."""

@@ -1,19 +1,18 @@
 """Recovery: whether the largest interactions consist of what people have marked."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from spex._typing import Interaction
 from spex.checks.arguments import whole_number
 from spex.errors import ArgumentError
 from spex.evaluate.items import Item
-from spex.evaluate.measures.measure import Cell, Metric
+from spex.evaluate.measures.measure import Cell, Measure, Metric
 from spex.evaluate.measures.ranking import top_interactions
 
 
 @dataclass(frozen=True)
-class Recovery:
+class Recovery(Measure):
     """Recovery@r of annotated features (SPEX, arXiv 2502.13870, on HotpotQA).
 
     For r from 1 to R: `recovery` (see `recovery_at`), and `precision` and `recall` of the features
@@ -33,10 +32,6 @@ class Recovery:
 
     def __post_init__(self) -> None:
         whole_number("r", self.r, 1)
-
-    def describe(self) -> dict[str, Any]:
-        """See `Measure.describe`."""
-        return asdict(self)
 
     def check(self, item: Item) -> None:
         """Refuse an item without annotations.

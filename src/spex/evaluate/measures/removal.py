@@ -1,14 +1,12 @@
 """Removal: what becomes of the model's score when what matters most by the surrogate goes."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from spex.checks.arguments import whole_number
-from spex.evaluate.items import Item
-from spex.evaluate.measures.measure import Cell, Metric
+from spex.evaluate.measures.measure import Cell, Measure, Metric
 from spex.evaluate.measures.ranking import feature_scores
 from spex.sets.removal import removals
 
@@ -16,7 +14,7 @@ _SECONDS = 30.0  # of HiGHS, for each r
 
 
 @dataclass(frozen=True)
-class Removal:
+class Removal(Measure):
     """Top-r removal (SPEX, arXiv 2502.13870) and top-k drop (ContextCite, Cohen-Wang et al. 2024).
 
     For r from 1 to R, `absolute` is |f(N) - f(N without S_r)| and `relative` that over |f(N)|, S_r
@@ -37,13 +35,6 @@ class Removal:
 
     def __post_init__(self) -> None:
         whole_number("r", self.r, 1)
-
-    def describe(self) -> dict[str, Any]:
-        """See `Measure.describe`."""
-        return asdict(self)
-
-    def check(self, item: Item) -> None:
-        """Every item will do."""
 
     def measure(self, cell: Cell) -> list[Metric]:
         """The model's own change, r by r."""

@@ -76,18 +76,9 @@ def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") ->
                              number, len(methods))  # fmt: skip
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
-        if is_curve:
+        if budget is not None:
             panel.set_title(f"{budget:,} evaluations", fontsize=10)
-            along = runs_along(metric)
-            panel.set_xlabel(along)
-            if along in ("r", _BASE):
-                _whole_ticks(panel)
-        else:
-            panel.set_xlabel("evaluations")
-            panel.set_xscale("log")
-            panel.set_xticks(ticks := sorted(summary["budget"].unique()))
-            panel.set_xticklabels([f"{tick:,}" for tick in ticks])
-            panel.minorticks_off()
+        _say_along(panel, runs_along(metric) if is_curve else None, summary)
     axes[0].set_ylabel(_label(summary, metric, items))
     if below := _below(summary, metric):
         top = float(np.nanmax(summary[["mean", "high"]].to_numpy(dtype=np.float64)))
@@ -105,6 +96,18 @@ def draw(summary: "pd.DataFrame", metric: str, items: int, skipped: str = "") ->
         fontsize=9,
     )  # fmt: skip
     return figure
+
+
+def _say_along(panel: Any, along: str | None, summary: "pd.DataFrame") -> None:
+    """What the points of a panel are by; None for the budget."""
+    panel.set_xlabel("evaluations" if along is None else along)
+    if along in ("r", _BASE):
+        _whole_ticks(panel)
+    if along is None:
+        panel.set_xscale("log")
+        panel.set_xticks(ticks := sorted(summary["budget"].unique()))
+        panel.set_xticklabels([f"{tick:,}" for tick in ticks])
+        panel.minorticks_off()
 
 
 def _caption(figure: "Figure", *parts: str) -> None:

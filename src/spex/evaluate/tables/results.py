@@ -178,8 +178,7 @@ class Results:
         if path.suffix == ".csv":
             write_text(path, csv_text(self.rows, header=True))
             return
-        require("pyarrow", "evaluate")
-        write_bytes(path, self.to_frame().to_parquet(index=False))
+        write_bytes(path, parquet(self.to_frame()))
 
     def save_plot(self, path: str | Path, metric: str | None = None) -> None:
         """Write the figure of `plot`: PNG, SVG or PDF by the ending of its name.
@@ -196,6 +195,17 @@ class Results:
         picture = io.BytesIO()
         figure.savefig(picture, format=path.suffix[1:], dpi=200)
         write_bytes(path, picture.getvalue())
+
+
+def parquet(frame: "pd.DataFrame") -> bytes:
+    """A table as the content of a Parquet file.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    require("pyarrow", "evaluate")
+    content: bytes = frame.to_parquet(index=False)
+    return content
 
 
 def check_table(path: Path, name: str) -> None:

@@ -3,12 +3,12 @@
 A request is sent again, after growing pauses, where the failure may pass: no connection, a
 time-out, a status of 5xx. A server that limits the rate says when to come back (Retry-After); it
 gets no request before that time. A reply that cannot be used is paid for all the same, so it is
-asked for only once more. Any other failure is an error at once. The key goes into the header of
+asked for only once more. Any other failure is an error at once. The client's own retries know
+neither such replies nor that other requests have to wait as well. The key goes into the header of
 each request and never into a message, even if a server quotes it.
 """
 
 import asyncio
-import email.utils
 import logging
 import math
 import random
@@ -16,8 +16,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,6 +23,15 @@ from spex.checks.arguments import seconds_of
 from spex.errors import ArgumentError, BackendError, SpexError
 from spex.extras import require
 from spex.models.servers.address import KEY_VARIABLE
+from spex.models.servers.failures import (
+    PATIENCE_SECONDS,
+    Failures,
+    Kind,
+    RequestFailed,
+    UnusableReply,
+    message_of,
+)
+from spex.models.servers.usage import Usage, checked_price
 
 T = TypeVar("T")
 
@@ -40,125 +47,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _RANDOM = random.Random()  # its own, so that the global random state is left alone
 # Bytes of a reply. The log-probabilities of a prompt of 128,000 tokens take about 10 MB.
 _LARGEST_REPLY = 64 << 20
-# The longest that one request waits for a server that limits the rate.
-_PATIENCE_SECONDS = 600.0
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
-_OVERLONG = (
-    "context_length_exceeded",
-    "exceed_context_size_error",
-    "maximum context length",
-    "longer than the model's context length",
-)
-
 WITHOUT_LOG_PROBS = (
     "choose a score of the replies: similarity (spex.Similarity()), matches:PATTERN "
     "(spex.Matches) or json:FIELD=VALUE (spex.JsonField)"
 )
-
-
-@dataclass
-class Usage:
-    """What a model has cost so far.
-
-    Attributes:
-        requests: requests with a usable reply; looking up the list of models is none.
-        failures: requests without one; each was sent again or ended in an error.
-        prompt_tokens: tokens read, as counted by the server.
-        completion_tokens: tokens written, as counted by the server.
-        price: dollars per million tokens (read, written); None if unknown.
-        uncounted: replies of which the server told no tokens.
-    """
-
-    requests: int = 0
-    failures: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    price: tuple[float, float] | None = None
-    uncounted: int = 0
-
-    @property
-    def cost(self) -> float | None:
-        """In dollars; None without a price."""
-        if self.price is None:
-            return None
-        read, written = self.price
-        return (self.prompt_tokens * read + self.completion_tokens * written) / 1e6
-
-    def since(self, before: "Usage") -> "Usage":
-        """The usage since an earlier copy."""
-        return Usage(
-            self.requests - before.requests,
-            self.failures - before.failures,
-            self.prompt_tokens - before.prompt_tokens,
-            self.completion_tokens - before.completion_tokens,
-            self.price,
-            self.uncounted - before.uncounted,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The counts; and the cost if it is known, or how many replies are uncounted."""
-        counts = {name: value for name, value in vars(self).items() if name != "price"}
-        if self.uncounted:
-            return counts
-        del counts["uncounted"]
-        return counts if self.cost is None else {**counts, "cost": self.cost}
-
-
-def checked_price(price: object) -> tuple[float, float] | None:
-    """Check a price: two numbers, or None.
-
-    Raises:
-        ArgumentError: it is something else.
-    """
-    if price is None:
-        return None
-    if (
-        not isinstance(price, tuple | list)
-        or len(price) != 2
-        or not all(type(one) in (int, float) and 0 <= one < math.inf for one in price)
-    ):
-        raise ArgumentError(
-            f"price={price!r}: give dollars per million tokens read and written, such as "
-            "(0.15, 0.60)"
-        )
-    return (float(price[0]), float(price[1]))
-
-
-class UnusableReply(Exception):
-    """The server's reply cannot be used; the message says why, as "it ..."."""
-
-
-class _Kind(Enum):
-    PASSING = auto()  # the same request may succeed
-    UNUSABLE = auto()  # it was answered, and may get a better reply
-    LIMITED = auto()  # the server asks to wait
-    LASTING = auto()  # the same request would fail again
-
-
-class RequestFailed(Exception):
-    """One attempt failed.
-
-    Args:
-        what: what happened, for the user.
-        kind: whether to try again.
-        status: the HTTP status, if any.
-        retry_after: seconds to wait before the next request, if the server said so.
-        overlong: whether the prompt exceeds the context.
-    """
-
-    def __init__(
-        self,
-        what: str,
-        kind: _Kind,
-        status: int | None = None,
-        retry_after: float | None = None,
-        overlong: bool = False,
-    ) -> None:
-        super().__init__(what)
-        self.kind = kind
-        self.status = status
-        self.retry_after = retry_after
-        self.overlong = overlong
 
 
 class Endpoint:
@@ -177,6 +70,7 @@ class Endpoint:
 
     Attributes:
         usage: counts of all requests so far.
+        failures: reads the errors of requests.
 
     Raises:
         MissingExtraError: openai is not installed.
@@ -208,6 +102,7 @@ class Endpoint:
         self.usage = Usage(price=checked_price(price))
         self._key = key
         self._timeout = timeout
+        self.failures = Failures(self._openai, key, timeout)
         self._notice = notice or logging.getLogger("spex").warning
         self._is_failing = self._is_limiting = False
 
@@ -215,14 +110,18 @@ class Endpoint:
     async def session(self) -> AsyncIterator["Connection"]:
         """Connections for the running event loop."""
         # No proxy for this machine, whatever the environment says.
-        direct = urlsplit(self.base_url).hostname in _THIS_MACHINE
+        address = urlsplit(self.base_url)
+        direct = address.hostname in _THIS_MACHINE
         openai = self._openai
         try:
             client = openai.AsyncOpenAI(
                 base_url=self.base_url,
                 # A redirect takes the prompt elsewhere, and turns most requests into a GET.
                 http_client=_capped(openai.DefaultAsyncHttpxClient)(
-                    trust_env=not direct, follow_redirects=False
+                    trust_env=not direct,
+                    follow_redirects=False,
+                    # Reading all certificates takes 20 ms; plain HTTP has none to verify.
+                    verify=not (direct and address.scheme == "http"),
                 ),
                 # The client demands a key, even for servers without keys.
                 api_key=self._key or "none",
@@ -271,58 +170,6 @@ class Endpoint:
             )
         return BackendError(f"{self.label} {failure}")
 
-    def failure(self, error: Exception) -> RequestFailed:
-        """The reason why one attempt failed."""
-        openai = self._openai
-        if isinstance(error, RequestFailed):
-            return error
-        if isinstance(error, TimeoutError | openai.APITimeoutError):
-            return RequestFailed(f"did not answer within {self._timeout:g} s", _Kind.PASSING)
-        if isinstance(error, openai.APIStatusError):
-            return self._status_failure(error)
-        if isinstance(error, openai.APIConnectionError):
-            cause = error.__cause__ or error
-            if isinstance(cause, RequestFailed):
-                return cause
-            what = f"cannot be reached or broke off ({self._line(cause)})"
-            return RequestFailed(what, _Kind.PASSING)
-        # All other errors come from reading the reply: it is no JSON, or lacks a field.
-        if isinstance(error, LookupError | TypeError | AttributeError):
-            error = UnusableReply("it does not follow the OpenAI API")
-        what = f"sent a reply that cannot be used: {self._line(error)}"
-        return RequestFailed(what, _Kind.UNUSABLE)
-
-    def _status_failure(self, error: Any) -> RequestFailed:
-        status = int(error.status_code)
-        says = self._line(_message(error.body))
-        what = f"answered with HTTP {status}" + (f": {says}" if says else "")
-        if 300 <= status < 400:
-            what += "; give the address that it redirects to"
-            return RequestFailed(what, _Kind.LASTING, status)
-        retry_after = _retry_after(error.response.headers)
-        if retry_after is not None and retry_after > _PATIENCE_SECONDS:
-            what += f" (and wants to be asked again in {retry_after:.0f} s)"
-            return RequestFailed(what, _Kind.LASTING, status)
-        code = str(getattr(error, "code", None))
-        if code == "insufficient_quota":  # a 429 that waiting does not cure
-            return RequestFailed(what, _Kind.LASTING, status)
-        if status == 429 or retry_after is not None:
-            return RequestFailed(what, _Kind.LIMITED, status, retry_after)
-        if status in (408, 409, 425) or status >= 500:
-            return RequestFailed(what, _Kind.PASSING, status)
-        overlong = status in (400, 413, 422) and any(
-            sign in f"{code} {getattr(error, 'type', None)} {says}" for sign in _OVERLONG
-        )
-        return RequestFailed(what, _Kind.LASTING, status, overlong=overlong)
-
-    def _line(self, told: str | BaseException) -> str:
-        """A message of a server or a client on one short line, without the key."""
-        text = told if isinstance(told, str) else str(told) or type(told).__name__
-        line = " ".join(text.split())
-        if self._key:  # before the line is cut: a part of the key would not be found
-            line = line.replace(self._key, "[key]")
-        return line if len(line) <= 200 else line[:197] + "..."
-
 
 class Connection:
     """Connections to an endpoint, for one event loop."""
@@ -368,8 +215,8 @@ class Connection:
         parse: Callable[[Any], T],
         attempts: int,
     ) -> T:
-        most = {_Kind.PASSING: attempts, _Kind.UNUSABLE: _UNUSABLE_ATTEMPTS}
-        failed: Counter[_Kind] = Counter()
+        most = {Kind.PASSING: attempts, Kind.UNUSABLE: _UNUSABLE_ATTEMPTS}
+        failed: Counter[Kind] = Counter()
         patient_until = math.inf
         while True:
             try:
@@ -381,22 +228,22 @@ class Connection:
                 return result
             kind = failure.kind
             failed[kind] += 1
-            if kind is _Kind.LASTING:
+            if kind is Kind.LASTING:
                 raise failure
-            if kind is _Kind.LIMITED:  # no failure of the server: uses up no attempt
+            if kind is Kind.LIMITED:  # no failure of the server: uses up no attempt
                 now = time.monotonic()
-                patient_until = min(patient_until, now + _PATIENCE_SECONDS)
+                patient_until = min(patient_until, now + PATIENCE_SECONDS)
                 is_last = now >= patient_until
-                tried = f"it did so for {_PATIENCE_SECONDS:.0f} s"
+                tried = f"it did so for {PATIENCE_SECONDS:.0f} s"
             else:
                 patient_until = math.inf
                 is_last = failed[kind] >= most[kind]
                 tried = f"{failed[kind]} attempts failed"
             if is_last:
                 raise RequestFailed(f"{failure}; {tried}", kind, failure.status)
-            if kind is _Kind.LIMITED:
+            if kind is Kind.LIMITED:
                 self._endpoint.told_limit(failure)
-            elif kind is _Kind.PASSING:  # of an unusable reply, the server is there
+            elif kind is Kind.PASSING:  # of an unusable reply, the server is there
                 self._endpoint.told_failure(failure)
             told = failure.retry_after
             # Requests that were told the same time do not all come back at it.
@@ -421,15 +268,15 @@ class Connection:
             if body is not None:  # also of a reply that cannot be used
                 self._count_tokens(reply, may_be_free=path.endswith("tokenize"))
             if reply.get("error"):  # some proxies report errors with status 200
-                says = self._endpoint._line(_message(reply)) or "error"
-                raise RequestFailed(f"answered with an error: {says}", _Kind.PASSING)
+                says = self._endpoint.failures.line(message_of(reply)) or "error"
+                raise RequestFailed(f"answered with an error: {says}", Kind.PASSING)
             parsed = parse(reply)
         except SpexError:  # the reply can be used, but the request was wrong
             usage.requests += body is not None
             raise
         except Exception as error:
             usage.failures += 1
-            failure = self._endpoint.failure(error)
+            failure = self._endpoint.failures.read(error)
             if failure.retry_after is not None:
                 self._opens = max(self._opens, time.monotonic() + failure.retry_after)
             raise failure from None
@@ -468,7 +315,7 @@ def _capped(client: Any) -> Any:
                     body += part
                     if len(body) > _LARGEST_REPLY:
                         limit = f"{_LARGEST_REPLY >> 20} MB, the most that is read"
-                        raise RequestFailed(f"sent a reply of more than {limit}", _Kind.LASTING)
+                        raise RequestFailed(f"sent a reply of more than {limit}", Kind.LASTING)
             finally:
                 await response.aclose()
             headers = response.headers
@@ -479,27 +326,3 @@ def _capped(client: Any) -> Any:
             )
 
     return Capped
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Seconds to wait (RFC 9110, section 10.2.3); the header holds seconds or a date."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, date.timestamp() - time.time())
-
-
-def _message(body: Any) -> str:
-    """The error message in a server's reply."""
-    for _ in range(2):  # {"error": {"message": ...}} or {"message": ...}
-        if isinstance(body, dict):
-            body = body.get("message") or body.get("error") or body.get("detail")
-    return body if isinstance(body, str) else ""

@@ -6,7 +6,6 @@ tokens, because the server formats a chat in its own way where the file has no c
 """
 
 import hashlib
-import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -27,8 +26,10 @@ from spex.models.chat import (
     notes_on,
     without_template,
 )
+from spex.models.environment import usable_cores
 from spex.models.protocol import Message, Prompt, Reply
-from spex.models.servers.endpoint import Connection, Endpoint, UnusableReply
+from spex.models.servers.endpoint import Connection, Endpoint
+from spex.models.servers.failures import UnusableReply
 from spex.models.servers.gguf_header import MAGIC, read_metadata
 from spex.models.servers.llama_cpp import TokenGrammar
 from spex.models.servers.openai import OpenAIModel
@@ -80,7 +81,7 @@ class GGUFModel(OpenAIModel):
     ) -> None:
         # Import all before the server starts: a server that ends at once may hang.
         llama, *_ = (require(module, "gguf") for module in ("xllamacpp", "openai"))
-        n_threads = _n_cores() if threads is None else whole_number("threads", threads, 1)
+        n_threads = usable_cores() if threads is None else whole_number("threads", threads, 1)
         path = Path(file).expanduser()
         self._digest = _checked_digest(path)
         key = secrets.token_hex(16)
@@ -261,10 +262,3 @@ def _checked_digest(path: Path) -> str:
     if magic != MAGIC:
         raise BackendError(f"{path} is no GGUF file: it does not begin with the letters GGUF")
     return digest
-
-
-def _n_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -10,7 +10,8 @@ from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.models.chat import ChatOptions
 from spex.models.protocol import Prompt
-from spex.models.servers.endpoint import Connection, UnusableReply
+from spex.models.servers.endpoint import Connection
+from spex.models.servers.failures import UnusableReply
 from spex.models.servers.log_prob_routes import (
     asked_beside,
     chat_fields,

@@ -25,13 +25,8 @@ from spex._typing import FloatArray
 from spex.errors import ArgumentError, BackendError
 from spex.models.chat import ChatOptions
 from spex.models.protocol import Message, Prompt
-from spex.models.servers.endpoint import (
-    CONCURRENCY,
-    WITHOUT_LOG_PROBS,
-    Connection,
-    RequestFailed,
-    UnusableReply,
-)
+from spex.models.servers.endpoint import CONCURRENCY, WITHOUT_LOG_PROBS, Connection
+from spex.models.servers.failures import RequestFailed, UnusableReply
 
 T = TypeVar("T")
 

@@ -25,10 +25,8 @@ from spex.models.servers.endpoint import (
     WITHOUT_LOG_PROBS,
     Connection,
     Endpoint,
-    RequestFailed,
-    UnusableReply,
-    Usage,
 )
+from spex.models.servers.failures import RequestFailed, UnusableReply
 from spex.models.servers.llama_cpp import TokenGrammar
 from spex.models.servers.log_prob_routes import (
     OLLAMA,
@@ -40,6 +38,7 @@ from spex.models.servers.log_prob_routes import (
     root,
 )
 from spex.models.servers.sglang import Generate
+from spex.models.servers.usage import Usage
 from spex.models.servers.vllm import PromptLogProbs
 
 T = TypeVar("T")

@@ -19,13 +19,8 @@ import numpy as np
 from spex._typing import FloatArray
 from spex.errors import BackendError
 from spex.models.protocol import Prompt
-from spex.models.servers.endpoint import (
-    CONCURRENCY,
-    WITHOUT_LOG_PROBS,
-    Connection,
-    RequestFailed,
-    UnusableReply,
-)
+from spex.models.servers.endpoint import CONCURRENCY, WITHOUT_LOG_PROBS, Connection
+from spex.models.servers.failures import RequestFailed, UnusableReply
 from spex.models.servers.log_prob_routes import (
     Tokenizing,
     asked_beside,

@@ -20,13 +20,8 @@ from spex._typing import FloatArray
 from spex.errors import ArgumentError
 from spex.models.chat import ChatOptions
 from spex.models.protocol import Prompt
-from spex.models.servers.endpoint import (
-    CONCURRENCY,
-    WITHOUT_LOG_PROBS,
-    Connection,
-    RequestFailed,
-    UnusableReply,
-)
+from spex.models.servers.endpoint import CONCURRENCY, WITHOUT_LOG_PROBS, Connection
+from spex.models.servers.failures import RequestFailed, UnusableReply
 from spex.models.servers.log_prob_routes import (
     TOP_LOG_PROBS,
     Tokenizing,

@@ -6,9 +6,9 @@ from spex.errors import BackendError
 from spex.extras import require
 from spex.models.chat import ChatOptions
 from spex.models.transformers.causal import HuggingFaceModel
+from spex.models.transformers.checkpoints.hub import locate
+from spex.models.transformers.checkpoints.loading import Placement, from_files
 from spex.models.transformers.classifier import SequenceClassifier
-from spex.models.transformers.hub import locate
-from spex.models.transformers.loading import Placement, from_files
 from spex.models.transformers.seq2seq import Seq2SeqModel
 from spex.models.transformers.vision import VisionLanguageModel
 

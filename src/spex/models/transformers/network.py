@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from spex._typing import IntArray
 from spex.errors import BackendError
 from spex.extras import require
-from spex.models.transformers.hub import first_line
+from spex.models.transformers.checkpoints.hub import first_line
 from spex.models.transformers.torch_backend import backend_errors
 
 T = TypeVar("T")

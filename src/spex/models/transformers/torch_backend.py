@@ -9,7 +9,7 @@ import numpy as np
 from spex._typing import FloatArray, IntArray
 from spex.errors import ArgumentError, BackendError
 from spex.extras import require
-from spex.models.transformers.hub import first_line
+from spex.models.transformers.checkpoints.hub import first_line
 from spex.wording import did_you_mean
 
 # Logits in float32 take 200 kB per position for a vocabulary of 50,000.

@@ -15,8 +15,8 @@ from spex.models.environment import quiet
 from spex.models.protocol import Message, Prompt, Reply
 from spex.models.transformers.batching import padded, plan_batches
 from spex.models.transformers.causal import HuggingFaceModel
-from spex.models.transformers.hub import first_line
-from spex.models.transformers.loading import from_files
+from spex.models.transformers.checkpoints.hub import first_line
+from spex.models.transformers.checkpoints.loading import from_files
 from spex.models.transformers.prefixes.prefix_tree import Readings
 from spex.models.transformers.scoring import Row, collected, columns, plan_rows
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, pick

@@ -6,6 +6,7 @@ transformers' AttentionInterface; calls that it does not support go to `sdpa`.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from spex.extras import require
@@ -35,17 +36,7 @@ def register() -> str:
         **others: Any,
     ) -> tuple[Any, None]:
         batch, heads, length, _ = query.shape
-        special = dropout or any(
-            others.get(name) is not None for name in ("position_bias", "softcap", "s_aux")
-        )
-        if (
-            special
-            or batch > 1
-            or length <= _BLOCK
-            or attention_mask is None
-            or not attention_mask.is_floating_point()
-            or attention_mask.shape[1] != 1
-        ):
+        if dropout or batch > 1 or length <= _BLOCK or not _is_plain(attention_mask, others):
             result: tuple[Any, None] = whole(
                 module, query, key, value, attention_mask,
                 dropout=dropout, scaling=scaling, **others,
@@ -71,3 +62,10 @@ def register() -> str:
     # Its masks are those of sdpa.
     masking_utils.AttentionMaskInterface.register(NAME, masking_utils.sdpa_mask)
     return NAME
+
+
+def _is_plain(mask: Any, others: Mapping[str, Any]) -> bool:
+    """Whether the mask is one of numbers for all heads, and nothing else is asked for."""
+    if any(others.get(name) is not None for name in ("position_bias", "softcap", "s_aux")):
+        return False
+    return mask is not None and mask.is_floating_point() and mask.shape[1] == 1

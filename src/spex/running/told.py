@@ -3,9 +3,14 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray, WordArray
-from spex.f2.packing import DistinctRows, n_words
+from spex.checks.masks import check_masks
+from spex.checks.values import checked_values
+from spex.errors import ArgumentError
+from spex.f2.packing import DistinctRows, n_words, pack
+from spex.wording import counted
 
 # Values of one mask that differ by this share of them at most are the same.
 _ROUNDING = 1e-9
@@ -58,17 +63,27 @@ class Told:
     Args:
         n: Number of features.
         is_exhaustive: Whether all 2^n masks are wanted; a mask's number is then its bits.
+        outputs: Names of the outputs, where they are given.
+
+    Attributes:
+        n_outputs: q, once a value was told.
+        is_single: Whether values are one number per mask, once one was told.
+        count: Distinct masks that have a value.
+        n_changes: How often a value was told of a mask that had one.
     """
 
-    def __init__(self, n: int, is_exhaustive: bool) -> None:
+    def __init__(self, n: int, is_exhaustive: bool, outputs: tuple[str, ...] | None = None) -> None:
+        self._n = n
+        self._outputs = outputs
         self._distinct = None if is_exhaustive else DistinctRows(n_words(n))
         size = 1 << n if is_exhaustive else 0
         self._flags = np.zeros(size, dtype=np.bool_)
         self._repeats: dict[int, list[FloatArray]] = {}  # values of masks told again
         self._values: FloatArray = np.zeros((size, 0))
         self.n_outputs: int | None = None
+        self.is_single: bool | None = None
         self.count = 0
-        self.n_changes = 0  # of values told before
+        self.n_changes = 0
 
     def numbers(self, words: WordArray) -> IntArray:
         """(m,) the numbers of masks (m, n_words); new ones get the next numbers."""
@@ -81,6 +96,11 @@ class Told:
             self._values = np.pad(self._values, ((0, room), (0, 0)))
         return numbers
 
+    @property
+    def ends(self) -> IntArray:
+        """(2,) the numbers of the masks with all features and with none."""
+        return self.numbers(pack(np.array([[True] * self._n, [False] * self._n])))
+
     def words(self, numbers: IntArray) -> WordArray:
         """(m, n_words) the masks of numbers."""
         if self._distinct is None:
@@ -91,8 +111,40 @@ class Told:
         """(m,) whether each mask has a value."""
         return self._flags[numbers]
 
-    def tell(self, numbers: IntArray, values: FloatArray) -> None:
-        """Keep (m, q) values of masks; of one told again, the mean."""
+    def tell(self, masks: npt.ArrayLike, values: npt.ArrayLike, origin: str) -> None:
+        """Keep values of masks; of one told again, the mean.
+
+        Args:
+            masks: (k, n) of bool or 0/1.
+            values: (k,) or (k, q).
+            origin: What messages say of the values, such as "tell was given".
+
+        Raises:
+            ArgumentError: the masks have another shape or other entries, or the values have
+                another number of outputs than before.
+            ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
+        """
+        checked = check_masks(masks, self._n)
+        found = checked_values(values, checked, origin)
+        is_single = np.ndim(values) == 1
+        if not len(found):
+            return
+        q = found.shape[1]
+        names = self._outputs
+        if names is not None and (is_single or len(names) != q):
+            shown = "one number" if is_single else counted(q, "output")
+            raise ArgumentError(f"{shown} per mask, and outputs= has {counted(len(names), 'name')}")
+        if self.is_single not in (None, is_single) or self.n_outputs not in (None, q):
+            before = "(k,)" if self.is_single else f"(k, {self.n_outputs})"
+            raise ArgumentError(
+                f"values of shape {np.shape(values)}; those before had shape {before}: tell the "
+                "same number of outputs, in the same form, each time"
+            )
+        self.is_single = is_single
+        self._keep(self.numbers(pack(checked)), found)
+
+    def _keep(self, numbers: IntArray, values: FloatArray) -> None:
+        """Keep (m, q) values of masks by number."""
         if self.n_outputs is None:
             self.n_outputs = values.shape[1]
             self._values = np.zeros((len(self._flags), self.n_outputs))

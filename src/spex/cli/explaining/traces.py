@@ -5,9 +5,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from spex.cli.functions import load_model, predicts
-from spex.cli.inputs import AnyMasker, chat_in, only, read_file, read_masker, sources
-from spex.cli.request import Request
+from spex.cli.explaining.functions import load_model, predicts
+from spex.cli.explaining.inputs import AnyMasker, chat_in, only, read_file, read_masker, sources
+from spex.cli.explaining.request import Request
 from spex.cli.session import Session
 from spex.errors import ArgumentError
 from spex.inputs.image import Image

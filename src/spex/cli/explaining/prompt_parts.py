@@ -11,7 +11,7 @@ from spex.values.dataset_value import DatasetValue
 from spex.wording import counted
 
 if TYPE_CHECKING:
-    from spex.cli.request import Request
+    from spex.cli.explaining.request import Request
     from spex.models.protocol import LanguageModel
     from spex.scores.log_probabilities import Score
 

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex._version import __version__
-from spex.cli.functions import Function, make_function, model_name
+from spex.cli.explaining.functions import Function, make_function, model_name
 from spex.context import Context
 from spex.errors import BackendError, SpexError
-from spex.prior import Prior
 from spex.saving import Found
 from spex.values.identity import content_identity
+from spex.values.source import OfMasker
 from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
-    from spex.cli.inputs import AnyMasker
-    from spex.cli.request import Request
+    from spex.cli.explaining.inputs import AnyMasker
+    from spex.cli.explaining.request import Request
     from spex.cli.session import Session
     from spex.models.protocol import LanguageModel
     from spex.scores.log_probabilities import Score
@@ -37,7 +37,7 @@ _FORMAT = 1
 _PACKAGES = ("torch", "transformers")
 
 
-class Deferred:
+class Deferred(OfMasker):
     """A value function as a source of values; it is made, with its model, when one is missing.
 
     Args:
@@ -47,27 +47,21 @@ class Deferred:
     """
 
     outputs: tuple[str, ...] | None = None  # one score
-    may_vary = False
 
     def __init__(
         self, masker: "AnyMasker", known: Found, make: Callable[[], ValueFunction]
     ) -> None:
         self.masker = masker
-        self.identities: tuple[str, ...] | None = (known["identity"].text(),)
+        self._identity = known["identity"].text()
         context = Context.from_json(known["context"], masker.n_features)
         self._context = replace(context, notes=known["notes"].texts())
         self._make = make
         self._function: ValueFunction | None = None
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """See `ValueSource.features`."""
-        return self.masker.features
-
-    @property
-    def prior(self) -> Prior:
-        """See `ValueSource.prior`."""
-        return self.masker.prior
+    def identities(self) -> tuple[str, ...]:
+        """See `ValueSource.identities`."""
+        return (self._identity,)
 
     @property
     def is_loaded(self) -> bool:
@@ -77,10 +71,6 @@ class Deferred:
     def contexts(self) -> tuple[Context, ...]:
         """See `ValueSource.contexts`."""
         return (self._context,) if self._function is None else self._function.contexts()
-
-    def stored_masks(self, masks: BoolArray) -> BoolArray:
-        """See `ValueSource.stored_masks`."""
-        return masks
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         """See `ValueSource.stream`.
@@ -121,7 +111,7 @@ def function_of(
     """The function that is explained, without its model where that was here before.
 
     Raises:
-        SpexError: see `spex.cli.functions.make_function`.
+        SpexError: see `spex.cli.explaining.functions.make_function`.
     """
 
     def make() -> Function:
@@ -148,7 +138,7 @@ def _files(request: "Request") -> list[list[Any]] | None:
     name = model_name(request)
     try:
         if name == "smollm2":
-            from spex.models.transformers.smollm2 import find_gguf
+            from spex.models.transformers.checkpoints.smollm2 import find_gguf
 
             paths = [find_gguf()]
         elif name.startswith("hf:") and (folder := Path(name[3:]).expanduser()).is_dir():

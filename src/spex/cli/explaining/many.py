@@ -8,9 +8,15 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from spex.cli.explaining import open_store
-from spex.cli.functions import UNNAMED, check_retries, model_name, naming_answer, price_of
-from spex.cli.request import Request
+from spex.cli.explaining.functions import (
+    UNNAMED,
+    check_retries,
+    model_name,
+    naming_answer,
+    price_of,
+)
+from spex.cli.explaining.request import Request
+from spex.cli.explaining.stores import open_store
 from spex.cli.session import Session, console
 from spex.engines.ray import engine_of
 from spex.errors import ArgumentError, BackendError, StoreError
@@ -56,7 +62,7 @@ def run(session: Session, request: Request) -> None:
     if request.dry_run:
         _print_plan(request, named)
         return
-    out = request.shown.out
+    out = request.out
     assert out is not None
 
     def kept() -> str:
@@ -68,17 +74,14 @@ def run(session: Session, request: Request) -> None:
                 many = explain_many(
                     named,
                     request.budget,
-                    method=request.method,
-                    max_degree=request.max_degree,
-                    seed=request.seed,
                     target_r2=request.target_r2,
-                    weighting=request.weighting,
                     out=out,
                     store=store,
                     progress=progress,
                     limits=request.limits or None,
                     faults=request.faults,
                     engine=request.engine,
+                    **request.of_run,
                 )
         except ManyInterrupted as interrupt:
             interrupt.many.save_table(out / "summary.csv")
@@ -104,14 +107,13 @@ def _fails(error: StoreError) -> None:
 
 def _check(request: Request) -> None:
     """Refuse what makes no sense for many, before anything is read."""
-    options = {**vars(request), **vars(request.shown)}
     for name in _NOT_OF_MANY:
-        if options[name]:
+        if getattr(request, name):
             raise ArgumentError(f"--{name} does not go with --data: each row has its own")
-    if request.shown.out is None and not request.dry_run:
+    if request.out is None and not request.dry_run:
         raise ArgumentError("--data needs --out FOLDER, where the explanations go")
-    if request.shown.out is not None and request.shown.out.is_file():
-        raise ArgumentError(f"--out {request.shown.out}: is a file; give a folder")
+    if request.out is not None and request.out.is_file():
+        raise ArgumentError(f"--out {request.out}: is a file; give a folder")
     for name in ("unit", "mask"):
         if len(getattr(request, name)) > 1:
             raise ArgumentError(f"--{name}: give it once")

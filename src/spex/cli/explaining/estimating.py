@@ -15,7 +15,7 @@ from spex.values.value_function import ValueFunction
 from spex.wording import counted
 
 if TYPE_CHECKING:
-    from spex.cli.functions import Function
+    from spex.cli.explaining.functions import Function
     from spex.inputs.protocol import PromptMasker
     from spex.scores.log_probabilities import Score
 

@@ -7,7 +7,7 @@ from typing import Any
 from spex.errors import ArgumentError, BackendError
 from spex.extras import require
 from spex.models.environment import quiet
-from spex.models.transformers.hub import ModelFiles, first_line
+from spex.models.transformers.checkpoints.hub import ModelFiles, first_line
 from spex.models.transformers.torch_backend import parse_device, parse_dtype
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from spex.cli.datasets.prompt import made
-from spex.cli.inputs import AnyMasker
-from spex.cli.request import parse_price
+from spex.cli.explaining.inputs import AnyMasker
+from spex.cli.explaining.prompt_parts import made
+from spex.cli.explaining.request import parse_price
 from spex.errors import ArgumentError
 from spex.inputs.image import Image
 from spex.inputs.prompt_template import PromptTemplate
@@ -19,7 +19,7 @@ from spex.values.predict_function import LARGEST, OutputError, PredictFunction
 from spex.values.value_function import ValueFunction
 
 if TYPE_CHECKING:
-    from spex.cli.request import Request
+    from spex.cli.explaining.request import Request
     from spex.cli.session import Session
     from spex.models.protocol import LanguageModel
     from spex.scores.log_probabilities import Score

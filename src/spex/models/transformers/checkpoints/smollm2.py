@@ -23,8 +23,8 @@ from spex.extras import require
 from spex.models.chat import ChatOptions
 from spex.models.environment import CACHE_VARIABLE, cache_folder, quiet
 from spex.models.transformers.causal import HuggingFaceModel
-from spex.models.transformers.hub import first_line
-from spex.models.transformers.loading import Placement
+from spex.models.transformers.checkpoints.hub import first_line
+from spex.models.transformers.checkpoints.loading import Placement
 
 # Raise it when `_convert` changes what it writes: older folders are then ignored.
 _CONVERSION = 1

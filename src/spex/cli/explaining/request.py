@@ -5,21 +5,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from spex.cli.explaining.options import Options
 from spex.cli.showing import Shown
 from spex.errors import ArgumentError, FileFormatError
 from spex.saving import REMEDY
 from spex.settings import Settings
 from spex.values.faults import Faults
-from spex.values.limits import Limits
+from spex.values.limiting.limits import Limits
 from spex.wording import shorten
 
-_OF_ONE_CALL: dict[str, Any] = {
-    "dry_run": False, "shown": None, "max_calls": None, "max_tokens": None, "max_seconds": None,
-    "max_cost": None, "max_gaps": 0.0, "timeout": None,
-}  # fmt: skip
-# Of the fields, as they are annotated: the type in JSON, and whether it may be missing.
+_OF_ONE_CALL = frozenset((
+    "dry_run", "quiet", "index", "order", "top", "out", "html", "max_calls", "max_tokens",
+    "max_seconds", "max_cost", "max_gaps", "timeout",
+))  # fmt: skip
+# Of the other fields, by their types: the type in JSON, and whether it may be missing.
 _KINDS: dict[Any, tuple[type, bool]] = {
     str: (str, False),
     int: (int, False),
@@ -32,71 +33,24 @@ _KINDS: dict[Any, tuple[type, bool]] = {
 }
 
 
-@dataclass(frozen=True)
-class Request:
-    """The options of `spex explain`, as typed; see its help."""
+@dataclass(frozen=True, kw_only=True)
+class Request(Options):
+    """The options of `spex explain`, and what their texts mean."""
 
-    text: str | None
-    documents: str | None
-    question: str | None
-    messages: str | None
-    reasoning: str | None
-    trace: str | None
-    answer_cue: str | None
-    agent: str | None
-    inspect_log: str | None
-    sample: str | None
-    epoch: int | None
-    turn: int | None
-    image: str | None
-    table: str | None
-    data: str | None
-    prompt_parts: str | None
-    missing: tuple[str, ...]
-    group: tuple[str, ...]
-    prompt: str | None
-    system: str | None
-    model: str | None
-    price: str | None
-    device: str | None
-    device_map: str | None
-    dtype: str | None
-    attn_implementation: str | None
-    threads: int | None
-    chat_template_kwargs: str | None
-    answer_prefix: str | None
-    scoring_check: str | None
-    unit: tuple[str, ...]
-    mask: tuple[str, ...]
-    zoom: str | None
-    score: str
-    answer: str | None
-    max_new_tokens: int | None
-    budget: int
-    target_r2: float | None
-    method: str
-    max_degree: int
-    weighting: str
-    seed: int
-    store: Path | None
-    no_store: bool
-    retries: int
-    engine: str | None
-    dry_run: bool
-    shown: Shown
-    max_calls: int | None
-    max_tokens: int | None
-    max_seconds: float | None
-    max_cost: float | None
-    max_gaps: float
-    timeout: float | None
+    @property
+    def shown(self) -> Shown:
+        """What is shown of the explanation, and where it goes."""
+        return Shown(self.index, self.order, self.top, self.out, self.html)
 
-    @classmethod
-    def of(cls, options: Mapping[str, Any], shown: Shown) -> "Request":
-        """From the options of the command, by name; those given several times as tuples."""
-        named = {one.name: options[one.name] for one in fields(cls) if one.name != "shown"}
-        several = {name: tuple(named[name] or ()) for name in ("missing", "group", "unit", "mask")}
-        return cls(**named | several, shown=shown)
+    @property
+    def of_run(self) -> dict[str, Any]:
+        """The settings of a run but its budget and its target."""
+        return {
+            "method": self.method,
+            "max_degree": self.max_degree,
+            "seed": self.seed,
+            "weighting": self.weighting,
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The options that are given, as JSON content; those of this call alone are left out."""
@@ -116,21 +70,22 @@ class Request:
         Raises:
             FileFormatError: it is something else.
         """
-        options: dict[str, Any] = dict(_OF_ONE_CALL)
-        for one in fields(cls):
-            if one.name in _OF_ONE_CALL:
+        options: dict[str, Any] = {}
+        for name, kind_here in get_type_hints(cls).items():
+            if name in _OF_ONE_CALL:
                 continue
-            value, (kind, is_optional) = content.get(one.name), _KINDS[one.type]
+            value: Any = content.get(name)
+            kind, is_optional = _KINDS[kind_here]
             if value is None and is_optional:
-                options[one.name] = value
-            elif type(value) is kind or (kind is float and type(value) is int):
-                options[one.name] = Path(str(value)) if one.name == "store" else value
-            else:
+                value = () if kind is list else None
+            elif type(value) is not kind and not (kind is float and type(value) is int):
                 raise FileFormatError(
-                    f"damaged at context.request.{one.name}: {shorten(repr(value))} is no "
+                    f"damaged at context.request.{name}: {shorten(repr(value))} is no "
                     f"{kind.__name__}; {REMEDY}"
                 )
-        return cls.of(options, Shown(None, None, 0, None, None))
+            is_path, is_several = name == "store" and value is not None, kind is list
+            options[name] = Path(value) if is_path else tuple(value) if is_several else value
+        return cls(**options)
 
     @property
     def model_options(self) -> dict[str, Any]:
@@ -178,15 +133,7 @@ class Request:
         Raises:
             ArgumentError: a setting is wrong.
         """
-        return Settings(
-            n_features,
-            self.budget,
-            self.method,
-            self.max_degree,
-            self.seed,
-            self.target_r2,
-            self.weighting,
-        )
+        return Settings(n_features, self.budget, target_r2=self.target_r2, **self.of_run)
 
 
 def parse_variables(variables: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spex.cli.csv_table import parse, typed
-from spex.cli.datasets.prompt import check_options, template_of
+from spex.cli.explaining.prompt_parts import check_options, template_of
 from spex.errors import ArgumentError
 from spex.inputs.composite import Composite
 from spex.inputs.documents import Documents
@@ -23,7 +23,7 @@ from spex.inputs.traces.requests import read_request
 from spex.wording import counted, short
 
 if TYPE_CHECKING:
-    from spex.cli.request import Request
+    from spex.cli.explaining.request import Request
 
 AnyMasker: TypeAlias = (
     Text | Documents | Messages | Reasoning | Agent | Image | Table | Composite | PromptTemplate

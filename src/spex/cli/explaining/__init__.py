@@ -1,0 +1,1 @@
+"""`spex explain`: its options, and what they ask for, done."""
