@@ -139,9 +139,7 @@ FINDS = {
     "An image classifier of torch": lambda names: (
         names["e"].n_features == 16 and names["e"].n_evaluations == 100
     ),
-    "Documents that are answered from": lambda names: (
-        names["e"].interactions("BV").top(1)[0][0] == (0,)
-    ),
+    "Documents and a question": lambda names: names["e"].interactions("BV").top(1)[0][0] == (0,),
     "A long text": lambda names: (
         1 in names["e"].chosen
         and "Anna Brandt kept it for thirty years." in names["e"].fine.features

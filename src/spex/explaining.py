@@ -46,43 +46,45 @@ def explain(
     faults: Faults | None = None,
     engine: str | RayEngine | None = None,
 ) -> Any:
-    """Explain a value function: which features drive it, and which of them only together.
+    """Explain a value function: which features drive it, alone or only together.
 
     Args:
         f: Callable from bool masks (m, n), True = present, to m real numbers, or to (m, q) for q
             outputs; called in batches. Or a `spex.ValueFunction`, a `spex.PredictFunction`, or a
-            `shapiq.Game`, whose values are then explained as the game gives them: normalised where
-            it normalises.
-        features: n, or n labels. May be left out where f knows them, as those three do.
-        budget: Cap on the number of distinct masks evaluated, those that measure R2 included. At
-            2^n or above, all 2^n are evaluated and the spectrum is exact.
-        method: `auto` (the best of the others that the budget allows, or several joined, by
-            cross-validation; boosted trees up to 2 million masks times features), `exact` (all 2^n
-            masks), `gp` (Gaussian process on the hypercube), `linear` (order 1), `proxyspex`
-            (boosted trees, their exact Fourier transform), `spex` (coded masks, decoded by message
-            passing).
-        max_degree: Highest order of interaction that is searched for. An exact spectrum has all
-            orders, whatever this says.
+            `shapiq.Game`, with the values that the game gives (normalised if it normalises).
+        features: n, or n labels. Not needed for these three, which know their features.
+        budget: Cap on the number of distinct masks, including those that measure R2. At 2^n or
+            above, all 2^n are evaluated and the spectrum is exact.
+        method: One of these:
+
+            - `auto`: the best of the others for the budget, or a mean of several, chosen by
+              cross-validation. Uses boosted trees up to 2 million masks times features.
+            - `exact`: all 2^n masks.
+            - `gp`: a Gaussian process on the hypercube.
+            - `linear`: order 1.
+            - `proxyspex`: boosted trees and their exact Fourier transform.
+            - `spex`: coded masks, decoded by message passing.
+        max_degree: Highest order of interactions to search for. An exact spectrum has all orders.
         seed: Random seed; the same seed, budget and f give the same result.
         target_r2: Stop once the lower bound of the held-out R2 reaches this, for every output.
-        weighting: Which masks are asked for, and which ones R2 is about. `uniform`: every mask
-            alike, for the spectrum and indices of the Banzhaf family. `shapley`: every size alike,
-            and of each size every mask, for SV, SII, k-SII, STII and FSII, which weigh small and
-            large sets more. These indices are then corrected by what the surrogate leaves
-            (`spex.fitting.correction`), and Shapley values sum to f(all) - f(none).
-        store: Path of a sample store, or a `Store`: values found there are not evaluated again,
-            new ones are kept there as they come. Needs an f with an `identity`.
+        weighting: Distribution of the masks, and of R2. `uniform`: all masks are equally probable;
+            for the spectrum and the Banzhaf indices. `shapley`: all sizes are equally probable, and
+            so are all masks of one size; for SV, SII, k-SII, STII and FSII, which give more weight
+            to small and large sets. These indices are then corrected for the residuals of the
+            surrogate (`spex.fitting.correction`), and Shapley values sum to f(all) - f(none).
+        store: Path of a sample store, or a `Store`. Values found there are not evaluated again, and
+            new values are kept at once. Needs an f with an `identity`.
         progress: True for a progress bar on standard error, or a function called with a
             `Progress` after every batch.
-        limits: Stop before one of these is exceeded (`spex.Limits`), and explain the values that
-            there are; its `stopped` says which.
-        faults: What is borne of an f that fails now and then (`spex.Faults`); default: nothing, its
-            first error or value that is not finite is raised.
-        engine: Where f is evaluated: "ray", on the cores or GPUs of this machine, "ray:ADDRESS", on
-            a Ray cluster, or a `spex.RayEngine`; default: in this process. The result is the same.
+        limits: Stop before one of these is exceeded (`spex.Limits`), and explain the values so far;
+            `stopped` of the result says which limit it was.
+        faults: How many failures of f to tolerate (`spex.Faults`); default: none, the first error
+            or value that is not finite is raised.
+        engine: Where f runs: "ray" (on the cores or GPUs of this machine), "ray:ADDRESS" (on a Ray
+            cluster), or a `spex.RayEngine`; default: in this process. The result is the same.
 
     Returns:
-        An `Explanation`; where f gives (m, q), `Explanations` by name of the output.
+        An `Explanation`; if f gives (m, q), `Explanations` by name of the output.
 
     Raises:
         ArgumentError: an argument is wrong.

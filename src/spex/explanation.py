@@ -43,36 +43,35 @@ class Explanation(Saved):
     """A surrogate of a value function and what can be read from it.
 
     Args:
-        features: The n labels. Where they are shown, those that repeat are numbered: `never#1`.
+        features: The n labels. Reports number repeated labels: `never#1`.
         spectrum: The surrogate; every prediction and every interaction is read from it.
         r2: Share of the variance over masks that the surrogate explains, from evaluations that the
-            predicting fit has not seen; 1.0 when exact. NaN where it is unknown.
+            predicting fit has not seen; 1.0 when exact. NaN if unknown.
         r2_interval: 90 % confidence interval of `r2`.
-        n_evaluations: Distinct masks evaluated, those that measure R2 included.
+        n_evaluations: Distinct masks evaluated, including those that measure R2.
         method: The method that made the spectrum.
         budget: The cap that was given.
         seed: The seed that was given.
         scores: Cross-fitted R2 of every candidate, by method.
-        standard_errors: (k,) of the spectrum's coefficients in its order, given the support, in the
-            unit of the value function; zero when exact, None where the method does not tell.
-        unexplained: Mean squared error over the masks that R2 is about, from evaluations that the
-            predicting fit has not seen, in the squared unit of the value function; zero when exact,
-            None where unknown.
-        r2_distribution: Which masks R2 is about: "uniform"; "shapley", masks of every size alike;
-            or "given", masks like those that were told (see `spex.fit`).
+        standard_errors: (k,) of the spectrum's coefficients, in its order, for this support, in the
+            unit of the value function. Zero when exact, None if the method gives none.
+        unexplained: Mean squared error over the masks that R2 is about, in the squared unit of the
+            value function. From evaluations that the predicting fit has not seen. Zero when exact,
+            None if unknown.
+        r2_distribution: Which masks R2 is about: "uniform"; "shapley", all sizes equally often; or
+            "given", masks like those of the evaluations (see `spex.fit`).
         correction: What is added to the spectrum before an index is read from it, by the name of
             the index; see `spex.fitting.correction`. Empty unless the weighting is "shapley".
-        observed: The value function's own values with all features and with none, beside which
-            `predict` shows what the surrogate makes of them; None where not evaluated.
-        forecast: {evaluations: R2 to expect} at two and four times `n_evaluations`, from how R2 has
-            grown over parts of the sample; empty where it cannot be said, nothing is to be won, or
-            it was not computed (`spex.Run.forecast` does; `spex.explain` up to 500 masks).
-        notes: What a user should know about this result, a sentence each.
-        context: What was explained, as far as the source of values tells.
+        observed: The measured values with all features and with none; None if not evaluated.
+        forecast: {evaluations: expected R2} at two and four times `n_evaluations`, from the growth
+            of R2 over parts of the sample. Empty if it is unknown, shows no gain, or was not
+            computed. `spex.Run.forecast` computes it, and `spex.explain` up to 500 masks.
+        notes: Notes for the user, one sentence each.
+        context: What was explained, as far as the source of values says.
         version: Version of spex that made it.
-        stopped: What ended the run before it had all the evaluations it asked for, such as "the
-            limit of 50 calls is reached"; None if nothing did. Such an explanation is partial.
-        sets: Smallest sets and roles, where they were kept with it: `dataclasses.replace(e,
+        stopped: What ended the run early, such as "the limit of 50 calls is reached"; None if
+            nothing did. Such an explanation is partial.
+        sets: Smallest sets and roles, if kept: `dataclasses.replace(e,
             sets=spex.Sets(change=e.smallest_change(f)))`, or `spex sets FILE --out FILE`.
 
     Example:
@@ -142,16 +141,16 @@ class Explanation(Saved):
         The page, the terminal, the plots and the command line show these, with the same defaults.
 
         Args:
-            index: SV, BV, SII, k-SII, BII, STII, FSII, FBII, Moebius or Fourier; None for FBII, or
-                FSII where masks were weighted as Shapley values weigh.
-            order: Highest order. None: of FBII, FSII, STII and k-SII, whose values depend on it,
-                the lowest order up to which the coefficients hold 95 % of the surrogate's variance;
-                of SV and BV 1; of others the spectrum's degree.
+            index: SV, BV, SII, k-SII, BII, STII, FSII, FBII, Moebius or Fourier. Default: FBII, or
+                FSII with `weighting="shapley"`.
+            order: Highest order. Default for SV and BV: 1. For FBII, FSII, STII and k-SII, which
+                depend on it: the lowest order that holds 95 % of the surrogate's variance. For the
+                others: the degree of the spectrum.
 
         Returns:
             A mapping from interaction to value, with `top(k)`, `to_frame()`, `interval(...)` for
-            each value and `stability(k)`. Where neither index nor order is given and there are too
-            many interactions to list, the Fourier coefficients.
+            each value and `stability(k)`. Without index and order, if there are too many
+            interactions to list: the Fourier coefficients.
 
         Raises:
             ArgumentError: the index or the order is wrong, or there are too many to list.
@@ -189,9 +188,9 @@ class Explanation(Saved):
 
         Returns:
             One row for each frequency: `interaction` (tuple of feature numbers), `features` (tuple
-            of labels), `order`, `coefficient` and `standard_error` (see `standard_errors`; NaN
-            where they are not known), both in the unit of the value function. The row of `()` is
-            the mean over all masks.
+            of labels), `order`, `coefficient` and `standard_error`. The last two are in the unit of
+            the value function; `standard_error` is NaN if unknown. The row of `()` is the mean over
+            all masks.
         """
         frame = self.interactions("Fourier").to_frame()
         frame = frame.drop(columns=["low", "high"]).rename(columns={"value": "coefficient"})
@@ -214,10 +213,10 @@ class Explanation(Saved):
             order: See `interactions`.
 
         Returns:
-            What `shapiq.ExactComputer` gives for the surrogate, the value at the empty set and the
-            baseline included. Interactions that are zero are left out above order 1 where there
-            are more than 1,000 interactions; shapiq reads them as zero, but its beeswarm plot of
-            several explanations needs them: give it a lower order.
+            The same as `shapiq.ExactComputer` for the surrogate, with the value at the empty set
+            and the baseline. With more than 1,000 interactions, zeros above order 1 are left out.
+            shapiq reads these as zero. Only its beeswarm plot of several explanations needs them:
+            use a lower order there.
 
         Raises:
             ArgumentError: see `interactions`; or the index is Fourier.
@@ -230,12 +229,12 @@ class Explanation(Saved):
     def to_shap(self) -> "shap.Explanation":
         """The Shapley values as shap's type, for its plots (needs the extra `shap`).
 
-        `values` (n,) are the surrogate's Shapley values and `base_values` is its value with nothing
-        present, so that their sum is `predict` with everything present: the surrogate's value
-        there, not the model's. `feature_names` are the labels, and `data` is None. For a text,
-        `data` (n,) are the units, which `shap.plots.text` shows, and `feature_names` count them
-        where they have no other labels. For a picture, `values[image.regions][..., None]` is the
-        (height, width, 1) array that `shap.plots.image` takes.
+        `values` (n,) are the surrogate's Shapley values, and `base_values` is its value with
+        nothing present. Their sum is the surrogate's value with everything present, not the
+        model's. `feature_names` are the labels, and `data` is None. For a text, `data` (n,) are the
+        units, which `shap.plots.text` shows; `feature_names` number them if they have no other
+        labels. For a picture, `values[image.regions][..., None]` is the (height, width, 1) array
+        for `shap.plots.image`.
 
         Raises:
             MissingExtraError: shap is not installed.

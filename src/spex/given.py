@@ -35,12 +35,12 @@ def fit(
     prior: Prior = NO_PRIOR,
     outputs: Sequence[str] | None = None,
 ) -> Any:
-    """Explain evaluations that exist already: a log of ablations, or another tool's samples.
+    """Explain evaluations that you already have: a log, or another tool's samples.
 
-    R2 is cross-validated on the masks given. `r2_distribution` of the result says what it is
-    about: the weighting where the masks look like a sample of it ("uniform" by their first and
-    second moments, "shapley" by their sizes and first moments), or where `weights` are given; else
-    "given", masks like these, and a note says so.
+    R2 is cross-validated on these masks; `r2_distribution` of the result says which masks it is
+    about. It is the weighting if you give `weights`, or if the masks look like a sample of it:
+    for "uniform" by their first and second moments, for "shapley" by their sizes and first moments.
+    Otherwise it is "given", masks like these, and a note says so.
 
     Args:
         masks: (m, n) of bool or 0/1, True = present. Equal masks count once, with the mean value.

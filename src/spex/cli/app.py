@@ -33,8 +33,8 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Exit status: 0 success, 2 wrong call, 1 a model, server or file failed, 130 Ctrl-C or "
-    "SIGTERM."
+    epilog="Exit status: 0 success; 1 a model, server or file failed; 2 a wrong option or "
+    "argument; 130 Ctrl-C or SIGTERM."
 )
 def _spex(
     version: Annotated[
@@ -44,7 +44,7 @@ def _spex(
         ),
     ] = False,
 ) -> None:
-    """Find what drove a language model's answer, and what did so only together.
+    """Find the parts of an input that drove a model's answer, alone or only together.
 
     \b
     Start here:
@@ -57,7 +57,7 @@ def _spex(
 @app.command()
 @takes(Options)
 def explain(session: Session, options: Options) -> None:
-    """Explain a model's answer to a text, to documents, in a chat, to a picture, or for a row.
+    """Explain a model's answer: to a text, documents, a chat, a picture or a table row.
 
     \b
     Examples:
@@ -99,7 +99,7 @@ def explain(session: Session, options: Options) -> None:
 @app.command()
 @takes(FitOptions)
 def fit(session: Session, options: FitOptions) -> None:
-    """Explain evaluations that exist already, such as a log of ablations; no model is called.
+    """Explain evaluations that you already have, such as a log; calls no model.
 
     \b
     Examples:
@@ -131,10 +131,10 @@ def plan(
         ),
     ] = 0.1,
 ) -> None:
-    """Tell what a budget can recover, and what more would buy, before any call.
+    """Predict what a budget can recover, before any call.
 
-    Predicts by density evolution which share of the Fourier coefficients method spex finds, for
-    this budget, twice and four times as much; takes a few seconds and no model.
+    Density evolution predicts the share of the Fourier coefficients that method spex finds with
+    this budget, twice and four times as much. It takes a few seconds and calls no model.
 
     \b
     Examples:
@@ -151,7 +151,7 @@ def plan(
 @app.command()
 @takes(ReportOptions)
 def report(session: Session, options: ReportOptions) -> None:
-    """Show a saved explanation: in the terminal, as a page, or as a picture.
+    """Show a saved explanation in the terminal, as a page or as a picture.
 
     \b
     Examples:
@@ -174,10 +174,10 @@ def report(session: Session, options: ReportOptions) -> None:
 @app.command()
 @takes(CompareOptions)
 def compare(session: Session, options: CompareOptions) -> None:
-    """Tell how two explanations differ: of two prompts, two models or two answers.
+    """Show how two explanations differ: of two prompts, models or answers.
 
-    Features are matched by label; where all labels differ, by position. What only one of them has
-    is listed. Of files with several outputs, those of the same name are compared.
+    Features are matched by label, or by position if all labels differ. Features that only one of
+    them has are listed. In files with several outputs, outputs of the same name are compared.
 
     \b
     Examples:
@@ -198,8 +198,8 @@ def compare(session: Session, options: CompareOptions) -> None:
 def sets(session: Session, options: SetsOptions) -> None:
     """Find the smallest sets that change or keep the answer, and each unit's role.
 
-    Sets are proposed by the explanation and verified by calls of the model that it is about, with
-    the same input: run this where `spex explain` ran.
+    The explanation proposes sets, and calls of the same model with the same input verify them. So
+    run this in the folder where `spex explain` ran.
 
     \b
     Examples:
@@ -215,13 +215,13 @@ def sets(session: Session, options: SetsOptions) -> None:
 def browser(
     context: typer.Context,
     port: Annotated[
-        int, typer.Option(metavar="N", help="Port on 127.0.0.1; 0 takes any that is free.")
+        int, typer.Option(metavar="N", help="Port on 127.0.0.1; 0: any free port.")
     ] = 7860,
     model: Annotated[
-        str, typer.Option(metavar="M", help="The model that the form begins with.")
+        str, typer.Option(metavar="M", help="The model that is preset in the form.")
     ] = "smollm2",
 ) -> None:
-    """Explain in the browser: paste a text, watch R2 rise, stop, explore, compare.
+    """Explain in the browser.
 
     Only this machine can open the page. Explanations are kept in the user's data folder, or in
     SPEX_DATA_DIR.
@@ -239,13 +239,13 @@ def browser(
 @app.command()
 def demo(
     context: typer.Context,
-    html: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the page goes.")] = Path(
+    html: Annotated[Path, typer.Option(metavar="FILE.html", help="The page to write.")] = Path(
         "spex-demo.html"
     ),
     budget: Annotated[
         int,
         typer.Option(
-            metavar="N", help="Calls of the model for the second text; more is more faithful."
+            metavar="N", help="Calls of the model for the second text; more give a higher R2."
         ),
     ] = 300,
     quiet: Annotated[
@@ -254,7 +254,7 @@ def demo(
 ) -> None:
     """Explain why a small language model calls two reviews positive or negative.
 
-    Takes a minute or two; the model (SmolLM2, 135M parameters) really runs, on this machine.
+    The model (SmolLM2, 135M parameters) runs on this machine. It takes a minute or two.
     """
     from spex.cli.demonstration.running import run
 

@@ -23,7 +23,7 @@ Index = Annotated[
     str | None,
     typer.Option(
         metavar="I",
-        help="What the table shows: SV, BV, SII, k-SII, BII, STII, "
+        help="Index of the table: SV, BV, SII, k-SII, BII, STII, "
         "FSII (default with --weighting shapley), FBII (default), Moebius or Fourier.",
     ),
 ]
@@ -31,20 +31,20 @@ Order = Annotated[
     int | None,
     typer.Option(
         metavar="K",
-        help="Highest order shown, such as 2 for single units and pairs. With neither index "
-        "nor order: up to the order that holds 95 % of the variance.",
+        help="Highest order shown, such as 2 for single units and pairs. Default without "
+        "--index: the order that holds 95 % of the variance.",
     ),
 ]
 Top = Annotated[int, typer.Option(metavar="N", help="Rows of the printed table.")]
 MaxDegree = Annotated[
-    int, typer.Option(metavar="D", help="Highest order of interaction searched for.")
+    int, typer.Option(metavar="D", help="Highest order of interactions to search for.")
 ]
 Weighting = Annotated[
     str,
     typer.Option(
         metavar="W",
-        help="Which masks are asked for and R2 is about: uniform, or shapley (every size alike: "
-        "better values of SV, SII, k-SII, STII and FSII).",
+        help="Distribution of the masks, and of R2: uniform, or shapley (all sizes equally "
+        "often; better values of SV, SII, k-SII, STII and FSII).",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Random seed.")]

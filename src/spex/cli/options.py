@@ -17,12 +17,12 @@ from spex.cli.command import (
     option,
 )
 
-_SAVED = "What `spex explain --out` saved."
+_SAVED = "An explanation, saved by `spex explain --out`."
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """As typed; the help says what they mean."""
+    """Options as typed."""
 
     table: Path = argument(
         "FILE.csv",
@@ -30,7 +30,7 @@ class FitOptions:
     )
     value: tuple[str, ...] = option(
         "COLUMN",
-        "The column of the values, default: value; several times for several outputs.",
+        "The column of the values; default: value. Repeat it for several outputs.",
         (),
     )
     method: str = option("M", "auto, exact, linear, gp or proxyspex.", "auto")
@@ -38,8 +38,8 @@ class FitOptions:
     weighting: Weighting = "uniform"
     weights: str | None = option(
         "COLUMN",
-        "The column that says how much each mask counts in R2: the density of the "
-        "weighting over the density that the masks were drawn with.",
+        "The column with the weight of each mask in R2: the density of the weighting, divided "
+        "by the density with which the masks were drawn.",
     )
     index: Index = None
     order: Order = None
@@ -52,12 +52,12 @@ class FitOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """As typed; the help says what they mean."""
+    """Options as typed."""
 
     explanation: Path = argument("EXPLANATION.json", _SAVED)
     html: Html = None
     png: Path | None = option("FILE.png", "Draw a plot.")
-    svg: Path | None = option("FILE.svg", "Draw it as vectors.")
+    svg: Path | None = option("FILE.svg", "Draw a plot as vectors.")
     plot: str = option(
         "KIND",
         "What --png and --svg draw: bar (default), text (combinations above the words), "
@@ -65,23 +65,21 @@ class ReportOptions:
         "(R2 against evaluations).",
         "bar",
     )
-    output: str | None = option(
-        "NAME", "Show this one of several outputs, such as a class; a plot is of one."
-    )
+    output: str | None = option("NAME", "Show only this output, such as a class; a plot needs one.")
     index: Index = None
     order: Order = None
     top: int | None = option(
         "N",
-        "Rows of the printed table, default 15; or bars, lines or combinations of a plot.",
+        "Rows of the printed table (default 15), or bars, lines or combinations of a plot.",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """As typed; the help says what they mean."""
+    """Options as typed."""
 
-    first: Path = argument("A.json", "What `--out` saved.")
-    second: Path = argument("B.json", "Another one.")
+    first: Path = argument("A.json", "An explanation, saved by --out.")
+    second: Path = argument("B.json", "Another explanation.")
     html: Html = None
     index: Index = None
     order: Order = None
@@ -90,35 +88,35 @@ class CompareOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SetsOptions:
-    """As typed; the help says what they mean."""
+    """Options as typed."""
 
     explanation: Path = argument("EXPLANATION.json", _SAVED)
     change_to: float | None = option(
         "X",
-        "The value that a change has to cross; default: 0 for log-odds, else half way "
-        "between the values with everything and with nothing. It may be below 0.",
+        "The value that a change must cross; default: 0 for log-odds, else half way between "
+        "the values with everything and with nothing. It may be below 0.",
     )
     change_by: float | None = option(
-        "X", "Or how far it has to move: -2 for a fall by 2 or more, 2 for a rise."
+        "X", "Or how far the value must move: -2 for a fall by at least 2, 2 for a rise."
     )
     keep: float | None = option(
         "X",
-        "The value that a set has to keep alone; default: as --change-to. At most what "
-        "everything has (at least, where the answer lies low).",
+        "The value that a set must keep by itself; default: as --change-to. At most the value "
+        "with everything (at least, if the answer lies down).",
     )
     max_calls: int | None = option(
         "N",
-        "At most this many calls for each of the three tables; default: 100 for each set, "
-        "and 4 for each unit for the roles. What is in the store costs none.",
+        "The most calls for each of the three tables; default: 100 for each set, and 4 per "
+        "unit for the roles. Values in the store cost no call.",
     )
     model: str | None = option(
         "M",
-        "The model of the explanation once more, where it is on a server or a Python "
-        "function: a file alone makes spex neither run code nor send texts away.",
+        "The model of the explanation again, if it is on a server or is a Python function. So "
+        "a file alone cannot run code or send texts away.",
     )
     json: Path | None = option("FILE.json", "Write sets and roles as JSON.")
     out: Path | None = option(
-        "FILE.json", "Save the explanation with its sets; may be the same file."
+        "FILE.json", "Save the explanation with its sets; may be the same file as the input."
     )
     html: Html = None
     quiet: Quiet = False

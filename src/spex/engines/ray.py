@@ -32,10 +32,10 @@ class RayEngine:
     """A Ray cluster as a place to evaluate masks.
 
     Args:
-        address: Of a cluster, such as "10.0.0.1:6379" or "auto"; default: the cluster that this
-            process is connected to, or else one on this machine that ends with the run.
-        workers: How many, each with a model of its own; default: one for each GPU of the cluster,
-            or where it has none, one for each core.
+        address: Address of a cluster, such as "10.0.0.1:6379" or "auto". Default: the cluster that
+            this process is connected to, or a new one on this machine that ends with the run.
+        workers: Number of workers, each with its own model; default: one for each GPU of the
+            cluster, or for each core if it has no GPU.
         factory: Makes the source in a worker; default: the source itself is sent, with the models
             that `spex.models.load` gave by their names.
 

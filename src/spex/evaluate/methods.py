@@ -84,12 +84,16 @@ def capabilities() -> "pd.DataFrame":
     """What each method can do, one row for each.
 
     Returns:
-        Columns: `method`; `package`; `version` ("" where it is not installed); `order`, the highest
-        ("any" where there is no limit); `gives`, `surrogate` for a fit of the values and else the
-        index that it estimates; `masks`, `shared` where it fits those that other methods get too,
-        `own`, or `none` where it needs the model; `stops`, the smallest budget or the largest n
-        and why; `spends`, `budget` where it asks for exactly as many masks and else what it asks
-        for.
+        A frame with these columns:
+
+        - `method`, `package`
+        - `version`: "" if the package is not installed
+        - `order`: the highest order; "any" if there is no limit
+        - `gives`: `surrogate` for a fit of the values, or the index that the method estimates
+        - `masks`: `shared` if all such methods get the same masks, `own` if the method draws its
+          own, `none` if it needs the model itself
+        - `stops`: the smallest budget or the largest n, and why
+        - `spends`: `budget` if it uses all of the budget, or what it uses
     """
     import pandas as pd
 

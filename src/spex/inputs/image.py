@@ -58,23 +58,23 @@ class Image:
     """A picture whose patches or superpixels can be absent.
 
     Args:
-        image: a path, the bytes of a file, a PIL image, or an array of shape (height, width) or
-            (height, width, 1, 3 or 4 channels) of uint8, or of floats in [0, 1]. All but arrays
-            are turned upright as their EXIF orientation says, and scaled down to 2 megapixels if
-            they have more.
+        image: a path, the bytes of a file, a PIL image, or an array. Arrays are (height, width) or
+            (height, width, 1, 3 or 4 channels) of uint8, or of floats in [0, 1]. All others are
+            turned upright by their EXIF orientation, and scaled down to 2 megapixels if they have
+            more.
         unit: "grid:COLUMNSxROWS" such as "grid:8x6", or "superpixels:N" (SLIC; about N regions
             that follow the edges of the picture).
-        operator: what replaces an absent region: its "mean" colour, "grey", the blurred picture
-            ("blur", or "blur:SIGMA" in pixels of the picture as given), or biharmonic inpainting
-            from the present regions ("inpaint"; takes seconds for 300 x 450 pixels, so make the
-            picture smaller first). Colours count as much as they are opaque.
+        operator: what replaces an absent region: its "mean" colour; "grey"; the blurred picture,
+            "blur" or "blur:SIGMA" in pixels of your picture; or "inpaint", biharmonic inpainting
+            from the present regions. "inpaint" takes seconds for 300 x 450 pixels, so make the
+            picture smaller first. Transparent colours count less.
         prompt: the question to a model that takes images.
         system: a system message, if any.
 
     Attributes:
         regions: (height, width) int64, the number of the feature of each pixel.
         features: "row 1, column 2" of each patch; "region 3, top left" of each superpixel.
-        notes: a sentence where the picture was scaled down.
+        notes: a sentence if the picture was scaled down.
 
     Raises:
         ArgumentError: an argument is wrong, the file is no picture, or there are fewer than two

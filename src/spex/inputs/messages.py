@@ -29,20 +29,19 @@ class Messages(UnitMasker):
     """A chat whose turns, or parts of them, can be absent; the model's chat template formats it.
 
     Args:
-        messages: the turns up to the answer that is explained, in the format of OpenAI's API:
-            mappings with the keys "role" ("system", "developer", "user", "assistant" or "tool") and
-            "content"; of the assistant also "tool_calls", of a tool "tool_call_id" or "name". The
-            content is a text, or a list of parts: texts, which are joined by line breaks, after or
-            before pictures as data URLs, which are pinned. The last turn is the user's or a tool's.
-            Messages of other interfaces and saved requests are read, too, as for `Agent`.
+        messages: the turns before the explained answer, in the format of OpenAI's API. Each is a
+            mapping with the keys "role" ("system", "developer", "user", "assistant" or "tool") and
+            "content". The assistant may have "tool_calls", a tool "tool_call_id" or "name". The
+            content is a text, or a list of texts and pictures. Texts are joined by line breaks.
+            Pictures are data URLs, before or after all texts, and are pinned. The last turn is the
+            user's or a tool's. Other formats and saved requests work as for `Agent`.
         unit: "message" (the content of a turn), or a unit inside each content: "sentence",
             "word" and the other units of `Text`. Each call of a tool and each result is one unit.
         operator: as for `Text`. Replacing a call replaces each of its arguments.
-        pinned: what is never left out: roles, or numbers of given messages (from 0; -1 is the
-            last).
+        pinned: what is never left out: roles, or numbers of your messages (from 0; -1 is the last).
             "system" includes "developer". The call of a pinned result is pinned, too.
         tokenizer: as for `Text`.
-        answer: the assistant's answer where it is known, for scores that name none.
+        answer: the assistant's answer, if known, for scores that name none.
 
     Attributes:
         features: "role: content" of each turn; for other units, the units.

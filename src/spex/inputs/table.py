@@ -42,9 +42,9 @@ class Table:
     row's, the others the background row's. The value of the mask is the mean over these rows (the
     interventional expectation of Lundberg and Lee, 2017, over the background).
 
-    The function is given the background's types. A cell of the row is cast to the type of its
-    column where that loses nothing: 3.0 to 3 in a column of integers, None to NaN in one of floats.
-    Else the column gets the type that `pandas.concat` gives it, and `notes` says so.
+    The function gets the types of the background. A cell of the row is cast to the type of its
+    column if nothing is lost: 3.0 becomes 3 for integers, and None becomes NaN for floats.
+    Otherwise the column gets the type of `pandas.concat`, and `notes` says so.
 
     Args:
         row: (n_columns,) array or list of cells; or a Series, a mapping of column names, or a
@@ -52,16 +52,16 @@ class Table:
         background: (n_rows, n_columns) array, or a DataFrame; one row, or a sample of the data.
         groups: columns that are one feature, present or absent together, by name of the feature:
             {"place": ["latitude", "longitude"]}, or the columns of a one-hot code. Columns of an
-            array are named by their numbers. Other columns are features of their own.
+            array are named by their numbers. Each other column is one feature.
 
     Attributes:
-        features: "column = value" of each cell; the groups stand where their first columns do.
-        notes: a sentence for each cell that does not fit the type of its column, or had to be read
-            for it: "3" as 3, "2020-01-31" as a date, True as 1.
+        features: "column = value" of each cell; a group is at the place of its first column.
+        notes: a sentence for each cell that does not fit the type of its column, or was converted:
+            "3" to 3, "2020-01-31" to a date, True to 1.
 
     Raises:
-        ArgumentError: an argument is wrong, two columns have one name, row and background have
-            different columns, there are more than 16,384, or a column is in two groups.
+        ArgumentError: an argument is wrong, two columns have one name, a column is in two groups,
+            row and background have different columns, or there are more than 16,384 columns.
 
     Example:
         >>> import numpy as np

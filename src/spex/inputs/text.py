@@ -21,21 +21,24 @@ class Text(TemplateMasker):
 
     Args:
         text: the text to explain.
-        unit: "word" (what white space separates; "word:zh", "word:zh-hant", "word:ja" or
-            "word:th" for languages that separate no words: words, or short phrases, as BudouX
-            finds them), "sentence" ("sentence:de" for the abbreviations of German, and so on; it
-            ends at the line breaks of lists, tables, logs and headings, and runs over those of
-            hard-wrapped text; code between fences is one), "paragraph" (what blank lines separate),
-            "section" (from heading to heading: of Markdown, underlined, "Chapter 3", or capitals
-            alone), "line" (of code, with its indentation), "token" (of the model), "regex:PATTERN"
-            or a compiled pattern (its matches are the units; the text between them is pinned;
-            matches of nothing but white space are ignored; a search that takes seconds is an
-            error). No unit cuts an emoji or a letter from its combining marks.
+        unit: one of the following. No unit splits an emoji, or a letter from its combining marks.
+
+            - "word": words between white space. "word:zh", "word:zh-hant", "word:ja" and "word:th"
+              are for languages without spaces: words or short phrases, as BudouX finds them.
+            - "sentence", or "sentence:de" and so on for the abbreviations of a language. A sentence
+              ends at the line breaks of lists, tables, logs and headings. In hard-wrapped text it
+              runs over line breaks. Code between fences is one sentence.
+            - "paragraph": text between blank lines.
+            - "section": from heading to heading (Markdown, underlined, "Chapter 3", or capitals).
+            - "line": a line of code, with its indentation.
+            - "token": a token of the model.
+            - "regex:PATTERN", or a compiled pattern: its matches are the units, and the text
+              between them is pinned. Matches of only white space are ignored. A search that takes
+              seconds is an error.
         operator: "delete"; "mask" or "mask:TOKEN" (default token: "[MASK]"); "neutral" or
             "neutral:TEXT" (default text: "something"). White space around replaced units stays.
-            Units that a line break separates stay separated by one, and by a blank line where
-            there was one, whatever is deleted between them.
-        prompt: the user's message, with "{input}" exactly once, where the masked text goes;
+            Deleting units never joins two lines, and keeps blank lines.
+        prompt: the user's message, with "{input}" exactly once, which the masked text replaces;
             default: the masked text alone. Other braces have no meaning.
         system: a system message, if any.
         tokenizer: for unit "token": a model, or any object with its method `answer_tokens`.

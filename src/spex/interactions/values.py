@@ -170,18 +170,18 @@ class InteractionValues(Mapping[Interaction, float]):
         return value - width, value + width
 
     def discoveries(self, rate: float = 0.1) -> frozenset[Interaction]:
-        """The values told from 0 where all that are listed are looked at together.
+        """The values that differ significantly from 0, with all listed values tested together.
 
-        Of many intervals some miss 0 by chance. This is the procedure of Benjamini and Hochberg
-        (1995): of what it returns, a share of at most `rate` is expected to be 0 in truth, and if
-        all are 0, it returns nothing with probability 1 - `rate`.
+        Of many intervals some miss 0 by chance. This uses the procedure of Benjamini and Hochberg
+        (1995). A share of at most `rate` of the returned values is expected to be 0 in truth. If
+        all values are 0, nothing is returned with probability 1 - `rate`.
 
         Args:
             rate: the false discovery rate, above 0 and below 1.
 
         Returns:
-            Listed interactions, among the 1,000 largest; the others count as tested and not told
-            from 0. With errors that are unknown or zero all of these 1,000.
+            Interactions among the 1,000 largest; the others count as tested without success. If
+            errors are unknown or zero, all of these 1,000.
 
         Raises:
             ArgumentError: the rate is out of range.

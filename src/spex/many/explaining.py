@@ -43,38 +43,36 @@ def explain_many(
 ) -> ManyExplanations:
     """Explain many value functions in one run.
 
-    Items that ask one model for the same answers share its batches, and fits are made while the
-    model answers for the next items: it is never idle. An item that fails is recorded with the
-    reason, and the others go on. The explanation of each is what `explain` gives for it alone, up
-    to the rounding of the model.
+    Items that ask one model for the same answers share its batches. Fits run while the model
+    answers for the next items. If an item fails, its reason is recorded, and the others go on. Each
+    explanation equals that of `explain` alone, up to the rounding of the model.
 
-    With `out`, each explanation is written there as soon as it is made, and none is held in
-    memory. The same call goes on where an earlier one stopped: what is explained there already,
-    with the same settings and a value function of the same identity, is not explained again.
+    With `out`, each explanation is written at once, and none is held in memory. The same call
+    continues an earlier one: an item with the same settings and identity is not explained again.
 
     Args:
-        sources: Value functions by name, as a mapping or one by one as (name, value function); each
-            as for `explain`, with features of its own. Or items of `spex.evaluate.read_items`. They
-            are taken when their turn comes, so that a generator holds few of them in memory.
-        budget: Of each; see `explain`.
+        sources: Value functions by name, as a mapping, or one by one as (name, value function);
+            each as for `explain`, and with its features. Or items of `spex.evaluate.read_items`.
+            Each is taken only when its turn comes, so a generator needs little memory.
+        budget: For each item; see `explain`.
         method: See `explain`.
         max_degree: See `explain`.
         seed: See `explain`.
         target_r2: See `explain`.
         weighting: See `explain`.
-        out: Folder for the explanations; made where it does not exist.
-        store: See `explain`; default: samples.sqlite in `out`, where there is one. Only values of
-            functions with an identity are kept.
+        out: Folder for the explanations; created if it does not exist.
+        store: See `explain`; default: samples.sqlite in `out`, if given. Only values of functions
+            with an identity are kept.
         progress: Called after every batch and item.
-        limits: Stop before one of these is exceeded by all items together (`spex.Limits`). The item
-            at work is explained by the values that it has, and called partial; the same call with
-            `out` goes on from there. With limits each item has its own batches.
-        faults: What is borne of each; see `explain`.
-        engine: Where they are evaluated; see `explain`. Each worker loads a model once, for all
-            items, which share the workers as they share batches.
+        limits: Stop before all items together exceed one of these (`spex.Limits`). The item at
+            work gets a partial explanation of its values so far; the same call with `out`
+            continues from there. With limits each item has its own batches.
+        faults: For each item; see `explain`.
+        engine: Where the functions run; see `explain`. Items share the workers, and each worker
+            loads a model once.
 
     Returns:
-        What came of each; `stopped` says which limit ended the run.
+        The result of each item; `stopped` says which limit ended the run.
 
     Raises:
         ManyInterrupted: Ctrl-C; it has what is finished.

@@ -169,18 +169,18 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
     def recurring(self, order: int | None = None, at_least: int = 2) -> "pd.DataFrame":
         """Units and combinations that are among the 20 largest interactions of several items.
 
-        Labels count as the same without regard to case and to punctuation around them; a
-        combination that an item has several times counts once there, with the sum of its values.
-        Explanations with an R2 of 0 or less are left out; `unfit` counts them.
+        Case, and punctuation around a label, do not matter. If an item has a combination several
+        times, it counts once, with the sum of its values. Explanations with an R2 of 0 or less are
+        left out; `unfit` counts them.
 
         Args:
-            order: Of the combinations: 1 for units, 2 for pairs; default: all.
-            at_least: In so many items or more.
+            order: Order of the combinations: 1 for units, 2 for pairs; default: all.
+            at_least: The smallest number of items that have it.
 
         Returns:
-            `units` (their labels, joined by " + "), `order`, `items` (how many have it), `value`
-            (mean over these), `same_sign` (share of these with the sign of the mean); the most
-            frequent first.
+            A frame, the most frequent first: `units` (labels, joined by " + "), `order`, `items`
+            (how many have it), `value` (mean over these), `same_sign` (share of these with the
+            sign of the mean).
         """
         import pandas as pd
 
@@ -250,8 +250,9 @@ class ManyInterrupted(KeyboardInterrupt):
     """Ctrl-C while many items were explained; nothing that was finished is lost.
 
     Attributes:
-        many: What came of each item. Of one that was under way, what was kept nowhere else is
-            explained as it is, and called partial; what a store has, the same call finds there.
+        many: The result of each item. For the item at work, values that no store keeps are
+            explained at once, as a partial explanation; the same call finds the others in the
+            store.
 
     Example:
         >>> import spex

@@ -68,36 +68,41 @@ def load(
     """Load a model by name.
 
     Args:
-        name: "smollm2", the demonstration model; "hf:NAME", where NAME is a folder or a name on
-            the Hugging Face hub of a causal language model, a vision-language model, an
-            encoder-decoder such as T5, or a sequence classifier; "gguf:FILE", a GGUF file;
-            "openai:MODEL@BASE_URL", a model on an OpenAI-compatible server, or "sglang:MODEL@URL",
-            one on SGLang, with the key in the environment variable OPENAI_API_KEY; or
-            "reply:MODULE:FUNCTION", a function from a prompt to a reply; see `FunctionModel`.
-        notice: is told what takes long, such as a download.
-        device: of a model of transformers ("smollm2", "hf:..."): such as "cpu" or "cuda:1"; CUDA
-            if there is any, by default.
-        device_map: of such a model, instead of a device: "auto" and so on, or a mapping from
-            modules to devices, as transformers takes it.
-        dtype: of such a model: such as "bfloat16"; default: float32 on a CPU and the
-            checkpoint's own on another device.
-        attn_implementation: of such a model: the attention kernel by its name in transformers, such
-            as "eager", "sdpa" or "flash_attention_2"; default: transformers' choice.
-        price: of a model on a server ("openai:...", "sglang:..."): dollars per million tokens
-            read and written, such as (0.15, 0.60), from which its `usage.cost` follows.
-        threads: of "gguf:...": the number of threads; default: the cores that this process may use.
-        chat_template_kwargs: variables for the chat template, such as {"enable_thinking": False}
-            for models that reason otherwise. Not of "reply:...".
+        name: one of these:
+
+            - "smollm2": the demonstration model.
+            - "hf:NAME": a folder, or a name on the Hugging Face hub. The model may be a causal
+              language model, a vision-language model, an encoder-decoder such as T5, or a sequence
+              classifier.
+            - "gguf:FILE": a GGUF file.
+            - "openai:MODEL@BASE_URL": a model on an OpenAI-compatible server; "sglang:MODEL@URL":
+              one on SGLang. The key is read from the environment variable OPENAI_API_KEY.
+            - "reply:MODULE:FUNCTION": a function from a prompt to a reply; see `FunctionModel`.
+        notice: called with a message before slow steps, such as a download.
+        device: for a model of transformers ("smollm2", "hf:..."), such as "cpu" or "cuda:1";
+            default: CUDA if present.
+        device_map: for such a model, instead of a device: "auto" and so on, or a mapping from
+            modules to devices, as in transformers.
+        dtype: for such a model, such as "bfloat16"; default: float32 on a CPU, else the precision
+            of the checkpoint.
+        attn_implementation: for such a model: the attention kernel by its name in transformers,
+            such as "eager", "sdpa" or "flash_attention_2"; default: transformers' choice.
+        price: for a model on a server ("openai:...", "sglang:..."): dollars per million tokens
+            read and written, such as (0.15, 0.60). Sets its `usage.cost`.
+        threads: for "gguf:...": the number of threads; default: all cores that this process may
+            use.
+        chat_template_kwargs: variables for the chat template, such as {"enable_thinking": False} to
+            turn reasoning off. Not for "reply:...".
         answer_prefix: text at the start of the model's answer, such as an empty reasoning block;
-            what is scored or generated comes after it. Not of "reply:...", classifiers, and servers
+            the scored or generated text follows it. Not for "reply:...", classifiers, or servers
             other than vLLM, SGLang and llama.cpp.
-        scoring_check: what to do where the model gives other log-probabilities when it is asked in
-            another way (`spex.values.scoring_check`): "stop" with an error before the first value,
-            or "note" it in the report and go on.
+        scoring_check: what to do if log-probabilities computed in two ways differ
+            (`spex.values.scoring_check`): "stop" with an error before the first value, or "note" it
+            in the report and go on.
 
     Raises:
-        ArgumentError: the name is none of these or may hold a password or key, or an argument does
-            not go with it.
+        ArgumentError: the name is unknown or may contain a password or key, or an argument does
+            not fit it.
         MissingExtraError: a package that the model needs is not installed.
         BackendError: the model cannot be found or loaded.
     """

@@ -50,30 +50,29 @@ class OutputError(ArgumentError):
 
 
 class PredictFunction(OfMasker):
-    """A masker and a function: f(mask) is what the function predicts for what is kept.
+    """A masker and a function: f(mask) is the prediction for the masked input.
 
     For a classifier or a regressor, such as a scikit-learn model's `predict_proba` or a function
     around an image network; language models go into a `ValueFunction`.
 
     Args:
-        masker: what the features are, and what the function is given when some are absent.
-        predict: takes what `masker.apply` gives (of a `Composite`, one argument for each of its
-            maskers) and returns one number, or one row of k numbers, for each input: (m,) or
-            (m, k). Or a model as in scikit-learn, an object that cannot be called: of its methods
-            `predict_proba`, `decision_function` and `predict`, the first that it has. An attribute
-            `identity`, a string that changes with the weights, lets a store keep what is predicted.
-        output: which of k numbers is explained: its name, such as a class, or its position, from
-            0; None for all of them, as k outputs. Names that are numbers go before positions: of
-            the classes 1, 2, 3, output=2 is the class 2. Default: the one that is the largest for
-            the unmasked input.
-        names: of the k numbers; default: the classes of a scikit-learn classifier.
-        store: keeps what is predicted for the unmasked input, so that the function is not asked
-            again how many numbers it returns. Only a function with an identity is stored.
+        masker: defines the features, and what the function gets if some are absent.
+        predict: takes the result of `masker.apply` and returns one number for each input, (m,), or
+            k numbers, (m, k). A `Composite` gives one argument for each of its maskers. Or a
+            scikit-learn model: spex uses the first of `predict_proba`, `decision_function` and
+            `predict` that it has. An attribute `identity`, a string that changes with the weights,
+            lets a store keep predictions.
+        output: which of the k numbers to explain: its name, such as a class, or its position, from
+            0; None for all, as k outputs. If names are numbers, a number is a name: of the classes
+            1, 2, 3, output=2 is class 2. Default: the largest one for the unmasked input.
+        names: names of the k numbers; default: the classes of a scikit-learn classifier.
+        store: keeps the prediction for the unmasked input, which tells the number of outputs, so
+            that it is asked once. Needs a function with an identity.
 
     Attributes:
         masker: as given.
-        output: the position of the number that is explained; None where all are, or there is one
-            for an input.
+        output: the position of the explained number; None if all are explained, or if there is
+            only one.
 
     Raises:
         ArgumentError: an argument is wrong.

@@ -44,19 +44,19 @@ _RENDERED_FOR_CHECK = 6  # of which up to three different prompts are used
 
 
 class ValueFunction(OfMasker):
-    """A masker, a model and a score: f(mask) is the score of the model's answer to what is kept.
+    """A masker, a model and a score: f(mask) scores the model's answer to the masked input.
 
     Args:
-        masker: what the features are, and what the model is given when some are absent.
-        model: the model, or its name for `spex.models.load`; or a function from a prompt to a
+        masker: defines the features, and what the model gets if some are absent.
+        model: the model, or its name for `spex.models.load`. Or a function from a prompt to a
             reply, both str, such as a chain or a client of an API; see `spex.models.FunctionModel`.
-        score: what is measured; default: LogProb() of the model's own answer, or of the answer
+        score: what is measured. Default: LogProb() of the model's own answer, or of the answer
             that the masker knows (against another, if it knows two). Or any function
             (text of the user's message, the model's reply) -> real number; see `ReplyScore`. Or a
             list of these, for several outputs from the same calls.
-        store: a sample store, or its path, in which the model's own answer to the unmasked prompt
-            is kept and looked for. So the answer is produced once, even by a server that answers
-            otherwise the next time. Give the same one to `spex.explain`, which keeps the values.
+        store: a sample store, or its path, that keeps the model's own answer to the unmasked
+            prompt. So the answer stays the same, even if a server would answer differently next
+            time. Give the same store to `spex.explain`, which keeps the values.
 
     Attributes:
         masker: as given; over tokens, with those of the model.

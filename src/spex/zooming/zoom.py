@@ -42,36 +42,36 @@ def zoom(
 ) -> Any:
     r"""Explain coarse units, then the finer ones inside those that matter.
 
-    With one coarser unit there are two explanations, one for each level. With a list of them, or
-    "auto", parts are opened where they matter, alone or together with others, down to the units of
-    f, and there is one explanation over units of all levels, to which all calls contribute.
+    With one coarser unit there are two explanations, one for each level. With several, or "auto",
+    a part is opened if it matters, alone or together with others, down to the units of f. Then one
+    explanation has units of all levels, and uses the values of all calls.
 
     Args:
         f: a `spex.ValueFunction` or another function with `features`, over the fine units; with
             several levels they may be up to 1,048,576.
         groups: a coarser unit that the masker of f knows, such as "paragraph" for a text in
-            sentences or "document" for documents in sentences; or the number of the coarse unit
-            of each feature, from 0. For several levels "auto" (documents or messages, sections,
-            paragraphs and sentences, as far as the input has them; else runs of units), or a list
-            of these, the coarsest first.
-        budget: cap on the number of masks evaluated, on all levels together. With one coarser unit
-            half of it, or all masks if these are fewer, is for the coarse units.
-        top: how many coarse units are looked into; default: as many as hold 90 % of the
-            variance together and more than one unit. Of two levels only.
-        rest: whether the other coarse units are present or absent meanwhile. Of two levels only.
+            sentences or "document" for documents in sentences. Or the number of the coarse unit
+            of each feature, from 0. For several levels a list of these, the coarsest first, or
+            "auto": documents or messages, sections, paragraphs and sentences, those that the input
+            has; otherwise runs of units.
+        budget: cap on the number of masks, on all levels together. With one coarser unit, the
+            coarse units get half of it, or all masks if these are fewer.
+        top: number of coarse units to open; default: those that together hold 90 % of the
+            variance, if they have more than one unit. Only for two levels.
+        rest: whether the other coarse units are present or absent then. Only for two levels.
         method: see `spex.explain`; with several levels not `spex` and `exact`.
         max_degree: see `spex.explain`.
         seed: see `spex.explain`.
         weighting: see `spex.explain`.
         store: see `spex.explain`.
         progress: see `spex.explain`.
-        limits: see `spex.explain`; of all levels together.
+        limits: see `spex.explain`; for all levels together.
         faults: see `spex.explain`; with one coarser unit for each level.
 
     Returns:
-        A `Zoom`; with several levels an `Explanation`, whose R2 is about leaving out any of the
-        parts that there are at the end. Where a limit ends a zoom on two levels before the finer
-        one can be explained, the `Explanation` of the coarse units.
+        A `Zoom`; with several levels an `Explanation`, with R2 about leaving out any of the parts
+        at the end. If a limit ends a zoom on two levels too early for the finer one: the
+        `Explanation` of the coarse units.
 
     Raises:
         ArgumentError: an argument is wrong, or a level has nothing to attribute.

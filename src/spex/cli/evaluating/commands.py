@@ -14,10 +14,10 @@ evaluate = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Measure explanations: how far to believe them, on your model and data.
+    help="""Measure how good explanations are, on your model and data.
 
-    Every method gets the same number of calls on every item. Results are rows of a table, kept as
-    they are finished: the same command goes on where an earlier one stopped.
+    Every method gets the same number of calls on every item. Results are rows of a table. They are
+    kept as they finish, so the same command continues where an earlier one stopped.
 
     \b
     Examples:
@@ -28,7 +28,7 @@ evaluate = typer.Typer(
     """,
 )
 
-_R = Annotated[int, typer.Option("--r", metavar="R", help="Up to which r.")]
+_R = Annotated[int, typer.Option("--r", metavar="R", help="The largest r.")]
 
 
 def _command(measure: Callable[..., None]) -> None:
@@ -68,17 +68,17 @@ def faithfulness(
         ),
     ] = "uniform",
 ) -> None:
-    """R2 and LDS on fresh masks: how well does the surrogate predict what it has not seen?"""
+    """Measure R2 and LDS of the surrogate on fresh masks."""
 
 
 @_command
 def removal(r: _R = 10) -> None:
-    """What becomes of the score when the r features that matter most by the surrogate go?"""
+    """Remove the r features that change the surrogate most, and measure the score."""
 
 
 @_command
 def recovery(r: _R = 10) -> None:
-    """Do the r largest interactions consist of what people have marked?"""
+    """Compare the r largest interactions with features that people have marked."""
 
 
 @_command
@@ -86,11 +86,11 @@ def pairs(
     random_bases: Annotated[
         int,
         typer.Option(
-            metavar="N", help="Random inputs that are audited beside the whole one, each as dear."
+            metavar="N", help="Number of random inputs to audit too; each costs as many calls."
         ),
     ] = 0,
 ) -> None:
-    """Measure every single and pair effect, by 1 + n + n(n-1)/2 calls, against what is said."""
+    """Measure all single and pair effects with 1 + n + n(n-1)/2 calls; compare predictions."""
 
 
 @_command

@@ -7,30 +7,27 @@ from spex.cli.command import option
 
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
-    """What is explained: an input of one kind, and what goes with it."""
+    """An input of one kind, and its settings."""
 
     text: str | None = option(
-        "FILE", "The text to explain, UTF-8, less its final line break; - for standard input."
+        "FILE", "The text to explain, in UTF-8, without its last line break; - for standard input."
     )
     documents: str | None = option(
         "FILE",
-        "Or documents that the model answers from: a JSON list of texts or of objects "
-        'with "title", "text" and maybe "score", or an object with such a list under '
-        '"documents" and a "question", which goes where the prompt says {question}.',
+        'Or documents: a JSON list of texts, or of objects with "title", "text" and maybe '
+        '"score". Or an object with such a list under "documents" and a "question", which '
+        "replaces {question} in the prompt.",
     )
-    question: str | None = option(
-        "TEXT", "What is asked about --documents, if their file has no question of its own."
-    )
+    question: str | None = option("TEXT", "The question about --documents, if their file has none.")
     messages: str | None = option(
         "FILE",
-        'Or a chat: a JSON list of objects with "role" and "content", the last of role '
-        "user or tool; messages of role system are never left out.",
+        'Or a chat: a JSON list of objects with "role" and "content". The last role is user or '
+        "tool. System messages are never left out.",
     )
     reasoning: str | None = option(
         "FILE",
-        "Or a question as text, whose answer the model reasons about: the units are the "
-        "steps of its reasoning, and with --unit given twice those of the question as well, "
-        "which come first.",
+        "Or the question of a model that reasons: the units are the steps of its reasoning. "
+        "Give --unit twice for units of the question, which come first, and of the reasoning.",
     )
     trace: str | None = option(
         "FILE",
@@ -39,69 +36,66 @@ class InputOptions:
     )
     answer_cue: str | None = option(
         "TEXT",
-        "With --reasoning: what stands between the steps and the final answer; default: a "
-        "blank line and, but after a reasoning block, a line 'Final answer:'.",
+        "With --reasoning: the text between the steps and the final answer; default: a blank "
+        "line, and a line 'Final answer:' unless the trace ends a reasoning block.",
     )
     agent: str | None = option(
         "FILE",
-        "Or the trace of an agent: a JSON list of messages with calls of tools and their "
-        "results, or a saved request with these and the tools, as OpenAI's interfaces, "
-        'Anthropic\'s and AgentDojo have them, perhaps with "memory" and "against" (another '
-        "call or text). Explained is the last call.",
+        "Or the trace of an agent, whose last call is explained: a JSON list of messages with "
+        "tool calls and their results, or a saved request with the tools. Formats: OpenAI, "
+        'Anthropic, AgentDojo. It may have "memory" and "against" (another call or text).',
     )
     inspect_log: str | None = option(
         "FILE",
-        "Or a log of inspect_ai, .eval or .json: the last message of the assistant in "
-        "the sample that --sample names.",
+        "Or a log of inspect_ai (.eval or .json): explains the assistant's last message in "
+        "--sample.",
     )
     sample: str | None = option(
-        "N", "With --inspect-log: the id of the sample, or its number, from 1 on."
+        "N", "With --inspect-log: the id or the number of the sample, from 1."
     )
-    epoch: int | None = option("N", "With --inspect-log: the repeat, from 1 (default) on.")
+    epoch: int | None = option("N", "With --inspect-log: the epoch; default: 1.")
     turn: int | None = option(
         "N",
-        "With --agent and --inspect-log: the number of the message of the assistant that "
-        "is explained, from 0 on.",
+        "With --agent and --inspect-log: the number of the assistant's message to explain, from 0.",
     )
     image: str | None = option(
         "FILE",
-        "Or a picture, for a model that takes pictures; together with --text, the patches "
-        "of the picture and the units of the text side by side.",
+        "Or a picture, for a model that takes pictures. With --text, the units are the regions "
+        "of the picture and the units of the text.",
     )
     table: str | None = option(
         "FILE.csv",
-        "Or a row of a table, for --model predict:...: CSV with a header; the first row "
-        "is explained, the rows under it stand in for the cells left out.",
+        "Or a row of a table, for --model predict:...: CSV with a header, the row to explain, "
+        "and the background rows, which replace cells that are left out.",
     )
     data: str | None = option(
         "FILE",
-        "Or many of these, one a row: .jsonl, .json or .csv with text, documents, "
-        "messages or image, and perhaps id, question, prompt, unit, score and answer (see "
-        "docs/many.md); --out is then a folder.",
+        "Or many inputs, one per row: .jsonl, .json or .csv with text, documents, messages or "
+        "image, and optional id, question, prompt, unit, score and answer (see docs/many.md). "
+        "--out is then a folder.",
     )
     prompt_parts: str | None = option(
         "FILE",
-        "With --data: the parts of one prompt for all items, a JSON list of texts or of "
-        'objects with "text" and maybe "name" and "pinned"; {input} in one of them is where '
-        "an item goes. Explained is the mean score over the items; each has input (or text) "
-        "and, for the score, answer (or label); see docs/prompts.md.",
+        "With --data: explain the mean score of a prompt over all items. A JSON list of parts, "
+        'texts or objects with "text" and maybe "name" and "pinned". {input} in one of them '
+        "marks the place of the item. An item has input (or text) and, for the score, answer "
+        "(or label); see docs/prompts.md.",
     )
     missing: tuple[str, ...] = option(
         "TEXT",
-        "A text in --table that stands for a missing cell, such as NA, beside the empty "
-        "cell; several times for several.",
+        "A text in --table that means a missing cell, such as NA; an empty cell is always "
+        "missing. May be repeated.",
         (),
     )
     group: tuple[str, ...] = option(
         "NAME=COLUMN,...",
-        "Columns of --table that are one unit, such as place=latitude,longitude; several "
-        "times for several.",
+        "Columns of --table that form one unit, such as place=latitude,longitude. May be repeated.",
         (),
     )
     prompt: str | None = option(
         "TEMPLATE",
-        "The user's message, with {input} once, where the text or the documents go; what "
-        "is around it is never left out; default: {input} alone. With --image: what is "
-        "asked about the picture.",
+        "The user's message, with {input} once, which the text or the documents replace. The "
+        "rest is never left out. Default: {input} alone. With --image: the question about the "
+        "picture.",
     )
     system: str | None = option("MESSAGE", "A system message, never left out.")

@@ -9,7 +9,7 @@ store = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Look after a store: the file in which finished evaluations are kept.
+    help="""Manage a store, the file that keeps finished evaluations.
 
     \b
     Examples:
@@ -39,11 +39,11 @@ def export(
         typer.Argument(
             metavar="OUT",
             help="OUT.csv: function, mask and value; OUT.sqlite: another store; any other name: "
-            "JSON Lines. A CSV file lacks the answers of models to unmasked prompts.",
+            "JSON Lines. A CSV file does not include the answers to unmasked prompts.",
         ),
     ],
 ) -> None:
-    """Write what a store has to a file of another format.
+    """Write the content of a store to a file of another format.
 
     A mask is hexadecimal: feature j is bit j % 8 of byte j // 8.
     """
@@ -56,16 +56,16 @@ def export(
 def import_(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The store; made where there is none.")
+        Path, typer.Argument(metavar="FILE", help="The store; created if it does not exist.")
     ],
     others: Annotated[
         list[Path],
         typer.Argument(metavar="OTHER...", help="Other stores, or files that export wrote."),
     ],
 ) -> None:
-    """Copy what other stores have into a store, such as those of several machines.
+    """Copy other stores into a store, such as those of several machines.
 
-    What the store has already stays as it is. Of a damaged store, what can be read is copied.
+    Values that the store has are never changed. From a damaged store, readable rows are copied.
     """
     from spex.cli.storing import running
 
@@ -80,16 +80,15 @@ def prune(
         list[str] | None,
         typer.Option(
             metavar="ID",
-            help="Identity of a function, or its beginning, as info shows it; several times for "
-            "several.",
+            help="Identity of a function, or its beginning, as info shows it. May be repeated.",
         ),
     ] = None,
     unused_days: Annotated[
         float | None,
-        typer.Option(metavar="N", min=0, help="Functions that were not used for N days."),
+        typer.Option(metavar="N", min=0, help="Functions not used for N days."),
     ] = None,
 ) -> None:
-    """Throw the values of functions away, and give their room back."""
+    """Delete the values of functions, and shrink the file."""
     from spex.cli.storing import running
 
     running.prune_functions(context.obj, file, tuple(function or ()), unused_days)
@@ -97,10 +96,10 @@ def prune(
 
 @store.command()
 def verify(context: typer.Context, file: _File) -> None:
-    """Look for damage. Exit status 1 if there is any.
+    """Check a store for damage; the exit status is 1 if there is any.
 
     Checks the structure of the file, and that every row is a finite value of a mask of a function.
-    A value that was changed into another number is not seen.
+    It cannot notice a value that was changed into another number.
     """
     from spex.cli.storing import running
 

@@ -43,31 +43,30 @@ _FORMAT = (
 
 @dataclass(frozen=True)
 class Agent(UnitMasker):
-    """The trace of an agent up to a call of a tool, parts of which can be absent.
+    """The trace of an agent up to a tool call; parts of the trace can be absent.
 
     Parts are descriptions of tools, entries of its memory, turns of the system, the user and the
-    assistant, and results of tools. Calls before the one that is explained always stay. The answer
-    that is explained is the call that was made, with its arguments: with no score of your own,
-    its log-probability, or its log-odds against `against`. What the assistant said beside it, and
-    what came after it, is not read, for it would give the call away.
+    assistant, and results of tools. Earlier calls always stay. The explained answer is the call,
+    with its arguments. The default score is its log-probability, or its log-odds against `against`.
+    What the assistant said beside the call or after it is not read, since it may repeat the call.
 
     Args:
-        messages: the trace with the message of the assistant that makes the call among them:
-            messages of OpenAI's Chat Completions, as for `Messages`, items of its Responses,
-            messages of Anthropic or of AgentDojo. Other keys of a message, and what the assistant
-            reasoned, are not read. Or a saved request, a mapping with "messages" or "input"
-            and perhaps "system" or "instructions", "tools", "memory" and "against".
-        tools: the tools that were offered, each {"type": "function", "function": {"name": ...,
-            "description": ..., "parameters": ...}}, or what "function" holds alone, or as
-            Anthropic and Responses have them; default: those of a saved request.
+        messages: the trace, including the assistant's message with the call. Formats: OpenAI's Chat
+            Completions, as for `Messages`, items of its Responses, messages of Anthropic or of
+            AgentDojo. Other keys of a message, and reasoning, are not read. Or a saved request: a
+            mapping with "messages" or "input", and optionally "system" or "instructions", "tools",
+            "memory" and "against".
+        tools: the tools of the request, each {"type": "function", "function": {"name": ...,
+            "description": ..., "parameters": ...}}. The value of "function" alone, and the formats
+            of Anthropic and Responses, also work. Default: those of a saved request.
         memory: entries of the agent's memory, which the system message lists; default: as for
             `tools`.
         against: another call, {"name": ..., "arguments": {...}}, or a text, such as a refusal;
             default: as for `tools`.
-        turn: the number of the given message of the assistant that is explained: its calls, or its
-            text where it makes none; default: the last one with calls.
-        unit: "part", or a unit inside of each turn and result: "sentence", "line" and the other
-            units of `Text`. A tool and an entry of the memory is one unit.
+        turn: the number of the assistant's message to explain, in your trace: its calls, or its
+            text if it has none; default: the last one with calls.
+        unit: "part", or a unit inside each turn and result: "sentence", "line" and the other
+            units of `Text`. Each tool and each entry of the memory is one unit.
         operator: as for `Text`.
         pinned: what is never left out: roles, or numbers of given messages, as for `Messages`.
         tokenizer: as for `Text`.

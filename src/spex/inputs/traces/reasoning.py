@@ -95,30 +95,30 @@ class _Steps(UnitMasker):
 class Reasoning(SideBySide):
     r"""Steps of a model's reasoning that can be absent, before its final answer.
 
-    The model gets the question, and as the start of its own answer what is left of the trace and
-    the cue of the final answer. `spex.LogProb()` is then the log-probability of that answer. Tags
-    of reasoning blocks, such as <think> and </think>, always stay.
+    The model gets the question. The kept steps and the cue of the final answer are the start of its
+    own answer. `spex.LogProb()` is the log-probability of the final answer. Tags of reasoning
+    blocks, such as <think> and </think>, always stay.
 
     Args:
-        question: the user's message, or a chat up to the answer as for `Messages`, which is never
-            left out; or a masker, such as `Text`, `Documents` or `Messages`, whose units are
-            explained together with the steps.
-        trace: what the model wrote before its final answer, with its tags if it has any; default:
-            what the model of the `spex.ValueFunction` writes: its reasoning block, or else its
-            reply up to a line "Answer:".
-        unit: "sentence", "line", "step" (which begins at a line with a mark, such as "Step 1:",
-            "1.", "(a)", "First,", "-" or a heading), or another unit of `Text`.
+        question: the user's message, or a chat up to the answer as for `Messages`; never left out.
+            Or a masker, such as `Text`, `Documents` or `Messages`: its units are explained together
+            with the steps.
+        trace: what the model wrote before its final answer, with its tags. Default: the model of
+            the `spex.ValueFunction` writes it: its reasoning block, or its reply up to a line
+            "Answer:".
+        unit: "sentence", "line", "step", or another unit of `Text`. A step begins at a line with a
+            mark, such as "Step 1:", "1.", "(a)", "First,", "-" or a heading.
         operator: as for `Text`.
-        answer_cue: what stands between the trace and the answer; default: a blank line after a
-            reasoning block, and else a blank line and a line "Final answer:".
-        system: a system message beside a question that is a text.
-        answer: the final answer where it is known, for scores that name none.
+        answer_cue: the text between the trace and the answer; default: a blank line, and without a
+            reasoning block also a line "Final answer:".
+        system: a system message, if the question is a text.
+        answer: the final answer, if known, for scores that name none.
         tokenizer: as for `Text`.
-        max_new_tokens: where a trace that the model writes is cut off, in tokens.
+        max_new_tokens: the most tokens of a trace that the model writes.
 
     Attributes:
         question: as given.
-        trace: the trace; None where the model has still to write it.
+        trace: the trace; None if the model has not written it yet.
         features: the units of the question if it is a masker, then the steps.
 
     Raises:

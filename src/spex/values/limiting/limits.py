@@ -22,20 +22,19 @@ class LimitReached(SpexError):
 
 @dataclass(frozen=True)
 class Limits:
-    """Where an explanation stops, whatever values it has by then; None for no limit.
+    """Limits of cost; an explanation stops before it exceeds one. None means no limit.
 
-    Values that a store has cost nothing. What does not surely fit is not begun, so that no limit
-    but that of seconds is ever exceeded; of seconds by what one batch takes.
+    Values in a store cost nothing. A call starts only if it surely fits. Only `seconds` may be
+    exceeded, by the time of one batch.
 
     Args:
-        calls: Masks that the model answers for; one that failed and is asked again is one call.
-        tokens: Tokens read and written: as a server counts them, of local models those of the
-            prompts and answers. Replies of which a server tells no tokens count at their upper
-            bound: a token for each byte of the prompt, and the longest reply.
-        seconds: In which the model is at work. Fits come on top, and so do the check of the
-            log-probabilities and the first four values: a fit needs them, and the first call of a
-            model takes longer.
-        cost: Dollars, of a server's model with a price.
+        calls: Masks that the model answers; a mask that fails and is asked again is one call.
+        tokens: Tokens read and written: as the server counts them, or those of prompts and answers
+            for local models. If a server does not report them, an upper bound counts: a token for
+            each byte of the prompt, and the longest reply.
+        seconds: Time of the model. It does not include fits, the check of the log-probabilities,
+            or the first four values: a fit needs these, and the first call of a model is slow.
+        cost: Dollars, for a model on a server with a price.
 
     Raises:
         ArgumentError: a limit is no positive number.
