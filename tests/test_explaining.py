@@ -229,9 +229,14 @@ def test_spex_says_when_it_lowers_the_order():
 
 @pytest.mark.parametrize("n", [1, 3, 8, 80])
 @pytest.mark.parametrize("method", ["auto", "linear", "gp", "proxyspex", "spex"])
-def test_a_constant_has_r2_one_and_no_interactions(n, method):
+def test_a_constant_has_no_interactions(n, method):
     explanation = spex.explain(lambda m: np.full(len(m), 3.25), n, budget=300, method=method)
-    assert explanation.r2 == 1.0
+    if n < 80:  # all masks are known
+        assert explanation.r2 == 1.0 and explanation.notes == ()
+    else:
+        assert np.isnan(explanation.r2) and np.isnan(explanation.r2_interval).all()
+        assert "All 300 masks have the same value" in explanation.notes[-1]
+        assert "the same at all 300 masks evaluated" in repr(explanation)
     assert explanation.interactions().top(5) == []
     assert len(explanation.interactions()) == 0
     assert explanation.predict(np.ones((1, n), dtype=bool))[0] == pytest.approx(3.25)
@@ -424,7 +429,7 @@ def test_values_whose_squares_vanish_are_refused():
         with pytest.raises(spex.ValueFunctionError, match="logarithms"):
             spex.explain(tiny, n, budget=budget)
     constant = spex.explain(lambda masks: np.full(len(masks), 1e-200), 30, budget=100)
-    assert constant.r2 == 1.0 and constant.predict(np.ones((1, 30), dtype=bool)) == [1e-200]
+    assert np.isnan(constant.r2) and constant.predict(np.ones((1, 30), dtype=bool)) == [1e-200]
 
 
 def test_wrong_calls_name_the_remedy():

@@ -1,7 +1,9 @@
 """Ask and tell: any order, any part, masks never asked for; evaluations that exist already."""
 
+import copy
 import dataclasses
 import json
+import pickle
 import re
 import tracemalloc
 
@@ -203,6 +205,76 @@ def test_the_order_of_repeated_tells_does_not_matter():
     assert told((0.1, 0.7, -0.3333)) == told((-0.3333, 0.7, 0.1)) == told((0.7, -0.3333, 0.1))
 
 
+def test_contradicting_values_are_noted():
+    masks = uniform(6, 30)
+    run = spex.Run(6, 64, method="linear")
+    run.tell(masks, two(masks))
+    run.tell(masks[:9], two(masks[:9]) + np.where(np.arange(9) < 4, 0.5, 1e-12)[:, None] * [1, 0])
+    found = run.fit()
+    assert found["0"].notes[0].startswith("4 masks told several times had different values")
+    assert "about 0.24:" in found["0"].notes[0]  # (4 * 2 * .25**2 / 9)**.5
+    assert found["1"].notes == ()
+    everything = [[0, 0], [0, 1], [1, 0], [1, 1]] * 2
+    assert "4 masks told several times" in spex.fit(everything, range(8)).notes[0]
+
+
+def test_a_run_can_be_pickled_and_copied():
+    for settings in ({"target_r2": 0.99}, {"weighting": "shapley"}):
+        run = spex.Run(18, 90, method="linear", seed=4, **settings)
+        masks = run.ask()
+        run.tell(masks[:30], bumpy(masks[:30]))
+        others = (pickle.loads(pickle.dumps(run)), copy.deepcopy(run))
+        assert np.array_equal(others[0].ask(), run.ask())
+        assert len({content(driven(one, bumpy).fit()) for one in (run, *others)}) == 1
+
+
+def all_of_seven(masks):
+    return 1.0 * masks[:, :7].all(axis=1)
+
+
+def test_r2_of_equal_values_is_unknown():
+    e = spex.explain(all_of_seven, 12, 60, method="linear")
+    assert np.isnan([e.r2, *e.r2_interval]).all() and e.observed == (1.0, 0.0)
+    assert "masks that measure R2 have the same value" in e.notes[0]
+    # Nothing is known to be explained: no effect is told from 0.
+    assert not e.interactions("FBII").discoveries()
+    assert spex.Explanation.from_dict(e.to_dict()).notes == e.notes
+    masks = uniform(12, 40, 3)
+    given = spex.fit(masks, np.ones(40))
+    assert np.isnan(given.r2) and "All 40 masks have the same value" in given.notes[0]
+    assert given.unexplained is None  # the page says of no prediction that it is exact
+
+
+def test_a_target_is_not_reached_by_equal_values():
+    run = driven(spex.Run(12, 300, method="linear", target_r2=0.5), all_of_seven)
+    assert run.n_told == 300
+    # An output that never varies does not hold up the others.
+    run = spex.Run(12, 300, method="linear", target_r2=0.9)
+    driven(run, lambda m: np.stack([m @ np.arange(12.0), np.ones(len(m))], axis=1))
+    assert run.n_told == 64 and run.r2 == pytest.approx(1.0)
+    contrast = run.fit().contrast("0", "1")
+    assert contrast.r2 == pytest.approx(1.0)
+    masks = uniform(9, 99)
+    shifted = spex.fit(masks, bumpy(masks)[:, None] + [0, 1], method="linear")
+    assert np.isnan(shifted.contrast("1", "0").r2)
+
+
+def test_an_exact_run_that_is_not_finished_says_so():
+    run = spex.Run(6, 64, method="exact")
+    run.tell(run.ask()[:40], bumpy(run.ask()[:40]))
+    assert run.fit().notes[-1].startswith("40 of 64 masks have a value: the fit is not exact")
+    run.tell(run.ask(), bumpy(run.ask()))
+    assert run.fit().notes == ()
+
+
+def test_masks_that_are_skipped_are_checked():
+    run = spex.Run(6, 20)
+    with pytest.raises(spex.ArgumentError, match="for one mask"):
+        run.skip([True] * 6)
+    run.skip(run.ask()[:5].tolist())
+    assert len(run.ask()) == 15
+
+
 # ---- evaluations that exist already --------------------------------------------------------------
 
 
@@ -243,7 +315,10 @@ def test_masks_drawn_in_pairs_or_from_a_design_are_no_uniform_sample():
     half = np.unique(half, axis=0)
     assert spex.fit(half, bumpy(half)).r2_distribution == "given"
     chain = np.tri(40, 40, dtype=bool)  # the masks of one permutation
-    assert spex.fit(chain, bumpy(chain)).r2_distribution == "given"
+    found = spex.fit(chain, bumpy(chain))
+    assert found.r2_distribution == "given"
+    assert "their sizes, or which features are present together" in found.notes[0]
+    assert "% of the features" not in found.notes[0]
 
 
 @pytest.mark.parametrize("n", [3, 7, 20, 70])
@@ -301,6 +376,18 @@ def test_wrong_evaluations(change, error, message):
         spex.fit(**call)
 
 
+def test_rows_of_pandas_in_another_order_are_refused():
+    masks = pandas.DataFrame(uniform(6, 30))
+    values = pandas.Series(bumpy(masks.to_numpy()))
+    turned = values[::-1]
+    with pytest.raises(spex.ArgumentError, match=r"in another order; give values\.loc"):
+        spex.fit(masks, turned)
+    expected = content(spex.fit(masks, values, method="linear"))
+    assert content(spex.fit(masks, turned.loc[masks.index], method="linear")) == expected
+    other_names = values.set_axis(range(100, 130))
+    assert content(spex.fit(masks, other_names, method="linear")) == expected
+
+
 def test_wrong_tells():
     run = spex.Run(5, 20)
     with pytest.raises(spex.ArgumentError, match="0 values told; a fit needs at least 4"):
@@ -312,6 +399,8 @@ def test_wrong_tells():
     run.tell(np.zeros((1, 5), bool), [1.0])
     with pytest.raises(spex.ArgumentError, match="same number"):
         run.tell(np.ones((1, 5), bool), [[1.0, 2.0]])
+    with pytest.raises(spex.ValueFunctionError, match="nan"):
+        run.tell(np.ones((1, 5), bool), np.ma.masked_array([1.0], mask=[True]))
     assert run.n_told == 1
 
 
@@ -321,6 +410,10 @@ def test_wrong_tells():
         (lambda: spex.Run(30, 10**10), "the limit is 4 GB"),
         (lambda: spex.Run(16_000, 10**7), "the limit is 4 GB"),
         (lambda: spex.Run(5, 20, prior="x"), "give a spex.Prior"),
+        (lambda: spex.Run({"a", "b"}, 20), "a set, which has no order"),
+        (lambda: spex.Run(spex.Text("a b"), 20), "is a Text; .* such as its `features`"),
+        (lambda: spex.Run(np.ones((20, 5)), 20), r"an array of shape \(20, 5\)"),
+        (lambda: spex.Run(np.array(5), 20), r"an array of shape \(\)"),
         (lambda: spex.Run(5, 20, outputs="xy"), "a different name"),
         (lambda: spex.Run(5, 20, outputs=[]), "a different name"),
         (lambda: spex.Run(5, 20, outputs=["a", "a"]), "a different name"),
@@ -560,6 +653,12 @@ def test_a_corrected_explanation_is_saved_whole(tmp_path):
     assert "FSII is corrected" in render_html([e]) and "FSII is corrected" in repr(e)
     assert "R2 over masks of all sizes" in repr(e)
     assert "--weighting shapley" in render_html([spex.explain(bumpy, 10, 100)], index="SV")
+
+
+@pytest.mark.parametrize(("n", "budget"), [(3, 6), (5, 11), (5, 24), (8, 40), (14, 80), (40, 160)])
+def test_spex_takes_every_budget_with_shapley_weights(n, budget):
+    e = spex.explain(bumpy, n, budget, method="spex", weighting="shapley")
+    assert (e.method, e.n_evaluations, e.r2_distribution) == ("spex", budget, "shapley")
 
 
 @pytest.mark.parametrize("budget", [4, 5, 6, 8, 12, 20])

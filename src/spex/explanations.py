@@ -182,7 +182,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
             return math.nan, None
         names = self.outputs
         variance, error = self._moments.of_difference(names.index(a), names.index(b))
-        return (1 - error / variance if variance > 0 else 1.0), error
+        return (1 - error / variance if variance > 0 else math.nan), error
 
     FORMAT = "spex-explanations"
     FORMAT_VERSION = 1

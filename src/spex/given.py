@@ -62,7 +62,8 @@ def fit(
         An `Explanation`; for values (m, q), `Explanations` by name of the output.
 
     Raises:
-        ArgumentError: an argument is wrong, or there are fewer than 4 distinct masks.
+        ArgumentError: an argument is wrong, or there are fewer than 4 distinct masks, or masks and
+            values are of pandas and name the same rows in another order.
         ValueFunctionError: a value is not a finite real number, or exceeds 1e100.
 
     Example:
@@ -77,6 +78,7 @@ def fit(
         features = masks.columns
     if outputs is None and hasattr(values, "columns"):
         outputs = tuple(map(str, values.columns))
+    _check_rows(masks, values)
     array = np.asarray(masks)
     if array.ndim != 2 or not array.shape[1]:
         raise ArgumentError(f"masks of shape {array.shape}; give (number of masks, n)")
@@ -117,6 +119,19 @@ def fit(
     return (
         noted(found) if isinstance(found, Explanation) else found.changed(lambda _, one: noted(one))
     )
+
+
+def _check_rows(masks: Any, values: Any) -> None:
+    """Refuse rows of pandas that have the same names in another order: rows go by position."""
+    ours: Any = getattr(masks, "index", None)
+    theirs: Any = getattr(values, "index", None)
+    if not hasattr(ours, "equals") or not hasattr(theirs, "equals") or ours.equals(theirs):
+        return
+    if len(ours) == len(theirs) and set(ours) == set(theirs):
+        raise ArgumentError(
+            "the rows of masks and values have the same names in another order; give "
+            "values.loc[masks.index], or values.to_numpy() where rows belong together by position"
+        )
 
 
 def _by_number(told: Told, masks: BoolArray, weights: npt.ArrayLike) -> FloatArray:

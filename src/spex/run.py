@@ -12,6 +12,7 @@ With `target_r2` a run has stages, each twice as large as the one before and hol
 between two stages it fits, and stops where R2 is good enough. Without, it has one stage.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
+from spex.checks.masks import check_masks
 from spex.f2.packing import pack, unpack
+from spex.fitting.fidelity import is_constant, lowest
 from spex.fourier.mask_distribution import UNIFORM
 from spex.prior import NO_PRIOR, Prior
 from spex.running.fits import OutputFit, Problem
@@ -131,9 +134,14 @@ class Run:
         """
         self._told.tell(masks, values, "tell was given")
 
-    def skip(self, masks: BoolArray) -> None:
-        """Ask for (k, n) masks no more: they cannot have a value. The fit goes on without them."""
-        self._skipped = np.union1d(self._skipped, self._told.numbers(pack(masks)))
+    def skip(self, masks: npt.ArrayLike) -> None:
+        """Ask for (k, n) masks no more: they cannot have a value. The fit goes on without them.
+
+        Raises:
+            ArgumentError: the masks have another shape or other entries.
+        """
+        checked = check_masks(masks, len(self.features))
+        self._skipped = np.union1d(self._skipped, self._told.numbers(pack(checked)))
 
     @property
     def n_told(self) -> int:
@@ -172,10 +180,11 @@ class Run:
 
     @property
     def r2(self) -> float | None:
-        """R2 of the latest fit, the lowest of all outputs; None before the first."""
+        """R2 of the latest fit, the lowest of all outputs; None where none is known."""
         if self._latest is None:
             return None
-        return min(one.fit.fidelity.r2 for one in self._latest[1])
+        r2 = lowest(one.fit.fidelity for one in self._latest[1]).r2
+        return None if math.isnan(r2) else r2
 
     def _end_stage(self) -> None:
         """All masks of the stage are told: fit and decide, where another stage may follow."""
@@ -184,7 +193,15 @@ class Run:
         if target is None or size is None or self._told.count >= self.settings.total:
             return
         fits = self.fits()
-        if all(one.fit.fidelity.interval[0] >= target for one in fits):
+        # An output of one value so far has nothing to explain, and does not hold up the others.
+        values = self._told.values(self._told.all_told()).T
+        varies = [not is_constant(column, float(column.var())) for column in values]
+        lower = [
+            one.fit.fidelity.interval[0]
+            for one, is_varying in zip(fits, varies, strict=True)
+            if is_varying
+        ]
+        if lower and all(bound >= target for bound in lower):
             return
         self._is_done = False
         self._earlier = fits

@@ -1,8 +1,10 @@
 """The settings of a run, checked: what `spex.Run`, `spex.explain` and the command line share."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
+
+import numpy as np
 
 from spex.checks.arguments import (
     MAX_EXACT_FEATURES,
@@ -132,7 +134,7 @@ class Settings:
         method = self.of_method
         return method.drawn if method.needs_coded or self.distribution.joins_coded else None
 
-    @cached_property
+    @property
     def of_method(self) -> Method:
         """The method."""
         return METHODS[self.method]
@@ -151,6 +153,18 @@ def feature_labels(features: int | Sequence[str]) -> tuple[str, ...]:
         raise ArgumentError(
             f"features={features!r} is one string; give a list of labels, or explain a text with "
             "spex.ValueFunction(spex.Text(...), model, score)"
+        )
+    if isinstance(features, AbstractSet):
+        raise ArgumentError("features is a set, which has no order; give a list of labels")
+    if hasattr(features, "features"):  # a masker, a value function
+        raise ArgumentError(
+            f"features is a {type(features).__name__}; give the number of features, or their "
+            "labels, such as its `features`"
+        )
+    if isinstance(features, np.ndarray) and features.ndim != 1:
+        raise ArgumentError(
+            f"features is an array of shape {features.shape}; give the number of features, or "
+            "their labels, an array of shape (n,)"
         )
     if isinstance(features, Iterable):  # also a pandas Index
         labels = tuple(str(label) for label in features)

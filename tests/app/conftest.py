@@ -52,7 +52,7 @@ class Server:
         """Press Ctrl-C; the exit status and what was told."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        told = self.process.communicate(timeout=60)[1]
+        told = self.process.communicate(timeout=120)[1]
         return self.process.returncode, told
 
 

@@ -218,7 +218,7 @@ def test_own_answer_of_the_model(run):
 
 
 def test_target_r2_stops_early(run):
-    words = " ".join(f"w{i}" for i in range(40))
+    words = " ".join(["acting", *(f"w{i}" for i in range(40))])  # one of them matters
     Path("long.txt").write_text(words)
     arguments = ["explain", "--text", "long.txt", *ODDS, "-q", "--budget", "400", "--out", "e.json"]
     assert run(*arguments, "--target-r2", "0.5")[0] == 0

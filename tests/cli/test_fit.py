@@ -91,6 +91,14 @@ def test_masks_that_are_no_uniform_sample_are_said_to_be(folder, capsys):
     assert "over masks like those given" in (folder / "c.html").read_text()
 
 
+def test_spaces_around_names(folder, capsys):
+    (folder / "spaced.csv").write_text("a, b , value\n0, 0, 0\n0, 1, 0\n1, 0, 0\n1, 1, 2\n")
+    assert main(["fit", "spaced.csv", "--out", "s.json"]) == 0
+    assert spex.Explanation.load("s.json").features == ("a", "b")
+    (folder / "spaced.csv").write_text("a, a,value\n0,0,0\n0,1,0\n1,0,0\n1,1,2\n")
+    assert main(["fit", "spaced.csv"]) == 0  # two names that differ in a space alone stay
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

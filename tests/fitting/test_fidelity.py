@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spex.f2.packing import pack, unpack
-from spex.fitting.fidelity import fidelity, folds
+from spex.fitting.fidelity import Fidelity, fidelity, folds, lowest
 from spex.surrogates import refit
 from spex.surrogates.base import Samples
 from spex.surrogates.boosted_trees import BoostedTrees
@@ -26,11 +26,19 @@ def test_r2_is_its_definition_up_to_the_degree_of_freedom_of_the_mean():
     assert fidelity(values, predictions).r2 == pytest.approx(expected)
 
 
-def test_constant_and_perfect_are_one():
-    ones = np.full(10, 3.0)
-    assert fidelity(ones, ones).r2 == 1.0
+def test_perfect_is_one_and_of_equal_values_nothing_is_known():
     ramp = np.arange(10.0)
     assert fidelity(ramp, ramp).interval == (1.0, 1.0)
+    for ones in (np.full(10, 3.0), 3.0 + 1e-14 * ramp):
+        found = fidelity(ones, ones)
+        assert np.isnan([found.r2, *found.interval]).all()
+    assert lowest([found, Fidelity(0.7, (0.6, 0.8)), Fidelity(0.9, (0.8, 1.0))]).r2 == 0.7
+    assert np.isnan(lowest([found]).r2)
+
+
+def test_two_values_give_no_interval():
+    found = fidelity(np.array([0.0, 1.0]), np.array([0.1, 0.9]))
+    assert found.r2 == pytest.approx(0.98) and np.isnan(found.interval).all()
 
 
 def test_folds_are_disjoint_and_leave_coded_masks_alone():

@@ -117,8 +117,13 @@ def test_fidelity_in_words(make, changes, says):
 
 def test_constant(make):
     explanation = make({(): 1.0}, ["a", "b"], r2=1.0, r2_interval=(1.0, 1.0))
-    assert "the same whatever is left out" in facts.fidelity(explanation)
+    assert "the same at all 300 masks evaluated" in facts.fidelity(explanation)
     assert facts.variance_shares(explanation) == {}
+    unknown = {"r2": math.nan, "r2_interval": (math.nan, math.nan)}
+    explanation = make({(): 1.0}, ["a", "b"], **unknown, n_evaluations=4)
+    assert "the same whatever is left out" in facts.fidelity(explanation)
+    explanation = make({(): 1.0}, ["a", "b"], **unknown, observed=(1.0, 0.0))
+    assert "same" not in facts.fidelity(explanation) + facts.nothing_listed(explanation)
 
 
 def test_poor_fit_says_what_to_do(make):

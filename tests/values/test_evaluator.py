@@ -203,10 +203,74 @@ def test_a_source_that_lacks_a_member_is_refused_before_it_is_asked(monkeypatch)
         spex.ArgumentError, match=r"1 spex\.Context for 2 outputs; give one for each"
     ):
         spex.explain(OneContext(), budget=16)
-    monkeypatch.delattr(Source, "may_vary")
-    monkeypatch.delattr(Source, "stored_masks")
-    with pytest.raises(spex.ArgumentError, match="Asked has no may_vary, stored_masks"):
+    for contexts in (({"model": "m"},), spex.Context(model="m"), None):
+        monkeypatch.setattr(Asked, "contexts", lambda _, found=contexts: found)
+        with pytest.raises(spex.ArgumentError, match=r"give a tuple of spex\.Context, one"):
+            spex.explain(Asked(), budget=16)
+    for member in ("may_vary", "stored_masks", "contexts"):
+        monkeypatch.delattr(Source, member)
+    monkeypatch.delattr(Asked, "contexts")
+    with pytest.raises(spex.ArgumentError, match="Asked has no may_vary, contexts, stored_masks"):
         spex.explain(Asked(), budget=16)
+
+
+def test_what_a_source_does_to_the_masks_does_not_reach_the_fit():
+    class Turning(Source):
+        def stream(self, masks):
+            values = total(masks)
+            np.logical_not(masks, out=masks)
+            yield np.arange(len(masks)), values
+
+    found = spex.explain(Turning(), budget=12).spectrum
+    assert dict(found.items()) == dict(spex.explain(Source(), budget=12).spectrum.items())
+
+
+@pytest.mark.parametrize("given", [None, np.zeros(16), [1.0], [(np.arange(16),)]])
+def test_a_source_that_yields_no_pairs(given):
+    class Wrong(Source):
+        def stream(self, masks):
+            return given
+
+    with pytest.raises(spex.ArgumentError, match=r"Wrong\.stream gave .* it yields pairs: row"):
+        spex.explain(Wrong(), budget=16)
+
+
+@pytest.mark.parametrize("identities", ["own", (None, None), (1, 2)])
+def test_identities_that_are_no_strings(tmp_path, identities):
+    class Wrong(Source):
+        outputs = ("x", "y")
+
+        def contexts(self):
+            return (spex.Context(), spex.Context())
+
+        def stream(self, masks):
+            raise AssertionError
+
+    Wrong.identities = identities
+    with pytest.raises(spex.ArgumentError, match=r"give a tuple of strings, one for each output"):
+        spex.explain(Wrong(), budget=16, store=tmp_path / "s.sqlite")
+
+
+def test_outputs_of_one_identity_are_not_mixed_up(tmp_path):
+    class Two(Source):
+        outputs, factor = ("x", "y"), 2
+        identities = ("own", "own")
+
+        def contexts(self):
+            return (spex.Context(), spex.Context())
+
+        def stream(self, masks):
+            yield (
+                np.arange(len(masks)),
+                np.stack([total(masks), self.factor * total(masks)], axis=1),
+            )
+
+    with spex.Store(tmp_path / "s.sqlite") as store:
+        with pytest.raises(spex.ArgumentError, match="0 and 1 have the same identity, and other"):
+            spex.explain(Two(), budget=16, store=store)
+        assert len(store) == 0
+        Two.factor = 1  # the same score twice
+        assert list(spex.explain(Two(), budget=16, store=store)) == ["x", "y"]
 
 
 def test_two_outputs_keep_their_contexts():

@@ -22,6 +22,7 @@ from spex.cli.showing import Result, with_command
 from spex.errors import ArgumentError, SpexError, StoreError, ValueFunctionError
 from spex.explaining import noted, result, run_of, until_limit
 from spex.explanation import Explanation
+from spex.fitting.fidelity import lowest
 from spex.report import facts
 from spex.run import Run
 from spex.settings import LEAST_BUDGET
@@ -295,6 +296,5 @@ class Job:
 
     def _add_point(self, run: Run) -> None:
         """The R2 of the values so far."""
-        fidelities = [one.fit.fidelity for one in run.fits()]
-        lowest = min(fidelities, key=lambda one: one.r2)
-        self.points = [*self.points, Point(run.n_told, lowest.r2, *lowest.interval)]
+        found = lowest(one.fit.fidelity for one in run.fits())
+        self.points = [*self.points, Point(run.n_told, found.r2, *found.interval)]

@@ -26,7 +26,7 @@ _STYLE = (
     ":root { --color-accent: #1d4ed8; } .dark { --color-accent: #60a5fa; } "
     "input:is([role=listbox], [role=combobox]) { text-overflow: ellipsis; margin-right: 1.2em; }"
 )
-_SECONDS_TO_END = 10.0
+_SECONDS_TO_END = 60.0  # of one more fit, on a slow machine
 _Message = MutableMapping[str, Any]
 
 

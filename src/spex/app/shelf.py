@@ -130,7 +130,7 @@ def _details(found: Result) -> str:
         count = one.n_evaluations + found.fine.n_evaluations
     else:
         ones = [found] if isinstance(found, Explanation) else list(found.values())
-        one = min(ones, key=lambda each: each.r2)
+        one = min(ones, key=lambda each: math.inf if math.isnan(each.r2) else each.r2)
         kind = "" if math.isnan(one.r2) else f"R2 {facts.rounded_r2(one.r2)}"
         count = one.n_evaluations
     model = shorten(facts.context_text(one, "model") or "", 30)

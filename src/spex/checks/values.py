@@ -28,6 +28,9 @@ def checked_values(
     Raises:
         ValueFunctionError: it is something else, or not finite, or above 1e100.
     """
+    if isinstance(returned, np.ma.MaskedArray) and returned.dtype.kind in "fiub":
+        # A masked value is missing.
+        returned = np.where(np.ma.getmaskarray(returned), np.nan, np.ma.getdata(returned))
     try:
         values = np.asarray(returned)
     except Exception as error:

@@ -44,6 +44,9 @@ def run(session: Session, options: FitOptions) -> None:
                 "report shows a saved explanation)"
             )
         header, rows = parse(content, str(path))
+        stripped = [name.strip() for name in header]
+        if len(set(stripped)) == len(header):  # "a, b, value" is what many people write
+            header = stripped
         numbers = names if options.weights is None else (*names, options.weights)
         features, masks, values = _evaluations(header, rows, numbers, path)
         shown.check(len(features))

@@ -1,5 +1,7 @@
 """How faithful a surrogate is: R2 on masks that its fit has not seen, with an interval."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +27,9 @@ class Fidelity:
     """R2 over the masks of a distribution (`spex.fourier.mask_distribution`).
 
     Args:
-        r2: 1 - ||f - f_hat||^2 / ||f - mean(f)||^2; 1 is perfect, 0 as good as the mean.
-        interval: 90 % confidence interval of it.
+        r2: 1 - ||f - f_hat||^2 / ||f - mean(f)||^2; 1 is perfect, 0 as good as the mean; NaN where
+            it is unknown.
+        interval: 90 % confidence interval of it; NaN where it is unknown.
     """
 
     r2: float
@@ -34,6 +37,14 @@ class Fidelity:
 
 
 PERFECT = Fidelity(1.0, (1.0, 1.0))
+# Of equal values there is no variance to explain: another mask may still have another value.
+UNKNOWN = Fidelity(math.nan, (math.nan, math.nan))
+
+
+def lowest(of_outputs: Iterable[Fidelity]) -> Fidelity:
+    """The lowest that is known, of several outputs; unknown where none is."""
+    known = (one for one in of_outputs if not math.isnan(one.r2))
+    return min(known, key=lambda one: one.r2, default=UNKNOWN)
 
 
 def folds(samples: Samples) -> list[IntArray]:
@@ -59,6 +70,11 @@ def variance(values: FloatArray, weights: FloatArray | None) -> float:
     return float(share @ (values - share @ values) ** 2) * m / (m - 1)
 
 
+def is_constant(values: FloatArray, spread: float) -> bool:
+    """Whether (m,) values of a variance are all the same, to 12 digits: rounding may differ."""
+    return spread <= (1e-12 * float(np.abs(values).max(initial=0.0))) ** 2
+
+
 def same_folds(fewer: Samples, samples: Samples) -> bool:
     """Whether the masks of a smaller sample are in the same folds in a larger one.
 
@@ -81,7 +97,9 @@ def fidelity(
 ) -> Fidelity:
     """R2 and its interval from values and predictions at drawn masks.
 
-    The interval is the delta method's for log(1 - R2), a ratio of two means, with Student's t.
+    The interval is the delta method's for log(1 - R2), a ratio of two means, with Student's t. Two
+    values have one deviation from their mean, so that nothing says how uncertain it is. Where all
+    values are equal, R2 is unknown.
 
     Args:
         values: (m,) float64, m >= 2.
@@ -97,11 +115,12 @@ def fidelity(
     deviation = share * (values - (share * values).mean()) ** 2 * (m / (m - 1))
     error = share * (values - predictions) ** 2
     spread = float(deviation.mean())
-    scale = float(np.abs(values).max(initial=0.0))
-    if spread <= (1e-12 * scale) ** 2:  # constant, up to rounding
-        return PERFECT
+    if is_constant(values, spread):
+        return UNKNOWN
     unexplained = float(error.mean()) / spread
     unexplained *= (1 - share_left_out) ** (FALL * max(1 - unexplained, 0.0))
+    if m == 2:
+        return Fidelity(1 - unexplained, UNKNOWN.interval)
     if unexplained <= 1e-20:
         return PERFECT
     influence = error / error.mean() - deviation / spread

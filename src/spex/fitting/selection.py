@@ -1,5 +1,6 @@
 """Choose among surrogates, or join them, by cross-validation on the same evaluated masks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Fit:
         method: Name of the surrogate chosen, or of those joined, the weightiest first.
         spectrum: Its fit to all samples; of several joined, less what prediction does not need.
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
-        scores: Cross-fitted R2 of every candidate.
+        scores: Cross-fitted R2 of every candidate; empty where it is unknown.
         standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
         unexplained: Mean squared error at drawn masks, cross-fitted; None where unknown.
         weights: Of the surrogates chosen or joined.
@@ -113,6 +114,7 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         return fidelity(values[drawn], predictions[drawn], share_left_out, len(samples), counts)
 
     scores = {name: measure(fit.predictions, fit.share_left_out).r2 for name, fit in fitted.items()}
+    scores = {name: r2 for name, r2 in scores.items() if not math.isnan(r2)}
     predictions = np.stack([fitted[name].predictions for name in names], axis=1)
     if len(names) == 1:
         of_fold, weights = predictions[:, 0], np.ones(1)
@@ -129,6 +131,8 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
     unexplained = (1 - measured.r2) * variance(values[drawn], counts)
+    if math.isnan(measured.r2):  # nothing is known to be explained, of all values
+        unexplained = variance(values, None)
     if len(used) > 1:
         # What only one of them has comes with a small weight; a single one has chosen its support.
         spectrum = spectrum.keep(_needed(spectrum, _DISPENSABLE * unexplained))
@@ -136,7 +140,9 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
         errors = coefficient_errors(samples, spectrum, unexplained)
     name = " + ".join(names[i] for i in used)
     used_weights = {names[i]: float(weights[i]) for i in used}
-    return Fit(name, spectrum, measured, scores, errors, unexplained, used_weights, of_fold)
+    is_unknown = math.isnan(measured.r2) and not unexplained  # other masks may have other values
+    left = None if is_unknown else unexplained
+    return Fit(name, spectrum, measured, scores, errors, left, used_weights, of_fold)
 
 
 def _of(weights: FloatArray | None, rows: BoolArray | IntArray) -> FloatArray | None:

@@ -6,8 +6,9 @@ Drawing, cross-validation and R2 share one object, so that another distribution 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import betaincinv, gammaln
@@ -99,6 +100,31 @@ class MaskDistribution(Protocol):
         Cross-validation leaves them out together. None where each was drawn alone.
         """
         ...
+
+
+class Drawn:
+    """The stream of a distribution, which can be pickled: it goes on where it was.
+
+    Args:
+        distribution: What masks are drawn from.
+        n: Number of features.
+        seed: See `MaskDistribution.stream`.
+        skipped: How many blocks were taken before.
+    """
+
+    def __init__(self, distribution: MaskDistribution, n: int, seed: int, skipped: int = 0) -> None:
+        self._of = (distribution, n, seed)
+        self._n_taken = skipped
+        self._stream = islice(distribution.stream(n, seed), skipped, None)
+
+    def take(self) -> tuple[WordArray, bool] | None:
+        """The next block; None where there are no more masks."""
+        block = next(self._stream, None)
+        self._n_taken += block is not None
+        return block
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Drawn, (*self._of, self._n_taken)
 
 
 @dataclass(frozen=True)

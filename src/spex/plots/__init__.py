@@ -1,7 +1,7 @@
 """Plots of an explanation by matplotlib (extra `plot`): each draws into one axis, which it returns.
 
 Names and colours are those of shap and shapiq where these have such a plot: red raises the score,
-blue lowers it. Index and order are those of every report unless given. `ax` is an axis, or None for
+blue lowers it. The default index and order are those of every report. `ax` is an axis, or None for
 one of a new figure, which no pyplot state knows: `spex.plots.text(e).figure.savefig("why.svg")`.
 """
 

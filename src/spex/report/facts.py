@@ -167,17 +167,30 @@ def is_constant(explanation: "Explanation") -> bool:
     return not _coefficients(explanation)
 
 
+def _is_same(explanation: "Explanation") -> bool:
+    """Whether the score is the same at every mask evaluated, as far as is known."""
+    r2, (whole, nothing) = explanation.r2, explanation.observed
+    is_known_to_vary = r2 < 1 or whole != nothing
+    return is_constant(explanation) and explanation.n_evaluations > 0 and not is_known_to_vary
+
+
+def _where_same(explanation: "Explanation") -> str:
+    if _is_exhaustive(explanation):
+        return "whatever is left out"
+    return f"at all {counted(explanation.n_evaluations, 'mask')} evaluated"
+
+
 def fidelity(explanation: "Explanation") -> str:
     """How faithful the explanation is, in one sentence."""
     r2, (low, high) = explanation.r2, explanation.r2_interval
     everything = _is_exhaustive(explanation)
+    if _is_same(explanation):
+        return f"The score is the same {_where_same(explanation)}: there is nothing to attribute."
     if math.isnan(r2):
         return (
             "The explained share of the variation is unknown: too few evaluations to measure it. "
             "Raise the budget."
         )
-    if is_constant(explanation) and r2 == 1:
-        return "The score is the same whatever is left out: there is nothing to attribute."
     if everything and r2 == 1:
         return (
             "Explains all of the variation: exact, from all "
@@ -359,8 +372,8 @@ def _visible_part(part: Part) -> Part:
 
 def nothing_listed(explanation: "Explanation") -> str:
     """Why a table has no rows, in one sentence."""
-    if is_constant(explanation) and explanation.r2 == 1:
-        return "No interactions: the score is the same whatever is left out."
+    if _is_same(explanation):
+        return f"No interactions: the score is the same {_where_same(explanation)}."
     if is_constant(explanation):
         return "No interactions were found: no fit does better than the mean; raise the budget."
     return "Every value of this index and order is zero; a higher order or Fourier shows the rest."

@@ -1,5 +1,6 @@
 """Fits of what a run was told, and the explanations that they give."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +15,7 @@ from spex.explanation import Explanation
 from spex.explanations import Explanations, OutputMoments
 from spex.fitting.correction import correction
 from spex.fitting.exhaustive import completed, fit_all_masks
-from spex.fitting.fidelity import same_folds
+from spex.fitting.fidelity import is_constant, same_folds
 from spex.fitting.learning_curve import forecast
 from spex.fitting.selection import Fit, fit_all, join
 from spex.fourier.mask_distribution import SHAPLEY, UNIFORM
@@ -124,11 +125,11 @@ class Problem:
                 replace(one, earlier=of) for one, of in zip(samples, fitted_before, strict=True)
             ]
         fitted = fit_all(_candidates(settings, samples[0]), samples)
-        about = found.distribution, found.notes
-        return [
-            OutputFit(self._joined(of, one, found.distribution), one, of, *about)
-            for one, of in zip(samples, fitted, strict=True)
-        ]
+        about, each = found.distribution, []
+        for one, of in zip(samples, fitted, strict=True):
+            fit = self._joined(of, one, about)
+            each.append(OutputFit(fit, one, of, about, found.notes + _on_unknown(fit, one)))
+        return each
 
     def _joined(self, fitted: Mapping[str, Fitted], samples: Samples, distribution: str) -> Fit:
         """The choice among the fits; of `auto` completed where most masks are known."""
@@ -151,7 +152,12 @@ class Problem:
         values = told.values(told.ends)[:, output].tolist()
         whole, nothing = (v if known else None for v, known in zip(values, known_ends, strict=True))
         corrected: Mapping[str, Spectrum] = {}
-        notes = one.notes
+        notes = one.notes + _on_repeats(*told.repeats(output))
+        if settings.method == "exact" and one.samples is not None and not self._is_noisy:
+            notes += (
+                f"{told.count:,} of {counted(settings.total, 'mask')} have a value: the fit is not "
+                "exact, but that of method 'auto'.",
+            )
         if one.samples is not None and settings.distribution.corrects:
             if all(known_ends):
                 corrected = correction(one.samples, fit.spectrum, *values)
@@ -184,6 +190,31 @@ class Problem:
             return {}
         design = partial(coded_part, settings)
         return forecast(one.fit, one.samples, partial(_candidates, settings), design, settings.seed)
+
+
+def _on_unknown(fit: Fit, samples: Samples) -> tuple[str, ...]:
+    """Why R2 is unknown, where it is."""
+    if not math.isnan(fit.fidelity.r2):
+        return ()
+    if is_constant(samples.values, float(samples.values.var())):
+        return (
+            f"All {len(samples):,} masks have the same value, to 12 digits. R2 cannot be said: a "
+            "mask that was not evaluated may have another one.",
+        )
+    return (
+        f"The {counted(int(samples.drawn.sum()), 'mask')} that measure R2 have the same value, to "
+        "12 digits, and others have not. R2 cannot be said: evaluate more.",
+    )
+
+
+def _on_repeats(count: int, deviation: float) -> tuple[str, ...]:
+    """What is known of masks that were told different values."""
+    if not count:
+        return ()
+    return (
+        f"{counted(count, 'mask')} told several times had different values, with a standard "
+        f"deviation of about {deviation:.2g}: each counts with their mean.",
+    )
 
 
 def _candidates(settings: Settings, samples: Samples) -> Any:

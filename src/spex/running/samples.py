@@ -1,5 +1,6 @@
 """From the masks told to the samples that are fitted: which of them measure R2, and of what."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,10 @@ from spex.wording import counted
 
 # Fewer drawn masks than this do not measure R2 where other masks may serve.
 FEW_DRAWN = 10
+# R2 is a ratio of variances.
+_LEAST_DRAWN = 2
+# Standard deviations by which the share of features that are present is off by more than chance.
+_FAR_OFF = 3.0
 # The name of the distribution of masks that somebody else has chosen.
 GIVEN = "given"
 
@@ -66,13 +71,16 @@ def sampled(
         drawn &= ~designed
     words = told.words(rows)
     is_complete, is_own = bool(is_told.all()) and not len(others), True
-    if drawn.sum() < (settings.distribution.least_measuring if is_complete else FEW_DRAWN):
-        if settings.of_method.needs_coded:
+    if settings.of_method.needs_coded:  # these see the coded masks, which then measure nothing
+        if drawn.sum() < _LEAST_DRAWN:
+            drawn = ~designed
+        if drawn.sum() < _LEAST_DRAWN:
             raise ArgumentError(
                 f"{counted(int(drawn.sum()), 'mask')} with a value can measure R2, and method "
-                "'spex' needs 2 beside the coded ones: tell more of those that were "
+                f"'spex' needs {_LEAST_DRAWN} beside the coded ones: tell more of those that were "
                 "asked for, or use method 'auto'"
             )
+    elif drawn.sum() < (settings.distribution.least_measuring if is_complete else FEW_DRAWN):
         design, drawn = None, np.ones(len(rows), dtype=np.bool_)
         designed[:], is_own = False, False
     of_rows = None if weights is None else weights[rows]
@@ -135,15 +143,23 @@ def _measured(
         )
         return _Measured(asked.name, weights, None, (note,) * (effective < len(weights) / 2))
     if not is_own and not asked.may_have_drawn(words, n):
-        share = float(unpack(words, n).mean())
         note = (
-            f"The masks are no sample of {asked.masks}: {100 * share:.0f} % of the features "
-            "are present on average. R2 is measured by cross-validation over masks like "
-            f"these. What it is over {asked.masks}, and how far values may be off, cannot be "
-            "said."
+            f"The masks are no sample of {asked.masks}: {_what_is_off(words, n)}. R2 is measured "
+            f"by cross-validation over masks like these. What it is over {asked.masks}, and how "
+            "far values may be off, cannot be said."
         )
         return _Measured(GIVEN, None, None, (note,))
     return _Measured(asked.name, asked.weights(words, n), asked.groups(words, n), ())
+
+
+def _what_is_off(words: WordArray, n: int) -> str:
+    """Why masks are no sample: the share of features that are present, where it is that."""
+    share = float(unpack(words, n).mean())
+    # By chance alone it is off by .5 / sqrt(masks times features).
+    is_off = abs(share - 0.5) > _FAR_OFF * 0.5 / math.sqrt(len(words) * n)
+    if is_off and round(100 * share) != 50:
+        return f"{100 * share:.0f} % of the features are present on average"
+    return "their sizes, or which features are present together, are not those of chance"
 
 
 def _design_told(

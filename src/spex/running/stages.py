@@ -13,7 +13,7 @@ from spex._typing import BoolArray, IntArray, WordArray
 from spex.f2.packing import n_words
 from spex.fourier.design import Design
 from spex.fourier.mask_design import coded_design
-from spex.fourier.mask_distribution import UNIFORM
+from spex.fourier.mask_distribution import UNIFORM, Drawn
 from spex.running.told import OrderedRows, Told
 from spex.settings import Settings
 
@@ -69,9 +69,9 @@ class Stages:
     def __init__(self, settings: Settings, told: Told) -> None:
         self._settings = settings
         self._told = told
-        self._sizes = _sizes(settings)
+        self._sizes = iter(tuple(_sizes(settings)))  # of a tuple, so that a run can be pickled
         self._current: Stage | None = None
-        self._stream = settings.distribution.stream(settings.n_features, settings.seed)
+        self._stream = Drawn(settings.distribution, settings.n_features, settings.seed)
         self._drawn_ahead: WordArray = np.zeros((0, n_words(settings.n_features)), dtype=np.uint64)
         self._ahead_measures = True
 
@@ -108,7 +108,7 @@ class Stages:
         # Masks told without being asked for take their place in the budget.
         surplus = told.count - int(told.is_told(self._current.rows).sum())
         if surplus and before is None:
-            self._stream = settings.distribution.stream(n, settings.seed)
+            self._stream = Drawn(settings.distribution, n, settings.seed)
             self._drawn_ahead = self._drawn_ahead[:0]
             self._current = self._planned(max(size - surplus, 0), None)
 
@@ -126,7 +126,7 @@ class Stages:
             rows.mark(coded, False)  # decoding sees them
         while (missing := size - len(rows)) > 0:
             if not len(self._drawn_ahead):
-                ahead = next(self._stream, None)
+                ahead = self._stream.take()
                 if ahead is None:
                     break
                 self._drawn_ahead, self._ahead_measures = ahead

@@ -12,6 +12,9 @@ from spex.errors import ArgumentError
 from spex.f2.packing import DistinctRows, n_words, pack
 from spex.wording import counted
 
+# Values of one mask that differ by this share of them at most are the same.
+_ROUNDING = 1e-9
+
 
 class OrderedRows:
     """Row numbers in the order of their first entry, and whether each was drawn."""
@@ -157,6 +160,19 @@ class Told:
             # Exact sums: the mean does not depend on the order of telling.
             self._values[number] = [math.fsum(each) / len(told) for each in zip(*told, strict=True)]
             self.n_changes += 1
+
+    def repeats(self, output: int) -> tuple[int, float]:
+        """How many masks were told values that differ, and their standard deviation.
+
+        Differences in the last digits are those of rounding. The deviation is that of one value
+        about the mean of its mask, over all masks told more than once; 0 where none differ.
+        """
+        told = [np.array([value[output] for value in each]) for each in self._repeats.values()]
+        differ = sum(bool(np.ptp(each) > _ROUNDING * np.abs(each).max()) for each in told)
+        if not differ:
+            return 0, 0.0
+        squares = math.fsum(len(each) * float(each.var()) for each in told)
+        return differ, math.sqrt(squares / sum(len(each) - 1 for each in told))
 
     def all_told(self) -> IntArray:
         """The numbers of all masks that have a value."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.checks.values import checked_values, described
-from spex.errors import BackendError, StoreError, ValueFunctionError
+from spex.errors import ArgumentError, BackendError, StoreError, ValueFunctionError
 from spex.run import Run
 from spex.values.faults import Faults, Timed, is_borne
 from spex.values.source import ValueSource
 from spex.values.storage.kept import Kept
 from spex.values.store import Store
-from spex.wording import counted
+from spex.wording import counted, one_line, shorten
 
 # Seconds between two looks for values that another process is evaluating.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -129,7 +129,7 @@ def _drive(filling: "Filling", store: Store | None) -> None:
     try:
         while len(masks := filling.wanted()):
             try:
-                for rows, returned in filling.source.stream(masks):
+                for rows, returned in _batches(filling.source, masks):
                     filling.take(rows, returned)
                 filling.end()
             except Exception as error:
@@ -138,6 +138,34 @@ def _drive(filling: "Filling", store: Store | None) -> None:
         if store is not None:
             with suppress(StoreError):
                 store.release()
+
+
+def _batches(source: ValueSource, masks: BoolArray) -> Iterator[tuple[Any, Any]]:
+    """What a source yields for masks: row numbers and values.
+
+    It gets its own copy: what it does to it cannot reach the fit.
+
+    Raises:
+        ArgumentError: it yields no such pairs.
+    """
+    batches: Any = source.stream(masks.copy())
+    if not isinstance(batches, Iterable) or isinstance(batches, np.ndarray):
+        raise _no_pairs(source, batches)
+    for batch in batches:
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            raise _no_pairs(source, batch)
+        yield batch[0], batch[1]
+
+
+def _no_pairs(source: ValueSource, given: Any) -> ArgumentError:
+    return ArgumentError(
+        f"{type(source).__name__}.stream gave {_shown(given)}; it yields pairs: row numbers (k,), "
+        "and their values"
+    )
+
+
+def _shown(thing: Any) -> str:
+    return shorten(one_line(repr(thing)))
 
 
 def values_of(
@@ -403,7 +431,10 @@ def _checked_rows(rows: Any, count: int) -> IntArray:
         or numbers.dtype.kind not in "iu"
         or not (len(numbers) and 0 <= numbers.min() and numbers.max() < count)
     ):
-        raise BackendError(f"the source gave values for rows {rows!r} of {count} masks")
+        raise BackendError(
+            f"the source gave values for rows {_shown(rows)} of {counted(count, 'mask')}; "
+            f"rows are an array of whole numbers from 0 to {count - 1:,}, one for each value"
+        )
     return numbers.astype(np.int64)
 
 

@@ -13,7 +13,7 @@ from spex.context import Context
 from spex.errors import ArgumentError
 from spex.prior import NO_PRIOR, Prior
 from spex.settings import feature_labels
-from spex.wording import counted
+from spex.wording import counted, shorten
 
 # A batch of a function takes about a second: so much a killed process may lose. The first one is
 # small, because the speed is unknown; each next one is at most _GROWTH times larger.
@@ -100,7 +100,7 @@ def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSourc
     Raises:
         ArgumentError: f is none of these, or its features are unknown or of another number.
     """
-    if callable(getattr(f, "stream", None)) and hasattr(f, "contexts"):
+    if callable(getattr(f, "stream", None)) and (hasattr(f, "contexts") or not callable(f)):
         source: ValueSource = f
         _check_source(source)
         if features is None:
@@ -126,18 +126,24 @@ def _check_source(source: ValueSource) -> None:
     """Refuse a source that lacks a member: nothing is evaluated before that is known.
 
     Raises:
-        ArgumentError: a member is missing, or there is not one context for each output.
+        ArgumentError: a member is missing, or contexts are not one `spex.Context` for each output.
     """
     name = type(source).__name__
     # `identities` may take long, and is read only where values are stored.
-    needed = ("features", "outputs", "prior", "may_vary", "stored_masks")
+    needed = ("features", "outputs", "prior", "may_vary", "contexts", "stored_masks")
     if missing := [member for member in needed if not hasattr(source, member)]:
         raise ArgumentError(
             f"{name} has no {', '.join(missing)}; a source of your own needs all members of "
             "spex.ValueSource"
         )
     q = 1 if source.outputs is None else len(source.outputs)
-    if (given := len(source.contexts())) != q:
+    contexts = source.contexts()
+    if not isinstance(contexts, tuple | list) or not all(isinstance(x, Context) for x in contexts):
+        raise ArgumentError(
+            f"{name}.contexts() gives {shorten(repr(contexts))}; give a tuple of spex.Context, one "
+            "for each output"
+        )
+    if (given := len(contexts)) != q:
         raise ArgumentError(
             f"{name}.contexts() gives {counted(given, 'spex.Context', 'spex.Contexts')} for "
             f"{counted(q, 'output')}; give one for each output"

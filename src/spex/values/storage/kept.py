@@ -1,10 +1,13 @@
 """A store as one source of values uses it."""
 
+import numpy as np
+
 from spex._typing import BoolArray, FloatArray, WordArray
 from spex.errors import ArgumentError
 from spex.f2.packing import pack
 from spex.values.source import ValueSource
 from spex.values.store import Claim, Store
+from spex.wording import shorten
 
 # A process claims as many masks as take it so long: more at once is faster, fewer leave more to
 # others. The first portion is small, for nobody knows how long it takes.
@@ -47,6 +50,13 @@ class Kept:
                 f"{values.shape[1]} outputs per mask, and the store knows "
                 f"{len(self._identities)}: set the function's attribute 'outputs' to their names"
             )
+        for j, identity in enumerate(self._identities):
+            first = self._identities.index(identity)
+            if not np.array_equal(values[:, first], values[:, j]):
+                raise ArgumentError(
+                    f"outputs {first} and {j} have the same identity, and other values: a store "
+                    "would mix them up; give each output an identity of its own"
+                )
         keys = self._keys(masks)
         try:
             self._store.put_all(self._identities, keys, values)
@@ -68,4 +78,10 @@ def _identities(source: ValueSource) -> tuple[str, ...]:
             "spex.models.FunctionModel(function, identity=...)), or set its attribute "
             "'identity' to a string that changes with the function"
         )
-    return identities
+    q = 1 if source.outputs is None else len(source.outputs)
+    if isinstance(identities, str) or not all(isinstance(one, str) for one in identities):
+        raise ArgumentError(
+            f"identities={shorten(repr(identities))}; give a tuple of strings, one for each output "
+            f"({q}), or None where nothing may be stored"
+        )
+    return tuple(identities)
