@@ -56,7 +56,7 @@ def test_the_page_of_formats_names_every_field():
     optional = {"observed", "correction", "sets", "stopped"}
     (one, several, zoom) = (json.loads((GOLDEN / name).read_text()) for name in READERS)
     assert fields("## An explanation") == set(one) | optional
-    assert fields("Fields of `context`, each of which may be missing:") == set(_NAMES)
+    assert fields("All fields of `context` are optional:") == set(_NAMES)
     assert set(one["context"]) <= set(_NAMES)
     assert fields("## Explanations of several outputs") == set(several)
     assert fields("## An explanation on two levels") == set(zoom)
