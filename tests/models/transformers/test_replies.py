@@ -119,8 +119,8 @@ def test_replies_of_smollm2_are_those_of_one_prompt_at_a_time(smollm2):
     value = ValueFunction(
         Text("The film was slow but the end was lovely.", prompt="{input}\nIs that praise?"),
         smollm2,
-        Matches("yes", max_new_tokens=8),
+        Matches("yes", max_new_tokens=5),
     )
-    masks = [[mask >> bit & 1 for bit in range(value.n_features)] for mask in (511, 500, 300, 7)]
+    masks = [[mask >> bit & 1 for bit in range(value.n_features)] for mask in (511, 300, 7)]
     prompts = [value.masker.render(mask) for mask in masks]
-    assert smollm2.generate(prompts, 8) == [smollm2.written(one, 8)[0] for one in prompts]
+    assert smollm2.generate(prompts, 5) == [smollm2.written(one, 5)[0] for one in prompts]
