@@ -73,6 +73,8 @@ def test_the_same_bits(tmp_path, monkeypatch, make, method):
     ways = [(1, 1, "a"), (8, 64, "a"), (8, 1, "b"), (1, 64, None)]
     if make is predict:  # which has no workers
         ways.remove((8, 1, "b"))
+    if method == "proxyspex":  # trees take seconds
+        ways = ways[1:]
     for workers, batch, name in ways:
         monkeypatch.setattr(source, "_FIRST_BATCH", batch)
         monkeypatch.setattr(source, "_LARGEST_BATCH", batch)
