@@ -1,9 +1,9 @@
 """The command `spex`: strings in, exit status out.
 
-`main` is the single place that turns an error into one line and a status: 0 for success, 2 for a
-wrong call, 1 for a failure of the outside world, 130 after Ctrl-C or SIGTERM. Any other exception
-is a bug and keeps its traceback. Nothing heavy loads before a command needs it, so that help is
-instant.
+Only `main` turns an error into one line and an exit status. The status is 0 for success, 2 for a
+wrong call, 1 for a failure of the outside world, and 130 after Ctrl-C or SIGTERM. Any other
+exception is a bug and keeps its traceback. Nothing heavy loads before a command needs it, so that
+help is instant.
 """
 
 import os

@@ -1,10 +1,10 @@
 """Integrated gradients and gradient times input, by `captum`, where the model is local.
 
-They need the model itself, not a function on masks: they take a `spex.ValueFunction` of a
-`spex.Text` and a causal language model or a classifier of transformers, and differentiate the score
-with respect to the embeddings of the prompt's tokens. What a feature gets is the sum over its
-tokens. The baseline are embeddings of zero for the tokens of features; those of the instruction and
-of the chat template stay, as they do under a mask.
+They need the model itself, not a function on masks. They take a `spex.ValueFunction` of a
+`spex.Text` and a causal language model or classifier of transformers. They differentiate the score
+with respect to the embeddings of the prompt's tokens. A feature gets the sum over its tokens. In
+the baseline, the tokens of features have embeddings of zero. The tokens of the instruction and of
+the chat template stay, as they do under a mask.
 """
 
 import time

@@ -53,8 +53,8 @@ def run(
             something else are not added to.
         about: What the manifest says of this run beside versions, such as the command and the date.
         progress: Called after every batch and cell.
-        tries: Whether a first value function is made here before anything is measured or written,
-            so that what is wrong with all of them, such as a model's options, ends the run.
+        tries: Whether to make a first value function before anything is measured or written. An
+            error that all of them share, such as a wrong option of the model, then ends the run.
 
     Raises:
         ArgumentError: an argument is wrong, the file holds results of something else, or

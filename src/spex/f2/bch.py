@@ -1,6 +1,6 @@
 """Shortened narrow-sense binary BCH codes: parity rows and batched hard-decision decoding.
 
-SPEX sends no codeword. The rows of the parity-check matrix are the offsets of the masks, the
+SPEX sends no codeword. The rows of the parity-check matrix are the offsets of the masks. The
 unknown frequency k is the *error pattern*, and the observed signs are its syndrome. Decoding the
 syndrome finds k if its order is at most t.
 

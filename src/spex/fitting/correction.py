@@ -1,7 +1,7 @@
 """What a surrogate leaves of Shapley values: a correction of orders 1 and 2.
 
-With E_p f the mean of f over masks that hold each feature with probability p, and D_S f the
-discrete derivative by the features S, the values of these indices are averages over p,
+Let E_p f be the mean of f over masks in which each feature is present with probability p, and D_S f
+the discrete derivative by the features S. The values of these indices are averages over p,
 
     I(S) = int_0^1 w(p) E_p[D_S f] dp,
 
@@ -14,10 +14,11 @@ w(p) p^(t-s).
 
 A second Gaussian process is fitted to the residuals. Its mean is sum_j alpha_j k(., m_j). The
 kernel is a product over the features, so E_p[D_S k] is one as well: the averages are exact up to
-the quadrature, with no cut at any order. What the process leaves goes into the weighted regression
-of KernelSHAP (Lundberg & Lee 2017), whose values sum to what is left between all features and none.
-What that leaves counts where it was measured, with the weight that the index has for each mask, and
-as zero elsewhere: where nearly all 2^n masks are known, nearly all of the index is.
+the quadrature, with no cut at any order. The residuals of the process go into the weighted
+regression of KernelSHAP (Lundberg & Lee 2017). Its values sum to the difference that is left
+between all features and none. The residuals of that regression count at measured masks, with the
+weight that the index gives each mask, and are taken to be zero elsewhere. So if nearly all 2^n
+masks are measured, the index is nearly exact.
 """
 
 from collections.abc import Mapping
@@ -64,10 +65,10 @@ def correction(
         nothing: The value with none.
 
     Returns:
-        For each of `PAIR_DENSITIES` what is to be added to the surrogate before the index is read
-        from it: coefficients of orders 0 to 2, of more than 500 features 0 and 1. With it, the
-        value of no feature is `nothing`, and Shapley values sum to `whole - nothing`, up to
-        rounding.
+        For each of `PAIR_DENSITIES`, the coefficients to add to the surrogate before the index is
+        computed from it. They have orders 0 to 2, or 0 and 1 above 500 features. After that, up to
+        rounding, the value of the empty set is `nothing` and Shapley values sum to `whole -
+        nothing`.
     """
     n = spectrum.n_features
     masks = unpack(samples.words, n)

@@ -125,8 +125,8 @@ def fidelity_without_noise(
     """R2 of a fit for what noisy values are the means of, and the mean squared error.
 
     The noise is subtracted from the squared error and from the variance alike. The interval is the
-    delta method's for their ratio. R2 that would be said to be 1 is the middle of its interval: an
-    error without noise that happens to be 0 or less does not say that there is none.
+    delta method's for their ratio. If R2 would come out as 1, the middle of its interval is
+    returned: an estimated error of 0 or less does not prove that there is none.
 
     Args:
         values: (m,) float64, noisy, m >= 2.
@@ -136,8 +136,8 @@ def fidelity_without_noise(
         n_masks: See `spex.fitting.fidelity.fidelity`.
 
     Returns:
-        The fidelity, NaN where the values are nothing but noise as far as can be told; and the mean
-        squared error without the noise, at least 0.
+        The fidelity, NaN if the values cannot be told from noise. And the mean squared error
+        without the noise, at least 0.
     """
     m = len(values)
     error = (values - predictions) ** 2 - variances

@@ -1,9 +1,9 @@
 """What more evaluations would buy: the R2 to expect, from how it has grown over nested samples.
 
-Unexplained variance mostly falls as a power of the number of evaluations. Its last step, from half
-of the sample to all of it, is measured on masks that the smaller fit has not seen, and says how it
-goes on. A fit to a quarter as well tells no more. To be less wrong than before, but no better than
-the mean, is no such step: that is what fits of noise do.
+Unexplained variance mostly falls as a power of the number of evaluations. The last step, from half
+of the sample to all of it, is measured on masks that the smaller fit has not seen. It predicts the
+next step. A fit to a quarter of the sample would add nothing. If the larger fit is better than the
+smaller one, but no better than the mean, the step does not count: fits of noise do that.
 """
 
 import math

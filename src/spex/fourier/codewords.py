@@ -21,10 +21,10 @@ UNCHANGED = 0.01
 class Codewords:
     """Frequencies decoded from the signs of the bins.
 
-    Soft decoding after Chase (1972, algorithm 2): the least reliable signs are tried both ways,
-    each word is decoded algebraically, and a frequency that does not fall into the word's own bin
-    is dropped. Each bin is decoded alone, and averaged with its most correlated bins in the other
-    groups: a frequency has the same signs there, and averaging three bins lowers the noise by
+    Soft decoding after Chase (1972, algorithm 2) tries both values of the least reliable signs and
+    decodes each word algebraically. A frequency that does not fall into the word's own bin is
+    dropped. Each bin is decoded alone, and also averaged with its most correlated bins in the other
+    groups. A frequency has the same signs there, and averaging three bins lowers the noise by
     sqrt(3).
 
     From one round of message passing to the next most words hardly change. These are not decoded
@@ -78,8 +78,8 @@ def _words(
     """Soft words to decode: those of single bins, and those averaged over groups.
 
     Returns:
-        For both kinds: (w,) int64, the bin of each word; (w, P + 1) float32, its entries; (w, C)
-        int64, the bins that it averages, -1 for none; (w,) float64, the mean square of its entries
+        For both kinds: (w,) int64, the bin of each word. (w, P + 1) float32, its entries. (w, C)
+        int64, the bins that it averages, -1 for none. (w,) float64, the mean square of its entries
         over the variance of their noise.
     """
     geometry = residual.geometry

@@ -13,9 +13,9 @@ Butler et al. 2025, section 4.2). Each round
 When nothing more is found, coefficients that the joint estimate does not support are dropped, and
 the search goes on without them.
 
-Deviations from the source: a frequency is accepted by the evidence of all groups, not of one bin;
-all coefficients are estimated again in every round; the threshold follows from the noise and the
-number of frequencies (extended Bayesian information criterion, Chen & Chen 2008).
+Deviations from the source: A frequency is accepted by the evidence of all groups, not of one bin.
+Every round estimates all coefficients again. The threshold follows from the noise and the number of
+frequencies (extended Bayesian information criterion, Chen & Chen 2008).
 """
 
 import itertools
@@ -281,8 +281,8 @@ class _Decoder:
     def _estimate(self) -> None:
         """Least squares of all bins on the support; then the residual.
 
-        Two frequencies meet only in the bins that they share, so the normal equations need the
-        signs at the offsets and the bin numbers, never the masks.
+        Two frequencies meet only in the bins that they share. So the normal equations need only the
+        signs at the offsets and the bin numbers, not the masks.
         """
         geometry = self._geometry
         signs = geometry.signs_of(self._members).astype(np.float64)

@@ -4,11 +4,11 @@ Each search proposes frequencies as rows of features, filled with -1, which `evi
 May return false candidates, which are rejected later; should miss none. Neighbours are frequencies
 whose sets of features differ by one feature.
 
-The kernels share these arguments, of `Geometry` and `Residual`: signs (n, width) float32, numbers
+The kernels share these arguments of `Geometry` and `Residual`: signs (n, width) float32, numbers
 (C, n) int64, start (C,) int64, rows (bins, width) float32, scale (bins,) float32 and potential
-(bins,) float64, where bins = sum of 2^b_c and width is P + 1, padded with zeros. They write what
-they find into found (capacity, columns) int64 and its share of the energy into shares (capacity,)
-float64, and return how many were found.
+(bins,) float64. Here bins = sum of 2^b_c, and width is P + 1, padded with zeros. They write the
+frequencies found into found (capacity, columns) int64 and their shares of the energy into shares
+(capacity,) float64. They return how many were found.
 """
 
 from collections.abc import Iterator
@@ -98,10 +98,10 @@ def _least_share(residual: Residual, least: _Number) -> _Number:
 def _hottest_pairs(residual: Residual, least: float) -> IntArray:
     """(k, 2) int64: pairs in the bins of highest potential whose evidence may exceed a threshold.
 
-    All n^2 / 2 pairs are too many: a pair is tried if one of its bins is among those of highest
-    potential, so many that the number of pairs grows with n. A pair adds to the energy of each of
-    its bins. It is missed only if that hardly shows in any of them, and then its evidence is little
-    above the threshold.
+    All n^2 / 2 pairs are too many. A pair is tried if one of its bins is among those of highest
+    potential. The number of these bins is such that the number of pairs grows with n. A pair adds
+    to the energy of each of its bins. It is missed only if that hardly shows in any of them, and
+    then its evidence is little above the threshold.
     """
     geometry = residual.geometry
     n = geometry.n_features

@@ -4,11 +4,11 @@ A text is segments with white space (possibly none) before, between and after th
 unit without its outer white space, or the pinned text between two units. Line breaks are those of
 `str.splitlines`.
 
-The white space between two segments that are kept is the strongest of the white spaces that stood
-between them: nothing, spaces, a line break, a blank line (two line breaks or more); the first of
-equal ones. So two segments that a line break separated stay separated by one, and by a blank line
-where one stood between them. Line breaks inside a deleted unit count too. Where there is a line
-break, the line before it ends as it did, and the line after it has its own indentation.
+Two kept segments are joined by the strongest white space that stood between them. The order is
+nothing, spaces, a line break, a blank line (two line breaks or more); of equal ones, the first. So
+a line break between two segments stays, and so does a blank line. Line breaks inside a deleted unit
+count too. Where there is a line break, the line before it ends as it did, and the line after it has
+its own indentation.
 
 A text begins and ends with its own white space. Deleting its first lines takes their indentation
 along; the first line that is left has its own. So with all units present the text comes back byte

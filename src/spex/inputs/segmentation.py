@@ -3,9 +3,9 @@
 Spans are (start, stop) in characters, in order and without overlap. The spans of a named unit cover
 every character except white space exactly once. They neither start nor end with white space, except
 that lines include their indentation. No span is white space alone. White space is what
-`str.split()` splits at, line breaks what `str.splitlines()` splits at. No span cuts a grapheme
-cluster, such as an emoji of several code points or a letter with its combining marks: a span that
-would is widened.
+`str.split()` splits at, line breaks what `str.splitlines()` splits at. A grapheme cluster is an
+emoji of several code points, for example, or a letter with its combining marks. A span that would
+cut one is widened.
 """
 
 import itertools

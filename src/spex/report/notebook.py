@@ -37,7 +37,7 @@ _WIDTHS = {"wide": 760.0, "narrow": 340.0}  # pixels; which is shown, the style 
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of the table.
 
     Args:
@@ -100,7 +100,7 @@ def comparison_html(found: "Comparison") -> str:
     shown = compared.listed(found, _ROWS)
     largest = max((abs(each.value) for each, _ in shown), default=1.0)
     rows = [
-        Row(
+        TableRow(
             mark="",
             value=facts.signed(each.value),
             margin=_half(each),
@@ -263,11 +263,11 @@ def _left_out(values: InteractionValues) -> list[str]:
 
 def _rows(
     values: InteractionValues, names: Sequence[str], marked: Sequence[Interaction]
-) -> list[Row]:
+) -> list[TableRow]:
     top = values.top(_ROWS)
     largest = abs(top[0][1]) if top else 1.0
     return [
-        Row(
+        TableRow(
             mark=str(marked.index(members) + 1) if members in marked else "",
             value=facts.signed(value),
             margin=facts.margin(values, members),

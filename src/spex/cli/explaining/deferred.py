@@ -1,9 +1,9 @@
 """A repeated `spex explain` whose values are all in the store: no model is loaded for it.
 
-What a loaded model tells about a call (the identity of its values, its own answer, what reports
-say) is kept in the store as well, under all that it depends on: the input, the score, the options,
-and the files of the model by name, size and time of change. Only for models in files on this
-machine, whose files can be looked at without loading anything.
+The store also keeps what a loaded model tells about a call: the identity of its values, its own
+answer, and what reports say. The key is everything that these depend on: the input, the score, the
+options, and the name, size and modification time of each file of the model. This works only for
+models in files on this machine, because these files can be checked without loading anything.
 """
 
 import json

@@ -1,7 +1,7 @@
 """ContextCite (Cohen-Wang, Shah, Georgiev and Madry, NeurIPS 2024, arXiv 2409.00729).
 
-Its package, `context-cite`, asks a transformers model itself and takes no value function, so its
-surrogate is fitted here by scikit-learn, which the package uses too.
+Its package, `context-cite`, asks a transformers model itself and takes no value function. So spex
+fits the surrogate by scikit-learn, as the package does.
 """
 
 from spex._typing import Interaction

@@ -31,8 +31,8 @@ def _kernel(asked: CountedFunction, seed: int) -> Spectrum:
 def _permutation(asked: CountedFunction, seed: int) -> Spectrum:
     """PermutationExplainer: each permutation is walked forward and back.
 
-    Its own count has 2 n + 1 evaluations for each; of these, nothing and everything present are
-    the same for all, so that 2 (n - 1) new masks pay for another permutation.
+    By its own count each permutation takes 2 n + 1 evaluations. All permutations share the empty
+    and the full mask, so another permutation costs 2 (n - 1) new masks.
     """
     shap = require("shap", "evaluate")
     n = asked.n_features

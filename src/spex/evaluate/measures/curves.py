@@ -31,17 +31,16 @@ class Curves(Measure):
     """Deletion and insertion, soft sufficiency and necessity, stability between seeds.
 
     Values are v(x) = (f(x) - f(none)) / (f(N) - f(none)): 1 for the whole input, 0 for none of it.
-    `range` is f(N) - f(none): where it is small against what masks do, the rest says little; where
-    it is 0, areas, sufficiency and necessity are NaN.
-    Features go and come by their score (Banzhaf value of the surrogate) times the sign of `range`,
-    the highest first.
+    `range` is f(N) - f(none). If it is small compared with what masks change, the other numbers say
+    little. If it is 0, areas, sufficiency and necessity are NaN. Features go and come by their
+    score (Banzhaf value of the surrogate) times the sign of `range`, the highest first.
 
-    `deletion` and `insertion` are v at the share of features that are gone or there, in steps of
-    1/20, between measured points on straight lines; `_area` are their
-    areas: the lower (deletion) and the higher (insertion) the better. `sufficiency` and
-    `necessity` at a share retained: see `soft_masks`; the higher the better. `stability` (rank
-    correlation of scores) and `stability_top` (Jaccard index of the 10 largest interactions)
-    compare a seed with the first one.
+    `deletion` and `insertion` are v when a share of the features is absent or present, in steps of
+    1/20, interpolated linearly between measured points. `_area` is the area under each curve: lower
+    is better for deletion, higher for insertion. `sufficiency` and `necessity` are measured at a
+    share retained (see `soft_masks`); higher is better. `stability` (rank correlation of scores)
+    and `stability_top` (Jaccard index of the 10 largest interactions) compare a seed with the first
+    one.
 
     Args:
         sanity: Whether the checks of `spex.evaluate.measures.sanity` are made too.
@@ -145,9 +144,10 @@ def soft_masks(towards: FloatArray, share: float) -> FloatArray:
     """The probability of each feature to be chosen, in proportion to its score.
 
     Zhao and Aletras (ACL 2023) keep or drop features at random by their scores. Here the
-    probabilities sum to the same number for every method, so that none wins by keeping more:
-    p_i = min(1, c s_i) with c such that sum p_i = share n, s_i being the positive part of the
-    score. Where all of these are chosen, the rest of the sum is spread evenly over the others.
+    probabilities sum to the same number for every method, so that no method wins by keeping more.
+    They are p_i = min(1, c s_i), where s_i is the positive part of the score and c makes sum p_i =
+    share n. If all features with a positive score are chosen, the rest of the sum is spread evenly
+    over the others.
 
     Args:
         towards: (n,) scores.

@@ -26,11 +26,12 @@ _STREAM = 7907
 class Pairs(Measure):
     """What a method says of single and pair effects around inputs, against their measured values.
 
-    Around a base x, the effect of feature i is f(x with i) - f(x without i), and that of a pair is
-    f(both) - f(only i) - f(only j) + f(neither), the rest as in x. For `single` and `pair` each:
-    NDCG@10 of the ranking by absolute value (ties averaged), the share of the 10 largest effects
-    whose sign is right, and the mean absolute error beside the mean absolute effect (`_size`). Of
-    methods of spex, the share of the 90 % intervals that hold the measured effect (`_covered`).
+    Around a base x, the effect of feature i is f(x with i) - f(x without i). The effect of a pair
+    is f(both) - f(only i) - f(only j) + f(neither), the rest as in x. For `single` and `pair` each:
+    NDCG@10 of the ranking by absolute value (ties averaged); how many of the 10 largest effects
+    have the right sign, as a share; the mean absolute error; and the mean absolute effect
+    (`_size`). For methods of spex also the share of 90 % intervals that contain the measured effect
+    (`_covered`).
 
     Args:
         random_bases: How many uniformly random inputs are audited beside the whole one. Each costs
@@ -165,9 +166,9 @@ def _coverage(
 def effect_errors(explanation: Explanation, members: list[Interaction]) -> FloatArray:
     """Standard errors of discrete derivatives, alike at every base.
 
-    The effect of S at a base is sum over k that contain S of +-2^|S| F(k): the weights of a Moebius
-    coefficient, which is the effect at the empty input, up to signs. So are its errors; see
-    `spex.interactions.uncertainty`.
+    The effect of S at a base is the sum of +-2^|S| F(k) over all k that contain S. Up to signs,
+    these are the weights of a Moebius coefficient, the effect at the empty input. Its errors follow
+    in the same way; see `spex.interactions.uncertainty`.
 
     Args:
         explanation: With standard errors.

@@ -21,9 +21,9 @@ def sanity(
     """Explain noise, and the function with two features more: one unused, one symmetric.
 
     The symmetric one is a twin of the feature with the largest score: the function sees that
-    feature where both are present. The axioms of the dummy and of symmetry (Shapley 1953) then fix
-    what must come out; that noise must get another explanation is the check by randomised models of
-    Adebayo et al. (2018).
+    feature where both are present. The dummy and symmetry axioms (Shapley 1953) then fix the right
+    result. That noise must get another explanation is the check of Adebayo et al. (2018) by
+    randomised models.
 
     Args:
         method: What is checked.
@@ -34,10 +34,10 @@ def sanity(
         scores: (n,) scores of the features in the explanation of the function itself.
 
     Returns:
-        `unused`, the score of the unused feature, and `asymmetry`, the difference of the twins'
-        scores, both as a share of the largest score: 0 is right, NaN where all scores are 0.
-        `noise_similarity`, Spearman's correlation of the scores with those of noise: it should be
-        near 0; that of two random rankings has a standard deviation of 1/sqrt(n - 1).
+        `unused` is the score of the unused feature, and `asymmetry` the difference of the twins'
+        scores. Both are shares of the largest score: 0 is right, NaN if all scores are 0.
+        `noise_similarity` is Spearman's correlation of the scores with those of noise. It should be
+        near 0; for two random rankings its standard deviation is 1/sqrt(n - 1).
     """
     twin = int(np.abs(scores).argmax())
 

@@ -49,8 +49,8 @@ def line_starts(text: str) -> list[int]:
     """Starts of the lines to which the sentence of the line before does not run on.
 
     It does not after a blank line, a row of a table or a heading, nor to an item (of a list, a log,
-    a form), a heading or a row. In the blocks of lines between these it runs on where the text is
-    hard-wrapped, or where a line of two words or more goes on in lower case.
+    a form), a heading or a row. In the blocks of lines between these, a sentence runs on if the
+    text is hard-wrapped. It also runs on if a line of two words or more continues in lower case.
     """
     groups: list[list[Span]] = []
     lines: list[list[str]] = []

@@ -1,8 +1,8 @@
 """Masking the trace of an agent: tools, memory, turns and results of tools before a call.
 
-The trace is written as plain messages in the Hermes format of tool calls, which models such as
-SmolLM2, Qwen and Hermes were trained on, so that every model can be asked, also one whose chat
-template knows no tools.
+The trace is written as plain messages in the Hermes format of tool calls. Models such as SmolLM2,
+Qwen and Hermes were trained on it. So every model can be asked, even if its chat template knows no
+tools.
 """
 
 import json
