@@ -8,8 +8,9 @@
 It knows no model, file, clock or progress bar. `spex.explain` is this loop around a source of
 values.
 
-With `target_r2` a run has stages, each twice as large as the one before and holding all its masks;
-between two stages it fits, and stops where R2 is good enough. Without, it has one stage.
+With `target_r2` a run has stages. Each has twice as many masks as the one before, and includes its
+masks. After each stage the run fits, and stops if R2 is good enough. Without `target_r2` a run has
+one stage.
 """
 
 import math

@@ -39,9 +39,9 @@ def shorten(text: str, limit: int = 60) -> str:
 def visible(text: str) -> str:
     """Text without characters that could act on a terminal or that no file can hold.
 
-    Control characters other than tab and line feed (an escape sequence in a text that someone else
-    wrote must not reach the terminal), overrides of the writing direction and half surrogate pairs
-    are shown as U+FFFD. The line breaks of Windows are shown as line feeds.
+    Shows as U+FFFD: control characters other than tab and line feed, overrides of the writing
+    direction, and half surrogate pairs. So an escape sequence in someone else's text does not reach
+    the terminal. Windows line breaks become line feeds.
     """
     shown = text.replace("\r\n", "\n")
     return "".join("\N{REPLACEMENT CHARACTER}" if _acts(c) else c for c in shown)

@@ -1,9 +1,9 @@
 """How to spend a budget: a coded design, and drawn masks for the rest.
 
 Drawn masks come from one stream for each seed (`spex.fourier.mask_distribution`). Coded designs of
-one order nest, so a larger budget includes every coded mask of a smaller one. Not so where it buys
-a design of higher order: that has fewer bins at first, and keeping the other masks would cost a
-third of the budget.
+one order nest, so a larger budget includes every coded mask of a smaller one. A budget that buys a
+design of higher order does not include them. That design has fewer bins at first, and keeping the
+other masks would cost a third of the budget.
 """
 
 from dataclasses import dataclass

@@ -154,8 +154,9 @@ class Uniform:
         """Whether (m, n_words) distinct masks look like a sample of the distribution.
 
         Tests first and second moments of the signs s = 2m - 1, which are independent and +-1. The
-        sums over masks of s_i, of s_i s_j and of sum_i s_i must not exceed what chance allows, for
-        all features together and for each feature and pair (by Hoeffding's inequality).
+        sums over masks of s_i, of s_i s_j and of sum_i s_i must not exceed what chance allows. This
+        is tested for all features together, and for each feature and pair (by Hoeffding's
+        inequality).
         """
         m = len(words)
         signs = np.where(unpack(words, n), np.float32(1), np.float32(-1))
@@ -192,16 +193,16 @@ class Uniform:
 class BySize:
     """Every size from 1 to n - 1 alike, and of each size every mask: as Shapley values weigh.
 
-    Masks come in pairs of a mask and its complement, from which odd orders, the only ones in
-    Shapley values, are told from even ones (Covert & Lee, Improving KernelSHAP, 2021). No mask
-    repeats; sizes whose masks are all drawn are skipped.
+    Masks come in pairs of a mask and its complement. Such pairs separate odd orders from even ones
+    (Covert & Lee, Improving KernelSHAP, 2021), and only odd orders count for Shapley values. No
+    mask repeats. Sizes are skipped once all their masks are drawn.
 
     One pair of four is drawn independently, and measures R2. The others cover the space evenly: of
     several random candidates, each is the one farthest from those before. Their sizes follow a
-    sequence of low discrepancy; where features are many, those of the first are nearer to half.
-    Compared with independent pairs, Shapley values have about half of the squared error. But a mask
-    left out of them leaves a hole, at which a fit does worse than at others, so that they do not
-    measure R2.
+    sequence of low discrepancy. If there are many features, the first masks have sizes nearer to
+    half. Compared with independent pairs, Shapley values have about half of the squared error. But
+    these masks do not measure R2: a mask left out of them leaves a hole, and a fit does worse there
+    than at other masks.
     """
 
     name: str = "shapley"
@@ -251,8 +252,8 @@ class BySize:
         """Whether sizes, and of each size the features, look like a sample without repetition.
 
         The share of masks up to each size must be as expected (by the inequality of Dvoretzky,
-        Kiefer and Wolfowitz), and no feature more often present than chance allows (by Hoeffding's
-        inequality).
+        Kiefer and Wolfowitz). No feature may be present more often than chance allows (by
+        Hoeffding's inequality).
         """
         masks = unpack(words, n)
         sizes = masks.sum(axis=1)

@@ -6,11 +6,11 @@ and coefficients outside it are taken to be zero. By Parseval, the mean squared 
 surrogate over all masks is the sum of the squares of both. Cross-fitting measures it; subtracting
 the errors in the support leaves the energy outside.
 
-How that energy is spread is unknown and is modelled on the coefficients found: over the orders,
-halfway between those found and those that language models have shown; over the features, by the
-square root of the energy of the found coefficients that contain them. Errors are not independent:
-shrinkage acts on many coefficients alike, and weights of one sign add that up. So half of the
-covariance of full dependence is counted.
+How that energy is spread is unknown. The model follows the coefficients found. Over the orders, the
+energy is spread halfway between those found and those seen in language models. Over the features,
+it is spread by the square root of the energy of the found coefficients that contain them. Errors
+are not independent: shrinkage acts on many coefficients alike, and weights of one sign add that up.
+So half of the covariance of full dependence is counted.
 """
 
 import math

@@ -1,8 +1,8 @@
 """An explanation from `shap.Explanation`: the way back of `Explanation.to_shap`.
 
 Shapley values say of a function that it is the baseline and the sum of the values of the features
-that are there. Interaction values of a tree (Lundberg et al., 2020) add half of k-SII of order 2
-on either side of the diagonal, which holds the values of the features alone.
+that are there. Interaction values of a tree (Lundberg et al., 2020) are a symmetric matrix. The
+diagonal holds the values of single features, and each side of it holds half of k-SII of order 2.
 """
 
 import math

@@ -1,8 +1,8 @@
 """An explanation from `shapiq.InteractionValues`: the way back of `Explanation.to_shapiq`.
 
-Up to its order K an index fixes one function among those without Moebius coefficients above K. For
-SV, BV, k-SII, STII, FSII and FBII the values are these coefficients: for such a function each of
-the indices is its Moebius transform. BII are its Fourier coefficients times (-2)^order, and SII
+The values of an index up to order K fix one function without Moebius coefficients above K. For SV,
+BV, k-SII, STII, FSII and FBII the values are these coefficients. For such a function, each of these
+indices equals its Moebius transform. BII are its Fourier coefficients times (-2)^order, and SII
 make k-SII, by shapiq itself.
 """
 

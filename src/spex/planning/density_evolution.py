@@ -1,21 +1,20 @@
 """What a coded design recovers, predicted before any evaluation.
 
-Coefficients and bins form a random bipartite graph: each coefficient falls into one bin of each of
-the C groups, and a bin of group c holds K / 2^b_c of the K coefficients on average. Decoding passes
-messages along its edges: a coefficient that has been found is subtracted from all its bins, and the
-others in these bins become easier to find. Density evolution follows the share of unresolved edges
-from round to round, on the tree that such a graph looks like locally (Richardson & Urbanke, Modern
-Coding Theory, chapter 3 for erasures and chapter 4 for the general case; Li, Bradley, Pawar,
-Ramchandran 2015, arXiv 1508.06336, and Kang, Butler et al. 2025, arXiv 2502.13870, appendix, for
-sparse Walsh-Hadamard transforms).
+Coefficients and bins form a random bipartite graph. Each coefficient falls into one bin of each of
+the C groups. A bin of group c holds K / 2^b_c of the K coefficients on average. Decoding passes
+messages along the edges: it subtracts a found coefficient from all its bins, and the others in
+these bins become easier to find. Density evolution follows the share of unresolved edges from round
+to round. It assumes that the graph is locally a tree. For erasures see Richardson & Urbanke, Modern
+Coding Theory, chapter 3, and for the general case chapter 4. For sparse Walsh-Hadamard transforms
+see Li, Bradley, Pawar, Ramchandran 2015, arXiv 1508.06336, and Kang, Butler et al. 2025, arXiv
+2502.13870, appendix.
 
 In the textbook case there is no noise, and a coefficient is found only where a bin holds no other.
-`density_evolution` is the same recursion for the decoder of `spex.fourier.peeling`. A bin of group
-c that holds a coefficient F of order d shows, at each of
-N = P + 1 offsets, (-1)^<p_i,k> F plus the unresolved others, whose signs over the offsets are as
-good as random, plus noise of variance s2 / 2^b_c. Let E_c be the mean square of the N entries, t_c
-the mean of the entries times the signs of k, and v_c(F) = E_c - 2 F t_c + F^2. Then k is accepted
-if
+`density_evolution` is the same recursion for the decoder of `spex.fourier.peeling`. Take a bin of
+group c that holds a coefficient F of order d. Its entry at each of N = P + 1 offsets is
+(-1)^<p_i,k> F, plus the unresolved others, plus noise of variance s2 / 2^b_c. The signs of the
+others over the offsets are taken to be random. Let E_c be the mean square of the N entries, t_c the
+mean of the entries times the signs of k, and v_c(F) = E_c - 2 F t_c + F^2. Then k is accepted if
 
     sum over c of P/2 ln(E_c / v_c(F))  >  ln(binom(n, d) / (1 + found of order d)) + ln(C N) / 2,
 
@@ -28,8 +27,8 @@ The densities have no closed form. They are represented by a sample (population 
 thousand coefficients, each with random bins that are drawn once, so that every round only resolves
 more and the recursion ends.
 
-Simplifications: cycles of the graph are ignored; subtraction is taken to be exact; neighbours of
-coefficients found get no lower threshold; false coefficients are ignored, so the prediction is too
+Simplifications: Cycles of the graph are ignored. Subtraction is taken to be exact. Neighbours of
+coefficients found get no lower threshold. False coefficients are ignored, so the prediction is too
 high below some ten masks for each coefficient. Measured with 30 equal coefficients, no noise:
 
     masks       240   304   330   from 450
@@ -307,10 +306,10 @@ class _Population:
             strongest: (k,) float64, the amplitude of the strongest other.
 
         Returns:
-            (4, k) float64, to be summed over the bins of a member: the evidence for it in nats; 1
-            if its syndrome is decodable from the bin alone; 1 if the bin is clear enough to be
-            averaged with those of other groups; and then the variance of its entries. The last
-            three are zero for members that need no decoding.
+            (4, k) float64, to be summed over the bins of a member. The rows are: the evidence for
+            it in nats; 1 if its syndrome is decodable from the bin alone; 1 if the bin is clear
+            enough to average with those of other groups; the variance of its entries if so. The
+            last three are zero for members that need no decoding.
         """
         n_offsets = self._graph.n_offsets
         amplitude, noise = self._amplitudes[member], self._noise[own_bin]

@@ -1,10 +1,10 @@
 """What a budget buys, before any evaluation: the coded design and its density evolution.
 
 The function is not known yet. Its spectrum is assumed to be like the eleven sparse spectra of an
-LLM and a VLM that the authors of SPEX published (24 to 131 features, 27 to 226 coefficients): the
-r-th largest coefficient is r^-0.65 of the largest (median of the fitted exponents); a quarter of
-the coefficients has order 1, almost half order 2, few an order above 3. Amplitude and order are
-taken to be independent.
+LLM and a VLM that the authors of SPEX published. These have 24 to 131 features and 27 to 226
+coefficients. The r-th largest coefficient is r^-0.65 of the largest (median of the fitted
+exponents). A quarter of the coefficients has order 1, almost half order 2, few an order above 3.
+Amplitude and order are taken to be independent.
 """
 
 import math

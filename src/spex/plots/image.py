@@ -38,8 +38,8 @@ def image(
     """The picture in grey, its regions in the colour of their values, combinations as lines.
 
     Red raises the score; blue, hatched and dashed lowers it. Regions that act together are outlined
-    and joined by a line as thick as the value is large; its number is that of the list below the
-    picture. All colours are on one scale.
+    and joined by a line. The larger the value, the thicker the line. Its number refers to the list
+    below the picture. All colours are on one scale.
 
     Args:
         explanation: The explanation of a picture, or of a picture and a text.

@@ -43,9 +43,9 @@ def text(
 ) -> "Axes":
     """The text, with the k largest combinations as brackets above the words that they join.
 
-    Red and solid raises the score, blue and dashed lowers it; a bracket is as thick as its value is
-    large, and has it as its label. The colour of a unit is its own value of the same index, on the
-    same scale. Where the input is no text, its labels are drawn.
+    Red and solid raises the score, blue and dashed lowers it. The larger a bracket's value, the
+    thicker the bracket; its label is the value. The colour of a unit is its own value of the same
+    index, on the same scale. Where the input is no text, its labels are drawn.
 
     Args:
         explanation: The explanation.

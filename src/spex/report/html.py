@@ -1,9 +1,9 @@
 """Explanations as one HTML page that needs nothing else: no network, no other file.
 
 `page_data` computes everything that the page shows, as plain strings and numbers; the template
-prints it, and the page's own script draws from it. Autoescape is on, the script never makes HTML of
-data, and the page's content security policy allows no request at all and no script but its own, by
-hash: whatever a text holds, it stays text.
+prints it, and the page's own script draws from it. A text stays text, whatever it holds. Autoescape
+is on, and the script never makes HTML of data. The page's content security policy allows no
+request, and no script except its own, by hash.
 """
 
 import base64

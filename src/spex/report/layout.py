@@ -1,10 +1,10 @@
 """Where the words of a wrapped text and the brackets above them go: pure geometry, in points.
 
-A bracket joins the units of one combination: on each line where it has units, a rail above the
-words with a drop to each of them. Rails of one line lie on levels, so that none overlap; the
+A bracket joins the units of one combination. On each line with such units it has a rail above the
+words, and a drop to each of them. Rails of one line lie on levels, so that none overlap; the
 narrowest lie lowest. The rails of a combination on several lines meet in a trunk in the right
-margin, each trunk in a lane of its own. A unit that ends its line, such as a passage, is joined to
-the trunk from its end, without a rail above it.
+margin. Each trunk has its own lane. A unit that ends its line, such as a passage, is joined to the
+trunk from its end, without a rail above it.
 """
 
 from collections import Counter

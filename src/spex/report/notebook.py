@@ -1,7 +1,7 @@
 """Explanations and interaction values as HTML for notebooks: Jupyter, VS Code, Colab.
 
-No script, nothing from outside, and a style that reaches no other output. Letters have the colour
-of the notebook and the background is its own, so that light and dark themes both suit; colours of
+It has no script, loads nothing from outside, and its style affects no other output. Letters and
+background have the colours of the notebook, so that light and dark themes both work. Colours of
 values are half transparent.
 """
 

@@ -16,10 +16,10 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
     """The score of an item.
 
     Args:
-        score: A function from the item to its score; or a score for all: `LogProb`, `Probability`
-            and `Similarity` take the item's answer where they have none, `LogOdds` is that of the
-            item's answer against the other one, and `Matches` has it where its pattern says
-            "{answer}".
+        score: A function from the item to its score, or one score for all items. `LogProb`,
+            `Probability` and `Similarity` take the item's answer if they have none. `LogOdds`
+            compares the item's answer with the other one. `Matches` replaces "{answer}" in its
+            pattern by the item's answer.
         item: As the user gave it.
         answer: The item's answer; None where it has none.
         number: Of the item, for messages.

@@ -69,8 +69,8 @@ def default_threshold(flip: float | None, whole: float, nothing: float) -> tuple
 def answer_side(flip: float | None, whole: float, nothing: float) -> float:
     """Which way the answer lies: 1.0 up, -1.0 down.
 
-    Where the answer flips at a value, the side of it on which f(all) is; else as f(all) is seen
-    from f(none), up where both are equal.
+    If the answer flips at a value, the side of it on which f(all) lies. Otherwise the direction
+    from f(none) to f(all), up if both are equal.
     """
     if flip is not None and whole != flip:
         return math.copysign(1.0, whole - flip)

@@ -33,8 +33,8 @@ class Spex(Surrogate):
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Decode the coded masks and refit on all masks.
 
-        The decoded support is refitted alone, with the features that it lacks, and with ever more
-        of the frequencies that decoding found possible; cross-validation says which is best. As
+        The decoded support is refitted three ways: alone, with the missing features added, and with
+        more and more of the frequencies that decoding found possible. Cross-validation chooses. As
         decoding sees coded masks only, and folds hold uniform masks only, the support need not be
         found again for each fold.
 

@@ -322,10 +322,9 @@ class _Data:
 
         Hyperparameters are found without any of the folds.
 
-        One inverse serves them all: without the rows B, alpha is
-        alpha_A - K^-1_AB (K^-1_BB)^-1 alpha_B, and the diagonal of the inverse, which leave-one-out
-        errors rest on (Rasmussen & Williams 2006, eq. 5.12), loses that of
-        K^-1_AB (K^-1_BB)^-1 K^-1_BA.
+        One inverse serves them all. Without the rows B, alpha is alpha_A - K^-1_AB (K^-1_BB)^-1
+        alpha_B. Leave-one-out errors need the diagonal of the inverse (Rasmussen & Williams 2006,
+        eq. 5.12). From it the diagonal of K^-1_AB (K^-1_BB)^-1 K^-1_BA is subtracted.
         """
         m = len(self._points)
         rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]

@@ -239,10 +239,9 @@ def _negative_log_posterior(
 
     The values are (q, m), one row for each function; the likelihoods of the rows add up.
 
-    With A = sum_i r_i s_i s_i^T / n, r the relevances, the product part of the kernel is
-    P = v exp(c2 (A - sum r / n)) and the linear part c1 A. With
-    W = sum_j alpha_j alpha_j^T - q K^-1 the derivatives by every r_i come from one matrix product,
-    as s_i^T (c2 P o W + c1 W) s_i.
+    Let A = sum_i r_i s_i s_i^T / n, with r the relevances. The product part of the kernel is P = v
+    exp(c2 (A - sum r / n)), and the linear part is c1 A. Let W = sum_j alpha_j alpha_j^T - q K^-1.
+    One matrix product then gives the derivatives by every r_i, as s_i^T (c2 P o W + c1 W) s_i.
     """
     hyper = Hyperparameters(logs)
     n = signs.shape[1]

@@ -53,9 +53,9 @@ def _leave_one_out_ridge(
 ) -> FloatArray:
     """Ridge regression of centred data with the penalty of least leave-one-out error.
 
-    With X = U D V^T the fit for a penalty a is U diag(d^2 / (d^2 + a)) U^T y, and leaving a row out
+    With X = U D V^T the fit for a penalty a is U diag(d^2 / (d^2 + a)) U^T y. Leaving a row out
     divides its residual by one minus its leverage (Hastie et al., The Elements of Statistical
-    Learning, 2nd ed., eq. 7.64), so one decomposition serves all penalties.
+    Learning, 2nd ed., eq. 7.64). So one decomposition serves all penalties.
 
     Args:
         design: (m, k) with columns of mean zero.

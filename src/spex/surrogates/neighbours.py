@@ -6,9 +6,10 @@ indicator
     g_ij(m) = [m_i = m_j = 1, and m_l = 0 for all i < l < j],
 
 says that j follows i. One end before the first feature and one after the last are always present.
-The indicator depends only on a window of features, so its Walsh transform is exact and short: with
-L features in the window, F(k) = 2^-L (-1)^|k n {i, j}| for every k inside it; ends do not count. It
-holds in a share 2^-L of the masks, so windows beyond a few features hardly count.
+The indicator depends only on a window of features, so its Walsh transform is exact and short. With
+L features in the window (ends do not count), F(k) = 2^-L (-1)^|k n {i, j}| for every k inside it.
+The indicator is 1 in a share 2^-L of the masks, so windows of more than a few features hardly
+count.
 """
 
 from dataclasses import dataclass

@@ -323,9 +323,9 @@ def _considered(errors: FloatArray) -> tuple[int, bool]:
 def _best(errors: FloatArray) -> tuple[int, int]:
     """The position of the length, and of the penalty, that are chosen.
 
-    Not the length of least error, but the shortest that is about as good: its error exceeds the
-    least by no more than the standard error of their difference (Hastie et al., section 7.10), or
-    by one hundredth. On a sparse function the decoded support alone is exact.
+    Chooses not the length of least error, but the shortest that is about as good. Its error exceeds
+    the least by at most the standard error of their difference (Hastie et al., section 7.10), or by
+    one hundredth. On a sparse function the decoded support alone is exact.
 
     Args:
         errors: (m, lengths, penalties) float64, squared.
@@ -348,7 +348,7 @@ def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float)
 
     They are the posterior standard deviations of a ridge regression. Its noise variance is the mean
     squared error. The prior variance of a coefficient is its own square plus a multiple of the
-    variance that noise alone gives it: small coefficients then have small errors.
+    variance that noise alone gives it. So small coefficients have small errors.
 
     Args:
         samples: Evaluated masks.
@@ -375,14 +375,14 @@ def _wide_inverse_diagonal(
 ) -> FloatArray:
     """The diagonal of (X^T X + P)^-1 for more coefficients than masks, by an (m, m) matrix.
 
-    With X the signs, P the penalties p and x a column of X, it is
-    1/p - x^T (1 + X P^-1 X^T)^-1 x / p^2 (Woodbury's identity).
+    Let X be the signs, P the penalties p and x a column of X. The result is 1/p - x^T (1 + X P^-1
+    X^T)^-1 x / p^2 (Woodbury's identity).
 
     Args:
         words: (m, n_words) uint64, masks.
         support: (k, n_words) uint64, frequencies.
-        penalties: (k,) float64; 0 is raised to m / 10^7, which hardly changes the result, and those
-            of a fit without noise to m / 10^12, so that rounding does not.
+        penalties: (k,) float64. 0 is raised to m / 10^7, which hardly changes the result. Those of
+            a fit without noise are raised to m / 10^12, so that rounding does not spoil it.
 
     Returns:
         (k,) float64.

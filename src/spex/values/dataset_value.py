@@ -1,7 +1,7 @@
 """A prompt template over a data set: f(mask) is the mean score over the items.
 
-A call is a pair of a mask and an item. Values of calls are what a store keeps: under the mask and
-a hash of the item's content, so that a data set may grow or be put in another order.
+A call is a pair of a mask and an item. A store keeps values of calls, by the mask and a hash of the
+item's content. So a data set may grow or be reordered.
 """
 
 from collections import defaultdict

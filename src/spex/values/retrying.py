@@ -25,8 +25,8 @@ class Retries:
     """How often a function is asked again.
 
     Args:
-        most: So many times in a row; None where no function of the user's is asked, so that an
-            error is one of spex and stays as it is.
+        most: How many times in a row. None if no function of the user's is called: then an error is
+            a bug of spex and is raised as it is.
         notice: Told of the first failure.
 
     Attributes:

@@ -4,15 +4,15 @@ A server may return those of another prompt, of the wrong tokens, or chance; an 
 looks like any other. So, once for a model and for each kind of question:
 
 - Alone and in a batch: a prompt by itself, then between two others.
-- Written and read: the model writes a few tokens and says how probable each was; they are then read
+- Written and read: the model writes a few tokens and says how probable each was. They are then read
   as a given answer, as in the run. These are two routes of a server, and two programs here.
 - A part and the whole: the first words of the longest answer by themselves, and in the answer.
 
 Two faults look alike in every way: all tokens have one value, or all prompts have the same values,
 as from a stale cache. They are seen without a second way.
 
-A local network in half precision is no fault, but is off by tenths of a nat: two of the prompts are
-also read in float32, where there is room for the weights, and the report says by how much.
+A local network in half precision is no fault, but is off by tenths of a nat. So two of the prompts
+are also read in float32, if there is room for the weights, and the report gives the difference.
 
 Models with the methods of `Checkable` are checked; functions and tables are not, nor are scores of
 replies, which read no log-probabilities.

@@ -1,9 +1,9 @@
 """The sample store: every model call that was ever finished, in one SQLite file.
 
-A value is found by what was asked, never by a name: the key is the identity of the value function
-(a hash of model and revision, prompt, masker, score and precision) with the packed mask. So
-methods, budgets and runs share it, and no other function's value can be taken. Each batch is one
-transaction in write-ahead mode: a crash or kill -9 loses at most the batch under way.
+A value is found by what was asked, never by a name. The key is the packed mask with the identity of
+the value function: a hash of model and revision, prompt, masker, score and precision. So methods,
+budgets and runs share values, and one function never gets another function's value. Each batch is
+one transaction in write-ahead mode: a crash or kill -9 loses at most the current batch.
 
 Several processes may share a file. Each claims the masks that it is about to evaluate, and the
 others leave those alone until their values come. A claim ends with its value, with its process, or

@@ -1,8 +1,8 @@
 """Two levels in one explanation: coarse units first, then finer ones inside those that matter.
 
 A long input has more sentences than a budget can tell apart, but few paragraphs that matter. Both
-levels are explained by the same value function over the fine units: a coarse unit is absent when
-all the fine units in it are.
+levels are explained by the same value function over the fine units. A coarse unit is absent if all
+its fine units are absent.
 """
 
 from collections.abc import Callable, Iterator, Sequence

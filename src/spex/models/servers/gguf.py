@@ -51,9 +51,9 @@ class GGUFModel(OpenAIModel):
 
     Log-probabilities are teacher-forced over the whole answer, from the full distribution. With
     quantised weights llama.cpp also quantises the activations, and transformers does not. With
-    SmolLM2-135M in Q4_1 the two differ by 0.1 nats per token (root mean square; at most 0.5); with
-    the same weights in float32, by at most 0.01. The difference varies from mask to mask, so it
-    hides effects of the same size.
+    SmolLM2-135M in Q4_1 the two differ by 0.1 nats per token (root mean square; at most 0.5). With
+    the same weights in float32 they differ by at most 0.01. The difference varies from mask to
+    mask, so it hides effects of the same size.
 
     Args:
         file: the GGUF file.

@@ -3,10 +3,10 @@
 The OpenAI API returns log-probabilities only for tokens that the model writes. A given answer is
 scored like this:
 
-- vLLM (`vllm`): answers of one token are looked up among the first tokens that the model may write;
-  others are appended to the prompt, whose tokens have `prompt_logprobs`.
-- SGLang (`sglang`): the same by its own `/generate`, which takes the tokens of prompt and answer
-  and says from where on log-probabilities are wanted.
+- vLLM (`vllm`): answers of one token are looked up among the first tokens that the model may write.
+  Longer answers are appended to the prompt and read from its `prompt_logprobs`.
+- SGLang (`sglang`): the same by its own `/generate`. The request holds the tokens of prompt and
+  answer, and says where log-probabilities begin.
 - llama.cpp (`llama_cpp`): a grammar that allows the answer's tokens only makes the model write the
   answer. The log-probabilities returned are those before the grammar is applied.
 - Other servers: `top_logprobs`, the most probable first tokens. This is enough for answers of one

@@ -58,8 +58,8 @@ class Generate(Tokenizing):
     ) -> list[FloatArray]:
         """See `Route.log_probs`.
 
-        Takes one request for the prompt's tokens; then one for all answers of one token, and one
-        for each other answer, so that the next one finds the prompt in the cache.
+        Sends one request for the prompt's tokens, then one for all answers of one token, then one
+        for each other answer. So each next request finds the prompt in the cache.
         """
         start = await self._start(session, prompt)
         labels = [answer[0] for answer in tokens if len(answer) == 1]

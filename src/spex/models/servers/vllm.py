@@ -1,14 +1,14 @@
 """vLLM: answers of one token among the first tokens to write, others among those of a prompt.
 
-`prompt_logprobs` make vLLM read the whole prompt anew, because its prefix cache holds no logits,
-and hold the logits of all its tokens at once (8,192 tokens of a vocabulary of 152,000: 7.5 GB). So
-they are asked for only where an answer has several tokens. spex never asks for
+`prompt_logprobs` make vLLM read the whole prompt anew, because its prefix cache holds no logits.
+They also make it hold the logits of all tokens at once (8,192 tokens of a vocabulary of 152,000:
+7.5 GB). So spex asks for them only if an answer has several tokens. spex never asks for
 `skip_reading_prefix_cache: false`, which makes vLLM return log-probabilities of other tokens.
 
 Answers of one token are looked up by `logprob_token_ids` among the tokens that the model may write
 after the prompt. That reads what the prefix cache lacks, and one row of logits. A server that does
-not know the field (vLLM of before July 2026) gives the 20 most probable ones; where the answer is
-not among them, `prompt_logprobs` are used from there on.
+not know the field (vLLM before July 2026) gives the 20 most probable ones. If the answer is not
+among them, `prompt_logprobs` are used from then on.
 """
 
 from collections.abc import Sequence

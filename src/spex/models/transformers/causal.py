@@ -154,9 +154,9 @@ class HuggingFaceModel(Encoding):
     def shares_prefixes(self) -> bool:
         """Whether prompts are scored as a prefix tree. Set it to False to score whole rows.
 
-        A prefix tree needs a model that takes any attention mask and any positions, and that caches
-        all keys and values, or those of a sliding window. Recurrent layers do not. A comparison
-        with whole rows decides.
+        A prefix tree needs a model that takes any attention mask and any positions. The model must
+        cache all keys and values, or those of a sliding window, which recurrent layers do not. A
+        comparison with whole rows decides.
         """
         if self._attention is None or not (
             {"position_ids", self._network.cache_name, "logits_to_keep"} <= self._network.accepted

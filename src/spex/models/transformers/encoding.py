@@ -28,11 +28,11 @@ class Encoding:
 
     If the tokenizer has a chat template, prompts go through it, up to the start of the assistant's
     answer. Otherwise the contents of the messages are joined by blank lines, with the special
-    tokens that the tokenizer puts before a text (those after it, such as </s>, would end the prompt
-    before the answer). An answer is tokenised by itself and appended, so its
-    tokens do not depend on the prompt; where the chat template ends in a line break and the
-    tokenizer puts a space before a text, as of Llama 2, without that space. An empty prompt becomes
-    one beginning-of-text (or end-of-text) token, if the tokenizer adds none.
+    tokens that the tokenizer puts before a text. Those that it puts after a text, such as </s>,
+    would end the prompt before the answer. An answer is tokenised by itself and appended, so its
+    tokens do not depend on the prompt. Some tokenizers, such as Llama 2's, put a space before a
+    text: it is left out if the chat template ends in a line break. An empty prompt becomes one
+    beginning-of-text (or end-of-text) token, if the tokenizer adds none.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Greedy replies to many prompts at once, from the network of a causal language model.
 
-`write_tree` computes once what prompts share, and goes on with one row: a pass gives each reply its
-next token, which sees its own prompt and reply. `write_rows`, for models that cannot share
-prefixes, goes on with a batch that is padded on the left.
+`write_tree` computes once what prompts share, and goes on with one row. Each pass adds a token to
+every reply, and that token sees its own prompt and reply. `write_rows`, for models that cannot
+share prefixes, goes on with a batch that is padded on the left.
 """
 
 from collections.abc import Callable, Iterator, Sequence

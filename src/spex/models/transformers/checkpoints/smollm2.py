@@ -97,8 +97,8 @@ def converted(
     """The folder of the converted model; convert the file if there is none yet.
 
     The folder's name holds a hash of the file. It is written under another name and renamed when
-    complete: a crash leaves no incomplete folder, and two processes that convert at the same time
-    end with one.
+    complete. So a crash leaves no incomplete folder, and two processes that convert at the same
+    time end with one folder.
 
     Args:
         gguf: the file to convert.
