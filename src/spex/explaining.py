@@ -159,8 +159,8 @@ def until_limit(
         except ArgumentError:  # method spex, which decodes whole designs
             raise ArgumentError(
                 f"{reached} after {run.n_told:,} of {counted(run.total, 'evaluation')}, too few "
-                f"for method {run.settings.method!r}: raise the limit, with which the same call "
-                "with a store goes on, or use method 'auto'"
+                f"for method {run.settings.method!r}: raise the limit (with a store, the "
+                "same call then continues), or use method 'auto'"
             ) from reached
         return str(reached), 0
 

@@ -139,7 +139,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
                     f"output {name!r} is unknown; choose from {', '.join(map(repr, self.outputs))}"
                 )
         if a == b:
-            raise ArgumentError(f"output {a!r} less itself is zero; give two outputs")
+            raise ArgumentError(f"output {a!r} minus itself is zero; give two outputs")
         first, second = self[a], self[b]
         minus = np.array([1.0, -1.0])
         spectrum = weighted_sum([first.spectrum, second.spectrum], minus)

@@ -63,7 +63,8 @@ def checked_values(
     if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST:
         raise ValueFunctionError(
             f"{source} {largest:.3g} in absolute value; the limit is "
-            f"{_LARGEST:.0e}, for sums of squares must be finite: divide the values by a constant"
+            f"{_LARGEST:.0e}, because sums of squares must be finite: divide the values by a "
+            "constant"
         )
     return values
 

@@ -70,7 +70,7 @@ def parse(content: str, where: str) -> tuple[list[str], list[Row]]:
     header = [name or f"Unnamed: {number}" for number, name in enumerate(rows[0])]
     if len(set(header)) < len(header):
         twice = shorten(repr(next(name for name, n in Counter(header).items() if n > 1)))
-        raise ArgumentError(f"{where}: has two columns {twice}; give each a name of its own")
+        raise ArgumentError(f"{where}: has two columns {twice}; give each its own name")
     return header, rows[1:]
 
 

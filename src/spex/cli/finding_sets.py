@@ -77,7 +77,8 @@ def _check_numbers(wanted: SetsOptions) -> None:
             )
     if wanted.change_by == 0:
         raise ArgumentError(
-            "--change-by 0: is no change; give how far: -2 for a fall by 2 or more, 2 for a rise"
+            "--change-by 0: is no change; give the distance: -2 for a fall by 2 or more, "
+            "2 for a rise"
         )
     if wanted.change_to is not None and wanted.change_by is not None:
         raise ArgumentError("--change-to and --change-by contradict each other; give one of them")

@@ -207,8 +207,8 @@ class Workers:
             ) from error
         if deaths_left < 0:
             raise BackendError(
-                f"workers of Ray ended again and again, the last one so: {_last_line(error)}; see "
-                "their logs, and whether a mask needs more memory than a worker has"
+                f"workers of Ray keep ending; the last error: {_last_line(error)}; check their "
+                "logs, and whether a mask needs more memory than a worker has"
             ) from error
 
 

@@ -64,7 +64,7 @@ def measured(
             if as_source(one, features).identities is None:
                 raise ArgumentError(
                     "store= needs functions with an attribute 'identity', a string that changes "
-                    "with the function, so that no other one's values are taken for its own"
+                    "with the function, so that the store does not mix up functions"
                 )
     path = None if store is None else Path(store)
     of = methods_named(methods)

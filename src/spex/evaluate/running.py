@@ -71,8 +71,7 @@ def run(
             stack.enter_context(locked(out))
             if out.exists() and not journal_path.exists():
                 raise ArgumentError(
-                    f"{out} is there without {journal_path}, the rows that it was made of; give a "
-                    "new file"
+                    f"{out} exists, but {journal_path} with its rows is missing; give a new file"
                 )
             measure = experiment.measure
             what = {"measure": measure.name, **measure.describe(), **(determines or {})}

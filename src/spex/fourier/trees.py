@@ -77,7 +77,9 @@ def tree_spectrum(trees: Trees, max_degree: int | None = None) -> Spectrum:
         raise ArgumentError(f"a node asks for a feature outside 0 .. {n - 1}")
     visits = _preorder(trees.roots, trees.feature, trees.left, trees.right)
     if not len(visits) and len(trees.roots):
-        raise ArgumentError("a node or leaf hangs on two others; each needs one place in a tree")
+        raise ArgumentError(
+            "a node or leaf has two parents; each needs exactly one place in a tree"
+        )
     depth = int((visits[visits[:, 0] >= 0, 1] + 1).max(initial=0))
     degree = depth if max_degree is None else min(max_degree, depth)
     # Sets of features above the lowest inner node.

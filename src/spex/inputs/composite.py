@@ -131,8 +131,8 @@ class Composite(SideBySide):
         counts = {masker.inputs_per_mask for masker in maskers}
         if len(counts) > 1:
             raise ArgumentError(
-                "a Table of several background rows cannot stand beside other maskers; give it one "
-                "background row"
+                "a Table with several background rows cannot be combined with other maskers; give "
+                "it one background row"
             )
         self.maskers = maskers
 

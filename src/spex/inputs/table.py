@@ -363,7 +363,7 @@ def _index(names: Iterable[Any], what: str) -> "pd.Index[Any]":
     index = pd.Index([_python(name) for name in names], dtype=object, tupleize_cols=False)
     if not index.is_unique:
         twice = index[index.duplicated()][0]
-        raise ArgumentError(f"{what} has two columns {twice!r}; give each a name of its own")
+        raise ArgumentError(f"{what} has two columns {twice!r}; give each its own name")
     return index
 
 

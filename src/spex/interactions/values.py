@@ -109,7 +109,7 @@ class InteractionValues(Mapping[Interaction, float]):
         except KeyError:
             raise KeyError(
                 f"{interaction!r} is not listed; keys are sorted tuples of feature numbers, "
-                "values.get(key, 0.0) reads interactions that are zero as such"
+                "values.get(key, 0.0) gives 0.0 for one that is not listed"
             ) from None
 
     def __iter__(self) -> Iterator[Interaction]:

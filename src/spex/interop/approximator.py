@@ -54,7 +54,7 @@ class ShapiqApproximator(Approximator):  # type: ignore[misc] # shapiq is not re
         name = str(InteractionIndex.parse(index))
         if name not in self.valid_indices:
             raise ArgumentError(
-                f"index={index!r} is none that shapiq approximates; use one of "
+                f"shapiq does not approximate index={index!r}; use one of "
                 f"{', '.join(self.valid_indices)}"
             )
         highest = 1 if name in ("SV", "BV") else n

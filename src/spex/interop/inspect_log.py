@@ -103,8 +103,8 @@ class InspectSample:
         said = _said(self.messages)
         if turn not in said:
             raise ArgumentError(
-                f"turn={turn!r} is no message of the assistant that says something; use one of "
-                f"{', '.join(map(str, said)) or 'those, of which there is none'}"
+                f"turn={turn!r} is not a message of the assistant with content; these are: "
+                f"{', '.join(map(str, said)) or 'none'}"
             )
         before = [_plain(message) for message in self.messages[:turn]]
         trace, answer = _reasoned(self.messages[turn])

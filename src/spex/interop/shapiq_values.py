@@ -63,12 +63,12 @@ def from_shapiq(values: Any, features: Sequence[str] | None = None) -> Explanati
     index, order, n = str(values.index), int(values.max_order), int(values.n_players)
     if index not in _READ:
         raise ArgumentError(
-            f"the index {index!r} does not say what the function is; use one of {', '.join(_READ)}"
+            f"the index {index!r} does not determine the function; use one of {', '.join(_READ)}"
         )
     if values.min_order > 1:
         raise ArgumentError(
-            f"the values begin at order {values.min_order}; to say what the function is they have "
-            "to begin at order 1: let shapiq compute them with min_order=1 or 0"
+            f"the values begin at order {values.min_order}; to determine the function they must "
+            "begin at order 1: let shapiq compute them with min_order=1 or 0"
         )
     if not 1 <= n <= MAX_FEATURES:
         raise ArgumentError(f"the values are of {n} players; use 1 to {MAX_FEATURES}")

@@ -114,8 +114,8 @@ def waterfall(
     values = drawing.shown(explanation, index, order, k)
     if values.index not in _ADDITIVE:
         raise ArgumentError(
-            f"index={str(values.index)!r}: its values do not add up to what everything gives; for "
-            f"a waterfall use one of {', '.join(_ADDITIVE)}"
+            f"index={str(values.index)!r}: its values do not add up to the value with everything; "
+            f"for a waterfall use one of {', '.join(_ADDITIVE)}"
         )
     listed = [(members, value) for members, value in values.items() if members]
     names = drawing.labels(explanation, 24)

@@ -38,8 +38,8 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
     if isinstance(score, LogOdds) and answer is not None:
         if answer not in (score.a, score.b):
             raise ArgumentError(
-                f"items[{number}] has the answer {answer!r}, which is none of the two of the "
-                f"log-odds, {score.a!r} and {score.b!r}"
+                f"items[{number}] has the answer {answer!r}, which is neither of the two "
+                f"answers of the log-odds, {score.a!r} and {score.b!r}"
             )
         return score if answer == score.a else LogOdds(score.b, score.a)
     needed = _field(score)

@@ -93,7 +93,7 @@ def change_goal(
             raise ArgumentError("by=0 is no change; give how far: -2.0 for a fall, 2.0 for a rise")
         if whole + moved == whole:
             raise ArgumentError(
-                f"by={by!r} is lost in rounding beside the value with everything, {whole:g}; give "
+                f"by={by!r} is lost in rounding next to the value with everything, {whole:g}; give "
                 "a larger change"
             )
         return Goal(whole + moved, math.copysign(1.0, moved), False, GIVEN)
@@ -121,7 +121,7 @@ def keep_goal(flip: float | None, whole: float, nothing: float, keep: float | No
     side = answer_side(flip, whole, nothing)
     if side * (threshold - whole) > 0:
         raise ArgumentError(
-            f"keep={keep!r} is {'above' if side > 0 else 'below'} what everything has: the value "
+            f"keep={keep!r} is {'above' if side > 0 else 'below'} the value with everything: it "
             f"is {whole} with everything and {nothing:g} with nothing; give {whole} or "
             f"{'less' if side > 0 else 'more'}"
         )

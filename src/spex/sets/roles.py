@@ -233,7 +233,7 @@ def find_roles(
     if most < n + 2:
         raise ArgumentError(
             f"max_calls={most}: each of {counted(n, 'unit')} is removed alone, which takes "
-            f"{n + 2:,} calls; give so many, or explain coarser units"
+            f"{n + 2:,} calls; raise it to that, or explain coarser units"
         )
     if by is not None:
         wanted = "give how far the value has to move, a number above 0, 1e300 at most"
@@ -293,7 +293,7 @@ def _threshold(asker: Asker, flip: float | None, by: float | None) -> tuple[floa
     if by is not None:
         if asker.whole + by == asker.whole:
             raise ArgumentError(
-                f"by={by!r} is lost in rounding beside the value with everything, "
+                f"by={by!r} is lost in rounding next to the value with everything, "
                 f"{asker.whole:g}; give a larger distance"
             )
         return by, side, GIVEN

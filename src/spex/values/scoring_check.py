@@ -143,8 +143,8 @@ def check(
     if differences and not goes_on(model):
         raise ScoringError(
             f"{model.name!r} gives log-probabilities that cannot be right: "
-            f"{'; '.join(differences)}. Values of it would explain nothing: update or restart the "
-            "server, or use another model; to go on all the same: scoring_check='note' "
+            f"{'; '.join(differences)}. Its values would explain nothing: update or restart the "
+            "server, or use another model; to continue anyway: scoring_check='note' "
             "(--scoring-check note)"
         )
 

@@ -215,8 +215,8 @@ def _model(session: Session, options: Options) -> Model:
     price = price_of(options.price, options.model)
     if price is not None and options.jobs > 1:
         raise ArgumentError(
-            "--price: what it costs is counted in one process; leave --jobs out, for a server is "
-            "asked several questions at once anyway"
+            "--price: cost is counted in one process; leave --jobs out, because a server gets "
+            "several requests at once anyway"
         )
     others = {"price": price, "scoring_check": options.scoring_check}
     given = _model_options(options) | {k: v for k, v in others.items() if v is not None}

@@ -94,8 +94,8 @@ class Deferred(OfMasker):
             self._function = self._make()
             if self._function.identities != self.identities:
                 raise BackendError(
-                    f"{self._context.model!r} is not the model that it was, though its files look "
-                    "the same; choose another --store"
+                    f"the model {self._context.model!r} has changed, although its files look the "
+                    "same; choose another --store"
                 )
         return self._function
 

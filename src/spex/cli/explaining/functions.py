@@ -84,11 +84,11 @@ def check_function(request: "Request", masker: AnyMasker) -> None:
         raise ArgumentError("--system: a function that predicts numbers takes no messages")
     if request.score != "logprob":
         raise ArgumentError(
-            f"--score {request.score!r}: what is explained of {model_name(request)} is one of the "
-            "numbers that it predicts; choose it with --answer"
+            f"--score {request.score!r}: {model_name(request)} predicts numbers; choose the one to "
+            "explain with --answer"
         )
     for name in request.model_options:
-        raise ArgumentError(f"--{name.replace('_', '-')}: {model_name(request)} runs as it is")
+        raise ArgumentError(f"--{name.replace('_', '-')}: {model_name(request)} does not take it")
 
 
 def _class_number(answer: str | None) -> int | None:
@@ -113,8 +113,8 @@ def price_of(price: str | None, model: str) -> tuple[float, float] | None:
     read = parse_price(price)
     if not model.startswith(SERVER_PREFIXES):
         raise ArgumentError(
-            f"--price: {model} is on no server; only openai:MODEL@BASE_URL and sglang:MODEL@URL "
-            "have one"
+            f"--price: {model} is not on a server; only openai:MODEL@BASE_URL and sglang:MODEL@URL "
+            "have a price"
         )
     return read
 

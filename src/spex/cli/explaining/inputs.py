@@ -69,7 +69,9 @@ def sources(request: "Request") -> dict[str, str]:
             "--inspect-log, --image, --table and --data, or --image with --text"
         )
     if request.question is not None and "--documents" not in given:
-        raise ArgumentError("--question: is about --documents; write it into --prompt")
+        raise ArgumentError(
+            "--question: goes with --documents only; write the question into --prompt"
+        )
     return given
 
 
@@ -93,11 +95,11 @@ def read_masker(request: "Request") -> AnyMasker:
             ("--system", request.system),
         ):
             if value:
-                raise ArgumentError(f"{name}: the cells of --table need none")
+                raise ArgumentError(f"{name}: does not go with --table; leave it out")
         return _read_table(request, given["--table"])
     for name, texts in (("--missing", request.missing), ("--group", request.group)):
         if texts:
-            raise ArgumentError(f"{name}: is about the cells of --table")
+            raise ArgumentError(f"{name}: goes with --table only; leave it out")
     if len(given) > 1:
         image_unit, text_unit = _by_input("--unit", request.unit)
         image_mask, text_mask = _by_input("--mask", request.mask)
@@ -148,7 +150,7 @@ def _read_table(request: "Request", file: str) -> Table:
     if len(rows) < 2:
         raise ArgumentError(
             f"--table {file}: has {counted(len(rows), 'row')} under its header; give the row to "
-            "explain and, under it, one or more whose cells stand in for its own"
+            "explain and, under it, one or more rows with values for absent cells"
         )
     groups: dict[str, list[str]] = {}
     for text in request.group:
@@ -204,7 +206,9 @@ def _read_text(
         )
     for name, value in (("--prompt", request.prompt), ("--system", request.system)):
         if value is not None:
-            raise ArgumentError(f"{name}: the messages of --messages are the whole prompt")
+            raise ArgumentError(
+                f"{name}: the messages of --messages are the whole prompt; leave it out"
+            )
     chat = chat_in(content, f"{option} {file}")
     return Messages(chat, unit=unit or "message", operator=operator)
 

@@ -106,7 +106,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
         return request.settings(n).total
     if not isinstance(masker, Text | Documents | Messages):
         raise ArgumentError(
-            "--zoom: only the units of --text, --documents and --messages lie in coarser ones"
+            "--zoom: goes with --text, --documents and --messages only, which have coarser units"
         )
     if request.target_r2 is not None:
         raise ArgumentError("--target-r2 does not go with --zoom; leave it out")

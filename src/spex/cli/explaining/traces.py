@@ -127,7 +127,9 @@ def _read_trace(session: Session, request: Request, option: str, given: dict[str
 
 def _read_reasoning(request: Request, given: dict[str, str], mask: str) -> Reasoning:
     if len(request.unit) > 2:
-        raise ArgumentError("--unit: give one for the steps, or one for the question before it")
+        raise ArgumentError(
+            "--unit: give one, for the steps, or two: for the question, then for the steps"
+        )
     *first, unit = request.unit or ("sentence",)
     question, trace = (
         read_file(f"{option} {given[option]}", given[option]).strip() if option in given else None

@@ -74,8 +74,8 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
         def _refine(self, four_dict: dict[Interaction, float], *data: Any) -> Any:
             if not any(four_dict):  # where there is the constant alone, the package fails
                 raise RefusedError(
-                    "shapiq-proxyspex: its trees found nothing to split, as of a function that "
-                    "hardly varies; take another method"
+                    "shapiq-proxyspex: its trees found nothing to split, which happens if a "
+                    "function hardly varies; take another method"
                 )
             return super()._refine(four_dict, *data)
 

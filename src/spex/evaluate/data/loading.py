@@ -77,7 +77,7 @@ def read_items(
             if (first := places.setdefault(item.name, number)) != number:
                 raise ArgumentError(
                     f"{data}, {located[first][0]} and {located[number][0]}: both rows are called "
-                    f"{item.name!r}; give each a name of its own"
+                    f"{item.name!r}; give each its own name"
                 )
             found.append(item)
     told = _left_out(len(chosen), reasons, too_long_or_short, lengths)

@@ -197,5 +197,5 @@ def check_names(items: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in items:
         if name in seen:
-            raise ArgumentError(f"two items are called {name!r}; give each a name of its own")
+            raise ArgumentError(f"two items are called {name!r}; give each its own name")
         seen.add(name)

@@ -321,8 +321,8 @@ def _turn(messages: Sequence[Message], given: Sequence[Converted], turn: int | N
                 return place
         numbers = [str(given[place].numbers[0]) for place in said]
         raise ArgumentError(
-            f"turn={turn!r} is no message of the assistant that says something; use one of "
-            f"{', '.join(numbers) or 'those, of which there is none'}"
+            f"turn={turn!r} is not a message of the assistant with content; these are: "
+            f"{', '.join(numbers) or 'none'}"
         )
     if not calling:
         raise ArgumentError(

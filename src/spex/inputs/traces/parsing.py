@@ -59,9 +59,9 @@ def parse_chat(given: object) -> tuple[tuple[Message, ...], list[Converted]]:
         raise ArgumentError("messages is empty; give at least one message of the user")
     if parsed[-1].role not in ("user", "tool"):
         raise ArgumentError(
-            f"the last message is of role {parsed[-1].role!r}, not 'user' or 'tool'; what is "
-            "explained is the assistant's answer to the messages: leave it out, and give it to the "
-            "score"
+            f"the last message is of role {parsed[-1].role!r}, not 'user' or 'tool'; spex "
+            "explains the assistant's answer to the messages: leave the answer out of them, and "
+            "give it to the score"
         )
     return linked(parsed, messages)[0], messages
 
@@ -162,7 +162,7 @@ def _parse_calls(calls: Any, name: str) -> tuple[ToolCall, ...]:
             or (call.get("type") or "function") != "function"
         ):
             raise ArgumentError(
-                f"{name}: its call {len(parsed)} of a tool is none; give {{'id': ..., 'type': "
+                f"{name}: its tool call {len(parsed)} is not valid; give {{'id': ..., 'type': "
                 "'function', 'function': {'name': ..., 'arguments': ...}}"
             )
         arguments = function.get("arguments")

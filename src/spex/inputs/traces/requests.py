@@ -72,7 +72,7 @@ def read_request(body: Mapping[str, Any], where: str, also: Collection[str] = ()
     if unknown:
         raise ArgumentError(
             f"{where}: has the unknown key{'s' * (len(unknown) > 1)} {', '.join(unknown)}; use "
-            f"{', '.join(map(repr, valid))}; settings of a request, such as 'model', are left aside"
+            f"{', '.join(map(repr, valid))}; settings of a request, such as 'model', are ignored"
         )
     for key in _ON_THE_SERVER:
         if key in given:

@@ -78,11 +78,11 @@ class Generate(Tokenizing):
             if failure.status not in (400, 422) or failure.overlong:
                 raise
             raise BackendError(
-                f"{self._root} {failure}; if this SGLang makes no tokens of messages, as those of "
-                f"2025 do not, update it, or {WITHOUT_LOG_PROBS}"
+                f"{self._root} {failure}; if this SGLang cannot tokenise messages (releases of "
+                f"2025 cannot), update it, or {WITHOUT_LOG_PROBS}"
             ) from None
         if not start:
-            raise BackendError(f"{self._root} makes no tokens of the prompt")
+            raise BackendError(f"{self._root} gives no tokens for the prompt")
         return start
 
     async def _first(

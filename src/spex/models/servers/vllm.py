@@ -151,9 +151,9 @@ class PromptLogProbs(Tokenizing):
                 str(token) in entry for token, entry in zip(tokens, last, strict=True)
             ):
                 raise ArgumentError(
-                    f"after its chat template {self._model!r} has other tokens for the answer "
-                    f"{answer!r} than by itself; give another one, such as without white space at "
-                    f"its ends, or {WITHOUT_LOG_PROBS}"
+                    f"the tokens of the answer {answer!r} after the chat template of "
+                    f"{self._model!r} are not those of the answer alone; give another answer, such "
+                    f"as one without white space at its ends, or {WITHOUT_LOG_PROBS}"
                 )
             return _of_tokens(last, 0, tokens)
 

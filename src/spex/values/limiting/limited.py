@@ -148,8 +148,8 @@ class _Meter:
             )
         if ledger.limits.cost is not None and (used is None or used.price is None):
             raise ArgumentError(
-                "a limit of cost needs the price of a model on a server: price (--price "
-                "READ,WRITTEN)"
+                "a limit of cost needs the price of a model on a server: give price= "
+                "(--price READ,WRITTEN)"
             )
         self._is_server = used is not None
         self._answers = sum(len(answer.encode()) for one in source.scores for answer in one.answers)

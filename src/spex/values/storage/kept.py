@@ -72,9 +72,9 @@ def _identities(source: ValueSource) -> tuple[str, ...]:
     identities = source.identities
     if identities is None:
         raise ArgumentError(
-            "store= needs a value function with an identity, so that no other function's "
-            "values are taken for its own; use spex.ValueFunction (where its score or model is "
-            "a function of your own, spex.ReplyScore(function, name) and "
+            "store= needs a value function with an identity, so that the store does not mix up "
+            "functions; use spex.ValueFunction (if its score or model is a function of your own, "
+            "wrap it: spex.ReplyScore(function, name) or "
             "spex.models.FunctionModel(function, identity=...)), or set its attribute "
             "'identity' to a string that changes with the function"
         )
