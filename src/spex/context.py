@@ -110,7 +110,7 @@ class Context(Mapping[str, Any]):
         texts: dict[str, Any] = {
             name: text.text() for name in _TEXTS if (text := found.get(name)).value is not None
         }
-        # Files that were written before there was one lack it.
+        # Older files have no threshold.
         threshold = found.get("score_threshold").number_or_none()
         both = found.get("compared")
         if both.value is not None:

@@ -272,7 +272,7 @@ def _context_of_difference(first: Context, second: Context, a: str, b: str) -> C
         first,
         score=f"{first.score or a} - {second.score or b}",
         score_unit=first.score_unit if same_unit else None,
-        score_threshold=0.0 if same_unit else None,  # where both are equal
+        score_threshold=0.0 if same_unit else None,  # the score at which both are equal
         answer=None,
         compared=None,
     )

@@ -12,7 +12,7 @@ from spex.app.models import SharedModels
 from spex.app.shelf import Entry
 from spex.errors import SpexError
 
-_SECONDS = 0.2  # between two looks at a check
+_SECONDS = 0.2  # between two polls of a check
 
 
 @dataclass(eq=False)
@@ -75,6 +75,6 @@ class _Check:
             except SpexError as error:
                 told = self._form.worded(str(error), Path(folder))
                 self.said = f"Cannot be explained: {told}"
-            except Exception as error:  # a bug is shown where people look, and in the terminal
+            except Exception as error:  # show a bug on the page too, not only in the terminal
                 self.said = f"Cannot be explained: {type(error).__name__}: {error}"
                 raise

@@ -183,7 +183,7 @@ class Job:
             self._explain(Call(self._form, self.entry, self._models, self._tell))
         except SpexError as error:
             self.error = self._form.worded(str(error), self.entry.folder)
-        except Exception as error:  # a bug is shown where people look, and in the terminal
+        except Exception as error:  # show a bug on the page too, not only in the terminal
             self.error = f"{type(error).__name__}: {error}"
             raise
         finally:
@@ -227,7 +227,7 @@ class Job:
             variance = noise(run, source, store) if stopped is None else None
         except Stopped:
             stopped = "it was stopped by hand"
-        except SpexError as error:  # what was paid for is explained
+        except SpexError as error:  # explain the values that were paid for
             failure, stopped = error, "an error ended it"
         if run.n_told < LEAST_BUDGET:
             raise failure or ArgumentError(
@@ -247,8 +247,8 @@ class Job:
 
     def _zoomed(self, request: Request, source: ValueSource, store: Store | None) -> Result:
         """An explanation on more levels than one, which has to be made whole."""
-        assert request.zoom is not None  # asked before
-        function: Any = source  # a source is as good as a function
+        assert request.zoom is not None  # checked by the caller
+        function: Any = source  # a source may be called like a function
         try:
             found: Explanation | Zoom = zoom(
                 function,
@@ -287,7 +287,7 @@ class Job:
         is_due = self._next_fit <= state.done < state.total
         if is_due and began - self._last_fit >= self._fit_seconds:
             self.is_fitting = True
-            with suppress(ArgumentError, ValueFunctionError):  # these masks say too little yet
+            with suppress(ArgumentError, ValueFunctionError):  # too few masks so far for a fit
                 self._add_point(run)
             self.is_fitting = False
             self._next_fit = _GROWTH * state.done

@@ -15,7 +15,7 @@ from spex.app.saved import saved_tab
 from spex.app.shelf import Shelf
 from spex.app.shown import frame, status
 
-_SECONDS = 0.4  # between two looks at a job
+_SECONDS = 0.4  # between two polls of a job
 _WITH_TIME = "(turn, time, ...values) => [turn, Date.now(), ...values]"
 _INTO_SIGHT = (
     "() => document.querySelector('#explanation iframe')?.scrollIntoView({block: 'nearest'})"
@@ -71,7 +71,7 @@ def _explain_tab(gradio: Any, desk: Desk, model: str, page: Any) -> Any:
                 to_json = gradio.DownloadButton("Download JSON", interactive=False, size="sm")
                 to_html = gradio.DownloadButton("Download page", interactive=False, size="sm")
             view = gradio.HTML(elem_id="explanation")
-    job, saved = gradio.State(None), gradio.State(0)  # `saved` changes when one was saved
+    job, saved = gradio.State(None), gradio.State(0)  # `saved` changes when an explanation is saved
     outputs = [job, state, view, begin, stop, to_json, to_html, saved]
     _checking(gradio, desk, [check, give_up], inputs, plan)
     _explaining(gradio, desk, page, begin, inputs, outputs)
@@ -101,7 +101,7 @@ def _checking(gradio: Any, desk: Desk, buttons: list[Any], inputs: list[Any], pl
         return [told, hidden]
 
     done: dict[str, Any] = {"outputs": [plan, give_up], "show_progress": "hidden"}
-    time = gradio.Number(0, visible=False)  # of the event, by the browser's clock
+    time = gradio.Number(0, visible=False)  # time of the event by the browser's clock
     edits, form = [one.change for one in inputs], [turn, time, *inputs]
     often: dict[str, Any] = {"trigger_mode": "multiple", "js": _WITH_TIME, **done}
     check.click(examine, form, **often)

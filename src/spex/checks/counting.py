@@ -38,7 +38,7 @@ class CountedFunction:
         self.n_asked = 0
         self.seconds_inside = 0.0
         self._function = function
-        self._values: dict[bytes, float] = {}  # by packed mask, in the order of asking
+        self._values: dict[bytes, float] = {}  # by packed mask, in the order of evaluation
         self._start = time.perf_counter()
 
     @property

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from spex.errors import ArgumentError
 from spex.wording import shorten
 
-# Of computing; on a busy machine that takes longer.
+# Seconds of processor time; a busy machine takes longer by the clock.
 SECONDS = 2.0
-# A brace that repeats nothing is itself in `re`, but allows for misspellings in `regex`.
+# A brace that repeats nothing stands for itself in `re`. In `regex` it allows misspellings.
 _PLAIN_BRACE = re.compile(r"(?<!\\)((?:\\\\)*)\{(?!\d*,?\d*\})")
 
 

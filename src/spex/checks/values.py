@@ -6,8 +6,8 @@ from spex._typing import BoolArray, FloatArray
 from spex.errors import ValueFunctionError
 from spex.wording import counted
 
-# Limits of absolute values: the squares of larger ones overflow, and where all are smaller than
-# SMALLEST, their squares underflow, so that the function would seem constant.
+# Limits of absolute values. The squares of larger ones overflow. If all are below SMALLEST, their
+# squares underflow, and the function would seem constant.
 _LARGEST, SMALLEST = 1e100, 1e-100
 _MOST_SHOWN = 12
 

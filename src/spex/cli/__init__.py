@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        # Where a terminal or a pipe cannot show a character, a question mark beats a traceback.
+        # If a terminal or a pipe cannot show a character, print a question mark, not a traceback.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
     except SpexError as error:
         session.tell(str(error))
         return WRONG_CALL if isinstance(error, ArgumentError | FileFormatError) else FAILURE
-    if status == INTERRUPTED:  # before a command had begun
+    if status == INTERRUPTED:  # interrupted before a command began
         session.tell("interrupted")
     return status if isinstance(status, int) else SUCCESS
 
@@ -70,7 +70,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
     process = os.getpid()
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        if os.getpid() != process:  # a worker that the user's function has forked
+        if os.getpid() != process:  # a worker forked by the user's function
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         raise KeyboardInterrupt
@@ -85,7 +85,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def _wrong_call(error: Exception, session: Session) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
-        # Without any argument, the help says more than an error.
+        # Without arguments, show the help instead of an error.
         typer.echo(context.get_help() if context is not None else str(error), err=True)
         return WRONG_CALL
     message = error.format_message() if hasattr(error, "format_message") else str(error)

@@ -15,11 +15,12 @@ from spex.wording import counted, shorten
 if TYPE_CHECKING:
     import pandas as pd
 
-# As JSON and most programs write numbers. "00501" and "+1" are codes: as numbers they would change.
+# Numbers as JSON and most programs write them. "00501" and "+1" are codes: numbers would change
+# them.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _TRUTH = ({"True", "False"}, {"TRUE", "FALSE"}, {"true", "false"})
-_MOST_COLUMNS = 2 * MAX_FEATURES  # features, and outputs where there are any
+_MOST_COLUMNS = 2 * MAX_FEATURES  # features, and outputs if any
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 

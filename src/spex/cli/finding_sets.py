@@ -34,9 +34,10 @@ from spex.values.store import Store
 from spex.wording import counted, distinct
 
 _DEFAULT_CALLS = 100
-# What of the context has to be as it was; the same names as options that a user knows.
+# Parts of the context that must not have changed, named like the options that a user knows.
 _COMPARED = ("text", "prompt", "system", "parts", "answer", "score", "unit", "operator")
-# Models that run code or send the input, and a key, to an address: a file alone may not name them.
+# These models run code, or send the input and a key to an address. A file alone must not choose
+# one.
 _CONFIRMED = (*SERVER_PREFIXES, "reply:", "predict:")
 
 
@@ -252,7 +253,7 @@ def _sufficient(
     try:
         return explanation.smallest_sufficient(f, keep, calls)
     except ArgumentError as error:
-        # Where the change was well said by its own option, this is about the other one.
+        # If the option for the change is valid, the error concerns the other option.
         raise ArgumentError(f"--keep: {error}") from None
 
 

@@ -17,8 +17,8 @@ from spex.f2.packing import pack, unpack
 from spex.values.retrying import place_of
 from spex.values.source import ValueSource, Wrapped
 
-_DEATHS = 3  # of workers in one call, for each of them, until it is given up
-_SOURCES = 32  # that a worker holds; the models in them are held once
+_DEATHS = 3  # per worker and call, before the call gives up
+_SOURCES = 32  # kept by a worker; sources share their models
 
 
 class Worker:
@@ -52,13 +52,13 @@ class Worker:
         began = time.perf_counter()
         try:
             source = self._source(sent)
-            began = time.perf_counter()  # what a model takes to load says nothing of its pace
+            began = time.perf_counter()  # do not count the time to load a model
             for some, of_some in source.stream(unpack(words, n)):
                 rows.append(some)
                 values.append(np.asarray(of_some))
         except SpexError as raised:
             error = raised
-        except Exception as raised:  # it may be of a class that only this process knows
+        except Exception as raised:  # the parent may not know its class
             where = place_of(raised) or "in spex itself"
             said = f"{type(raised).__name__}: {raised} ({where})"
             error = BackendError(f"in a worker: {said}")

@@ -147,7 +147,7 @@ def measure_item(
                 rows = _measure(experiment, item, values, method, key, explain)
             except StoreError:
                 raise
-            except Exception as error:  # whatever a method or a model raises is a result
+            except Exception as error:  # an error of a method or model is recorded as a result
                 rows = [_failed(item, method, key, error)]
             yield Finished(rows, identity, _model_identity(source))
 
@@ -199,7 +199,7 @@ class _Explainer:
         if isinstance(method, OfModel) and key not in self._known:
             try:
                 attribution = method.attribute(self._source)  # type: ignore[arg-type]
-            except ArgumentError as error:  # of a function without gradients
+            except ArgumentError as error:  # the function has no gradients
                 raise RefusedError(str(error)) from error
             self._known[key] = attribution, attribution.n_evaluations
         if key not in self._known:

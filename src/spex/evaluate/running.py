@@ -92,13 +92,14 @@ def run(
                 journal.add(finished.rows)
                 count.finished()
         except KeyboardInterrupt:
-            if journal_path is not None:  # it may come while a cell is written: the file knows
+            # An interrupt may come while a cell is written: read the file.
+            if journal_path is not None:
                 count.kept(len(Journal(journal_path).done & wanted))
             raise
         found = Results(
             tuple(row for row in journal.rows if row.key in wanted), experiment.measure.main
         )
-        if out is not None and out != journal_path:  # all rows, of other methods too
+        if out is not None and out != journal_path:  # all rows, including those of other methods
             Results(tuple(journal.rows), experiment.measure.main).save(out)
     return found
 

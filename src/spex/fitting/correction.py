@@ -33,15 +33,15 @@ from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Samples
 from spex.surrogates.hypercube_kernel import Hyperparameters, Points, kernel_matrix, most_likely
 
-# Of the residuals, so many give the hyperparameters, and so many the mean.
+# How many residuals are used for the hyperparameters, and how many for the mean.
 _LIKELIHOOD_SAMPLES, _POSTERIOR_SAMPLES = 1000, 3000
 _LEAST_SAMPLES = 20
-_ROUNDING = 1e-13  # of the largest value: residuals below are none
-# The regression needs so many masks for each feature.
+_ROUNDING = 1e-13  # share of the largest value; smaller residuals count as 0
+# The regression needs this many masks for each feature.
 _MASKS_PER_FEATURE = 3
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
 _NODES, _NODE_WEIGHTS = (_NODES + 1) / 2, _NODE_WEIGHTS / 2
-# Pairs of more features than this are not corrected, and of each index the largest are kept.
+# With more features than this, pairs are not corrected. Otherwise the largest pairs are kept.
 _PAIR_FEATURES, _MOST_PAIRS = 500, 1000
 _BLOCK_CELLS = 1 << 21  # factors of the kernel computed at once: 16 MB for each array
 
@@ -130,7 +130,7 @@ def _averages(
         exponents = hyper.rates * points[start : start + step]
         high, low = np.exp(exponents), np.exp(-exponents)
         for p, weight in zip(_NODES, _NODE_WEIGHTS, strict=True):
-            mean = p * high + (1 - p) * low  # of each factor of the kernel
+            mean = p * high + (1 - p) * low  # mean of each factor of the kernel
             derivative = (high - low) / mean
             product = hyper.variance * np.exp(np.log(mean).sum(axis=1) - hyper.rates.sum())
             at_points = weight * alpha[start : start + step] * product
@@ -165,7 +165,7 @@ def _by_regression(
         return np.full(n, total / n)
     size = sizes[inner]
     kernel = weights[inner] / (size * (n - size))
-    # The last value is what the others leave of the sum.
+    # The last value is the sum minus the others.
     last = masks[inner, -1].astype(np.float64)
     design = masks[inner, :-1] - last[:, None]
     target = residuals[inner] - ends[1] - total * last

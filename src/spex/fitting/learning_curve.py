@@ -22,10 +22,10 @@ from spex.fourier.spectrum import weighted_sum
 from spex.surrogates.base import Samples, Surrogate
 from spex.surrogates.coded import Spex
 
-# Fewer masks say nothing of how errors compare.
+# With fewer masks, errors cannot be compared.
 _LEAST_TEST_MASKS = 8
-# The standard deviation of the power with which unexplained variance falls, from one function to
-# another, where most is explained.
+# Unexplained variance falls as a power of the number of masks. This is the standard deviation of
+# that power across functions, if most variance is explained.
 _FALL_SD = 0.3
 
 
@@ -92,8 +92,8 @@ def expected_r2(r2: float, measured: Fall, doublings: float) -> float:
         measured: How it came about.
         doublings: log2 of the sizes' ratio.
     """
-    # Bayes with a normal prior for the fall per doubling. Where hardly anything is explained, there
-    # may be nothing to find: little is to be expected then, unless it was measured.
+    # Bayes with a normal prior for the fall per doubling. If hardly anything is explained, there
+    # may be nothing to find. So expect little then, unless a fall was measured.
     explained = min(max(r2, 1e-3), 1.0)
     expected, usual = FALL * min(2 * explained, 1.0), (_FALL_SD * explained) ** -2
     weight = measured.doublings**2 / max(measured.deviation, 0.05) ** 2

@@ -11,7 +11,7 @@ from spex.surrogates.coded import Spex
 from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
 
-# Masks times features beyond which `auto` grows no trees: they would take many minutes.
+# Above this number of masks times features `auto` grows no trees, which would take many minutes.
 _TREE_CELLS = 1 << 21
 
 

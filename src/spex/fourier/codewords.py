@@ -57,7 +57,7 @@ class Codewords:
         for decoded, (hot, words, rows, energy) in zip(
             self._decoded, _words(residual, least), strict=False
         ):
-            # No hope where more signs are expected wrong than are tried both ways.
+            # Skip words with more wrong signs expected than can be flipped.
             snr = np.sqrt(np.maximum(energy - 1, 0))
             hopeful = self._geometry.n_offsets * ndtr(-snr) <= max(self._doubted, 1)
             change = ((words - decoded[hot]) ** 2).sum(axis=1)
@@ -106,7 +106,7 @@ def _words(
             continue
         correlation = unit[others] @ unit[in_group].T
         best = correlation.argmax(axis=1)
-        # What the best of so many random words would reach.
+        # The correlation that the best of this many random words would reach.
         chance = np.sqrt(2 * np.log(max(len(in_group), 2)) / geometry.n_offsets)
         sure = correlation[np.arange(len(others)), best] > chance
         merged[others[sure]] += rows[in_group[best[sure]]]

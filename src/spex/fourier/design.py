@@ -122,7 +122,7 @@ class Design:
         for numbers, bins in zip(self.bin_numbers(frequencies), self.bins(values), strict=True):
             gram += len(bins) * products * (numbers[:, None] == numbers)
             cross += len(bins) * (at_offsets * bins[numbers]).sum(axis=1)
-        # Count masks once that the bins count several times.
+        # Bins count some masks several times: count these once.
         surplus = np.bincount(self._positions[1]) - 1
         again = np.nonzero(surplus)[0]
         at_again = signs(frequencies, self.masks[again]).astype(np.float64)

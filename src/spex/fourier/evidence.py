@@ -25,9 +25,9 @@ from spex._typing import Float32Array, FloatArray, IntArray, WordArray
 from spex.f2.packing import pack, unpack
 from spex.fourier.design import Design
 
-# The least variance of a bin, as a share of the noise in the bins of least energy. A bin that is
-# quiet by chance would count too much without it. With the whole noise instead of this share, up to
-# a third less is found: where all bins hold several frequencies, these are taken for noise.
+# The least variance of a bin, as a share of the noise in the bins of least energy. Without it, a
+# bin that is quiet by chance would count too much. With the whole noise instead of this share, up
+# to a third less is found: if all bins hold several frequencies, these pass for noise.
 NOISE_FLOOR = 0.3
 # Rows are padded with zeros to multiples of this: a loop's remainder costs as much as a vector.
 _VECTOR = 8

@@ -100,7 +100,8 @@ def demonstrate(
     write_text(html, render_html(found, titles=TITLES))
     if console is not None:
         console.rule("Next")
-        console.print(next_steps(html), soft_wrap=True)  # a command is copied as one line
+        # So that a command can be copied as one line.
+        console.print(next_steps(html), soft_wrap=True)
     return six_words, review
 
 

@@ -35,7 +35,7 @@ from spex.models.function import import_function
 from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.wording import counted
 
-# Models that take no memory worth speaking of: they are made here too where other processes work.
+# Models that take hardly any memory. They are made here too if other processes do the work.
 _LIGHT = (PREDICT, REPLY, *SERVER_PREFIXES)
 
 

@@ -117,7 +117,7 @@ def function_of(
     def make() -> Function:
         return make_function(session, request, masker, score, model, store)
 
-    several = request.prompt_parts is not None  # items, each with an identity of its own
+    several = request.prompt_parts is not None  # items, each with its own identity
     files = None if several or model is not None or session.has_own_loader else _files(request)
     if store is None or files is None:
         return make()
@@ -125,7 +125,7 @@ def function_of(
     if (kept := store.get_answer(key)) is not None:
         try:
             return Deferred(masker, Found(json.loads(kept)), make)  # type: ignore[arg-type]
-        except (SpexError, ValueError):  # damaged: as if it were not there
+        except (SpexError, ValueError):  # damaged: treat it as missing
             pass
     function = make()
     if isinstance(function, ValueFunction) and (told := _told_by(function)) is not None:
@@ -147,7 +147,7 @@ def _files(request: "Request") -> list[list[Any]] | None:
             return None
         found = ((path.resolve(), path.stat()) for path in paths)
         return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in found]
-    except (OSError, SpexError):  # to load it will tell
+    except (OSError, SpexError):  # loading the model reports the error
         return None
 
 
@@ -160,7 +160,7 @@ def _key(request: "Request", masker: "AnyMasker", files: list[list[Any]]) -> str
         "options": request.model_options,
         "masker": masker.describe(),
         "score": [request.score, request.answer, request.max_new_tokens],
-        # The default precision depends on the devices that there are.
+        # The default precision depends on the available devices.
         "machine": [platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES")],
         "packages": [_version(name) for name in _PACKAGES],
     }

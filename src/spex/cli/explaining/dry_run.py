@@ -34,7 +34,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
     operator = masker.operator_name
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
-        assert isinstance(masker, Text | Documents | Messages)  # as `_check` has it
+        assert isinstance(masker, Text | Documents | Messages)  # guaranteed by `_check`
         lines[0] += f" in {counted_levels(parse_levels(request.zoom), masker)}"
     width = len(str(masker.n_features))
     for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):

@@ -174,7 +174,7 @@ def make_function(
     if name.startswith(_PREDICT):
         predict = import_function(name.removeprefix(_PREDICT))
         if request.store is not None and not isinstance(getattr(predict, "identity", None), str):
-            raise ArgumentError(  # before it is called, to learn how many numbers it gives
+            raise ArgumentError(  # before the call that counts its outputs
                 f"--store: {UNNAMED}; set it, or leave --store out"
             )
         output = LARGEST if answer is None else answer

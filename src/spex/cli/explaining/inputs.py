@@ -29,7 +29,7 @@ AnyMasker: TypeAlias = (
     Text | Documents | Messages | Reasoning | Agent | Image | Table | Composite | PromptTemplate
 )
 
-# How types are named to people who do not know those of pandas; an object is a truth value or NaN.
+# Names of pandas types for people who do not know them. An object is a truth value or NaN.
 _KINDS = {
     "int64": "integers",
     "float64": "numbers",
@@ -183,7 +183,7 @@ def _read_text(
     content = read_file(f"{option} {file}", file)
     operator = mask or "delete"
     if option == "--text":
-        # Files of text end with a line break that their author does not think of as text.
+        # Text files end with a line break that their author does not count as text.
         return Text(
             content.removesuffix("\n").removesuffix("\r"),
             unit=unit or "word",
@@ -229,7 +229,7 @@ def read_file(where: str, file: str) -> str:
             f"{where}: is larger than {_MOST_BYTES // 10**6} MB, the limit; is it the right file?"
         )
     try:
-        # Some editors begin a file with a byte order mark, which is no part of the text.
+        # Some editors begin a file with a byte order mark, which does not belong to the text.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ArgumentError(

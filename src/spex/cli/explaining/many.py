@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 15
 _SECONDS_BETWEEN_LINES = 30.0
-# Options of one explanation; of many, each row has its own input.
+# Options for a single explanation. With many, each row has its own input.
 _NOT_OF_MANY = (
     "text", "documents", "messages", "image", "table", "question", "system", "missing", "group",
     "zoom", "index", "order", "html",
@@ -118,7 +118,7 @@ def _check(request: Request) -> None:
         if len(getattr(request, name)) > 1:
             raise ArgumentError(f"--{name}: give it once")
     check_retries(request.retries)
-    _ = request.limits, request.faults  # raise where one is wrong
+    _ = request.limits, request.faults  # raise now if one is wrong
     if request.engine is not None:
         engine_of(request.engine)
         if model_name(request).startswith("openai:"):
@@ -139,7 +139,7 @@ def _items(
         request.model_options,
         load=session.load,
         output=request.answer if predicts_output else None,
-        # With faults to be borne, an error costs one batch, which is asked again there.
+        # If faults are tolerated, an error costs one batch, which is retried there.
         retries=request.retries if request.faults is None else 0,
         notice=session.notice,
     )
@@ -159,7 +159,7 @@ def _items(
             for place, row in located
         ]
     rows = [row for _, row in located if not isinstance(row, ArgumentError)]
-    # A text with a label is a text here, whatever it is about.
+    # Here a text with a label is read as a text, whatever its subject.
     format = (
         "jsonl" if {"text", "documents", "messages", "image"} & set(rows[0]) else detect(rows[0])
     )

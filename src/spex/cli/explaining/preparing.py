@@ -79,7 +79,7 @@ def prepare(session: Session, request: Request) -> Prepared:
     Raises:
         SpexError: the call is wrong.
     """
-    refuse_secret(request.model)  # first: messages and the plan show the model's name
+    refuse_secret(request.model)  # first, because messages and the plan show the model's name
     request, masker, score = read_input(session, request)
     check_function(request, masker)
     check_import(request)
@@ -119,7 +119,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
     _, labels = coarse_units(request.zoom, n, masker)
     half = dataclasses.replace(request, budget=request.budget // 2)
     total = half.settings(len(labels)).total
-    request.shown.check(2)  # a close-up has two units at least
+    request.shown.check(2)  # a close-up has at least two units
     return request.budget if n >= 26 else min(request.budget, total + (1 << n))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spex.scores.log_probabilities import Score
 
 _TIMED_CALLS = 32
-# Options that are about one input.
+# Options for a single input.
 _NOT_OF_PROMPTS = (
     "text", "documents", "messages", "image", "table", "question", "missing", "group", "unit",
     "mask", "zoom", "answer",

@@ -65,7 +65,7 @@ def open_store(
         return nullcontext()
     if request.store is not None:
         return _store_at(request.store)
-    # The default is a convenience: where it cannot be had, the explanation is made without.
+    # The default store is a convenience: if it cannot be used, explain without it.
     try:
         return Store(default_store(), give_up)
     except (OSError, StoreError) as error:

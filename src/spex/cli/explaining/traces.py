@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from spex.values.store import Store
 
 _TRACES = ("--reasoning", "--agent", "--inspect-log")
-# Options that go with some of these inputs alone.
+# Options that go with only some of these inputs.
 _ALONE = {
     "answer_cue": ("--reasoning",),
     "sample": ("--inspect-log",),

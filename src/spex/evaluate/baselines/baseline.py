@@ -64,7 +64,7 @@ class Baseline:
         self._check(n_features, budget)
         require(self.module, "evaluate")
         asked = CountedFunction(function, n_features, budget)
-        # What packages warn of (small budgets, singular matrices) is in `limit`.
+        # `limit` already says what packages warn of: small budgets, singular matrices.
         with own_randomness(seed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:

@@ -22,7 +22,7 @@ def _kernel(asked: CountedFunction, seed: int) -> Spectrum:
     shap = require("shap", "evaluate")
     n = asked.n_features
     explainer = shap.KernelExplainer(asked, np.zeros((1, n)))
-    # The two evaluations more are those of nothing and of everything.
+    # Two further evaluations are those of the empty and the full mask.
     samples = whole_space(asked) - 2
     values = explainer.shap_values(np.ones((1, n)), nsamples=samples, l1_reg=0, silent=True)[0]
     return _spectrum(float(explainer.expected_value), values)

@@ -26,7 +26,7 @@ from spex.extras import require
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.moebius import spectrum_from_moebius
 
-_MAX_ORDER = 5  # of the interactions that the sparse transforms search for, as in spex.explain
+_MAX_ORDER = 5  # of interactions in the sparse transforms, as in spex.explain
 
 
 def _approximated(asked: CountedFunction, seed: int, *, kind: str, **own: Any) -> Spectrum:
@@ -38,7 +38,7 @@ def _approximated(asked: CountedFunction, seed: int, *, kind: str, **own: Any) -
         tuple(sorted(map(int, key))): float(found.values[at])
         for key, at in found.interaction_lookup.items()
     }
-    # Without a constant of its own it is the value of nothing present, which it has asked for.
+    # If it has no constant, take the value of the empty mask, which it has asked for.
     moebius.setdefault((), float(found.baseline_value))
     return spectrum_from_moebius(moebius, asked.n_features)
 
@@ -72,7 +72,7 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
             return super()._process_moebius(moebius_transform)
 
         def _refine(self, four_dict: dict[Interaction, float], *data: Any) -> Any:
-            if not any(four_dict):  # where there is the constant alone, the package fails
+            if not any(four_dict):  # with the constant alone, the package fails
                 raise RefusedError(
                     "shapiq-proxyspex: its trees found nothing to split, which happens if a "
                     "function hardly varies; take another method"
@@ -95,7 +95,7 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
     return spectrum_from_moebius(moebius, asked.n_features)
 
 
-# Every one chooses its masks itself.
+# Each of these chooses its masks itself.
 _baseline = partial(
     Baseline, package="shapiq", module="shapiq", takes_masks=False, least_features=2
 )
@@ -174,7 +174,7 @@ METHODS = (
         order=None,
         gives="surrogate",
         fit=partial(_sparse, kind="ProxySPEX"),
-        # LightGBM leaves 20 masks or more in each leaf; of fewer features there are no 40 masks.
+        # LightGBM needs at least 20 masks in each leaf. With fewer features there are not 40 masks.
         least=lambda n: 40,
         least_features=6,
         limit="boosted trees with leaves of 20 masks: 40 masks, of 6 features",

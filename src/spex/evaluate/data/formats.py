@@ -23,7 +23,7 @@ ANSWER_PROMPT = "{input}\n\nQuestion: {question}\nAnswer in a few words."
 PUZZLE_PROMPT = "{input}\n{question}\nAnswer with True or False."
 OF_DATA, OWN = "data", "own"
 _NAMES = ("name", "id", "_id", "query_id")
-# Of a row of any data; see `record`.
+# Fields of a row of any data; see `record`.
 FIELDS = (
     "text", "documents", "messages", "image", "id", "name", "question", "prompt", "unit", "mask",
     "score", "answer", "annotated",
@@ -133,7 +133,7 @@ def hotpotqa(row: Row, reading: Reading) -> Parsed:
             (title, number)
             for title, sentences in zip(titles, paragraphs, strict=True)
             for number, sentence in enumerate(sentences)
-            if sentence.strip()  # blank ones are no units
+            if sentence.strip()  # blank sentences are not units
         ]
         annotated = tuple(unit for unit, place in enumerate(places) if place in facts)
     return Parsed(masker, reading.score_of("logprob", row.get("answer")), annotated)

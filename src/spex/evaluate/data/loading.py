@@ -120,7 +120,7 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     if count >= len(items):
         return list(items)
     by_length = sorted(range(len(items)), key=lambda number: items[number].n_features)
-    # The middles of as many parts of equal size.
+    # Split the items into `count` parts of equal size, and take the middle of each.
     places = (2 * np.arange(count) + 1) * len(items) // (2 * count)
     return [items[number] for number in sorted(by_length[place] for place in places)]
 

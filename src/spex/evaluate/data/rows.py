@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 HUB = "datasets:"
 _SPLIT = "train"
-_SAVED = ("state.json", "dataset_dict.json")  # what `save_to_disk` of `datasets` writes
+_SAVED = ("state.json", "dataset_dict.json")  # written by `save_to_disk` of `datasets`
 _DROP_KEYS = {"passage", "qa_pairs"}
 
 
@@ -136,7 +136,7 @@ def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        # Of one line of a file, the line that the error names is no line of the file.
+        # If only one line of a file was parsed, the error's line number is not that of the file.
         line = f"line {error.lineno}, " if "\n" in text.strip() else ""
         what = f"{error.msg}, {line}column {error.colno}"
         raise ArgumentError(f"{where}: is not JSON ({what}); correct or remove it") from None

@@ -95,7 +95,7 @@ class Curves(Measure):
             same = rank_correlation(scores, feature_scores(other))
             tops = jaccard(top_interactions(spectrum, _TOP), top_interactions(other, _TOP))
             metrics += [Metric("stability", same), Metric("stability_top", tops)]
-        # What needs the model itself cannot explain other functions.
+        # A method that needs the model itself cannot explain other functions.
         if self.sanity and not isinstance(cell.method, OfModel):
             found = sanity(cell.method, cell.values, n, cell.budget, cell.seed, scores)
             metrics += [Metric(name, value) for name, value in found.items()]
@@ -103,7 +103,7 @@ class Curves(Measure):
 
     def _soft(self, towards: FloatArray, shares: Any) -> list[Metric]:
         rng = np.random.default_rng([self.test_seed, _STREAM])
-        # The same draws for every method, so that they differ by their probabilities alone.
+        # Use the same draws for every method, so that methods differ only by their probabilities.
         uniform = rng.random((_DRAWS, len(towards)))
         metrics = []
         for retained in _RETAINED:
@@ -163,7 +163,7 @@ def soft_masks(towards: FloatArray, share: float) -> FloatArray:
     if positive.sum() <= wanted:
         rest = n - int(positive.sum())
         return np.where(positive, 1.0, (wanted - positive.sum()) / max(rest, 1))
-    chosen = np.zeros(n, dtype=np.bool_)  # with certainty
+    chosen = np.zeros(n, dtype=np.bool_)  # features kept with certainty
     while True:
         factor = (wanted - chosen.sum()) / scores[~chosen].sum()
         over = ~chosen & (factor * scores > 1)

@@ -100,7 +100,7 @@ def r2(actual: FloatArray, predicted: FloatArray) -> float:
         predicted: (m,) values of the surrogate at the same masks.
     """
     centred = actual - actual.mean()
-    # What rounding leaves of a constant is no variance.
+    # Rounding errors of a constant are not variance.
     if np.abs(centred).max(initial=0.0) <= 1e-12 * np.abs(actual).max(initial=0.0):
         return math.nan
     return 1.0 - float(((actual - predicted) ** 2).sum() / (centred**2).sum())

@@ -17,7 +17,7 @@ from spex.extras import require
 from spex.f2.packing import pack
 from spex.interactions.uncertainty import error_of_sum, share_containing, spectrum_errors
 
-_LARGEST = 10  # effects that NDCG and the agreement of signs are about
+_LARGEST = 10  # effects counted by NDCG and the agreement of signs
 _LEVEL = 0.9
 _STREAM = 7907
 

@@ -10,7 +10,7 @@ from spex.evaluate.measures.measure import Cell, Measure, Metric
 from spex.evaluate.measures.ranking import feature_scores
 from spex.sets.removal import removals
 
-_SECONDS = 30.0  # of HiGHS, for each r
+_SECONDS = 30.0  # for HiGHS, for each r
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def sanity(
 
     more = method.attribute(extended, n_features + 2, budget, seed)
     found = feature_scores(more.spectrum)
-    # Where nothing has a score, as of a constant, there is nothing to compare with.
+    # If no feature has a score, as for a constant, there is nothing to compare with.
     largest = float(np.abs(found).max()) or math.nan
     of_noise = method.attribute(Noise(seed), n_features, budget, seed)
     return {

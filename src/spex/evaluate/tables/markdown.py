@@ -74,7 +74,7 @@ def _table(
         return ((method, f"{budget:,}"), at) if is_curve else ((method,), budget)
 
     cells: dict[tuple[str, ...], dict[float, str]] = {}
-    for row in of_metric:  # those that no item has a number for stay so
+    for row in of_metric:  # cells without a number for any item stay "undefined"
         down, across = place(row.method, row.budget, row.at)
         cells.setdefault(down, {})[across] = "undefined"
     for _, point in chosen.iterrows():

@@ -26,7 +26,7 @@ _PICTURES = (".png", ".svg", ".pdf")
 _CONSTANT, _NO_CHANGE = "the function gives one value for all masks", "f(N) = f(none)"
 _NO_EFFECT = "all effects are 0"
 _NO_RANKING = f"{_NO_EFFECT}, or there are no two to rank"
-# Why there may be no number of a metric.
+# Why a metric may have no number.
 UNDEFINED = {
     "r2": _CONSTANT,
     "lds": _CONSTANT,

@@ -14,7 +14,7 @@ from spex.files import write_text
 from spex.wording import shorten
 
 OK, REFUSED, FAILED = "ok", "refused", "failed"
-# The last row of a cell that was finished: after a crash a cell without it is measured again.
+# The last row of a finished cell. After a crash, a cell without it is measured again.
 LAST = "seconds"
 EVALUATIONS = "evaluations"
 

@@ -168,7 +168,7 @@ class OpenAIModel:
                 return Generate(model, base_url, chat)
             case "llamacpp":
                 return TokenGrammar(model, base_url, chat)
-            case "library":  # where Ollama's models come from
+            case "library":  # Ollama's models come from there
                 return TopLogProbs(model, base_url, chat, OLLAMA)
         # As text-generation-inference has it.
         kind = TGI if owner is not None and owner == self._entry.get("id") else None
@@ -317,7 +317,7 @@ class OpenAIModel:
                 self._endpoint.session, lambda session: session.look_up("/models", _list_of_models)
             )
         except RequestFailed as failure:
-            if failure.status in (404, 405, 501):  # not every server lists its models
+            if failure.status in (404, 405, 501):  # some servers do not list their models
                 return {}
             raise self._endpoint.error(failure) from None
         entry = next((entry for entry in served if entry["id"] == self._model), None)

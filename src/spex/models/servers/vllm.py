@@ -47,7 +47,7 @@ class PromptLogProbs(Tokenizing):
 
     def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
         super().__init__(model, base_url, chat)
-        self._tells_first = True  # until it does not
+        self._tells_first = True  # until a reply shows that it does not
 
     async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
         """See `Route.spans`."""
