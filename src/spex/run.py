@@ -31,7 +31,7 @@ from spex.running.samples import FEW_DRAWN
 from spex.running.stages import Stages
 from spex.settings import Settings, feature_labels
 
-# `ask` returns at most so many booleans at once: 64 MB.
+# `ask` returns at most this many booleans at once: 64 MB.
 _CELLS_ASKED = 1 << 26
 
 
@@ -194,7 +194,8 @@ class Run:
         if target is None or size is None or self._told.count >= self.settings.total:
             return
         fits = self.fits()
-        # An output of one value so far has nothing to explain, and does not hold up the others.
+        # An output with only one distinct value so far has nothing to explain, and must not delay
+        # the others.
         values = self._told.values(self._told.all_told()).T
         varies = [not is_constant(column, float(column.var())) for column in values]
         lower = [

@@ -130,7 +130,7 @@ class Found:
         """(count,) finite numbers."""
         self._check_length(count, count)
         for number, entry in enumerate(self.value):
-            # There may be a million of them: no object is made for a good one.
+            # There may be a million entries, so make no object for a valid one.
             if type(entry) is not float or not max(least, -_LARGEST) <= entry <= _LARGEST:
                 Found(entry, f"{self.place}[{number}]").number(least)
         return np.array(self.value, dtype=np.float64)

@@ -16,7 +16,7 @@ _NEARLY_ALL = 0.95
 _ROUNDING = 1e-12
 # A coefficient of a higher order has more subsets than an expansion lists, 2^22.
 LISTABLE = 22
-# Their values depend on the highest order; of other indices it only says which are listed.
+# The values of these indices depend on the highest order. For others it only limits the listing.
 BY_ORDER = (
     InteractionIndex.FBII,
     InteractionIndex.FSII,
@@ -49,5 +49,5 @@ def telling_order(spectrum: Spectrum) -> int:
     energies = np.bincount(spectrum.orders[varying], sizes[varying] ** 2)
     held = itertools.accumulate(energies.tolist())
     enough = _NEARLY_ALL * float(energies.sum())
-    # A constant has no energy, and order 1 will do.
+    # A constant has no energy, so order 1 is enough.
     return max(1, next((order for order, part in enumerate(held) if part >= enough), 1))

@@ -25,17 +25,18 @@ from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex
 
 # On 60 runs with a known spectrum (forests, networks, VADER, published and random spectra, 100 to
-# 1,000 masks), the 90 % intervals of all indices held the truth in 80 to 97 % of cases with these;
-# only those of SV on small functions are too wide. See benchmarks/intervals.py.
+# 1,000 masks), the 90 % intervals of all indices contained the truth in 80 to 97 % of cases with
+# these numbers. Only those of SV on small functions are too wide. See benchmarks/intervals.py.
 _DEPENDENCE = 0.5
 # Largest share of the squared error that is in the support.
 _MOST_IN_SUPPORT = 0.7
 # Share of the energy outside that is spread evenly: features without a found coefficient get some.
 _EVEN = 0.1
 
-# Of a spectrum fitted to masks of all sizes, the errors of these indices are so many times larger.
-# Without, their intervals held the truth in 84 to 87 % (SII) and 73 to 80 % of cases; those of SV,
-# k-SII, STII and FSII in 88 to 98 % (benchmarks/intervals.py --weighting shapley).
+# If a spectrum is fitted to masks of all sizes, the errors of these indices are this many times
+# larger. Without the factors, their intervals contained the truth in 84 to 87 % (SII) and 73 to 80
+# % of cases, and those of SV, k-SII, STII and FSII in 88 to 98 % (benchmarks/intervals.py
+# --weighting shapley).
 _BY_SIZE = {
     InteractionIndex.SII: 1.15,
     InteractionIndex.BII: 1.4,

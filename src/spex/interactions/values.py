@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DRAWS = 1000
-# Of so many of the largest values errors are read to tell them from 0; reading each takes time.
+# Only this many of the largest values are tested against 0, because each error takes time.
 _TESTED = 1000
 
 

@@ -71,7 +71,7 @@ class ShapiqApproximator(Approximator):  # type: ignore[misc] # shapiq is not re
             n=n,
             max_order=max_order,
             index=name,
-            # Of shapiq's own sampler, which is not used; the default ones warn of n > 1000.
+            # For shapiq's own sampler, which is not used. Its default weights warn above n = 1000.
             sampling_weights=np.ones(n + 1),
             random_state=random_state,
             initialize_dict=False,

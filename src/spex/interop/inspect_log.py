@@ -161,7 +161,7 @@ def _in_zip(path: Path, sample: str | int, epoch: int) -> Any:
             for name in log.namelist()
             if (found := _SAMPLE.fullmatch(name))
         }
-        # A run that goes on, or was killed, has no header yet.
+        # An unfinished or killed run has no header yet.
         header: dict[str, Any] = {"status": "started"}
         if "header.json" in log.namelist():
             header = _entry(log, "header.json", path)
@@ -301,7 +301,7 @@ def _message(logged: Mapping[str, Any]) -> dict[str, Any]:
     content, reasoning = logged["content"], []
     if isinstance(content, list):
         reasoning = [
-            # What is redacted is encrypted.
+            # Redacted reasoning is encrypted.
             one.get("summary") if one.get("redacted") else one["reasoning"]
             for one in content
             if one["type"] == "reasoning"

@@ -93,7 +93,7 @@ def _loaded(shapiq: Any, path: Path) -> Any:
 
 def _spectrum(shapiq: Any, values: Any, index: str, n: int) -> Spectrum:
     """The function that the values fix."""
-    # Of FBII shapiq lists the intercept of the fit at the empty set, and f(none) beside it.
+    # For FBII shapiq lists the intercept of the fit at the empty set, and f(none) separately.
     empty = float(values.baseline_value)
     if index == "FBII":
         empty = float(values.dict_values.get((), empty))

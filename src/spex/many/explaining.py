@@ -18,8 +18,7 @@ from spex.values.faults import Faults
 from spex.values.limiting.limits import Ledger, Limits
 from spex.values.store import Store
 
-# So many items ask their model at once: the more, the fuller its batches; the fewer, the earlier
-# each is finished.
+# This many items ask their model at once. More items fill its batches better; fewer finish earlier.
 _TOGETHER = 8
 STORE = "samples.sqlite"
 _INTERRUPTED = "interrupted"

@@ -47,7 +47,7 @@ class OneOfMany:
         self.name, self.source, self.run, self.store, self.key = name, source, run, store, key
         self.error: Exception | None = None
         self.stopped: str | None = None
-        # A time-out is about the batches of one source.
+        # A time-out applies to the batches of one source.
         self.is_alone = faults is not None and faults.timeout is not None
         self._count, self._counted = count, 0
         self._began = time.monotonic()

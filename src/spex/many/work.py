@@ -24,7 +24,7 @@ from spex.values.repeatability import noise
 from spex.values.source import ValueSource
 from spex.values.store import Store
 
-# Fits that wait for their turn; each holds the values of its item.
+# Most fits that may wait; each holds the values of its item.
 _WAITING = 16
 
 
@@ -163,7 +163,8 @@ class Work:
         """An item whose run asks; None where it is done already, or failed."""
         try:
             source = item.make(self._store)
-            # Reading it may hash a model's weights: only where something is kept under it.
+            # Reading the identity may hash a model's weights, so read it only if something is
+            # stored by it.
             is_kept = self._folder is not None or self._store is not None
             identities = source.identities if is_kept else None
             key = None

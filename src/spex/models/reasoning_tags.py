@@ -141,7 +141,7 @@ def split_reply(reply: str) -> tuple[str, str] | None:
     ends = [tag for tag in tags if tag.kind in (CLOSES, ANSWERS)]
     if not ends:
         return None
-    # What closes the answer itself, at the end of the reply, ends no reasoning.
+    # A tag that closes the answer, at the end of the reply, does not end the reasoning.
     before_more = [tag for tag in ends if without_tags(reply[tag.stop :]).strip()]
     stop = (before_more or ends)[-1].stop
     return reply[:stop], reply[stop:]

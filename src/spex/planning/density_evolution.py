@@ -45,13 +45,13 @@ import scipy.special
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.fourier.evidence import NOISE_FLOOR, log_count, noise_of_bins
 
-# Size of the population: so many edges, within these numbers of members.
+# Size of the population: this many edges, within these numbers of members.
 _LEAST_MEMBERS, _MOST_MEMBERS, _EDGES = 600, 2000, 20_000
-# A bin with more others is represented by so many, each counted several times. Such a bin is never
-# emptied one by one; only the sum of its others matters.
+# A bin with more others is represented by this many, each counted several times. Such a bin is
+# never emptied one by one: only the sum of its others matters.
 _MOST_OTHERS = 16
 _MAX_ROUNDS = 100
-# What rounding leaves in a bin, as a share of the mean square of a coefficient.
+# Rounding error in a bin, as a share of the mean square of a coefficient.
 _ROUNDING = 1e-12
 
 
@@ -174,7 +174,7 @@ class _Population:
         self._scatter = rng.chisquare(freedom, size=size * groups) / graph.n_offsets
         self._chance = rng.random(size * groups)
         # How much stronger than the rest of its bins a coefficient must be to match the bins of two
-        # groups: their correlation must exceed the best of so many random ones.
+        # groups. Their correlation must exceed the best of this many random ones.
         least = np.minimum(np.sqrt(2 * np.log(np.maximum(bins, 2.0)) / graph.n_offsets), 0.999)
         self._clear = np.tile(least / (1 - least), size)
         self._draw_edges(count, bins, rng)
@@ -187,7 +187,7 @@ class _Population:
         edge_bin: IntArray = np.repeat(np.arange(size * groups), degrees.ravel())
         cumulated = np.cumsum(self._weights)
         edge_member = np.searchsorted(cumulated[:-1], rng.random(len(edge_bin)) * cumulated[-1])
-        # In each bin the strongest come first, so that the strongest left is the first one left.
+        # Sort each bin by strength, so that the first one left is the strongest.
         edge_member = edge_member[np.lexsort((-self._amplitudes[edge_member], edge_bin))]
         self._edge_bin = edge_bin
         self._edge_member: IntArray = edge_member

@@ -32,7 +32,8 @@ _NEARLY_ALL, _HALF = 0.95, 0.5
 # The search for the largest number of coefficients ends here, or at a bracket of 5 %.
 _MOST_COEFFICIENTS = 10_000
 _BRACKET = 0.05
-# Least sample of amplitudes and orders; three coefficients alone would have three orders at most.
+# Smallest sample of amplitudes and orders. Three coefficients alone would have at most three
+# orders.
 _SAMPLE = 200
 # Advice is given if it gains this share of the variance, or of the coefficients.
 _WORTHWHILE = 0.02

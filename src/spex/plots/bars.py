@@ -22,7 +22,7 @@ _ROW = 0.34  # inches
 _WIDTH = 8.0
 _NAME = 46  # characters
 _ROUNDING = 1e-9  # of the size of what is added up
-# Whose values of all orders add up, from the value with nothing kept to that with everything.
+# Indices whose values of all orders add up, from the value with nothing to that with everything.
 _ADDITIVE = (
     InteractionIndex.SV,
     InteractionIndex.K_SII,
@@ -71,7 +71,7 @@ def bar(
         range(len(top)),
         sizes,
         height=0.68,
-        # Where errors are not known, NaN, nothing is drawn.
+        # Unknown errors are NaN, and nothing is drawn for them.
         xerr=(bounds[:, 1] - bounds[:, 0]) / 2,
         error_kw={"elinewidth": 1, "ecolor": "0.35"},
         **drawing.signed_bars(sizes, values.index),

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from spex.explanation import Explanation
 
 POSITIVE, NEGATIVE, NEUTRAL = "#ff0d57", "#1e88e5", "#7d828a"
-# Darker, for letters: 4.5:1 on white.
+# Darker colours for letters: a contrast of 4.5:1 on white.
 POSITIVE_TEXT, NEGATIVE_TEXT, GREY_TEXT = "#c8003f", "#1465b3", "#55595f"
 POINTS_PER_INCH = 72.0
 _CAPTION = 9.0  # points
 _WIDEST_LINE, _THINNEST_LINE = 4.5, 0.8  # points
 _DASH, _SPACE = 7.0, 3.5  # points, whatever the width of the line
 TINTED = 0.05  # of the largest value: below it no colour is seen
-# Share of the largest value below which a line would say nothing but that it is there.
+# Below this share of the largest value a line would only say that it is there.
 _FAINT = 0.02
-# Fonts of other scripts, where they are installed; the last one, of matplotlib itself, draws a box
-# that names the script.
+# Fonts for other scripts, if installed. The last one, matplotlib's own, draws a box that names the
+# script.
 _FALLBACKS = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -155,7 +155,7 @@ def text_colour(value: float, index: InteractionIndex) -> str:
 def stroke(value: float, largest: float, index: InteractionIndex) -> dict[str, Any]:
     """Colour, width and style of a line: wide for a large value, dashed for a negative one."""
     width = max(_WIDEST_LINE * abs(value) / largest, _THINNEST_LINE) if largest else _THINNEST_LINE
-    # matplotlib counts dashes in widths of the line.
+    # matplotlib counts dashes in multiples of the line's width.
     dashed = (0, (_DASH / width, _SPACE / width))
     return {
         "color": colour(value, index),
@@ -175,7 +175,7 @@ def shorten_middle(text: str, limit: int) -> str:
     n_head = (limit - 1) * 2 // 3
     n_tail = limit - 1 - n_head
     head, tail = line[:n_head], line[len(line) - n_tail :]
-    # A space after or before it is what it may end or begin with.
+    # The cut may be at a space just after the head or just before the tail.
     whole_head = line[: n_head + 1].rpartition(" ")[0].rstrip()
     whole_tail = line[len(line) - n_tail - 1 :].partition(" ")[2].lstrip()
     head = whole_head if 2 * len(whole_head) >= n_head else head.rstrip()
@@ -188,7 +188,7 @@ def shorten_end(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
-    # Scripts without spaces are cut between two letters.
+    # In scripts without spaces, cut between two letters.
     whole = cut[: cut.rfind(" ")] if " " in cut[limit // 2 :] else cut[:-1]
     return f"{whole.rstrip()} \N{HORIZONTAL ELLIPSIS}"
 

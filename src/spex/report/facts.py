@@ -21,7 +21,7 @@ from spex.wording import visible as visible
 if TYPE_CHECKING:
     from spex.explanation import Explanation
 
-# What a value of each index says, in one line for readers who do not know its name.
+# One line on what a value of each index means, for readers who do not know its name.
 MEANINGS: Mapping[InteractionIndex, str] = {
     InteractionIndex.SV: "each feature's fair share of the score (Shapley value)",
     InteractionIndex.BV: "mean change of the score when the feature is kept (Banzhaf value)",
@@ -38,15 +38,15 @@ MEANINGS: Mapping[InteractionIndex, str] = {
     "its features is kept than when an odd number is",
 }
 
-# Of the numbers that a value is a sum of.
+# As a share of the numbers that a value is the sum of.
 ROUNDING = 1e-12
-# So many labels of one interaction.
+# At most this many labels of one interaction are listed.
 LISTED = 12
 UNCERTAIN = "?"  # beside a value that is not told from 0
 TOGETHER = "all tested together; false discovery rate 10 %"
-# Below this share of the variance, what is left out could well change the picture.
+# Below this R2, the unexplained part could well change the picture.
 _DOUBTFUL_R2 = 0.5
-# Four times the evaluations are worth it for so much more R2.
+# Four times the evaluations are worth this gain in R2.
 _WORTHWHILE_GAIN = 0.1
 
 
@@ -71,7 +71,7 @@ def signed(value: float, scale: float = 0.0) -> str:
     """
     if abs(value) <= ROUNDING * scale:
         return "0"
-    # The exponent after rounding: 9.999 has three digits as 10.0.
+    # Take the exponent after rounding: with three digits, 9.999 is 10.0.
     decimals = 2 - int(f"{value:.2e}".partition("e")[2])
     if decimals > 6 or decimals < -6:
         return f"{value:+.2e}"

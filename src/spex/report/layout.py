@@ -146,7 +146,7 @@ def laid_out(
     words = wrap(paragraphs, width, measure)
     found = rails(words, combinations, label_widths, width)
     if lanes := len({rail.lane for rail in found if rail.lane is not None}):
-        # Trunks take room only where there are any: again, with shorter lines.
+        # Trunks need room only if there are any. Then lay out again with shorter lines.
         inner = width - LANE * (lanes + 1) - MARGIN
         words = wrap(paragraphs, inner, measure)
         found = rails(words, combinations, label_widths, inner)
@@ -246,14 +246,14 @@ def _drops(
     for member, numbers in of_unit.items():
         place = places[member]
         apart = min(_DROPS_APART, place.width / (len(numbers) + 1))
-        # A long unit is met near its beginning, which is read first.
+        # The line meets a long unit near its beginning, which is read first.
         middle = place.left + min(place.width / 2, 40.0)
 
         def leaning(
             number: int, member: int = member, middle: float = middle
         ) -> tuple[bool, float]:
-            # Those that go to the left leave on the left. On either side the one that goes farthest
-            # has the highest rail, and leaves nearest to the other side, past the lower ones.
+            # Rails that go to the left leave on the left. On each side, the rail that goes farthest
+            # is the highest. It leaves nearest to the other side, past the lower ones.
             others = [places[m] for m in combinations[number] if m in places and m != member]
             x = [o.left if o.line == places[member].line else 1e6 for o in others]
             mean = sum(x) / len(x) if x else middle
@@ -300,7 +300,7 @@ def _set_labels(found: Sequence[Rail]) -> None:
     """Put each label on its rail, where no drop of a higher one passes if there is such a place."""
     for rail in found:
         left, right = rail.taken
-        # In the margin trunks pass.
+        # Trunks pass through the margin.
         right = min(right, rail.drops[-1] + rail.label + 12.0) if rail.lane else right
         half, middle = rail.label / 2, (left + right) / 2
         passing = [

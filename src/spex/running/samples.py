@@ -17,13 +17,13 @@ from spex.settings import Settings
 from spex.surrogates.base import CodedValues, Samples
 from spex.wording import counted
 
-# Fewer drawn masks than this do not measure R2 where other masks may serve.
+# Fewer drawn masks than this do not measure R2 if other masks may serve.
 FEW_DRAWN = 10
 # R2 is a ratio of variances.
 _LEAST_DRAWN = 2
 # Standard deviations by which the share of features that are present is off by more than chance.
 _FAR_OFF = 3.0
-# The name of the distribution of masks that somebody else has chosen.
+# The name of the distribution of masks that the caller has chosen.
 GIVEN = "given"
 
 
@@ -168,7 +168,7 @@ def _design_told(
     """The largest design all of whose masks have a value, and their places among rows."""
     design, coded, size = stage.design, stage.coded, stage.size
     while design is not None and not told.is_told(coded).all():
-        # Designs of smaller budgets are parts of those of larger ones.
+        # A design for a smaller budget is part of that for a larger one.
         size //= 2
         design = coded_part(settings, size)
         if design is not None:

@@ -17,9 +17,10 @@ from spex.fourier.mask_distribution import UNIFORM, Drawn
 from spex.running.told import OrderedRows, Told
 from spex.settings import Settings
 
-# The first stage has at least so many masks.
+# The first stage has at least this many masks.
 _FIRST_STAGE = 64
-# Exhaustive runs up to here ask in random order, so that a part of the masks is a fair sample.
+# Up to this many features, exhaustive runs ask in random order, so that a part of the masks is a
+# fair sample.
 _SHUFFLED_FEATURES = 16
 
 
@@ -105,7 +106,7 @@ class Stages:
             return
         before = self._current
         self._current = self._planned(size, before)
-        # Masks told without being asked for take their place in the budget.
+        # Masks told without being asked for count in the budget.
         surplus = told.count - int(told.is_told(self._current.rows).sum())
         if surplus and before is None:
             self._stream = Drawn(settings.distribution, n, settings.seed)

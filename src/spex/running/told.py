@@ -12,7 +12,7 @@ from spex.errors import ArgumentError
 from spex.f2.packing import DistinctRows, n_words, pack
 from spex.wording import counted
 
-# Values of one mask that differ by this share of them at most are the same.
+# Values of one mask that differ by at most this share count as the same.
 _ROUNDING = 1e-9
 
 

@@ -85,7 +85,7 @@ class JsonField(ScoreOfReplies):
         """Type, path, value and length of replies, as JSON values."""
         return {
             "type": "json_field",
-            # 1 looked at the first JSON value alone, 2 knew the tags of fewer models.
+            # Rule 1 read only the first JSON value; rule 2 knew the tags of fewer models.
             "rule": 3,
             "path": self.path,
             "value": self.value,

@@ -435,7 +435,7 @@ def _find_span(answer: str, span: str | tuple[int, int]) -> tuple[int, int]:
         start = answer.find(span)
         if start < 0:
             raise ArgumentError(f"span={span!r} does not occur in the answer {answer!r}")
-        # From the next character on, to find overlapping occurrences too.
+        # Search from the next character on, to find overlapping occurrences too.
         if answer.find(span, start + 1) >= 0:
             raise ArgumentError(
                 f"span={span!r} occurs more than once in the answer {answer!r}; "

@@ -19,10 +19,10 @@ from spex.fourier.wht import walsh_hadamard
 from spex.sets.local_search import LocalSearch
 from spex.sets.program import Program, program_of
 
-# Up to so many features all 2^n sets are looked at: a million values, a few milliseconds.
+# Up to this many features all 2^n sets are compared: a million values, a few milliseconds.
 MOST_ENUMERATED = 20
-# HiGHS stops at an absolute gap of 1e-6 and takes 1e-6 as whole. Objectives are scaled so that
-# their value is this, and no cost is above that.
+# HiGHS stops at an absolute gap of 1e-6 and treats numbers within 1e-6 as whole. Objectives are
+# scaled to the first value, with no cost above the second.
 _VALUE, _LARGEST_COST = 1e4, 1e7
 _EXACT = 1e-9
 _FEW = 5000  # sets of a size that are looked at one by one
@@ -248,7 +248,7 @@ class Optimiser:
         extra = np.ones((len(excluded) + (size is not None), n))
         low, high = np.full(len(extra), -np.inf), np.full(len(extra), np.inf)
         for row, features in enumerate(excluded):
-            # At least one feature is removed that was not, or the other way round.
+            # At least one feature must change sides, into or out of the removed set.
             extra[row, list(features)] = -1.0
             low[row] = 1.0 - len(features)
         if size is not None:

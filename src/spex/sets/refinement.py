@@ -7,7 +7,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 
-# Share of noise in the errors: what no constant and no single feature accounts for.
+# Share of noise in the errors, which neither the constant nor a single feature explains.
 _NOISE = 0.05
 
 

@@ -119,7 +119,7 @@ def check_direction(direction: str) -> None:
 
 def _check_spectrum(spectrum: object) -> None:
     if not isinstance(spectrum, Spectrum):
-        # An explanation, most likely.
+        # Most likely an explanation was given.
         remedy = "e.spectrum" if hasattr(spectrum, "spectrum") else "a spex.Spectrum"
         raise ArgumentError(f"spectrum is of type {type(spectrum).__name__}; give {remedy}")
 
@@ -163,7 +163,7 @@ def _most_changing(
     best, sign = max(found, key=lambda each: abs(each[0].value - whole))
     change = best.value - whole
     if direction == "both":
-        # The other side is proven, too, where its bound is not beyond this change.
+        # The other side is proven too if its bound is not beyond this change.
         bound = max(abs(change), *(s * (each.bound - whole) for each, s in found))
         over = bound - abs(change)
         is_exact = best.is_proven and all(

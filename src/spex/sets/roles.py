@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 NEEDED, REDUNDANT, HARMFUL, UNUSED = "needed", "redundant", "harmful", "unused"
 _ROLES = (NEEDED, REDUNDANT, HARMFUL, UNUSED)
 _HALF = "half of what separates everything from nothing"
-# Pairs that are looked at in one step, as many numbers as a feature has partners.
+# Pairs compared in one step. Each needs as many numbers as a feature has partners.
 _PAIRS_A_BATCH = 16
 _LARGEST = 1e300  # that a file can hold
-# Values of one mask agree to so much of the largest: models in float32 round by batch.
+# Two values of one mask may differ by this share of the largest: float32 models round by batch.
 _SAME = 1e-5
 
 
@@ -241,7 +241,7 @@ def find_roles(
     asker = Asker(function, n, most)
     threshold, side, origin = _threshold(asker, flip, by)
     changes = asker.ask(~np.eye(n, dtype=np.bool_)) - asker.whole
-    # Towards the answer is up, whichever side of the threshold that is.
+    # Up means towards the answer, whichever side of the threshold that is.
     moved = side * changes
     roles = np.where(moved <= -threshold, NEEDED, np.where(moved >= threshold, HARMFUL, UNUSED))
     pairs = _proposed(spectrum, changes, np.flatnonzero(roles != NEEDED), side, threshold)
@@ -298,7 +298,7 @@ def _threshold(asker: Asker, flip: float | None, by: float | None) -> tuple[floa
             )
         return by, side, GIVEN
     at, origin = default_threshold(flip, asker.whole, asker.nothing)
-    # In words a distance, not a level.
+    # Reported as a distance, not as a level.
     told = f"the distance to {origin}" if origin == FLIP else _HALF
     return abs(asker.whole - at), side, told
 

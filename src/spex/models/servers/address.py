@@ -11,15 +11,15 @@ from spex.errors import ArgumentError
 
 PREFIX = "openai:"
 SGLANG_PREFIX = "sglang:"
-# Of the names of models on servers.
+# Prefixes of the names of models on servers.
 SERVER_PREFIXES = (PREFIX, SGLANG_PREFIX)
 KEY_VARIABLE = "OPENAI_API_KEY"
 FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
 
-# An address with a user or a query; or a user and a password, where no kind of model is named.
+# An address with a user or a query. Or a user and a password, if the name has no kind of model.
 _MAY_HOLD_SECRET = re.compile(r"://.*[@?#]|^(?!hf:|gguf:|reply:|predict:)[^:]*:.*@", re.DOTALL)
 
-# As keys of OpenAI and of those who took over its form look; "sk-" alone may begin a host's name.
+# The form of keys of OpenAI and its imitators. "sk-" alone may begin a host's name.
 _KEY_OF_OPENAI = re.compile(r"\bsk-[\w-]*[A-Za-z0-9]{16}")
 
 

@@ -39,7 +39,7 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 120.0
 CONCURRENCY = 8
 _ATTEMPTS = 8
-# Few, so that a wrong address is reported within seconds.
+# Only a few, so that a wrong address is reported within seconds.
 _LOOK_UP_ATTEMPTS = 4
 _UNUSABLE_ATTEMPTS = 2
 # Pauses between attempts grow from half a second to half a minute: 8 attempts span about a minute.
@@ -109,14 +109,15 @@ class Endpoint:
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Connection"]:
         """Connections for the running event loop."""
-        # No proxy for this machine, whatever the environment says.
+        # Use no proxy for this machine, whatever the environment says.
         address = urlsplit(self.base_url)
         direct = address.hostname in _THIS_MACHINE
         openai = self._openai
         try:
             client = openai.AsyncOpenAI(
                 base_url=self.base_url,
-                # A redirect takes the prompt elsewhere, and turns most requests into a GET.
+                # Follow no redirects: they take the prompt elsewhere, and turn most requests into a
+                # GET.
                 http_client=_capped(openai.DefaultAsyncHttpxClient)(
                     trust_env=not direct,
                     follow_redirects=False,
@@ -246,7 +247,7 @@ class Connection:
             elif kind is Kind.PASSING:  # of an unusable reply, the server is there
                 self._endpoint.told_failure(failure)
             told = failure.retry_after
-            # Requests that were told the same time do not all come back at it.
+            # Add a random delay, so that requests do not all come back at the same time.
             await asyncio.sleep(
                 _pause(_FIRST_PAUSE, failed[kind])
                 if told is None
@@ -260,7 +261,7 @@ class Connection:
             await asyncio.sleep(early)
         usage = self._endpoint.usage
         try:
-            # For the whole request: the client's own time-out is for each read.
+            # A time-out for the whole request; the client's own time-out is for each read.
             async with asyncio.timeout(self._endpoint._timeout):
                 reply = await send(path, body)
             if not isinstance(reply, dict):

@@ -83,7 +83,7 @@ class Failures:
                 return cause
             what = f"cannot be reached or broke off ({self.line(cause)})"
             return RequestFailed(what, Kind.PASSING)
-        # All other errors come from reading the reply: it is no JSON, or lacks a field.
+        # All other errors come from reading the reply: it is not JSON, or lacks a field.
         if isinstance(error, LookupError | TypeError | AttributeError):
             error = UnusableReply("it does not follow the OpenAI API")
         what = f"sent a reply that cannot be used: {self.line(error)}"

@@ -90,7 +90,7 @@ class Kind:
 
 
 # Ollama's models are GGUF files. Text-generation-inference allows five by default
-# (--max-top-n-tokens), and tells nothing of a prompt's tokens unless --enable-prefill-logprobs is
+# (--max-top-n-tokens). It gives nothing for a prompt's tokens unless --enable-prefill-logprobs is
 # set, which a client cannot see.
 OLLAMA = Kind(
     "Ollama", remedy="load the model's file by gguf:FILE (`ollama show --modelfile` names it)"
@@ -227,7 +227,7 @@ class Tokenizing:
             return start
         text, tokens = self._begun
         if text != begun:
-            # By itself, because a template may rewrite a message of the assistant.
+            # Tokenise it separately, because a template may rewrite a message of the assistant.
             tokens = await self.tokens(session, begun)
             self._begun = begun, tokens
         return start + tokens

@@ -43,10 +43,10 @@ from spex.models.servers.vllm import PromptLogProbs
 
 T = TypeVar("T")
 
-# Fields of a server's list of models that change with the model only.
+# Fields of a server's list of models that change only with the model.
 _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
-# Of a route or an option that the server does not have.
+# Statuses for a route or an option that the server does not have.
 _REFUSALS = (400, 404, 405, 422, 501)
 
 
@@ -170,7 +170,7 @@ class OpenAIModel:
                 return TokenGrammar(model, base_url, chat)
             case "library":  # Ollama's models come from there
                 return TopLogProbs(model, base_url, chat, OLLAMA)
-        # As text-generation-inference has it.
+        # Text-generation-inference names the model as its owner.
         kind = TGI if owner is not None and owner == self._entry.get("id") else None
         return TopLogProbs(model, base_url, chat, kind)
 
@@ -373,7 +373,7 @@ def _reply(answer: Any) -> Reply:
         content = message.get("refusal")
     if not isinstance(content, str | None):
         raise UnusableReply("its content is no text")
-    # Without a text: a filter, a call of a tool, or reasoning that was cut off. It is paid for,
+    # A reply without a text: a filter, a tool call, or reasoning that was cut off. It is paid for,
     # and asking again would give the same.
     cut_off = choice.get("finish_reason") == "length"
     return Reply(content or "", cut_off=cut_off, has_text=content is not None)

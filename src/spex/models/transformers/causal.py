@@ -105,7 +105,7 @@ class HuggingFaceModel(Encoding):
         self._row_tokens = token_budget or _ROW_TOKENS[not on_cpu]
         text_config = self._model.config.get_text_config()
         told: int | None = getattr(text_config, "max_position_embeddings", None)
-        # The configuration of RoBERTa counts positions that no token has.
+        # The configuration of RoBERTa counts positions that no token uses.
         self._max_tokens = self._network.n_positions or told
 
     def _load_tokenizer(self) -> Any:
@@ -292,7 +292,7 @@ class HuggingFaceModel(Encoding):
             argument, start, most, self._end_tokens(), **context
         )
         reply = self._reply(tokens, most)
-        # Some tokenizers put a space before an answer, which is then another token.
+        # Some tokenizers put a space before an answer, which makes another token.
         is_read_so = self._encode_answer(str(reply)) == list(tokens)
         return reply, np.array(values if is_read_so else [], dtype=np.float64)
 

@@ -42,7 +42,7 @@ class SequenceClassifier(HuggingFaceModel):
     _kind = "sequence classifier"
     _auto_class = "AutoModelForSequenceClassification"
     _opens_answer = False
-    # A classifier gets bare text, and writes no answer that a report could say more of.
+    # A classifier gets bare text, and writes no answer that a report could describe.
     notes = ()
 
     def _check_chat(self) -> None:

@@ -183,7 +183,7 @@ def _write_group(
         ended, goes_on = group.take(logits)
         yield ended
         if not all(goes_on):
-            # What only ended replies have seen is not needed any more.
+            # Drop the tokens that only finished replies have seen.
             visible = visible[goes_on]
             seen = visible.any(axis=0)
             visible, depths = visible[:, seen], depths[seen]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LEVELS = 10
 ROUNDING = 1e-9  # so that a tie is the same level whoever computes it
 _ROLES = ("user", "assistant", "system", "developer", "tool")
-# Other parts of the traces of agents and of reasoning.
+# Kinds of parts in the traces of agents and of reasoning.
 _OF_TRACES = re.compile(
     "reasoning|memory|tool .+|result of .+|answer explained|compared with", re.DOTALL
 )

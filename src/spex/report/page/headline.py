@@ -14,18 +14,18 @@ from spex.wording import isolated, percent, shorten
 if TYPE_CHECKING:
     from spex.explanation import Explanation
 
-# A combination below this share of the largest single value is not what a reader has to know first.
+# Below this share of the largest single value, a combination is not mentioned first.
 _NOTEWORTHY = 0.2
-# Of the standard deviation over masks.
+# As a share of the standard deviation over masks.
 _BARELY = 0.25
 _IMPROBABLE = 0.01
-# Long answers are improbable as a whole; so far below 1 is each word of it, in nats.
+# Long answers are improbable as a whole, so this limit is for each word, in nats.
 _IMPROBABLE_WORD = -3.0
 _NEARLY_ALL = 0.95
 _MOST_WORDS = 6
 # Lines around the parts that are shown below.
 _NOT_ASKED = ("[...]", "<tool_response>", "</tool_response>")
-# An R2 whose interval ends here explains as good as nothing.
+# If the interval of R2 ends below this, the surrogate explains next to nothing.
 _NEXT_TO_NOTHING = 0.05
 
 

@@ -158,9 +158,9 @@ def _convert(gguf: Path, folder: Path) -> None:
     require("accelerate", "hf")
     torch = require("torch", "hf")
     transformers = require("transformers", "hf")
-    # transformers reads the file three times, and the table of names once for each tensor: both
-    # take seconds, and are kept here while it does. It prints its progress through the file on
-    # stderr and has no switch for that.
+    # transformers reads the file three times, and the table of names once for each tensor. Both
+    # take seconds, so both are cached here meanwhile. It prints its progress on stderr and has no
+    # switch for that.
     once: dict[str, Any] = {
         name: functools.cache(getattr(gguf_package, name)) for name in _READ_AGAIN
     }

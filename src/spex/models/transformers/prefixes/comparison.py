@@ -17,7 +17,7 @@ _Score = Callable[
     [list[list[int]], list[list[int]], TreeAttention | None],
     Iterator[tuple[int, list[FloatArray]]],
 ]
-# Prompts of four tokens and answers of two go beyond it.
+# Prompts of four tokens and answers of two exceed it.
 _WINDOW = 3
 
 
