@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import SupportsFloat
 
 _SUBSCRIPTS = str.maketrans("0123456789", "".join(chr(0x2080 + digit) for digit in range(10)))
-# Of Unicode: a stretch between these two has a direction of its own, that of its first letter.
+# Unicode isolates: text between these two has its own direction, that of its first letter.
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _LONGEST_NAME = 100  # characters that are compared with names

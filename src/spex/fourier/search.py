@@ -22,11 +22,11 @@ from spex.fourier.evidence import Residual, log_count, orders_of
 
 _Number = TypeVar("_Number", float, FloatArray)
 
-# All frequencies of an order above two are tried if there are at most so many: half a second.
+# All frequencies of an order above two are tried if there are at most this many: half a second.
 MAX_ENUMERATED = 5_000_000
-# Every pair is tried up to so many features; beyond, half as many pairs for each feature.
+# Up to this many features every pair is tried; beyond, half as many pairs for each feature.
 ALL_PAIRS = 4000
-# Most proposals of one search; more than ever are right.
+# Most proposals of one search, more than are ever right.
 _CAPACITY = 20_000
 # Potentials as whole numbers: steps for each nat, and low bits that count the changed bins.
 _STEPS = 256

@@ -177,7 +177,7 @@ class Composite(SideBySide):
                 )
             systems += start
             texts.append(user.content)
-            # After the text only where the pictures of all are.
+            # Pictures come after the text only if they do so for all maskers.
             text_first = user.text_first and (text_first or not images)
             images += user.images
         if len(set(systems)) > 1:

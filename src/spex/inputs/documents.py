@@ -135,7 +135,7 @@ class Documents(TemplateMasker):
         for number, (document, masked) in enumerate(
             zip(self._documents, self._masked, strict=True)
         ):
-            # A title that belongs to the unit is the heading; the text shows the unit.
+            # If the title belongs to the unit, it is the heading, and the text shows the unit.
             unit = ((document.text, number),)
             pieces = unit if self._units_have_titles else masked.pieces
             parts.append(TextPart(pieces, document.title, document.score))

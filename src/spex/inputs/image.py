@@ -40,7 +40,7 @@ _GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")
 _SUPERPIXELS = re.compile(r"superpixels:([0-9]+)")
 _BLUR = re.compile(r"blur:([0-9]+(?:\.[0-9]+)?)")
 # Measured on four photographs, for 50 to 100 regions: these settings give 86 to 108 % of the number
-# asked for; the library's default (compactness 10, no smoothing) gives 56 to 84 %.
+# asked for. The library's default (compactness 10, no smoothing) gives 56 to 84 %.
 _SEGMENTED_SIDE = 512
 _COMPACTNESS = 20.0
 _SMOOTHING_SHARE = 0.005
@@ -370,7 +370,7 @@ def _superpixels(pixels: Pixels, number: int) -> IntArray:
         start_label=0,
         channel_axis=-1 if pixels.ndim == 3 else None,
     )
-    # The library may leave numbers out; these have no gaps.
+    # The library may skip numbers; renumber without gaps.
     regions = np.unique(found, return_inverse=True)[1].reshape(found.shape).astype(np.int64)
     return regions.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
 

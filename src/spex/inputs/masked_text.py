@@ -115,7 +115,7 @@ class MaskedText:
             return self._lead.white
         if replacement is not None:
             return self._replaced(present, replacement)
-        # From one kept stretch to the next, since between its segments nothing changes.
+        # Go from one kept stretch to the next, because nothing changes within a stretch.
         kept = np.append(np.asarray(present, dtype=np.bool_), True)[self._features]
         edges = np.flatnonzero(np.diff(kept, prepend=False, append=False)).tolist()
         parts: list[str] = []

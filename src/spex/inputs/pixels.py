@@ -21,9 +21,9 @@ Pixels: TypeAlias = npt.NDArray[Any]
 # Default standard deviation of the blur, as a share of the longer side: shapes of the size of a
 # patch vanish, colours and light stay.
 _BLUR_SHARE = 0.05
-# Of a Gaussian, in pixels of the picture that it is computed on.
+# Standard deviation of a Gaussian, in pixels of the reduced picture.
 _FINEST = 4
-# More than models look at: a photograph of 24 megapixels would take some 2 GB.
+# More pixels than models use. A photograph of 24 megapixels would take some 2 GB.
 _MOST_PIXELS = 1 << 21
 _INVISIBLE = 1e-6
 _ORIENTATION = 0x0112  # the tag of EXIF
@@ -201,11 +201,11 @@ def _gaussian(values: Pixels, sigma: float) -> Pixels:
         blurry: Pixels = gaussian_filter(values, sigma, mode="nearest")
         return blurry
     height, width = values.shape
-    # A ring of squares more, of which the outermost pixels go on for ever as those of the picture.
+    # Add a ring of squares that repeat the outermost pixels of the picture.
     padded = np.pad(values, [(step, step + -side % step) for side in values.shape], mode="edge")
     rows, columns = (side // step for side in padded.shape)
     means = padded.reshape(rows, step, columns, step).mean(axis=(1, 3))
-    # Means over a square and linear interpolation blur as well: variances of step^2 / 12 and / 6.
+    # Means over a square and linear interpolation also blur, with variances of step^2 / 12 and / 6.
     rest = math.sqrt((sigma / step) ** 2 - 1 / 4)
     small = gaussian_filter(means, rest, mode="nearest")
     large = zoom(small, step, order=1, mode="nearest", grid_mode=True)

@@ -43,7 +43,7 @@ _WORD = re.compile(r"\S+")
 WHITE = re.compile(r"\s+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
 
-# A heading of Markdown, and one that stands alone: a chapter, or nothing but capitals.
+# A Markdown heading, and one that stands alone: a chapter, or a line in capitals.
 _MARKED_HEADING = re.compile(r"#{1,6}\s+\S")
 _PLAIN_HEADING = re.compile(
     r"(?i:(?:chapter|section|part|book|act|scene|appendix)\s+(?:\d+|[ivxlc]+|[a-z])\b).*"

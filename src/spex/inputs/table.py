@@ -26,7 +26,7 @@ from spex.wording import counted, in_full, shorten
 if TYPE_CHECKING:
     import pandas as pd
 
-# Types whose texts differ where their values do.
+# Types in which different values have different texts.
 _NAMED_BY_TEXT = (
     *(bool, int, float, complex, str, bytes, Decimal, Fraction, uuid.UUID),
     *(datetime.date, datetime.time, datetime.timedelta),
@@ -94,7 +94,7 @@ class Table:
             return self.background.reset_index(drop=True)
         array = _as_array(self.background)
         _check_shape(array.shape)
-        # Told no type, pandas turns objects that are all texts into its own type of texts.
+        # Without a given type, pandas turns objects that are all texts into its own text type.
         return pd.DataFrame(array.copy(), dtype=object if array.dtype == object else None)
 
     @property
@@ -119,7 +119,7 @@ class Table:
                 if fitted is None:  # NaN of a float, with which integers become floats
                     as_nan = _is_missing(cell) and dtype.kind in "iu"
                     fitted = pd.Series([np.nan if as_nan else cell])
-                # Arrays are quicker to join, but pandas would find a type for one of objects.
+                # Arrays are quicker to join, but pandas would infer a type for an array of objects.
                 cells[number] = fitted if fitted.dtype == "object" else fitted.array
         return pd.DataFrame(cells).set_axis(columns, axis=1), misfits
 
@@ -396,7 +396,7 @@ def _as_array(rows: Any) -> npt.NDArray[Any]:
         array = np.asarray(rows)
     except ValueError as error:  # rows of different length
         raise ArgumentError(f"background is no array: {error}; give rows of one length") from None
-    # numpy would turn numbers beside a text into texts.
+    # numpy would turn numbers in a row with a text into texts.
     return np.asarray(rows, dtype=object) if array.dtype.kind in "US" else array
 
 
@@ -483,7 +483,7 @@ def _is_same(found: Any, cell: Any) -> bool:
     """Whether a cast cell says what the cell says."""
     if isinstance(found, str) != isinstance(cell, str) and isinstance(found, str):
         return False  # a number is no text
-    # As texts: .1 of 32 bits and .1 of 64, and 3 and the "3" of an array of texts.
+    # Compare as texts: .1 of 32 bits equals .1 of 64, and 3 equals the "3" of an array of texts.
     if str(found) == str(cell):
         return True
     # numpy would round an integer to compare it with a float; Python does not.

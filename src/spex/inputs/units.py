@@ -167,8 +167,8 @@ class UnitMasker(ABC):
         coarse: list[list[Span]] = []
         for number, text in enumerate(self._texts):
             coarse.append(self._split(number, text, parsed) if self._spans[number] else [])
-        # A few words, such as "end.Next", hold the end of a sentence: they are in the one in which
-        # they begin. Where units are more than the features, they are no coarser ones.
+        # A few words, such as "end.Next", contain the end of a sentence. They belong to the
+        # sentence in which they begin. More units than features are not coarser units.
         is_coarser = sum(map(len, coarse)) <= self.n_features
         numbers: list[int] = []
         labels: list[str] = []

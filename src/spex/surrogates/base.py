@@ -15,7 +15,7 @@ from spex.fourier.peeling import DecodeResult, decode
 from spex.fourier.spectrum import Spectrum
 from spex.prior import NO_PRIOR, Prior
 
-# Doubtful frequencies that decoding names for the refit to decide upon.
+# Most doubtful frequencies that decoding passes on, for the refit to decide.
 _DOUBTFUL = 500
 
 Result = TypeVar("Result")

@@ -28,15 +28,15 @@ from spex.surrogates.hypercube_kernel import (
 from spex.surrogates.neighbours import NeighbourTransform, neighbour_indicators, neighbour_transform
 from spex.surrogates.refit import with_constant
 
-# Marginal likelihood costs the cube of the sample: hyperparameters come from this many masks at
-# most, the posterior from that many, and the refit of the chosen coefficients from all.
+# Marginal likelihood costs the cube of the number of masks. So hyperparameters use at most the
+# first number of masks, the posterior the second, and the refit of the chosen coefficients all.
 _LIKELIHOOD_SAMPLES = 1000
 _POSTERIOR_SAMPLES = 3000
 _LEAST_SAMPLES = 20
 # Searches for hyperparameters are slow, so several folds share one that leaves all of them out.
 # They may hold this share of all masks: with more left out, R2 would be that of a smaller sample.
 _SHARE_LEFT_OUT = 0.1
-# Beyond, the indicators of neighbours take too much memory.
+# With more features, the indicators of neighbours take too much memory.
 _NEIGHBOUR_FEATURES = 2000
 
 # The prior mean of an output's log relevances is this share of those of all outputs together. Half
@@ -203,7 +203,7 @@ class _Chosen:
             return np.diag(np.sqrt(self.prior[:size]))
         part = self.shared[:size]
         covariance = (part @ part.T).toarray()
-        # Of low rank, and the rest may be too small to be seen beside it.
+        # The matrix is nearly of low rank, and the rest may be lost to rounding.
         return np.tril(positive_definite.penalised_cholesky(covariance, self.prior[:size]))
 
 
@@ -220,7 +220,7 @@ class _Data:
         self._words = samples.words
         self._n = samples.n_features
         self._max_degree = min(max_degree, self._n)
-        # In random order, for the first masks may be those of one group of a coded design.
+        # Use a random order, because the first masks may all be of one group of a coded design.
         order = np.random.default_rng(0).permutation(len(samples))
         self._rows = order[:_POSTERIOR_SAMPLES]
         masks = unpack(samples.words[self._rows], self._n)
@@ -416,7 +416,7 @@ def _best_of_product(
     n = points.shape[1]
     rho = hyper.rho
     most = max(size, _BEAM_SETS)
-    # All of order 1, as far as there is room for: (n, n) would not do for very many features.
+    # Take all of order 1 that fit: an (n, n) array would be too large for very many features.
     strength = (hyper.base * rho + hyper.linear) * np.abs(points.T @ alpha)
     best = np.sort(np.argsort(-strength, kind="stable")[:most])
     singles = np.zeros((len(best), n), dtype=np.bool_)
@@ -424,7 +424,7 @@ def _best_of_product(
     found = [singles]
     if max_degree < 2 or n < 2:
         return singles
-    # All pairs; of very many features, those of the most relevant ones.
+    # Take all pairs, or if there are very many features, the pairs of the most relevant ones.
     often = np.sort(np.argsort(-rho, kind="stable")[:_PAIR_FEATURES])
     sums = (points[:, often] * alpha[:, None]).T @ points[:, often]
     first, second = np.triu_indices(len(often), 1)
@@ -445,7 +445,7 @@ def _best_of_product(
         rows, features = np.nonzero(strength >= 0)
         order = np.argsort(-strength[rows, features], kind="stable")
         rows, features = rows[order], relevant[features[order]]
-        # A set comes once for every member that it can be extended by.
+        # A set appears once for every member that may have been added last.
         reach = min(len(rows), most * (max_degree + 1))
         longer = sets[rows[:reach]]
         longer[np.arange(reach), features[:reach]] = True

@@ -34,7 +34,8 @@ _RELEVANCE_PRECISION = 1.0
 _NOISE_MEAN, _NOISE_SD = np.log(0.1), 1.0
 _SCALE_SD = 2.0  # of v, c2, c1 and u: weak
 _LEAST_LOG_NOISE = -10.0  # below, noiseless functions make the kernel matrix singular
-# With more features than this and the masks together, only so many have a relevance of their own.
+# If there are more features than this number plus the masks, only this many have their own
+# relevance.
 _FEATURES = 500
 # More steps raise the marginal likelihood a little and R2 not at all.
 _STEPS, _STEPS_FROM_START = 25, 12

@@ -19,7 +19,7 @@ import scipy.sparse
 
 from spex._typing import BoolArray, Float32Array, IntArray
 
-# The features that a window holds at most.
+# Most features in a window.
 _WINDOW = 7
 
 
@@ -39,7 +39,7 @@ def neighbour_indicators(masks: BoolArray) -> Float32Array:
 
 def _windows(n: int) -> list[tuple[int, int]]:
     """Distances j - i, and how many pairs of positions 0 .. n + 1 have each."""
-    # A window without any feature, or over all of them from end to end, has none to say.
+    # A window without features, or over all features from end to end, carries no information.
     longest = min(_WINDOW - 1, n)
     return [(distance, n + 2 - distance) for distance in range(1, longest + 1)]
 

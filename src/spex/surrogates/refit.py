@@ -21,12 +21,12 @@ from spex.surrogates.base import Fitted, Samples
 # values are standardised, so a penalty compares with noise variance / (masks x coefficient
 # variance). The first is none, but for rounding.
 PENALTIES = np.array([1e-13, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0])
-# With so many times more masks than coefficients, penalties below the other number are as good as
-# none: the Gram matrix is then near the identity times the number of masks.
+# If there are this many times more masks than coefficients, penalties below the second number have
+# no effect. The Gram matrix is then near the identity times the number of masks.
 _MANY, _SMALL = 10, 0.02
 _WORTHWHILE = 0.01
-# See `coefficient_errors`. With 1 instead of 3, intervals of small samples hold the truth in 1 to
-# 4 % fewer cases.
+# See `coefficient_errors`. With 1 instead of 3, intervals of small samples contain the truth in 1
+# to 4 % fewer cases.
 _NOISE_IN_PRIOR = 3.0
 # Longer supports are tried until this many in a row have not lowered the error.
 _PATIENCE = 2
@@ -246,8 +246,8 @@ class _Path:
     def _grow(self, length: int) -> None:
         if length <= self._size:
             return
-        # First those that are tried if the first or the second is the best, later some more than
-        # needed, so that few lengths need a pass over the masks of their own.
+        # At first include the lengths tried if the first or the second is the best. Later include a
+        # few more than needed, so that few lengths need a separate pass over the masks.
         enough = 1.25 * length if self._size else self._lengths[: _PATIENCE + 2][-1]
         self._size = next((n + 1 for n in self._lengths if n >= enough), len(self.columns))
         columns = self.columns[: self._size]

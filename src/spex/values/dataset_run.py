@@ -26,8 +26,8 @@ from spex.settings import LEAST_BUDGET, feature_labels
 from spex.values.item_calls import joined_calls, split_calls
 from spex.wording import counted, percent
 
-# Of 1 to 200 items, 2 to 8 gave about the same R2 with 1,000 and 4,000 calls. One tells no noise,
-# and more leave too few masks (benchmarks/dataset_prompt.py).
+# Tried from 1 to 200: 2 to 8 items gave about the same R2 with 1,000 and 4,000 calls. One item does
+# not show the noise, and more leave too few masks (benchmarks/dataset_prompt.py).
 _ITEMS_PER_MASK = 4
 _NAMED = 3  # items that failed, in a note
 
@@ -133,7 +133,7 @@ class DatasetRun:
             self._settings["prior"] = prior
         self._masks = self._run().ask()
         shape = (len(self._masks), self.allocation.per_mask)
-        # A stream of its own: the seed's first one draws masks.
+        # Use a separate random stream: the seed's first one draws masks.
         rng = np.random.default_rng([seed, n_items])
         self._items = dealt_items(*shape, n_items, rng)
         self._values = np.full(shape, np.nan)
@@ -218,7 +218,7 @@ class DatasetRun:
         if one.samples is None or not means.variances.any():
             known = Fidelity(explanation.r2, explanation.r2_interval)
             return _Fitted(explanation, means, known, explanation.unexplained)
-        # The samples are in an order of the run's own.
+        # The samples are in the run's own order.
         numbers_of = {word.tobytes(): row for row, word in enumerate(pack(self._masks[used]))}
         order = [numbers_of[word.tobytes()] for word in one.samples.words]
         drawn = one.samples.drawn & ~np.isnan(one.fit.predictions)
@@ -232,7 +232,7 @@ class DatasetRun:
         )
         errors = explanation.standard_errors
         if errors is not None:
-            # What is subtracted is uncertain, so that it may leave less than the coefficients' own
+            # The subtracted noise is uncertain, so the rest may be less than the coefficients' own
             # errors.
             unexplained = max(unexplained, float((errors[one.fit.spectrum.orders > 0] ** 2).sum()))
         return _Fitted(explanation, means, fidelity, unexplained)

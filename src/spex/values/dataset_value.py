@@ -102,7 +102,7 @@ class DatasetValue(OfMasker):
         ]
         self.model = as_model(model)
         self._functions: dict[int, ValueFunction] = {}
-        # A prompt that is too long is found out before any call is paid.
+        # Find a prompt that is too long before any call is paid.
         self._function(max(range(self.n_items), key=lambda number: len(self._texts[number])))
         self._hashes: BoolArray | None = None
 

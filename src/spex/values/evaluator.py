@@ -20,7 +20,7 @@ from spex.values.storage.kept import Kept
 from spex.values.store import Store
 from spex.wording import counted, one_line, shorten
 
-# Seconds between two looks for values that another process is evaluating.
+# Seconds between two polls for values that another process is evaluating.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
@@ -83,7 +83,7 @@ def evaluate(
     _drive(filling, store)
     report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     run.fits()
-    # The bar stays as it is: noise and forecasts, which may follow, are fits as well.
+    # Keep the bar: noise and forecasts, which may follow, are fits as well.
     report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     return filling.n_gaps
 

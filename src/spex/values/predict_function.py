@@ -160,7 +160,7 @@ class PredictFunction(OfMasker):
         if not self._names:
             return f"output {output}"
         name = self._names[output]
-        # A name such as "class 285" has its number already.
+        # A name such as "class 285" already contains its number.
         is_told = re.search(rf"(?<!\d){output}(?!\d)", name) is not None
         return name if is_told else f"{name} (output {output})"
 
@@ -203,7 +203,7 @@ class PredictFunction(OfMasker):
     def _stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         rest, is_whole = np.arange(len(masks)), masks.all(axis=1)
         if self._whole is not None and is_whole.any():
-            # What told how many outputs there are is not asked for again.
+            # The input that showed the number of outputs is not predicted again.
             row = int(is_whole.argmax())
             whole, self._whole = self._whole, None
             yield rest[row : row + 1], self._chosen(whole)
@@ -273,7 +273,7 @@ def _read(kept: str, store: Store) -> FloatArray:
 def _function(predict: Any) -> Callable[..., Any]:
     if callable(predict):
         return predict
-    # In this order, for `predict` of a classifier gives classes, which are no scores.
+    # In this order, because `predict` of a classifier gives classes, not scores.
     for name in ("predict_proba", "decision_function", "predict"):
         if callable(method := getattr(predict, name, None)):
             return method

@@ -13,7 +13,7 @@ from typing import Any
 from spex.values.evaluator import Progress
 from spex.wording import counted
 
-# Seconds between two lines where no bar can be drawn, and between two updates of a bar.
+# Seconds between two lines if no bar can be drawn, and between two updates of a bar.
 _BETWEEN_LINES, _BETWEEN_UPDATES = 30.0, 0.25
 
 

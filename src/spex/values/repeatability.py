@@ -21,7 +21,7 @@ from spex.values.store import Store
 from spex.wording import counted, percent
 
 _FIRST, _LEAST_MORE, _SHARE_MORE = 2, 8, 0.01
-# Less noise than this share of the variance is rounding, or too little to matter.
+# Noise below this share of the variance is rounding, or too small to matter.
 _LEAST_SHARE = 1e-3
 
 
@@ -75,7 +75,7 @@ def told(explanation: Explanation, variance: float) -> Explanation:
     unexplained, r2 = explanation.unexplained, explanation.r2
     total = math.fsum(value * value for key, value in explanation.spectrum.items() if key)
     if unexplained:
-        # No more than what is unexplained is noise: the estimate is from few masks.
+        # Cap the noise at the unexplained variance, because the estimate is from few masks.
         variance = min(variance, unexplained)
         total = unexplained / (1 - r2) if r2 < 1 else total + unexplained
     if not variance > _LEAST_SHARE * total:

@@ -67,7 +67,7 @@ class Retries:
     def failed(self, error: BaseException) -> None:
         """Pause before another call, or raise the error, with its place in the user's file."""
         if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
-            # Python makes a RuntimeError of one that is raised in a generator.
+            # Python turns a StopIteration raised in a generator into a RuntimeError.
             error = error.__cause__
         place = place_of(error)
         if self._most is None or isinstance(error, SpexError) or place is None:

@@ -31,7 +31,7 @@ from spex.models.protocol import LanguageModel, Prompt
 from spex.models.transformers.precision import HalfPrecision
 from spex.wording import shorten
 
-# Prompts that the model is given: one alone, one to write after, three in a batch.
+# Prompts given to the model: one alone, one to continue, three in a batch.
 N_CALLS = 5
 N_IN_FLOAT32 = 2  # and as many more for a local model in half precision
 _WRITTEN_TOKENS = 3
@@ -39,15 +39,15 @@ _UNCHECKED = (
     "Whether the log-probabilities are right was not checked: all values were kept before, with "
     "scoring_check='note'"
 )
-# Nats by which a token may differ where nobody knows the precision, as behind a server: bfloat16
-# keeps eight bits of a logit, of which those of a large vocabulary reach 30.
+# Nats by which a token may differ if the precision is unknown, as on a server. bfloat16 keeps eight
+# bits of a logit, and logits of a large vocabulary reach 30.
 _UNKNOWN_ROUNDING = 0.5
 _RELATIVE = 0.1  # of that, for each nat below 0: the logits of improbable tokens are larger
 _WRITTEN = "written and read"
-# Log-probabilities of a sure answer are 0 after every prompt, or as good as that.
+# Log-probabilities of a sure answer are 0 or nearly 0 after every prompt.
 _SURE = -1e-3
 _SAME = 1e-6  # nats: the digits of single precision
-# Fewer values of bfloat16 may be the same by chance.
+# Fewer values of bfloat16 may be equal by chance.
 _FEWEST_VALUES, _FEWEST_PROMPTS = 4, 3
 
 
@@ -198,10 +198,10 @@ def examine(model: Checkable, prompts: Sequence[Prompt], answers: Sequence[str])
     longest = min(max(map(len, ids.values())), _WRITTEN_TOKENS)
     reply, written = model.written(second, longest)
     part = _part(model, max(wanted, key=lambda answer: len(ids[answer])))
-    # A reply that ends amid a character has other tokens when it is read.
+    # A reply that ends within a character has other tokens when read back.
     readable = len(written) > 0 and len(_ids_or_none(model, reply)) == len(written)
     more = [*([reply] if readable else []), *([part] if part else [])]
-    # Not the first one: it may be served from the cache that it filled itself.
+    # Do not begin with the first prompt, which may come from the cache that it filled.
     order = [second, first, *prompts[2:]]
     together = _read(model, order, list(dict.fromkeys([*wanted, *more])))
     for answer in wanted:

@@ -15,8 +15,8 @@ from spex.prior import NO_PRIOR, Prior
 from spex.settings import feature_labels
 from spex.wording import counted, shorten
 
-# A batch of a function takes about a second: so much a killed process may lose. The first one is
-# small, because the speed is unknown; each next one is at most _GROWTH times larger.
+# A batch of a function takes about a second, so a killed process loses at most that. The first
+# batch is small, because the speed is unknown. Each next batch is at most _GROWTH times larger.
 _SECONDS, _FIRST_BATCH, _GROWTH = 1.0, 4, 4
 _LARGEST_BATCH = 4096
 _BATCH_CELLS = 1 << 26  # booleans of a batch
@@ -196,7 +196,7 @@ class _Function:
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         most = min(_LARGEST_BATCH, _BATCH_CELLS // max(masks.shape[1], 1))
-        # The function gets its own copy: what it does to it cannot reach the fit.
+        # The function gets its own copy, so changes to it cannot reach the fit.
         return in_batches(lambda batch: self._function(batch.copy()), masks, most)
 
 

@@ -93,7 +93,7 @@ class Store:
             return otherwise
         try:
             with errors(self.path):
-                # In memory there is no file, and none was there.
+                # A store in memory never had a file.
                 if self._place() != self._file:
                     raise StoreError(
                         f"the sample store {self.path} was deleted or replaced while in use; "
@@ -182,7 +182,7 @@ class Store:
         try:
             self._write(identities, keys, values)
         except sqlite3.OperationalError:
-            # On a full disk an emptied log may make room for values that are paid.
+            # On a full disk, emptying the log may make room for values that are paid for.
             with suppress(sqlite3.Error):
                 self._connection.execute("pragma wal_checkpoint(truncate)")
             self._write(identities, keys, values)

@@ -38,7 +38,7 @@ from spex.values.store import Store
 if TYPE_CHECKING:
     from spex.models.servers.usage import Usage
 
-# A picture takes some 100 kB: thousands of them are not made before the first is looked at.
+# A picture takes some 100 kB, so do not make thousands before the first is used.
 _PICTURES_AT_ONCE = 64
 _RENDERED_FOR_CHECK = 6  # of which up to three different prompts are used
 
@@ -96,15 +96,15 @@ class ValueFunction(OfMasker):
             )
         check_masker(masker)
         self.model: LanguageModel = as_model(model)
-        # What the model's own answer costs belongs to what the explanation costs.
+        # The cost of the model's own answer belongs to the cost of the explanation.
         usage: Usage | None = getattr(self.model, "usage", None)
         self.usage_before = None if usage is None else replace(usage)
         self._replying = CountedReplies(self.model)
         with self._remembering(store) as remembering:
             self.masker: PromptMasker = bound(masker, remembering)
         masker = self.masker
-        # Deleting all is where an empty prompt shows; masked prompts that a long replacement makes
-        # longer than both are checked by the model, call by call.
+        # An empty prompt shows when all is deleted. A long replacement may make a masked prompt
+        # longer than both extremes; the model checks that call by call.
         extremes = [masker.render(np.full(masker.n_features, present)) for present in (True, False)]
         if extremes[0].has_images and not getattr(self.model, "takes_images", False):
             raise ArgumentError(f"{self.model.name!r} takes no images; use a model that does")

@@ -16,12 +16,13 @@ from spex.fourier.spectrum import Spectrum
 
 Part: TypeAlias = tuple[int, int]
 
-# A part is opened where one of its coefficients exceeds so many standard errors. Of some 50 parts
-# without an effect, each with a handful of coefficients, one does by chance in every few rounds.
+# A part is opened if one of its coefficients exceeds this many standard errors. Of some 50 parts
+# without an effect, each with a handful of coefficients, one exceeds it by chance in every few
+# rounds.
 _STANDARD_ERRORS = 3.0
-# And where it takes part in so much of the surrogate's variance: less is not worth the calls.
+# It must also take part in this share of the surrogate's variance: less is not worth the calls.
 _LEAST_SHARE = 0.01
-# A part is cut into so many at least, where it has as many.
+# A part is cut into at least this many, if it has as many units.
 _LEAST_PARTS = 4
 
 

@@ -25,16 +25,16 @@ from spex.settings import LEAST_BUDGET, Settings
 from spex.wording import counted, shorten
 from spex.zooming.partition import Levels, Part, refined, worth_opening
 
-# This share of the budget, at most, is for finding what to open; the rest is asked of the last
+# At most this share of the budget finds the parts to open. The rest evaluates masks of the last
 # parts, and measures R2.
 _LOOKING = 0.6
-# In each round so many masks for each part: with fewer, parts with an effect are passed over.
+# Masks for each part in each round. With fewer, parts with an effect are missed.
 _MASKS_PER_PART = 4
 _LEAST_ROOM = 4
-# `ask` returns at most so many booleans at once: 16 MB.
+# `ask` returns at most this many booleans at once: 16 MB.
 _CELLS_ASKED = 1 << 24
 _MOST_UNITS = 1 << 20
-# Terminals and pages show so many characters of a label: what it is stands within.
+# Terminals and pages show this many characters of a label, enough to recognise it.
 _LABEL = 40
 
 
@@ -159,7 +159,7 @@ class ZoomRun:
         n, budget = len(parts), max(self._budget - len(self._skipped), LEAST_BUDGET)
         if not self._is_last:
             budget = min(n_told + self._masks_each, budget)
-        # The row of the finest units is a row of parts, too.
+        # If the finest units form a sequence, so do the parts.
         in_row = len(self._prior.sequence) == len(self.features)
         prior = Prior(sequence=tuple(range(n))) if in_row else NO_PRIOR
         labels = [self._label(part) for part in parts]
@@ -270,7 +270,7 @@ class ZoomRun:
         inside = np.arange(len(parts))
         if n_told >= LEAST_BUDGET:
             fitted = run.fit()
-            # Where every mask is known, more of them would not tell noise from effects.
+            # If every mask is known, more of them would not separate noise from effects.
             unexplained = 0.0 if run.settings.is_exhaustive else fitted.unexplained
             noise = np.sqrt((unexplained or 0.0) / n_told)
             can_open = [stop - start > 1 for start, stop in parts]
@@ -286,7 +286,7 @@ class ZoomRun:
         if n_told:
             self._round.run.tell(told[:, inside], values[:, 0])
         if len(self._skipped):
-            # A mask of the parts before is one of these parts as well.
+            # A mask of the earlier parts is also a mask of these parts.
             skipped = np.unpackbits(self._skipped, axis=1, count=len(self.features))
             self._round.run.skip(self._joined(skipped.astype(np.bool_)))
 
@@ -318,7 +318,7 @@ class ZoomRun:
     def _said(self) -> str:
         fitted = self._fitted
         n_fitted = fitted.run.n_told
-        # By number of parts: rounds that opened nothing count with the next.
+        # Count by number of parts: rounds that opened nothing count with the next round.
         over = [pair for pair in self._over if pair[1] <= n_fitted]
         n_told = dict([*over, (len(fitted.parts), n_fitted)])
         before = [0, *n_told.values()]

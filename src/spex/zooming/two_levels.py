@@ -25,8 +25,8 @@ from spex.values.limiting.limits import LimitReached
 from spex.values.source import ValueSource, Wrapped, as_source
 from spex.values.store import Store
 
-# The coarse units chosen by themselves hold this share of the coarse surrogate's variance: what is
-# lost by holding the others fixed is then small.
+# The chosen coarse units alone account for this share of the coarse surrogate's variance. So
+# holding the others fixed loses little.
 _HELD = 0.9
 
 
@@ -112,7 +112,7 @@ def zoom_once(
         raise ArgumentError(f"top={top}; there are {n_coarse} coarse units: give 1 to {n_coarse}")
     if rest not in ("present", "absent"):
         raise ArgumentError(f"rest={rest!r} is unknown; use 'present' or 'absent'")
-    # Both levels have masks in common: without a store of the user's, one in memory knows them.
+    # Both levels have masks in common, so without the user's store use one in memory.
     with Store(":memory:") if store is None else nullcontext(store) as shared:
 
         def explained(level: _View, budget: int) -> Explanation:
@@ -237,7 +237,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
         if n_features and numbers.min() < 0:
             raise ArgumentError("groups holds a negative number; count the coarse units from 0")
         labels = [f"group {number}" for number in range(int(numbers.max()) + 1)]
-    # A coarse unit without a unit in it, such as a pinned message, is none.
+    # A coarse unit without fine units, such as a pinned message, does not count.
     kept, numbers = np.unique(numbers, return_inverse=True)
     if len(kept) < 2:
         raise ArgumentError("there is one coarse unit; nothing to choose from; use explain")

@@ -11,8 +11,8 @@ Span: TypeAlias = tuple[int, int]
 # What `str.splitlines` splits at.
 LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
-# A line that starts so starts a sentence: an item of a list, a heading, a quotation, a line of a
-# log, or a name and its value.
+# Such a line starts a sentence: an item of a list, a heading, a quotation, a line of a log, or a
+# name and its value.
 _ITEM = re.compile(
     r"""\s*(?:[*_]{1,3}(?=[\w(]))?
     (?: [|>\[{<\u2022\u2023\u00b7\u2190-\u21ff\u2460-\u27bf] | [-*+\u2013\u2014]\s | \#+\s
@@ -24,12 +24,12 @@ _ITEM = re.compile(
     | [^\W\d_a-z][\w.-]*(?:\ [\w.-]+){0,2}\ ?[:=](?:\s|$|[*_]) )""",
     re.VERBOSE,
 )
-# A line that holds this is a row of a table: cells between tabs, bars, two spaces or commas.
+# A line that contains this is a row of a table: cells between tabs, bars, two spaces or commas.
 _ROW = re.compile(r"\S\t+\S|\||\w {2,}\S|[,;][^\W\d]|^\W*$")
 # A line that is a heading: of Markdown, or all of it in bold.
 HEADING = re.compile(r"\s*(?:#{1,6}\s.*|(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*:?\s*)")
 _QUOTE = re.compile(r"\s*(?:>[ \t]*)+")
-# The least width of hard-wrapped text, in columns. Lists of lines as long and as even are rare.
+# The least width of hard-wrapped text, in columns. Lists with lines as long and even are rare.
 _LEAST_WIDTH = 50
 
 

@@ -92,7 +92,7 @@ def parse_message(message: object, name: str) -> Message:
         )
     role, calls = message.get("role"), message.get("tool_calls")
     others = _OTHER_KEYS.get(role, ()) if isinstance(role, str) else ()
-    # Replies of an API come with keys of no value, such as "refusal": None.
+    # Replies of an API have keys without a value, such as "refusal": None.
     known = ("role", "content", *others)
     unknown = any(value for key, value in message.items() if key not in known)
     if unknown or "role" not in message or not (calls or "content" in message):

@@ -8,9 +8,9 @@ from spex.errors import ArgumentError
 _MESSAGES = ("messages", "input")
 _SYSTEM = ("system", "instructions")
 _TOOLS = ("tools", "functions")
-# What is explained would lack the messages that these stand for.
+# These stand for messages on the server, which the explained input would lack.
 _ON_THE_SERVER = ("previous_response_id", "conversation", "prompt")
-# Keys that are left aside: how an answer was made, and what came back beside it.
+# Ignored keys: settings of the request, and data of the response other than the answer.
 _ASIDE = frozenset(
     # Chat Completions of OpenAI, and its answers
     """

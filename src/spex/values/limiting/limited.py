@@ -18,11 +18,11 @@ from spex.values.value_function import ValueFunction
 if TYPE_CHECKING:
     pass
 
-# A token of the usual tokenizers is a byte at least; around each message a chat template writes
-# some of its own.
+# A token of the usual tokenizers has at least one byte. A chat template adds some tokens around
+# each message.
 _TOKENS_OF_A_MESSAGE, _TOKENS_OF_A_REPLY = 64, 64
 _RENDERED = 16  # prompts at first, and then always twice as many, until a limit is met
-# A call on a server is taken to cost at most so many times as the dearest one before.
+# A call on a server is assumed to cost at most this many times the dearest one before.
 _DEARER = 1.5
 
 

@@ -16,7 +16,8 @@ from spex.values.storage.keys import Keys
 # A claim is renewed while its process keeps values. It ends this long after the last one, or after
 # three times the longest pause between two of them.
 _LEASE_SECONDS = 120.0
-# Tells this process from an earlier one of the same number, as in a container that began again.
+# Distinguishes this process from an earlier one with the same number, as after a container
+# restarts.
 _PROCESS = secrets.token_hex(4)
 
 

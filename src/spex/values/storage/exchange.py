@@ -29,7 +29,7 @@ _MAGIC = b"SQLite format 3\0"
 _IS_CSV, _IS_STORE = ".csv", (".sqlite", ".db")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
-# Python's float takes underscores and digits of any script as well.
+# Stricter than Python's float, which also takes underscores and digits of any script.
 _NUMBER = r"[ ]*[-+]?[0-9.]+([eE][-+]?[0-9]+)?[ ]*"
 
 Sample: TypeAlias = tuple[str, bytes, float]  # identity of the function, packed mask, value

@@ -9,8 +9,8 @@ from spex.values.source import ValueSource
 from spex.values.store import Claim, Store
 from spex.wording import shorten
 
-# A process claims as many masks as take it so long: more at once is faster, fewer leave more to
-# others. The first portion is small, for nobody knows how long it takes.
+# A process claims as many masks as it can evaluate in this time. More at once is faster; fewer
+# leave more to others. The first portion is small, because the speed is unknown.
 _SECONDS_ALONE, _SECONDS_BESIDE_OTHERS = 60.0, 10.0
 _FIRST_PORTION, _LEAST_PORTION = 64, 8
 

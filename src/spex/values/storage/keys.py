@@ -28,7 +28,7 @@ class Keys:
     def of(cls, masks: WordArray) -> "Keys":
         """Of (m, n_words) uint64 masks; the first of equal ones comes first."""
         little = np.ascontiguousarray(masks, dtype="<u8")
-        # SQLite compares bytes from the first: so do numbers of which it is the highest.
+        # SQLite compares bytes from the first on, like big-endian numbers.
         order = np.lexsort(little.view(">u8").astype(np.uint64).T[::-1])
         return cls(order, little[order])
 
@@ -60,7 +60,7 @@ class Keys:
         """
         wanted = " and ".join(sql for sql, *_ in conditions)
         given = [value for _, *values in conditions for value in values]
-        # All keys are one parameter: a statement for each, or a list of them, takes longer.
+        # Pass all keys as one parameter: a statement for each, or a list of them, takes longer.
         query = f"""
             with recursive keys (at) as (
                 values (0) union all select at + 1 from keys where at + 1 < ?

@@ -63,7 +63,7 @@ def merge(path: Path, other: Path) -> Merged:
             return replace(_copy(connection, survey, SCHEMA_VERSION), is_damaged=True)
 
 
-# A value that `checked_values` lets pass, under a mask that `pack` can have made.
+# A value that `checked_values` accepts, with a mask that `pack` can have made.
 _SOUND = f"typeof(mask) = 'blob' and length(mask) > 0 and length(mask) % 8 = 0 and {VALID}"
 
 

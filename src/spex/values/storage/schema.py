@@ -66,12 +66,12 @@ def _claims(connection: sqlite3.Connection) -> None:
 
 
 def _times(connection: sqlite3.Connection) -> None:
-    # Seconds since 1970 of the last use; what an older file has counts as used now.
+    # Seconds since 1970 of the last use. Values in an older file count as used now.
     connection.execute("alter table functions add column used real")
     connection.execute("update functions set used = ?", (time.time(),))
 
 
-# From nothing to the present version, one step each: a step is never changed, only followed.
+# One step per version, from nothing to the present. Never change a step; add another.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _samples,
     _answers,
@@ -93,7 +93,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         if str(path) != ":memory:":
             if path.exists() and not path.is_file():
-                # A pipe would be waited for.
+                # Opening a pipe would wait for it.
                 raise StoreError(
                     f"cannot open the sample store {path}: it is no ordinary file; {REMEDY}"
                 )
