@@ -62,7 +62,7 @@ def _write(path: Path, content: bytes) -> None:
     number = _descriptor(path)
     if number is not None:
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()  # what was printed comes first
+            stream.flush()  # earlier output comes first
         with os.fdopen(os.dup(number), "wb") as file:
             file.write(content)
         return
@@ -86,7 +86,7 @@ def _write(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         if before is None:
             raise
-        path.write_bytes(content)  # in a folder, or of an owner, that allows no other way
+        path.write_bytes(content)  # the folder or owner allows no other way
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -99,7 +99,7 @@ def followed(path: Path) -> Path:
         OSError: the links go in a circle.
     """
     path = path.absolute()
-    for _ in range(40):  # as many as Linux follows
+    for _ in range(40):  # Linux follows at most 40 links
         if _descriptor(path) is not None or not path.is_symlink():
             return path
         path = path.parent / path.readlink()
@@ -161,7 +161,7 @@ def read_json(path: Path) -> object:
         raise FileFormatError(
             f"{path} is not JSON that spex wrote: it is nested too deep"
         ) from None
-    except ValueError as error:  # of the parser, and of a path with a null byte
+    except ValueError as error:  # from the parser, or from a path with a null byte
         raise FileFormatError(f"{path} is not JSON: {error}; give a file that spex saved") from None
     return content
 

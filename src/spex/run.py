@@ -90,7 +90,7 @@ class Run:
         self._problem = Problem(self.features, self.settings, prior, outputs, is_noisy)
         self._told = self._problem.told
         self._stages = Stages(self.settings, self._told)
-        self._earlier: list[OutputFit] = []  # the fits of the stage before
+        self._earlier: list[OutputFit] = []  # the fits of the previous stage
         self._latest: tuple[tuple[int, int], list[OutputFit]] | None = None
         self._is_done = False
         self._skipped: IntArray = np.zeros(0, dtype=np.int64)

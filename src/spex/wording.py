@@ -11,7 +11,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "".join(chr(0x2080 + digit) for digit 
 # Unicode isolates: text between these two has its own direction, that of its first letter.
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
-_LONGEST_NAME = 100  # characters that are compared with names
+_LONGEST_NAME = 100  # characters compared with names
 
 
 def percent(share: float) -> str:

@@ -63,14 +63,15 @@ def read_pixels(image: object) -> tuple[Pixels, tuple[int, int]]:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of 89 megapixels; twice as many are an error
+            # Pillow warns of 89 megapixels; twice as many are an error.
+            warnings.simplefilter("ignore")
             with pil.open(io.BytesIO(image) if isinstance(image, bytes) else image) as file:
                 size = file.size
                 file.draft(None, _fitting(size))  # a large JPEG is decoded at a fraction
                 return _upright(file, size)
     except ArgumentError:
         raise
-    except Exception as error:  # decoders raise many kinds
+    except Exception as error:  # decoders raise many kinds of errors
         why = getattr(error, "strerror", None) or first_line(error)
         name = "image" if isinstance(image, bytes) else f"image {image}"
         raise ArgumentError(
@@ -92,7 +93,7 @@ def _upright(image: Any, size: tuple[int, int]) -> tuple[Pixels, tuple[int, int]
             f"image is of mode {image.mode}, not of 8 bits a channel; scale it, and give an array "
             "of floats in [0, 1]"
         )
-    image.load()  # some formats tell the orientation at their end
+    image.load()  # some formats store the orientation at their end
     orientation = image.getexif().get(_ORIENTATION, 1)
     whole = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode in ("1", "P", "PA"):  # cannot be scaled smoothly
@@ -176,7 +177,7 @@ def grey(pixels: Pixels) -> Pixels:
     """Middle grey, with the transparency of the picture."""
     values = np.full(pixels.shape, _full_scale(pixels) / 2)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        values[..., 3] = pixels[..., 3]  # the transparency
+        values[..., 3] = pixels[..., 3]  # keep the transparency
     return _as_type(values, pixels)
 
 

@@ -189,7 +189,7 @@ def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:
         )
     try:
         return [start for start, _ in tokenizer.answer_tokens(text)]
-    except ArgumentError as error:  # its message calls the text an answer
+    except ArgumentError as error:  # its message speaks of an answer, not of the text
         raise ArgumentError(
             "unit='token': this model does not tell the tokens of a text; use unit='word'"
         ) from error

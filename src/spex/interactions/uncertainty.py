@@ -156,8 +156,8 @@ def told_from_zero(
     if np.isnan(errors).any():
         return np.ones(len(values), dtype=np.bool_)
     with np.errstate(divide="ignore", invalid="ignore"):
-        chances = 2 * ndtr(-np.abs(values) / errors)  # that noise alone is as large
-    chances[np.isnan(chances)] = 1.0  # 0 with no error
+        chances = 2 * ndtr(-np.abs(values) / errors)  # probability that noise alone is as large
+    chances[np.isnan(chances)] = 1.0  # a value of 0 without error
     ranking = np.argsort(chances, kind="stable")
     allowed = rate * np.arange(1, len(values) + 1) / max(n_tested, 1)
     passed = np.flatnonzero(chances[ranking] <= allowed)

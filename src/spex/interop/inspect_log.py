@@ -27,11 +27,11 @@ Logged: TypeAlias = Messages | Agent | Reasoning
 _SAMPLE = re.compile(r"samples/(?P<id>.+)_epoch_(?P<epoch>\d+)\.json")
 _START = "_journal/start.json"
 _ATTACHMENT = "attachment://"
-_ZIP = b"PK\x03\x04"  # how a zip file begins
+_ZIP = b"PK\x03\x04"  # the first bytes of a zip file
 _ZSTANDARD = 93  # the number of this compression in zip files
 _MOST_BYTES = 5 * 10**8
 _LISTED = 10
-_FEW_SENTENCES = 3  # with fewer, words tell more
+_FEW_SENTENCES = 3  # with fewer, words are more informative
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _entry(log: zipfile.ZipFile, name: str, path: Path) -> Any:
     if entry.file_size > _MOST_BYTES:
         raise ArgumentError(f"{path}: {name} is larger than {_MOST_BYTES // 10**6} MB, the limit")
     if entry.compress_type == _ZSTANDARD:
-        require("zipfile_zstd", "inspect")  # teaches it to `zipfile`
+        require("zipfile_zstd", "inspect")  # adds this compression to `zipfile`
     try:
         content = log.read(entry)
     except Exception as error:  # each kind of compression has its own class of error
@@ -363,7 +363,7 @@ def _unit_of(messages: Sequence[Mapping[str, Any]]) -> str:
     if isinstance(content, list):
         content = "\n".join(part.get("text") or "" for part in content)
     if not isinstance(content, str):
-        return "message"  # which says what is wrong with it
+        return "message"  # parsing it as a message reports the fault
     return "sentence" if len(unit_spans(content, "sentence")) >= _FEW_SENTENCES else "word"
 
 

@@ -56,7 +56,7 @@ def from_shap(values: Any, features: Sequence[str] | None = None) -> Explanation
     try:
         found = np.asarray(values.values, dtype=np.float64)
         base = np.asarray(np.nan if values.base_values is None else values.base_values, np.float64)
-    except (TypeError, ValueError):  # texts of several lengths
+    except (TypeError, ValueError):  # such as texts of several lengths
         raise ArgumentError(f"the values are not an array of numbers; {_ONE}") from None
     n = len(found) if found.ndim else 0
     if found.shape not in ((n,), (n, n)) or base.size != 1:

@@ -87,7 +87,7 @@ def _loaded(shapiq: Any, path: Path) -> Any:
         return shapiq.InteractionValues.load(path)
     except OSError as error:
         raise ArgumentError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # whatever a damaged file makes the package raise
+    except Exception as error:  # a damaged file may raise anything
         raise ArgumentError(f"{path}: holds no shapiq.InteractionValues ({error!r})") from error
 
 

@@ -93,7 +93,7 @@ def explain_many(
         "budget": budget, "method": method, "max_degree": max_degree, "seed": seed,
         "target_r2": target_r2, "weighting": weighting,
     }  # fmt: skip
-    Settings(2, **settings)  # what is wrong with all items, so that none is begun
+    Settings(2, **settings)  # raises an error common to all items before one begins
     total = len(sources) if isinstance(sources, Mapping | list | tuple) else None
     items, work = named(sources), None
     try:
@@ -138,6 +138,6 @@ def _names(items: Iterator[Named], total: int | None) -> list[str]:
     """The names of the items left; of a generator they are unknown, for it may never end."""
     names: list[str] = []
     if total is not None:
-        with suppress(ArgumentError):  # a name that is there twice
+        with suppress(ArgumentError):  # a duplicate name
             names.extend(item.name for item in items)
     return names

@@ -144,12 +144,12 @@ def _evaluate(call: Sequence[tuple[OneOfMany, BoolArray]]) -> None:
                 item.filling.end()
     except StoreError:
         raise
-    except LimitReached as reached:  # by a source that goes alone
+    except LimitReached as reached:  # raised by a source that runs alone
         items[0].stopped = str(reached)
     except Exception as error:
         if len(call) == 1:
             items[0].failed(error)
-        for item in items:  # which one it is about shows when each goes alone
+        for item in items:  # running each alone shows which one fails
             item.is_alone = True
 
 

@@ -18,7 +18,7 @@ from spex.explanations import Explanations
 from spex.wording import one_line, shorten
 
 OK, PARTIAL, FAILED, LEFT = "ok", "partial", "failed", "not explained"
-_KEPT = 20  # interactions of each output that a record has
+_KEPT = 20  # most interactions per output in a record
 _LONGEST_REASON = 300
 
 
@@ -182,7 +182,7 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._is_torn = False  # whether the last line lacks its end
+        self._is_torn = False  # whether the last line is incomplete
         self.records: dict[str, Record] = {}
         if path is None or not path.exists():
             return
@@ -192,7 +192,8 @@ class Journal:
             raise ArgumentError(f"cannot read {path}: {error}; give another folder") from error
         self._is_torn = bool(text) and not text.endswith("\n")
         for line in text.splitlines():
-            with suppress(ValueError, TypeError, KeyError):  # one that a killed process left torn
+            # A killed process may leave an incomplete line.
+            with suppress(ValueError, TypeError, KeyError):
                 record = Record.from_json(json.loads(line))
                 self.records[record.name] = record
 

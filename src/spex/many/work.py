@@ -57,7 +57,7 @@ class Fits:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()  # values that are paid for are fitted, after Ctrl-C as well
+        self._pool.shutdown()  # fit the values that are paid for, also after Ctrl-C
 
     def add(self, fit: Callable[[], None]) -> None:
         """Fit soon; waits where too many fits are waiting."""
@@ -112,7 +112,7 @@ class Work:
         self._evaluations = 0
         self._lock = Lock()  # records come from both threads
         self._names: list[str] = []
-        self._ended: set[str] = set()  # names of those with a record of this run, or done before
+        self._ended: set[str] = set()  # names with a record of this run or an earlier one
         self._done = self._failed = 0
 
     def explain(self, group: Iterable[Named]) -> None:
@@ -185,7 +185,7 @@ class Work:
             return OneOfMany(item.name, source, run, store, key, self._count, self._faults)
         except (StoreError, KeyboardInterrupt):
             raise
-        except Exception as error:  # whatever is wrong with one item, the others go on
+        except Exception as error:  # an error of one item does not stop the others
             self._keep(Record.failure(item.name, error))
             return None
 

@@ -98,7 +98,7 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
             read = meta.find_undeclared_variables(environment.parse(source))
-        except Exception as error:  # whatever a broken template makes Jinja raise
+        except Exception as error:  # a broken template may raise anything
             raise ArgumentError(f"the chat template of {model!r} is broken: {error}") from error
         self.variables = frozenset(read) - frozenset(environment.globals)
 

@@ -246,7 +246,7 @@ class _Planner:
             return self._higher_orders(offer)
         return [
             *self._higher_orders(offer),
-            *self._lower_degree(offer, missed[:3]),  # no design recovers many more
+            *self._lower_degree(offer, missed[:3]),  # no design recovers many more coefficients
             *self._limit(offer, missed[0]),
             *_more_budget(offers),
         ]

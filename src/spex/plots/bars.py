@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ROW = 0.34  # inches
 _WIDTH = 8.0
 _NAME = 46  # characters
-_ROUNDING = 1e-9  # of the size of what is added up
+_ROUNDING = 1e-9  # share of the size of the summands
 # Indices whose values of all orders add up, from the value with nothing to that with everything.
 _ADDITIVE = (
     InteractionIndex.SV,

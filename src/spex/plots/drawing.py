@@ -32,8 +32,8 @@ POSITIVE_TEXT, NEGATIVE_TEXT, GREY_TEXT = "#c8003f", "#1465b3", "#55595f"
 POINTS_PER_INCH = 72.0
 _CAPTION = 9.0  # points
 _WIDEST_LINE, _THINNEST_LINE = 4.5, 0.8  # points
-_DASH, _SPACE = 7.0, 3.5  # points, whatever the width of the line
-TINTED = 0.05  # of the largest value: below it no colour is seen
+_DASH, _SPACE = 7.0, 3.5  # points, independent of the line's width
+TINTED = 0.05  # share of the largest value; below it no colour is visible
 # Below this share of the largest value a line would only say that it is there.
 _FAINT = 0.02
 # Fonts for other scripts, if installed. The last one, matplotlib's own, draws a box that names the

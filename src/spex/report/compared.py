@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MOST_UNMATCHED = 200
 _MOST_HALVES = 8000
 _SHOWN = 15
-_ROUNDING = 1e-9  # of the larger surrogate
+_ROUNDING = 1e-9  # share of the larger surrogate
 _SAME = "No difference: the matched features do the same in both"
 
 

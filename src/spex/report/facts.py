@@ -42,7 +42,7 @@ MEANINGS: Mapping[InteractionIndex, str] = {
 ROUNDING = 1e-12
 # At most this many labels of one interaction are listed.
 LISTED = 12
-UNCERTAIN = "?"  # beside a value that is not told from 0
+UNCERTAIN = "?"  # marks a value that may be 0
 TOGETHER = "all tested together; false discovery rate 10 %"
 # Below this R2, the unexplained part could well change the picture.
 _DOUBTFUL_R2 = 0.5

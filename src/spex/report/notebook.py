@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 _ROWS, _MARKED = 12, 9
 _OF_MARKS = "Small numbers beside units: the combination of that number in the table."
 _OF_BRACKETS = "Brackets: the strongest combinations; solid raises the score, dashed lowers it."
-_MOST_UNITS = 2000  # of a text that is shown whole
+_MOST_UNITS = 2000  # most units of a text shown in full
 _STRONGEST_TINT = 0.75
-_MOST_DRAWN = 2500  # characters of a text that is drawn with brackets
+_MOST_DRAWN = 2500  # most characters of a text drawn with brackets
 _BRACKETS = 5
-_WIDTHS = {"wide": 760.0, "narrow": 340.0}  # pixels; which is shown, the style says
+_WIDTHS = {"wide": 760.0, "narrow": 340.0}  # pixels; the style chooses the one to show
 
 
 @dataclass(frozen=True)
@@ -320,7 +320,7 @@ def _parts(
             shown.append(
                 {
                     "heading": part.heading,
-                    "picture": Markup(part.picture),  # checked: a data URL and nothing else
+                    "picture": Markup(part.picture),  # checked to be only a data URL
                     "width": part.width,
                     "height": part.height,
                     "outlines": outlines,

@@ -71,7 +71,7 @@ def sampled(
         drawn &= ~designed
     words = told.words(rows)
     is_complete, is_own = bool(is_told.all()) and not len(others), True
-    if settings.of_method.needs_coded:  # these see the coded masks, which then measure nothing
+    if settings.of_method.needs_coded:  # these fit the coded masks, which then cannot measure R2
         if drawn.sum() < _LEAST_DRAWN:
             drawn = ~designed
         if drawn.sum() < _LEAST_DRAWN:

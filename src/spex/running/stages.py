@@ -70,7 +70,7 @@ class Stages:
     def __init__(self, settings: Settings, told: Told) -> None:
         self._settings = settings
         self._told = told
-        self._sizes = iter(tuple(_sizes(settings)))  # of a tuple, so that a run can be pickled
+        self._sizes = iter(tuple(_sizes(settings)))  # a tuple, so that a run can be pickled
         self._current: Stage | None = None
         self._stream = Drawn(settings.distribution, settings.n_features, settings.seed)
         self._drawn_ahead: WordArray = np.zeros((0, n_words(settings.n_features)), dtype=np.uint64)
@@ -124,7 +124,7 @@ class Stages:
         if design is not None:
             coded = self._told.numbers(design.masks)
             rows.add(coded, False)
-            rows.mark(coded, False)  # decoding sees them
+            rows.mark(coded, False)  # decoding uses them
         while (missing := size - len(rows)) > 0:
             if not len(self._drawn_ahead):
                 ahead = self._stream.take()

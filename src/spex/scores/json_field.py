@@ -14,7 +14,7 @@ from spex.models.reasoning_tags import ANSWERS, CLOSES, OPENS, reasoning_tags
 from spex.scores.replies import ScoreOfReplies
 from spex.wording import shorten
 
-_MOST_FAILURES = 100_000  # each takes time in proportion to the reply
+_MOST_FAILURES = 100_000  # each takes time proportional to the reply's length
 # Where JSON may begin.
 _BRACKET = re.compile(r"\{(?=\s*[\"}])|\[(?=\s*[\[{\"\d\-tfn\]])")
 
@@ -125,7 +125,7 @@ def _json_values(reply: str) -> list[Any]:
             tag = tags.popleft()
             position = tag.stop
             if tag.kind != OPENS:
-                values.clear()  # the prompt's template opened the block: all so far was reasoning
+                values.clear()  # the template opened the block: all so far was reasoning
                 continue
             while tags and tags[0].kind == OPENS:
                 tags.popleft()
@@ -141,7 +141,7 @@ def _json_values(reply: str) -> list[Any]:
                 if error.pos >= end_of_reply or error.msg.startswith("Unterminated string"):
                     break  # cut off: what follows lies inside this value
             except RecursionError:
-                break  # too deep to be read, and so is all that lies in it
+                break  # nested too deep, and so is everything inside
             except ValueError:
                 pass  # no JSON begins here
             else:

@@ -19,7 +19,7 @@ from spex.models.protocol import LanguageModel, Prompt, Reply
 from spex.scores.outputs import ResolvedOutput
 from spex.wording import shorten
 
-_BEFORE = 16  # characters that long answers share and that are shown before they differ
+_BEFORE = 16  # characters shown before long answers differ
 
 
 class ResolvedScore(Protocol):
@@ -415,7 +415,7 @@ def greedy_answer(model: LanguageModel, prompt: Prompt, max_new_tokens: int) -> 
     answer = model.generate([prompt], max_new_tokens)[0]
     if not answer.strip():
         remedy = "give the answer to explain"
-        if isinstance(answer, Reply) and answer.cut_off:  # such as amid its reasoning
+        if isinstance(answer, Reply) and answer.cut_off:  # for example within its reasoning
             remedy = f"raise max_new_tokens={max_new_tokens}, where it was cut off, or {remedy}"
         raise ArgumentError(
             f"the greedy answer of {model.name!r} to the unmasked prompt is empty; {remedy}"

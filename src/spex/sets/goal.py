@@ -58,7 +58,7 @@ def default_threshold(flip: float | None, whole: float, nothing: float) -> tuple
     if flip is not None and whole != flip:
         return flip, FLIP
     middle = (whole + nothing) / 2
-    if middle in (whole, nothing):  # they are equal, or all but equal
+    if middle in (whole, nothing):  # they are equal or almost equal
         raise ArgumentError(
             f"the value is {whole:g} with everything and with nothing, so that there is no half "
             "way; give a threshold: to=, by= or keep= (--change-to, --change-by, --keep)"

@@ -25,7 +25,7 @@ MOST_ENUMERATED = 20
 # scaled to the first value, with no cost above the second.
 _VALUE, _LARGEST_COST = 1e4, 1e7
 _EXACT = 1e-9
-_FEW = 5000  # sets of a size that are looked at one by one
+_FEW = 5000  # most sets of one size to compare one by one
 _OPTIMAL, _INFEASIBLE = 0, 2
 
 
@@ -118,7 +118,7 @@ class Optimiser:
         excluded = {one for one in excluded if len(one) == size}
         if self._enumerates:
             return self._enumerated(size, sign, linear, excluded)
-        if math.comb(self._n, size) <= _FEW:  # HiGHS takes seconds where a single one is removed
+        if math.comb(self._n, size) <= _FEW:  # HiGHS takes seconds even to remove one feature
             return self._listed(size, sign, linear, excluded)
         began = time.monotonic()
         found = [self.search.climb(size, sign, linear, start)]

@@ -24,7 +24,7 @@ _ROLES = (NEEDED, REDUNDANT, HARMFUL, UNUSED)
 _HALF = "half of what separates everything from nothing"
 # Pairs compared in one step. Each needs as many numbers as a feature has partners.
 _PAIRS_A_BATCH = 16
-_LARGEST = 1e300  # that a file can hold
+_LARGEST = 1e300  # largest number in a file
 # Two values of one mask may differ by this share of the largest: float32 models round by batch.
 _SAME = 1e-5
 
@@ -116,7 +116,7 @@ class Roles:
         masks[np.arange(n), np.arange(n)] = False
         for row, (a, b, _) in enumerate(self.pairs, n):
             masks[row, [a, b]] = False
-        if self.values:  # changes are rounded, and could move a value across a threshold
+        if self.values:  # changes are rounded: their sums could cross a threshold
             return masks, np.array(self.values)
         changes = [unit.change for unit in self.units] + [change for *_, change in self.pairs]
         return masks, self.start + np.array(changes)
@@ -317,7 +317,8 @@ def _proposed(
     for a in free.tolist():
         removed = nothing.copy()
         removed[a] = True
-        joint = search.gains(removed) - alone  # of each b: f without both, beyond both alone
+        # For each b: the effect of removing both, beyond both alone.
+        joint = search.gains(removed) - alone
         moved = side * (changes[a] + changes + joint)
         later = free[free > a]
         found += [(float(moved[b]), a, int(b)) for b in later if moved[b] <= -threshold]

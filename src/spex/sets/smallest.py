@@ -24,11 +24,11 @@ DONE, TIME, PROPOSALS = "done", "time", "proposals"
 # Sets measured together after a first proposal failed. Rounds of sets that are just short of the
 # goal by the surrogate. Share of the time for one program.
 _BATCH, _NEAR_MISSES, _SHARE = 4, 6, 1 / 6
-_SIZES = 3  # so many next smaller sizes are looked at for sets just short of the goal
+_SIZES = 3  # next smaller sizes searched for sets just short of the goal
 # If there are at most this many smaller sets, or at most n, all are measured, to be certain.
 _FEW = 32
-_MOST_LISTED = 1 << 20  # a second or two of computing, beside the calls
-_CHUNK = 256  # sets of one size that are measured together where all are
+_MOST_LISTED = 1 << 20  # a second or two of computing, besides the calls
+_CHUNK = 256  # sets measured together when all of a size are measured
 
 
 @dataclass(frozen=True)

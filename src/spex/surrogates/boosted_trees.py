@@ -98,12 +98,12 @@ class BoostedTrees(Surrogate):
         values = (samples.values - centre) / spread
         trees, left, tests = _boosted(samples, values)
         noise = float(left.min())
-        if noise >= 1.0:  # no trees do better than the mean on masks left out
+        if noise >= 1.0:  # no trees are better than the mean on masks left out
             return alone
         spectra = [[tree_spectrum(each, self.max_degree) for each in row] for row in trees]
         weights = (noise / left) ** _SHARPNESS
         support, prior = _largest_energies(spectra, weights)
-        if not len(support):  # what the trees have found is of higher order
+        if not len(support):  # the trees found only higher orders
             return alone
         noises = noise * np.array(_NOISES)
         errors = np.zeros(len(noises))

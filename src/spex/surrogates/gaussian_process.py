@@ -441,7 +441,7 @@ def _best_of_product(
         columns = np.stack([points[:, chosen].prod(axis=1) for chosen in sets], axis=1)
         sums = np.abs((columns * alpha[:, None]).T @ points[:, relevant])
         strength = np.exp(sets @ np.log(rho))[:, None] * rho[relevant] * sums
-        strength[sets[:, relevant]] = -1.0  # a member already
+        strength[sets[:, relevant]] = -1.0  # already a member
         rows, features = np.nonzero(strength >= 0)
         order = np.argsort(-strength[rows, features], kind="stable")
         rows, features = rows[order], relevant[features[order]]

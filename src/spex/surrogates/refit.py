@@ -135,7 +135,7 @@ class _Path:
         self._values = (samples.values - centre) / spread
         self._weights = weights
         self._lengths = lengths
-        self._is_given = len(lengths) == len(penalties) == 1  # nothing is to be chosen
+        self._is_given = len(lengths) == len(penalties) == 1  # nothing to choose
         self._folds = folds
         rest = np.ones(len(samples), dtype=np.bool_)
         rest[np.concatenate(folds)] = False

@@ -162,7 +162,7 @@ class DatasetValue(OfMasker):
             hashes = []
             for text, number in zip(self._texts, range(self.n_items), strict=True):
                 own = content_identity([text, self._resolved(number).describe()])
-                seen[own] += 1  # an item that is there twice is asked twice
+                seen[own] += 1  # a duplicate item is asked twice
                 hashes.append(own if seen[own] == 1 else content_identity([own, seen[own]]))
             hashes.append(content_identity(sorted(hashes)))
             self._hashes = np.stack([_bits(one) for one in hashes])
@@ -191,7 +191,7 @@ class DatasetValue(OfMasker):
                 unit=self.template.unit_name,
                 operator=self.template.operator_name,
                 parts=self.template.parts,
-                usage=usages[0] if usages else None,  # of the function that was made first
+                usage=usages[0] if usages else None,  # usage of the first function
                 notes=tuple(notes),
             ),
         )

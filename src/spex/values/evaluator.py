@@ -258,10 +258,10 @@ class Filling:
             self.source = Timed(source, faults.timeout)
         self.n_gaps = 0
         self._faults, self._skip = faults, skip
-        self._failures: Counter[bytes] = Counter()  # by mask
-        self._most: int | None = None  # masks at once, while a failing one is looked for
+        self._failures: Counter[bytes] = Counter()  # number of failures by mask
+        self._most: int | None = None  # masks at once while searching for a failing one
         self._width = None if source.outputs is None else len(source.outputs)  # 0: no axis for it
-        self._error: Exception | None = None  # of the latest value that was not finite
+        self._error: Exception | None = None  # error of the latest value that was not finite
         self._kept = None if store is None else Kept(store, source)
         self._report = report
         self._masks: BoolArray = np.zeros((0, 0), dtype=np.bool_)
@@ -317,7 +317,7 @@ class Filling:
             try:
                 if self._kept is not None:
                     self._kept.put(batch[good], values[good])
-            finally:  # what the store could not keep, the run has
+            finally:  # the run keeps what the store could not
                 self._tell(batch[good], values[good], np.ndim(returned) == 2)
         self._error = error or self._error
         if error is not None and self._faults is None:
@@ -382,7 +382,7 @@ class Filling:
         """
         assert self._faults is not None
         if self._kept is not None:
-            self._kept.release()  # else it would wait for its own claims
+            self._kept.release()  # otherwise the run would wait for its own claims
         for mask in masks:
             self._failures[mask.tobytes()] += 1
         often = [self._failures[mask.tobytes()] > self._faults.retries for mask in masks]

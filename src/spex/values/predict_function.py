@@ -111,7 +111,7 @@ class PredictFunction(OfMasker):
         elif output is not None:
             output = _position(output, self._names, n_outputs)
         self.output: int | None = output
-        self._whole: FloatArray | None = whole  # until it is asked for
+        self._whole: FloatArray | None = whole  # None until it is needed
         self._n_outputs = n_outputs
         inputs = masker.apply(np.ones((1, masker.n_features), dtype=np.bool_))
         self._masks_at_once = max(1, _BATCH_BYTES // max(_n_bytes(inputs), 1))
@@ -235,7 +235,7 @@ class PredictFunction(OfMasker):
         returned = self._predict(*inputs) if isinstance(inputs, tuple) else self._predict(inputs)
         try:
             outputs = np.asarray(returned, dtype=np.float64)
-        except Exception as error:  # such as that of a torch tensor that requires a gradient
+        except Exception as error:  # for example of a torch tensor that requires a gradient
             raise ValueFunctionError(
                 f"predict returned a {type(returned).__name__} that is no array of numbers: {error}"
             ) from error

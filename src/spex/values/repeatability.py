@@ -49,7 +49,7 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
                 second = np.concatenate([second, again.values])
     except LimitReached:
         return None
-    except Exception:  # the explanation is paid for, and does not fail for this
+    except Exception:  # the explanation is paid for and must not fail here
         return np.full(first.shape[1], np.nan)
     variance: FloatArray = np.square(first[: len(second)] - second).mean(axis=0) / 2
     return variance

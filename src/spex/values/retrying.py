@@ -110,7 +110,7 @@ class Retrying(Wrapped):
             done: list[IntArray] = []
             batches: Iterator[tuple[IntArray, FloatArray]] | None = None
             while True:
-                try:  # not around the yield, where a GeneratorExit is the caller's
+                try:  # not around the yield: a GeneratorExit there is the caller's
                     batches = iter(self._source.stream(masks[left])) if batches is None else batches
                     rows, values = next(batches)
                 except StopIteration:

@@ -42,7 +42,7 @@ _UNCHECKED = (
 # Nats by which a token may differ if the precision is unknown, as on a server. bfloat16 keeps eight
 # bits of a logit, and logits of a large vocabulary reach 30.
 _UNKNOWN_ROUNDING = 0.5
-_RELATIVE = 0.1  # of that, for each nat below 0: the logits of improbable tokens are larger
+_RELATIVE = 0.1  # share of that per nat below 0: improbable tokens have larger logits
 _WRITTEN = "written and read"
 # Log-probabilities of a sure answer are 0 or nearly 0 after every prompt.
 _SURE = -1e-3
@@ -176,7 +176,7 @@ def _examined(
         return examine(model, chosen, answers)
     try:
         return examine(model, [*chosen, *spare()], answers)
-    except BackendError:  # such as a label that the server does not tell after one of the others
+    except BackendError:  # for example the server omits a label after another
         return examine(model, chosen * 2, answers)
 
 
@@ -208,7 +208,7 @@ def examine(model: Checkable, prompts: Sequence[Prompt], answers: Sequence[str])
         found.compare("alone and in a batch", answer, alone[answer], together[1][answer])
     if readable:
         found.compare(_WRITTEN, reply, written, together[0][reply])
-    elif hasattr(model, "usage"):  # on a server these are two routes; here both are ours
+    elif hasattr(model, "usage"):  # two routes on a server; in this process both are ours
         found.missing = (
             "it has other tokens then"
             if len(written)
@@ -315,7 +315,7 @@ class _Comparisons:
         rivals = [answer for answer, of_answer in ids.items() if len(of_answer) == 1]
         is_sure = values.min() > _SURE
         if n_tokens > 1 and values.size >= _FEWEST_VALUES and np.ptp(values) < _SAME:
-            if not is_sure or len(rivals) > 1:  # which cannot both be sure
+            if not is_sure or len(rivals) > 1:  # rivals cannot both be sure
                 self._differences.append(
                     f"the {values.size} tokens read all have the same, {values[0, 0]:.3f} nats, "
                     "whatever the token and the prompt"

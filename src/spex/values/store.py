@@ -31,7 +31,7 @@ from spex.values.storage.claims import Claims
 from spex.values.storage.keys import Keys
 from spex.values.storage.schema import VALID, connect, errors, transaction
 
-_USED_SECONDS = 3600.0  # how exactly the last use of a function is kept
+_USED_SECONDS = 3600.0  # precision of the last use of a function
 
 T = TypeVar("T")
 

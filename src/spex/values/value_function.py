@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 # A picture takes some 100 kB, so do not make thousands before the first is used.
 _PICTURES_AT_ONCE = 64
-_RENDERED_FOR_CHECK = 6  # of which up to three different prompts are used
+_RENDERED_FOR_CHECK = 6  # up to three different prompts of these are used
 
 
 class ValueFunction(OfMasker):
@@ -173,7 +173,7 @@ class ValueFunction(OfMasker):
         if model is None or None in described:
             return None
         if self._answers and scoring_check.goes_on(self.model):
-            model += ";unchecked"  # no other run takes such values for right
+            model += ";unchecked"  # so that no other run uses these values
         common = {"model": model, "masker": self.masker.describe()}
         return output_identities(common, "score", described)
 
@@ -294,7 +294,7 @@ class ValueFunction(OfMasker):
             return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
         scored = evaluate_several(self.scores, self._replying, list(rows))
-        self._check_scoring(list(rows))  # after what the model refuses by itself
+        self._check_scoring(list(rows))  # after the model's own refusals
         return self._spread(list(rows.values()), scored)
 
     @property
@@ -336,7 +336,7 @@ class ValueFunction(OfMasker):
     def shared_call(self) -> object | None:
         """Equal for functions whose prompts may share the batches of one model; else None."""
         kind = shared_call(self.scores)
-        if kind is None or self._full_prompt.has_images:  # pictures are not made all at once
+        if kind is None or self._full_prompt.has_images:  # do not make all pictures at once
             return None
         return id(self.model), kind
 

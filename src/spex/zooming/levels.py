@@ -111,7 +111,7 @@ def _inside(level: Coarser, outer: Coarser | None, n_units: int) -> Coarser:
 
 def _known(masker: Any) -> Sequence[str]:
     """The names of units that a masker may have above its own."""
-    if not callable(getattr(masker, "groups", None)):  # of a table they are columns
+    if not callable(getattr(masker, "groups", None)):  # in a table they are columns
         raise ArgumentError(
             "levels='auto': f has no masker that knows coarser units; give for each level the "
             "number of the unit of each feature"
@@ -127,7 +127,7 @@ def _known(masker: Any) -> Sequence[str]:
 def _tried(name: str, masker: Any) -> Coarser | None:
     try:
         return _level(name, 0, masker)
-    except ArgumentError:  # its units are not inside of such
+    except ArgumentError:  # its units are not within such units
         return None
 
 

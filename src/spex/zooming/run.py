@@ -142,8 +142,8 @@ class ZoomRun:
         elif len(self.features) > 1:
             parts, _ = refined(self._levels, parts, [0], max(self._room_each - 1, 1))
         n_bytes = -(-len(self.features) // 8)
-        self._skipped = np.zeros((0, n_bytes), dtype=np.uint8)  # packed; they count as asked
-        self._over: list[tuple[int, int]] = []  # parts and masks of the rounds that are over
+        self._skipped = np.zeros((0, n_bytes), dtype=np.uint8)  # packed masks; they count as asked
+        self._over: list[tuple[int, int]] = []  # number of parts and masks of each finished round
         self._is_last = not any(stop - start > 1 for start, stop in parts)
         self._before: _Round | None = None
         self._round = self._begun(parts, 0)
@@ -279,7 +279,7 @@ class ZoomRun:
                 parts, inside = refined(self._levels, parts, chosen, self._room_each)
         are_known = n_told == 1 << min(len(parts), MAX_EXACT_FEATURES)
         are_units = all(stop - start == 1 for start, stop in parts)
-        is_stuck = n_told <= sum(told for _, told in self._over[-2:-1])  # all were skipped
+        is_stuck = n_told <= sum(told for _, told in self._over[-2:-1])  # all masks were skipped
         self._is_last = left < self._masks_each or are_units or are_known or is_stuck
         told, values = run.some_told(n_told)
         self._before, self._round = self._round, self._begun(parts, n_told)

@@ -181,7 +181,7 @@ class _View(Wrapped):
 
     @property
     def may_vary(self) -> bool:
-        return False  # the noise of a level is not measured
+        return False  # the noise of one level is not measured
 
     @property
     def identities(self) -> tuple[str, ...] | None:
@@ -220,7 +220,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
     """
     if isinstance(groups, str):
         find = getattr(masker, "groups", None)
-        if not callable(find):  # of a table they are columns
+        if not callable(find):  # in a table they are columns
             raise ArgumentError(
                 f"groups={groups!r}: f has no masker that knows coarser units; give the number of "
                 "the coarse unit of each feature"

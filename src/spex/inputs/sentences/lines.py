@@ -60,7 +60,7 @@ def line_starts(text: str) -> list[int]:
         quoted = _QUOTE.match(line)
         depth = quoted[0].count(">") if quoted else 0
         unquoted = line[quoted.end() :] if quoted and quoted.end() < len(line) else line
-        if depth == last_depth:  # the quotation goes on: its lines are like any other
+        if depth == last_depth:  # within a quotation lines are like any others
             line = unquoted
         ends = not last or HEADING.fullmatch(last) or HEADING.fullmatch(line)
         if ends or _ITEM.match(line) or _ROW.search(line.strip()) or _ROW.search(last.strip()):

@@ -37,7 +37,7 @@ _MISSED = re.compile(
 )
 _WHITE = re.compile(r"\s*")
 _STOPS = re.compile(r"[ \t.,;:]*")
-_LONGEST = 20  # of the abbreviations, with room
+_LONGEST = 20  # longest abbreviation, with a margin
 
 
 def sentence_starts(text: str, language: str) -> list[int]:

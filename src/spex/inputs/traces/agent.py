@@ -29,7 +29,7 @@ _TOOL, _MEMORY, _MESSAGE = "tool", "memory", "message"
 # (kind, number of the tool, memory entry or message)
 _Place: TypeAlias = tuple[str, int]
 _KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
-_ALSO = ("memory", "against")  # beside the messages and tools of a request
+_ALSO = ("memory", "against")  # in addition to the messages and tools of a request
 _OFFER = (
     "# Tools\n\nYou may call functions to assist with the user query. You are given their "
     "signatures within <tools></tools> XML tags:\n<tools>\n{tools}\n</tools>\n\n"
@@ -303,7 +303,7 @@ class Agent(UnitMasker):
 
 def _known(message: object) -> object:
     if not isinstance(message, Mapping) or "role" not in message:
-        return message  # which is refused, by its own keys
+        return message  # the reader then refuses its keys
     return {key: value for key, value in message.items() if key in _KEYS}
 
 

@@ -166,7 +166,8 @@ def _parse_calls(calls: Any, name: str) -> tuple[ToolCall, ...]:
                 "'function', 'function': {'name': ..., 'arguments': ...}}"
             )
         arguments = function.get("arguments")
-        if isinstance(arguments, str) and not arguments.strip():  # how some servers write none
+        # Some servers write "no arguments" so.
+        if isinstance(arguments, str) and not arguments.strip():
             arguments = None
         if arguments is None or isinstance(arguments, Mapping):
             try:

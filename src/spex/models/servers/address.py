@@ -73,7 +73,7 @@ def check_url(base_url: object) -> None:
     """
     if not isinstance(base_url, str):
         raise ArgumentError(f"base_url must be a str, not {type(base_url).__name__}")
-    decoded = unquote(base_url)  # "%3Fkey=" is a query to many a server
+    decoded = unquote(base_url)  # some servers read "%3Fkey=" as a query
     if (
         re.search(r"[@?#]|;[^/]*=", decoded)
         or _KEY_OF_OPENAI.search(decoded)
@@ -85,7 +85,7 @@ def check_url(base_url: object) -> None:
         )
     try:
         parts = urlsplit(base_url)
-        _ = parts.port  # raises if it is no number
+        _ = parts.port  # raises if the port is not a number
         is_address = parts.scheme in ("http", "https") and re.fullmatch(r"\S+", base_url)
         is_address = is_address and re.fullmatch(r"[\w.:-]+", parts.hostname or "")
     except ValueError:

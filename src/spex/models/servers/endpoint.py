@@ -129,7 +129,7 @@ class Endpoint:
                 timeout=self._timeout,
                 max_retries=0,  # `Connection` retries
             )
-        except Exception as error:  # its message may quote the password of a proxy
+        except Exception as error:  # do not quote it: it may hold a proxy's password
             raise BackendError(
                 f"{self.label} cannot be asked ({type(error).__name__}): check the address, and "
                 "the environment variables for proxies and certificates, such as HTTPS_PROXY and "
@@ -178,7 +178,7 @@ class Connection:
     def __init__(self, endpoint: Endpoint, client: Any) -> None:
         self._endpoint = endpoint
         self._client = client
-        self._opens = 0.0  # no request before this time of time.monotonic()
+        self._opens = 0.0  # no request before this time, by time.monotonic()
 
     async def post(self, path: str, body: dict[str, Any], parse: Callable[[Any], T]) -> T:
         """Send JSON, again if need be, until the reply can be used.
@@ -231,7 +231,7 @@ class Connection:
             failed[kind] += 1
             if kind is Kind.LASTING:
                 raise failure
-            if kind is Kind.LIMITED:  # no failure of the server: uses up no attempt
+            if kind is Kind.LIMITED:  # not a failure of the server, so not an attempt
                 now = time.monotonic()
                 patient_until = min(patient_until, now + PATIENCE_SECONDS)
                 is_last = now >= patient_until
@@ -244,7 +244,7 @@ class Connection:
                 raise RequestFailed(f"{failure}; {tried}", kind, failure.status)
             if kind is Kind.LIMITED:
                 self._endpoint.told_limit(failure)
-            elif kind is Kind.PASSING:  # of an unusable reply, the server is there
+            elif kind is Kind.PASSING:  # after an unusable reply the server is still reachable
                 self._endpoint.told_failure(failure)
             told = failure.retry_after
             # Add a random delay, so that requests do not all come back at the same time.
@@ -266,7 +266,7 @@ class Connection:
                 reply = await send(path, body)
             if not isinstance(reply, dict):
                 raise UnusableReply("it is no JSON object")
-            if body is not None:  # also of a reply that cannot be used
+            if body is not None:  # count the usage of unusable replies too
                 self._count_tokens(reply, may_be_free=path.endswith("tokenize"))
             if reply.get("error"):  # some proxies report errors with status 200
                 says = self._endpoint.failures.line(message_of(reply)) or "error"
@@ -285,14 +285,14 @@ class Connection:
         return parsed
 
     def _count_tokens(self, reply: dict[str, Any], *, may_be_free: bool) -> None:
-        told = reply.get("usage") or reply.get("meta_info")  # of SGLang's own routes
+        told = reply.get("usage") or reply.get("meta_info")  # SGLang's own routes use `meta_info`
         counts = []
         for name in ("prompt_tokens", "completion_tokens"):
             count = told.get(name) if isinstance(told, dict) else None
             if isinstance(count, int) and 0 <= count < 1 << 48:
                 setattr(self._endpoint.usage, name, getattr(self._endpoint.usage, name) + count)
                 counts.append(count)
-        is_counted = len(counts) == 2 and any(counts)  # some servers tell zeros
+        is_counted = len(counts) == 2 and any(counts)  # some servers send zeros
         if not (is_counted or may_be_free or reply.get("error")):
             self._endpoint.usage.uncounted += 1
 
@@ -320,7 +320,8 @@ def _capped(client: Any) -> Any:
             finally:
                 await response.aclose()
             headers = response.headers
-            for name in ("content-encoding", "content-length"):  # of the body before decoding
+            # These describe the body before decoding.
+            for name in ("content-encoding", "content-length"):
                 headers.pop(name, None)
             return type(response)(
                 response.status_code, headers=headers, content=bytes(body), request=request

@@ -101,7 +101,7 @@ class Failures:
             what += f" (and wants to be asked again in {retry_after:.0f} s)"
             return RequestFailed(what, Kind.LASTING, status)
         code = str(getattr(error, "code", None))
-        if code == "insufficient_quota":  # a 429 that waiting does not cure
+        if code == "insufficient_quota":  # waiting does not help with this 429
             return RequestFailed(what, Kind.LASTING, status)
         if status == 429 or retry_after is not None:
             return RequestFailed(what, Kind.LIMITED, status, retry_after)
@@ -116,7 +116,7 @@ class Failures:
         """A message of a server or a client on one short line, without the key."""
         text = told if isinstance(told, str) else str(told) or type(told).__name__
         line = " ".join(text.split())
-        if self._key:  # before the line is cut: a part of the key would not be found
+        if self._key:  # before shortening, because a part of the key would not be found
             line = line.replace(self._key, "[key]")
         return line if len(line) <= 200 else line[:197] + "..."
 

@@ -68,7 +68,7 @@ class GGUFModel(OpenAIModel):
         BackendError: the file cannot be read as a language model.
     """
 
-    may_vary = False  # one question at a time
+    may_vary = False  # one request at a time
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class GGUFModel(OpenAIModel):
         params.model.path = str(path)
         params.model_alias = {path.name}
         params.hostnames = ["127.0.0.1"]
-        params.port = 0  # any that is free
+        params.port = 0  # any free port
         params.api_keys = [key]
         params.n_ctx = _CONTEXT
         params.n_parallel = 1
@@ -104,7 +104,7 @@ class GGUFModel(OpenAIModel):
             notice(f"reading {path.name}")
         try:
             self._server = llama.Server(params)
-        except RuntimeError:  # its message has no reason
+        except RuntimeError:  # its message gives no reason
             raise BackendError(
                 f"{path} cannot be loaded as a language model by xllamacpp {version('xllamacpp')}: "
                 "the file is damaged, needs more memory than there is, or holds a kind of model "
@@ -130,7 +130,7 @@ class GGUFModel(OpenAIModel):
         """What a report should say of the chat template, a sentence each."""
         try:
             start = self._text(Prompt((Message("user", "a"),)))
-        except ArgumentError:  # the template wants another chat
+        except ArgumentError:  # the template rejects this chat
             start = None
         return notes_on(self._metadata.get("tokenizer.chat_template") or None, start)
 

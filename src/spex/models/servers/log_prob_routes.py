@@ -40,7 +40,7 @@ class Route(Protocol):
     """A way to score given answers."""
 
     name: str
-    concurrency: int  # the most requests at once that leave the values as they are
+    concurrency: int  # most concurrent requests that do not change the values
     takes_images: bool  # whether answers can be scored after pictures
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:

@@ -41,7 +41,7 @@ class Generate(Tokenizing):
 
     name = "generate"
     concurrency = CONCURRENCY
-    takes_images = False  # /generate takes them beside a text, which only the server can write
+    takes_images = False  # /generate needs a text with them, which only the server can write
 
     async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
         """See `Route.spans`."""

@@ -93,7 +93,7 @@ class PromptLogProbs(Tokenizing):
             "temperature": 0,
             "logprobs": TOP_LOG_PROBS,
             "logprob_token_ids": sorted(set(labels)),
-            "return_tokens_as_token_ids": True,  # two tokens may have one text
+            "return_tokens_as_token_ids": True,  # two tokens may have the same text
         }
 
         def parse(reply: Any) -> list[FloatArray] | None:
@@ -108,7 +108,7 @@ class PromptLogProbs(Tokenizing):
         except RequestFailed as failure:
             if failure.status not in (400, 422) or failure.overlong:
                 raise
-            return None  # such as fewer allowed by --max-logprobs
+            return None  # for example, --max-logprobs allows fewer
 
     async def _in_prompt(
         self, session: Connection, start: list[int], tokens: list[list[int]]
@@ -119,7 +119,7 @@ class PromptLogProbs(Tokenizing):
             "prompt": [start + answer for answer in tokens],
             "max_tokens": 1,
             "temperature": 0,
-            "prompt_logprobs": 0,  # no alternatives to the prompt's own tokens
+            "prompt_logprobs": 0,  # only the prompt's own tokens, no alternatives
         }
 
         def parse(reply: Any) -> list[FloatArray]:

@@ -234,7 +234,7 @@ class HuggingFaceModel(Encoding):
         self, prompts: Sequence[Prompt], encoded: list[list[int]], max_new_tokens: int
     ) -> Iterator[tuple[int, Reply]]:
         """The reply to each prompt, in any order."""
-        if self._attention is None:  # recurrent layers read padding that comes with a cache
+        if self._attention is None:  # with a cache, recurrent layers read padding
             yield from self._write_alone(prompts, encoded, max_new_tokens)
             return
         callers = _numbers(encoded)

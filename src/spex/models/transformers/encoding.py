@@ -69,7 +69,7 @@ class Encoding:
         """What a report should say of the chat template, a sentence each."""
         try:
             start = self._prompt_text(Prompt((Message("user", "a"),)))
-        except ArgumentError:  # the template wants another chat
+        except ArgumentError:  # the template rejects this chat
             start = None
         return notes_on(self._template, start)
 
@@ -120,7 +120,7 @@ class Encoding:
         """What answers are tokenised after, and its tokens; see `start_of_answers`."""
         try:
             start = self._prompt_text(Prompt((Message("user", "a"),)))
-        except ArgumentError:  # the template wants another chat
+        except ArgumentError:  # the template rejects this chat
             start = ""
         begun = start if self._tokenizer.chat_template else ""
         return start_of_answers(begun, functools.partial(self._tokenize, special=False))
@@ -144,7 +144,7 @@ class Encoding:
 
     def _encode_prompt(self, prompt: Prompt) -> list[int]:
         text = self._prompt_text(prompt)
-        if self._tokenizer.chat_template:  # it writes the special tokens itself
+        if self._tokenizer.chat_template:  # the template writes the special tokens itself
             return self._tokenize(text, special=False)
         return self._encode_text(text)
 

@@ -77,7 +77,7 @@ def compared_with_float32(
         with backend_errors(torch, name), in_float32(torch, model) as missing:
             if not missing:
                 off = float(np.abs(read() - values).max())
-    except BackendError as error:  # an attention kernel may know half precision only
+    except BackendError as error:  # an attention kernel may support only half precision
         missing = str(error)
     return HalfPrecision(dtype, len(values), unit, off, missing)
 
@@ -112,4 +112,4 @@ def in_float32(torch: Any, model: Any) -> Iterator[str]:
         yield ""
     finally:
         for tensor, dtype in zip(tensors, before, strict=True):
-            tensor.data = tensor.data.to(dtype)  # the same numbers as before
+            tensor.data = tensor.data.to(dtype)  # restores the same numbers

@@ -207,7 +207,7 @@ def _read_group(
         (m, n): whether a prompt holds a node; (n,): the places of the nodes in their prompts;
         (m, vocabulary): the logits after each prompt.
     """
-    tree = plan_tree(prompts, [[0]])  # read once, after the prompt
+    tree = plan_tree(prompts, [[0]])  # the answer [0] is read once, after the prompt
     n_nodes = len(tree.tokens)
     after = []
     for start in range(0, n_nodes, size):

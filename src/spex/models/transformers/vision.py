@@ -147,7 +147,7 @@ class VisionLanguageModel(HuggingFaceModel):
                     return_tensors="pt",
                     **self._chat.chat_template_kwargs,
                 )
-        except Exception as error:  # templates and processors raise what they like
+        except Exception as error:  # templates and processors may raise anything
             raise ArgumentError(
                 f"the chat template or the processor of {self.name!r} refuses the prompt: "
                 f"{first_line(error)}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Steps of colour from no effect to the largest.
 LEVELS = 10
-ROUNDING = 1e-9  # so that a tie is the same level whoever computes it
+ROUNDING = 1e-9  # so that ties get the same level here and in the page
 _ROLES = ("user", "assistant", "system", "developer", "tool")
 # Kinds of parts in the traces of agents and of reasoning.
 _OF_TRACES = re.compile(

@@ -46,7 +46,7 @@ def headline(
     joint = next((pair for pair in sure if len(pair[0]) > 1), None)
     is_joint = joint is not None and not _is_small(joint, single)
     first, second = (joint, single) if is_joint else (single, joint)
-    assert first is not None  # there is one or the other
+    assert first is not None  # at least one of them exists
     words = [*_named(first[0], labels), (_effect(explanation, values, first), False)]
     details = [_certainty(explanation, values, first[0])]
     if second is not None:

@@ -76,7 +76,7 @@ def _views(explanation: "Explanation", values: InteractionValues) -> Iterator[di
     for index, order in choices:
         try:
             other = explanation.interactions(index, order)
-        except ArgumentError:  # too many to list: there is no such choice
+        except ArgumentError:  # too many to list, so do not offer this choice
             continue
         if (other.index, other.order) != (values.index, values.order):
             yield view(explanation, other, MAX_OTHER_ROWS)

@@ -52,7 +52,7 @@ class Limited(Wrapped):
         """
         ledger = self._ledger
         self._check_scoring(masks)
-        start = 0  # in the order given: a run asks for those first that it needs most
+        start = 0  # in the given order: a run asks first for what it needs most
         while start < len(masks):
             is_free = self._is_free
             rows = np.arange(start, start + self._affordable(masks[start:]))
@@ -72,7 +72,7 @@ class Limited(Wrapped):
                     if last < len(rows) and not is_free and ledger.seconds_left <= 0:
                         raise ledger.reached("seconds")
             finally:
-                ledger.calls -= len(rows) - last  # what failed is asked again
+                ledger.calls -= len(rows) - last  # failed masks are asked again
                 if self._meter is not None:
                     self._meter.asked(last)
             start += len(rows)
@@ -155,7 +155,7 @@ class _Meter:
         self._answers = sum(len(answer.encode()) for one in source.scores for answer in one.answers)
         lengths = [getattr(one, "max_new_tokens", 0) for one in source.scores if not one.answers]
         self._written = max(lengths, default=0)
-        self._requests = 1  # for a mask
+        self._requests = 1  # requests per mask
         self._dearest: tuple[float, float] | None = None  # tokens read and written for a mask
         full = source.masker.render(np.ones(source.n_features, dtype=np.bool_))
         self._has_images = full.has_images
@@ -218,13 +218,13 @@ class _Meter:
             LimitReached: it may not fit.
         """
         prompts = count
-        if self._is_server:  # which may read a prompt anew for each answer, and for the reply
+        if self._is_server:  # it may read a prompt again for each answer and the reply
             count *= 2 + len({a for one in self._function.scores for a in one.answers})
         full = np.ones((1, self._function.n_features), dtype=np.bool_)
         read, written = (float(one[0]) for one in self._bounds(full))
         self._before = self._ledger.used(self._function)
         self._entered = np.array([[read], [written]])
-        numbers = np.arange(1, count + 2, dtype=np.float64)  # one mask has to fit after it
+        numbers = np.arange(1, count + 2, dtype=np.float64)  # one more mask must fit
         fits, name = self._fitting(read * numbers, written * numbers)
         if fits <= count:
             raise self._ledger.reached(name, prompts, self._needs(name, read, written, count + 1))
@@ -251,8 +251,8 @@ class _Meter:
         ledger, before, entered = self._ledger, self._before, self._entered
         count = entered.shape[1]
         if not self._is_server:
-            left = np.sort(entered.sum(axis=0))[: count - done]  # at least these
-            ledger.local_tokens -= int(left.sum())  # what failed is asked again
+            left = np.sort(entered.sum(axis=0))[: count - done]  # these at least are unused
+            ledger.local_tokens -= int(left.sum())  # failed masks are asked again
             return
         used = ledger.used(self._function)
         assert used is not None and before is not None

@@ -96,8 +96,8 @@ class Ledger:
         self.local_tokens = 0
         self.pace = 0.0
         self._before: Usage | None = None
-        self._assumed = [0, 0]  # tokens read and written that a server did not tell
-        self._n_assumed = 0  # replies
+        self._assumed = [0, 0]  # tokens read and written that a server did not report
+        self._n_assumed = 0  # replies without reported tokens
         self._lock = Lock()  # a batch that takes too long goes on in another thread
         self._seconds, self._at_work, self._since = 0.0, 0, 0.0
 

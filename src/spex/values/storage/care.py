@@ -21,8 +21,8 @@ from spex.values.storage.schema import (
 from spex.wording import counted
 
 _DAY = 86400.0
-_ENDINGS = ("", "-wal", "-shm")  # of the files of a store
-_MOST_PROBLEMS = 20  # of a damaged file SQLite finds one for every page
+_ENDINGS = ("", "-wal", "-shm")  # endings of the files of a store
+_MOST_PROBLEMS = 20  # SQLite finds one for every damaged page
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def _fitting(beginning: str, known: Collection[str], path: Path) -> str:
     fits = [one for one in known if one.startswith((beginning, f"sha256:{beginning}"))]
     if beginning in known:
         return beginning
-    if "sha256:".startswith(beginning):  # fits every function
+    if "sha256:".startswith(beginning):  # this matches every function
         raise ArgumentError(
             f"{beginning!r} is no identity of a function; `spex store info` lists them"
         )

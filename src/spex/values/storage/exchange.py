@@ -146,7 +146,7 @@ def import_from(path: Path, other: Path) -> Merged:
             is_or_are = "is" if n_read == 1 else "are"
             kept = f"; {counted(n_read, 'row')} before it {is_or_are} kept" if n_read else ""
             raise FileFormatError(f"{what}{kept}") from None
-        finally:  # what came before a wrong line is kept
+        finally:  # keep what came before a wrong line
             total += _keep(store, chunk)
     values, answers, differing = total.tolist()
     return Merged(values, answers, differing)
@@ -168,7 +168,8 @@ def _keep(store: Store, rows: list[Sample | Answer]) -> tuple[int, int, int]:
             masks.astype(np.uint64), axis=0, return_index=True, return_inverse=True
         )
         values = np.array(numbers)[first]
-        differing += int((values[place.ravel()] != numbers).sum())  # of one mask in this file
+        # Values of the same mask in this file.
+        differing += int((values[place.ravel()] != numbers).sum())
         before = store.get(kind[0], masks)
         new += int(np.isnan(before).sum())
         differing += int((~np.isnan(before) & (before != values)).sum())

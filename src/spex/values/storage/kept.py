@@ -60,7 +60,7 @@ class Kept:
         keys = self._keys(masks)
         try:
             self._store.put_all(self._identities, keys, values)
-        except KeyboardInterrupt:  # what was finished is kept first
+        except KeyboardInterrupt:  # first keep the finished values
             self._store.put_all(self._identities, keys, values)
             raise
 

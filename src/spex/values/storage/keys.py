@@ -9,7 +9,7 @@ import numpy as np
 
 from spex._typing import IntArray, WordArray
 
-_AT_ONCE = 10_000  # keys of a query; what it finds is held in memory
+_AT_ONCE = 10_000  # keys per query, whose result is held in memory
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from spex.values.storage.schema import is_damage
 
-_PREFIX = 1 << 64  # so many ranges of keys there are: by the first 8 bytes of a mask or a hash
+_PREFIX = 1 << 64  # ranges of keys, by the first 8 bytes of a mask or a hash
 # A damaged leaf costs about 64 failing queries. If the root is damaged, all fail.
 _MOST_FAILURES = 5_000
 
@@ -62,7 +62,7 @@ def _of_mask(number: int) -> tuple[Any, ...]:
 
 
 def _of_hash(number: int) -> tuple[Any, ...]:
-    if number in (0, _PREFIX):  # before and after all text
+    if number in (0, _PREFIX):  # sorts before or after all text
         return ("\U0010ffff" if number else "",)
     return (f"sha256:{number:016x}",)
 
@@ -111,7 +111,7 @@ def _read(
             last = key
     except TypeError:  # keys of two types
         return found, False
-    except sqlite3.OperationalError:  # text that is none
+    except sqlite3.OperationalError:  # not valid text
         return found, False
     except sqlite3.DatabaseError as error:
         if not is_damage(error):

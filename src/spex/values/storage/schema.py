@@ -10,7 +10,7 @@ from pathlib import Path
 from spex.errors import StoreError
 
 REMEDY = "give a new file, or one that spex wrote"
-VALID = "typeof(value) = 'real' and abs(value) <= 1e100"  # what checked_values lets pass
+VALID = "typeof(value) = 'real' and abs(value) <= 1e100"  # the values that checked_values accepts
 _NO_ACCESS = "give a file in a folder that exists and may be written to"
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free space, or give a file on another disk",
@@ -22,8 +22,8 @@ _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: "`spex store import NEW.sqlite {}` saves what can be read of it",
 }
 _APPLICATION_ID = 0x53504558  # "SPEX": tells our files from other people's databases
-_BUSY_SECONDS = 60.0  # how long another process's transaction is waited for
-_CACHE_KIB = 64 << 10  # keys in no order touch every page: those of a million rows fit in
+_BUSY_SECONDS = 60.0  # longest wait for another process's transaction
+_CACHE_KIB = 64 << 10  # random keys touch every page; those of a million rows fit
 
 
 def _samples(connection: sqlite3.Connection) -> None:
@@ -199,6 +199,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("commit")
     except BaseException:
-        with suppress(sqlite3.Error):  # a full disk has undone it already
+        with suppress(sqlite3.Error):  # a full disk has already rolled it back
             connection.execute("rollback")
         raise
