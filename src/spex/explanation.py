@@ -445,7 +445,7 @@ class Explanation(Saved):
         Args:
             index: See `to_html`. A learning curve takes neither index nor order nor k.
             order: See `to_html`.
-            k: At most so many bars, lines or combinations; default: what suits the kind.
+            k: At most this many bars, lines or combinations; default: what suits the kind.
             kind: "bar", "heatmap", "image", "learning_curve", "network", "text" (with combinations
                 above the words), "upset" or "waterfall".
             ax: The axis to draw into; None for one of a new figure, which pyplot does not know.

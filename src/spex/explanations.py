@@ -241,7 +241,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
     def _difference_page(
         self, index: str | InteractionIndex | None, order: int | None
     ) -> "Page | None":
-        """A page that can show the difference of any two outputs; None where none are alike."""
+        """A page that can show the difference of any two outputs; None if none are alike."""
         from spex.comparison.comparing import compare
         from spex.report.compared import outputs_page
 

@@ -181,7 +181,7 @@ class Run:
 
     @property
     def r2(self) -> float | None:
-        """R2 of the latest fit, the lowest of all outputs; None where none is known."""
+        """R2 of the latest fit, the lowest of all outputs; None if none is known."""
         if self._latest is None:
             return None
         r2 = lowest(one.fit.fidelity for one in self._latest[1]).r2

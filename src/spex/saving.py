@@ -222,6 +222,6 @@ class Saved(ABC):
 
 
 def format_of(content: object) -> str | None:
-    """The name of the format of JSON content; None where it has none."""
+    """The name of the format of JSON content; None if it has none."""
     kind = content.get("format") if isinstance(content, Mapping) else None
     return kind if isinstance(kind, str) else None

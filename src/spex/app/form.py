@@ -64,7 +64,7 @@ class Form:
         kind: What the input is: "Text", "Picture", "Documents", "Chat" or "Table".
         content: A text, the JSON of documents or messages, or the CSV of a table.
         picture: Path of the picture.
-        options: Of `spex explain` by name, as typed; empty ones are left out.
+        options: Options of `spex explain` by name, as typed, without empty ones.
     """
 
     kind: str
@@ -74,7 +74,7 @@ class Form:
 
     @property
     def title(self) -> str:
-        """The beginning of the input, to know it again by."""
+        """The beginning of the input, to recognise it."""
         source = Path(self.picture or "").name if self.kind == PICTURE else self.content
         return shorten(" ".join(source.split()), 40) or self.kind
 

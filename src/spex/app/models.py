@@ -51,7 +51,7 @@ class Serialised(Wrapped):
         self._lock = lock
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        """See `spex.ValueSource`; between two batches others have their turn."""
+        """See `spex.ValueSource`; others may use the model between two batches."""
         batches = super().stream(masks)
         while True:
             with self._lock:

@@ -32,7 +32,7 @@ _Message = MutableMapping[str, Any]
 
 
 class _Policy:
-    """Sends the policy with every answer; else the application is what it was."""
+    """Sends the policy with every answer, and changes nothing else."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
@@ -103,7 +103,7 @@ def _serve(session: Session, gradio: Any, page: Any, desk: "Desk", port: int) ->
 
 
 def _theme(gradio: Any) -> Any:
-    """Fonts of the system: others would come from elsewhere."""
+    """Fonts of the system, because others would come from elsewhere."""
     return gradio.themes.Default(
         primary_hue="blue",
         font=["system-ui", "sans-serif"],
@@ -119,13 +119,11 @@ def _theme(gradio: Any) -> Any:
 
 
 def _ended(desk: "Desk") -> str:
-    """Stop what is under way, and keep it."""
+    """Stop the running explanations, and keep them."""
     running = [job for job in desk.jobs if not job.wait(0)]
     for job in running:
         job.stop()
     saved = sum(job.wait(_SECONDS_TO_END) and job.is_saved for job in running)
     if not running:
         return ""
-    return (
-        f"{counted(saved, 'explanation')} of {len(running)} under way kept in {desk.shelf.folder}"
-    )
+    return f"{counted(saved, 'explanation')} of {len(running)} running kept in {desk.shelf.folder}"

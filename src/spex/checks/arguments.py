@@ -35,13 +35,13 @@ def whole_number(name: str, value: object, least: int) -> int:
 def real_number(
     name: str, value: object, wanted: str, is_wanted: Callable[[float], bool] | None = None
 ) -> float:
-    """A value as a float; numbers of NumPy are numbers, truth values are none.
+    """A value as a float. Numbers of NumPy are accepted, truth values are not.
 
     Args:
-        name: Of the argument.
+        name: Name of the argument.
         value: What was given.
         wanted: What to give, for the message.
-        is_wanted: Whether a finite number will do; default: any.
+        is_wanted: Whether a finite number is accepted; default: any.
 
     Raises:
         ArgumentError: it is no finite number, or not wanted.

@@ -70,7 +70,7 @@ def checked_values(
 
 
 def described(mask: BoolArray) -> str:
-    """Which features of a mask are present, or left out: the fewer of the two."""
+    """The present or the absent features of a mask, whichever are fewer."""
     kinds = {"present": np.flatnonzero(mask), "left out": np.flatnonzero(~mask)}
     word, numbers = min(kinds.items(), key=lambda kind: len(kind[1]))
     shown = numbers.tolist()
@@ -84,7 +84,7 @@ def described(mask: BoolArray) -> str:
 
 
 def check_resolution(values: FloatArray) -> None:
-    """Refuse values that vary and whose squares underflow.
+    """Refuse values that vary although their squares underflow.
 
     Args:
         values: (m,) float64.

@@ -38,7 +38,7 @@ def parse(content: str, where: str) -> tuple[list[str], list[Row]]:
     A column without a name is named as pandas does, such as "Unnamed: 0".
 
     Args:
-        content: Of the file.
+        content: Content of the file.
         where: Its name in messages.
 
     Raises:
@@ -78,7 +78,7 @@ def parse(content: str, where: str) -> tuple[list[str], list[Row]]:
 def typed(
     header: Sequence[str], rows: Sequence[Sequence[str]], missing: Sequence[str] = ()
 ) -> "pd.DataFrame":
-    """The cells as a DataFrame: numbers where all cells of a column are, else texts.
+    """The cells as a DataFrame: a column has numbers if all its cells are numbers, else texts.
 
     Integers that miss a cell become floats, as in pandas. A column of True and False holds truth
     values.
@@ -86,7 +86,7 @@ def typed(
     Args:
         header: The names of the columns.
         rows: The cells.
-        missing: Texts that stand for a missing cell, beside the empty one.
+        missing: Texts that mean a missing cell, in addition to the empty text.
     """
     import pandas as pd
 
@@ -121,7 +121,7 @@ def _typed(cells: list[str]) -> Any:
 
 
 def _is_float(cell: str) -> bool:
-    """Whether a cell is a number that a float holds: finite, and exact where an integer."""
+    """Whether a cell is a number that fits a float: finite, and exact if an integer."""
     if not _NUMBER.fullmatch(cell) or not math.isfinite(float(cell)):
         return False
     return not cell.lstrip("-").isdecimal() or (

@@ -111,7 +111,7 @@ def _evaluations(
 
 
 def _value(cell: str) -> float:
-    """A cell as a number; NaN where it is none. Python would also read 1_000."""
+    """A cell as a number; NaN if it is none. Python would also read 1_000."""
     try:
         return math.nan if "_" in cell else float(cell)
     except ValueError:

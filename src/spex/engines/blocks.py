@@ -67,7 +67,7 @@ class Blocks:
         self._again = deque(block for block in self._again if block.part != part)
 
     def give(self, worker: int, pace: Pace, n_workers: int) -> Block | None:
-        """The next block for a worker; None where there is none, or it has enough."""
+        """The next block for a worker; None if there is none, or it has enough."""
         if self._in_flight[worker] >= _IN_FLIGHT:
             return None
         block = self._again.popleft() if self._again else self._new(pace, n_workers)

@@ -71,7 +71,7 @@ class Sent:
     """A source on its way to workers.
 
     Args:
-        number: Of the source; different from that of every other one of these workers.
+        number: Number of the source, unique among these workers.
         content: Gives its bytes, which a worker asks for once.
         is_factory: Whether they are a function that makes it.
     """
@@ -100,7 +100,7 @@ class Workers:
     Args:
         ray: The module, connected to a cluster.
         n_workers: How many.
-        gpus: Of the cluster; each worker takes one where there are any, and else a core.
+        gpus: GPUs of the cluster. Each worker takes one, or a core if there are none.
         factory: Makes the source in a worker, in place of the one that is sent.
     """
 
@@ -221,7 +221,7 @@ class OnWorkers(Wrapped):
     """A source whose masks workers evaluate.
 
     Args:
-        source: Of the values.
+        source: Source of the values.
         sent: The same for the workers.
         workers: They evaluate it.
     """

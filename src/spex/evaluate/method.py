@@ -33,7 +33,7 @@ class Attribution:
         r2_interval: See `r2`.
         n_asked: Masks that it asked for, repeats included, which are free.
         chosen: The method that `auto` chose; "" for others.
-        explanation: Of a method of spex, the whole explanation, with its standard errors.
+        explanation: For a method of spex, the whole explanation, with its standard errors.
     """
 
     spectrum: Spectrum

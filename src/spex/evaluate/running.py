@@ -48,7 +48,7 @@ def run(
         out: File of results, .csv or .parquet. Cells that it holds are not measured again; each new
             one is appended as soon as it is finished: of Parquet, to NAME.rows.csv beside it. The
             manifest is NAME.manifest.json. None keeps all in memory.
-        jobs: Processes, each with an item of its own.
+        jobs: Number of processes, each with its own item.
         determines: What else the numbers depend on, such as the data and the model; results of
             something else are not added to.
         about: What the manifest says of this run beside versions, such as the command and the date.

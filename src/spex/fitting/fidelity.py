@@ -42,7 +42,7 @@ UNKNOWN = Fidelity(math.nan, (math.nan, math.nan))
 
 
 def lowest(of_outputs: Iterable[Fidelity]) -> Fidelity:
-    """The lowest that is known, of several outputs; unknown where none is."""
+    """The lowest that is known, of several outputs; unknown if none is."""
     known = (one for one in of_outputs if not math.isnan(one.r2))
     return min(known, key=lambda one: one.r2, default=UNKNOWN)
 

@@ -51,7 +51,7 @@ def fall(
     """Fit what was chosen for all samples to a part of them, and compare.
 
     Args:
-        fit: Of all samples.
+        fit: The fit of all samples.
         candidates: The surrogates that it was chosen from.
         samples: All of them.
         part: Some of them.
@@ -88,7 +88,7 @@ def expected_r2(r2: float, measured: Fall, doublings: float) -> float:
     """The R2 to expect of a larger sample.
 
     Args:
-        r2: Of the sample that there is.
+        r2: R2 of the current sample.
         measured: How it came about.
         doublings: log2 of the sizes' ratio.
     """
@@ -112,7 +112,7 @@ def forecast(
     """The R2 to expect at two and four times the evaluations.
 
     Args:
-        fit: Of the samples.
+        fit: The fit of the samples.
         samples: All of them.
         candidates: The surrogates that a sample is fitted with.
         design: The coded design of a budget, for fits that decode.
@@ -142,7 +142,7 @@ def forecast(
 def _half(
     samples: Samples, design: Callable[[int], Design | None] | None, seed: int
 ) -> tuple[Samples, IntArray] | None:
-    """Half of a sample, and its rows; with a coded design of its own where one is asked for.
+    """Half of a sample, and its rows; with its own coded design if one is asked for.
 
     None where not all masks of that design are among the samples.
     """

@@ -36,9 +36,9 @@ class Fit:
         spectrum: Its fit to all samples; of several joined, less what prediction does not need.
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
         scores: Cross-fitted R2 of every candidate; empty where it is unknown.
-        standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
+        standard_errors: Those of the coefficients, given the support; None if unknown.
         unexplained: Mean squared error at drawn masks, cross-fitted; None where unknown.
-        weights: Of the surrogates chosen or joined.
+        weights: Weights of the surrogates chosen or joined.
         predictions: (m,) cross-fitted, of the drawn masks; NaN elsewhere.
     """
 

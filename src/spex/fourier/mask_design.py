@@ -27,7 +27,7 @@ class DrawnShare:
 
     Args:
         share: Share of the budget.
-        few: At least so many, up to half of the budget.
+        few: At least this many, up to half of the budget.
     """
 
     share: float

@@ -292,7 +292,7 @@ class Image:
 
 
 def check_names(units: Sequence[str], operators: Sequence[str]) -> None:
-    """Refuse units and operators that there are not, without a picture.
+    """Refuse unknown units and operators, without a picture.
 
     Raises:
         ArgumentError: a name is not known.

@@ -140,7 +140,7 @@ def _paragraph_starts(text: str) -> list[int]:
 
 
 def _in_code(text: str) -> Callable[[int], bool]:
-    """Tells whether a position lies in a block of code or a formula on lines of its own."""
+    """Tells whether a position lies in a block of code, or in a formula on separate lines."""
     code = [block for block in blocks(text) if block.stands_alone]
     firsts = [block.start for block in code]
 
@@ -154,7 +154,7 @@ def _in_code(text: str) -> Callable[[int], bool]:
 def _section_starts(text: str) -> list[int]:
     """Starts of headings: of Markdown, underlined, named as chapters are, or capitals alone.
 
-    A heading right after another one begins no section of its own.
+    A heading right after another one does not begin a section.
     """
     starts: list[int] = []
     lines = [(start, stop, text[start:stop].strip()) for start, stop in line_spans(text)]

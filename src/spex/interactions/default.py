@@ -1,4 +1,4 @@
-"""Which index and which order are shown where none is asked for: decided here, for all.
+"""Which index and which order are shown if none is asked for: decided here, for all.
 
 Python, the terminal, the page, the plots and the command line read it from
 `spex.Explanation.interactions`.
@@ -31,7 +31,7 @@ def default_index(is_corrected: bool) -> InteractionIndex:
 
 
 def default_order(spectrum: Spectrum, index: InteractionIndex) -> int:
-    """The highest order where none is asked for.
+    """The highest order if none is asked for.
 
     Returns:
         1 for SV and BV. For FBII, FSII, STII and k-SII `telling_order`: the full order would say

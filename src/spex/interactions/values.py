@@ -292,7 +292,7 @@ def interactions(
             default is 1 for SV and BV and the spectrum's degree for the others.
         features: n labels; the default is the feature numbers.
         errors: of the spectrum; None if unknown.
-        correction: added to the spectrum, for values without errors of their own.
+        correction: added to the spectrum, for values that have no errors.
 
     Returns:
         The interactions of orders 1 to `order`, for Fourier and Moebius also the coefficient of

@@ -20,8 +20,8 @@ class OneOfMany:
     """An item at work.
 
     Args:
-        name: Of the item.
-        source: Of its values.
+        name: Name of the item.
+        source: Source of its values.
         run: Asks for them.
         store: Where they are kept; None for nowhere.
         key: See `Record.key`.

@@ -99,13 +99,13 @@ class Record:
     """What came of one item.
 
     Args:
-        name: Of the item.
+        name: Name of the item.
         status: "ok"; "partial" where a limit or Ctrl-C stopped it; "failed"; or "not explained"
             where the run ended before it had enough values.
         key: Changes with the settings and with anything that changes a value; None where the value
             function has no identity.
         reason: Why it is not explained; empty if it is.
-        file: Name of the file of the explanation in the folder; None where none is written.
+        file: Name of the file of the explanation in the folder; None if none is written.
         seconds: From its first mask to its explanation, with what was done beside it.
         outputs: One for each output.
     """

@@ -46,7 +46,7 @@ class ManyProgress:
 
 
 class Fits:
-    """One thread that fits, while the caller's asks models; it is handed so many fits at most."""
+    """One thread that fits, while the caller's asks models; it holds a limited number of fits."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)

@@ -280,7 +280,7 @@ class _Population:
         return found
 
     def _two_strongest(self) -> tuple[FloatArray, FloatArray, BoolArray]:
-        """Amplitudes of the two strongest unresolved others of each bin, 0 where there is none.
+        """Amplitudes of the two strongest unresolved others of each bin, 0 if there is none.
 
         And for each edge, whether it is the strongest of its bin.
         """

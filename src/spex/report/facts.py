@@ -288,12 +288,12 @@ def fidelity_short(explanation: "Explanation") -> str:
 
 
 def unit_of_score(explanation: "Explanation") -> str:
-    """The unit of the values, such as `nats`; empty where they have none."""
+    """The unit of the values, such as `nats`; empty if they have none."""
     return context_text(explanation, "score_unit") or ""
 
 
 def context_text(explanation: "Explanation", key: str) -> str | None:
-    """A text of the context, made visible; None where there is none."""
+    """A text of the context, made visible; None if there is none."""
     value = explanation.context.get(key)
     return visible(value) if value else None
 

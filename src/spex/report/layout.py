@@ -60,7 +60,7 @@ class Rail:
         label: Width of the label on it; 0 for none.
         side: Which of the joints at the end of its line it is, from the top; None for a rail above
             the words.
-        level: Of a rail above the words, from the lowest, 0.
+        level: Level of a rail above the words; the lowest is 0.
         label_at: Where the middle of the label is.
     """
 
@@ -200,8 +200,8 @@ def rails(
     Args:
         words: The wrapped text.
         combinations: The units of each; units that are not in the text are left out.
-        label_widths: Of each combination's label.
-        width: Of a line.
+        label_widths: Width of each combination's label.
+        width: Width of a line.
     """
     places: dict[int, Word] = {}
     for span in spans(words):

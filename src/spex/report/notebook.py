@@ -45,10 +45,10 @@ class TableRow:
         value: As text.
         margin: Half the width of its interval; None where unknown.
         is_uncertain: Whether the interval holds 0.
-        share: Of the largest absolute value.
+        share: Share of the largest absolute value.
         sign: "up", "down" or "none".
         units: The labels.
-        beside: Of a difference, its values in both.
+        beside: For a difference, its values in both.
     """
 
     mark: str

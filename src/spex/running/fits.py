@@ -50,7 +50,7 @@ class Problem:
 
     Args:
         features: n, or n labels.
-        settings: Of the run.
+        settings: Settings of the run.
         prior: What is known of the features.
         outputs: Names of the outputs; None for numbers.
         is_noisy: Whether values are estimates.

@@ -32,8 +32,8 @@ class Sampled:
     """The masks told, as samples.
 
     Args:
-        samples: Of each output.
-        distribution: Of the masks that R2 is about.
+        samples: Samples of each output.
+        distribution: Distribution of the masks that R2 refers to.
         notes: What a user should know.
         is_stage: Whether these are the masks of the stage, all of them and no others.
     """
@@ -52,7 +52,7 @@ def sampled(
     Args:
         told: The masks and their values.
         stage: The masks that were wanted.
-        settings: Of the run.
+        settings: Settings of the run.
         prior: What is known of the features.
         weights: How much each mask counts, by its number, where that is given.
 
@@ -129,7 +129,7 @@ def _measured(
     """Which masks R2 is about, and how much each drawn one counts.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         words: (m, n_words), all masks.
         is_own: Whether the run has drawn those that measure R2 itself.
         weights: (m,) where they are given.

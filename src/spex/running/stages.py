@@ -52,7 +52,7 @@ def no_stage() -> Stage:
 
 
 def coded_part(settings: Settings, size: int, reserved: int = 0) -> Design | None:
-    """The coded masks among so many, of which some are reserved; None for none."""
+    """The coded masks among this many, of which some are reserved; None for none."""
     s = settings
     if s.drawn_share is None:
         return None
@@ -63,7 +63,7 @@ class Stages:
     """The stages of a run.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         told: Numbers the masks.
     """
 

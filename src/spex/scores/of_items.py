@@ -21,8 +21,8 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
             compares the item's answer with the other one. `Matches` replaces "{answer}" in its
             pattern by the item's answer.
         item: As the user gave it.
-        answer: The item's answer; None where it has none.
-        number: Of the item, for messages.
+        answer: The item's answer; None if it has none.
+        number: Number of the item, for messages.
 
     Raises:
         ArgumentError: the item lacks the answer, or the function gives no score.

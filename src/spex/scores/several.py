@@ -58,7 +58,7 @@ class Job:
     """Prompts of one value function, to be asked beside those of others.
 
     Args:
-        scores: Of this function.
+        scores: Scores of this function.
         prompts: What the model is given.
         counted: Passes a reply on, and counts it.
     """

@@ -50,7 +50,7 @@ def most_changing(
     time_limit: float = 60.0,
     gap: float = 0.0,
 ) -> Removal:
-    """The set of so many features whose removal from the full input changes the value most.
+    """The set of this many features whose removal from the full input changes the value most.
 
     Up to 20 features all sets are looked at; beyond that by mixed-integer programming (HiGHS), see
     `spex.sets.program`. Of sets that change it alike, any one.

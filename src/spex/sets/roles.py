@@ -41,7 +41,7 @@ class Role:
             removing it alone does neither, and removing it together with one that is not needed
             either moves the value as a needed one does. "unused": none of these was measured.
         change: What removing it alone changed, f(all but it) - f(all).
-        partners: Of a redundant unit, the others, by number: those whose pair was measured.
+        partners: For a redundant unit, the numbers of the others whose pair was measured.
         pair_change: Of a redundant unit, the furthest that removing it with a partner changed.
     """
 
@@ -136,7 +136,7 @@ class Roles:
 
         Returns:
             One row for each unit: `feature`, `label`, `role`, `change`, `partners` (tuple of
-            feature numbers) and `pair_change` (NaN where there is none).
+            feature numbers) and `pair_change` (NaN if there is none).
         """
         import pandas as pd
 

@@ -47,7 +47,7 @@ class Found:
         n_calls: Distinct masks asked for.
         n_known: Masks that were measured before.
         n_calls_to_verified: Those up to the first set that reached the goal, and up to this one;
-            None where there is none.
+            None if there is none.
         n_proposals: Sets proposed by the surrogate and measured.
         is_first: Whether the first proposal reached the goal.
     """
@@ -72,7 +72,7 @@ def find_smallest(
 
     Args:
         asker: The value function.
-        optimiser: Of its surrogate.
+        optimiser: Optimiser of its surrogate.
         goal: What is to be reached.
         keeps: Whether the set is what is kept.
         time_limit: Seconds of computing, the function's own time not counted.

@@ -185,7 +185,7 @@ def _largest_energies(
 
     Args:
         spectra: A row for each shape.
-        weights: What the squares of each row are multiplied by.
+        weights: Factor for the squares of each row.
 
     Returns:
         (k, n_words) frequencies without the constant, the largest first, and (k,).

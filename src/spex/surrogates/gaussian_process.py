@@ -67,7 +67,7 @@ class GaussianProcess(Surrogate):
         return self.fit_outputs([samples], folds)[0]
 
     def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
-        """Fit several outputs, each with what all say together of how much each feature matters."""
+        """Fit several outputs. Each uses what all together show about each feature's relevance."""
         varying = [output for output in samples if _varies(output)]
         relevances: list[FloatArray | None] = []
         if len(varying) > 1:
@@ -123,7 +123,7 @@ def _varies(samples: Samples) -> bool:
 def _halves(samples: Samples, folds: Sequence[IntArray]) -> tuple[list[Sequence[IntArray]], int]:
     """Both halves of the folds, and how many folds may share hyperparameters.
 
-    The search for hyperparameters starts where one without half of the folds has ended.
+    The search for hyperparameters starts at the result of a search without half of the folds.
     """
     sharing = max(1, int(_SHARE_LEFT_OUT * len(samples) / len(folds[0])))
     middle = len(folds) if sharing >= len(folds) else (len(folds) + 1) // 2
@@ -133,7 +133,7 @@ def _halves(samples: Samples, folds: Sequence[IntArray]) -> tuple[list[Sequence[
 def _choose(
     guesses: FloatArray, values: FloatArray, folds: Sequence[IntArray]
 ) -> tuple[FloatArray, int]:
-    """Choose the number of coefficients: for each fold by the errors in the others, and by all.
+    """Choose the number of coefficients: for each fold by errors in the others, and once by all.
 
     Args:
         guesses: (m, sizes) float64, predictions with each number; NaN at masks of no fold.
@@ -190,7 +190,7 @@ class _Chosen:
         members: (k, n) bool, which features each frequency joins.
         prior: (k,) prior variance of each by the product and the linear part.
         shared: (k, p) sparse: times its transpose it is the covariance by the neighbours; None
-            where there are none.
+            if there are none.
     """
 
     members: BoolArray
@@ -286,7 +286,7 @@ class _Data:
     ) -> list[FloatArray]:
         """For each fold (rows, sizes): predictions by fits to all other masks.
 
-        Hyperparameters see no mask of any of the folds, the rest none of the fold predicted.
+        Hyperparameters use no mask of any fold. The rest uses no mask of the predicted fold.
 
         Args:
             folds: Row numbers.
@@ -352,7 +352,7 @@ class _Data:
         """The coefficients of largest posterior mean.
 
         Orders 1 and 2 are enumerated; higher ones extend the best sets of the order below by the
-        features of highest rate. Frequencies of the windows of neighbours come on top.
+        features of highest rate. Frequencies of the windows of neighbours are added.
         """
         hyper, alpha = posterior.hyper, posterior.alpha
         points = self._points.signs[posterior.rows]
@@ -381,8 +381,8 @@ class _Data:
     ) -> list[FloatArray]:
         """For each size (1 + size,): constant and coefficients of the first ones, by ridge.
 
-        What no coefficient can learn from these samples acts as noise: the leave-one-out error of
-        the whole process.
+        The part that no coefficient can learn from these samples acts as noise. Its variance is the
+        leave-one-out error of the whole process.
         """
         design = signs(self._words[rows], pack(chosen.members))
         values = self._values[rows]

@@ -43,11 +43,11 @@ _STEPS, _STEPS_FROM_START = 25, 12
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Where a function was evaluated, as the kernel sees it.
+    """The points at which a function was evaluated, in the kernel's form.
 
     Args:
         signs: (m, n) float64 in {-1,+1}, +1 = present.
-        neighbours: (m, p) float32 indicators of neighbours; None where there is no sequence.
+        neighbours: (m, p) float32 indicators of neighbours; None without a sequence.
     """
 
     signs: FloatArray
@@ -63,7 +63,7 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Hyperparameters:
-    """Of the kernel, as logarithms: (n + 5,) relevances r, then v, c2, c1, u and the noise."""
+    """Logarithms of the kernel's (n + 5,) relevances r, then v, c2, c1, u and the noise."""
 
     logs: FloatArray
 
@@ -180,7 +180,7 @@ def most_likely(
 
 @dataclass(frozen=True, eq=False)
 class _Groups:
-    """Features that share a relevance, and columns that take the place of their signs.
+    """Features that share a relevance, and columns that replace their signs.
 
     Args:
         columns: (m, c) float64, of as many columns as rows for a group of several features.
@@ -201,7 +201,7 @@ class _Groups:
 
 
 def _groups(signs: FloatArray, values: FloatArray, log_relevance: FloatArray | None) -> _Groups:
-    """Each feature alone; of very many, those least correlated with the values together.
+    """Each feature alone; if there are very many, those least correlated with the values together.
 
     Their part of A is r S S^T / n with S (m, f) their signs. A Cholesky factor L of S S^T, (m, m),
     gives the same, so that the search takes no longer for more features.

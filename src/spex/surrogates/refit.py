@@ -72,7 +72,7 @@ def ridge_path(
         support: (k, n_words) frequencies without the constant, the surest first.
         lengths: How many of them are tried.
         folds: Row numbers left out together; no row twice, at least two folds.
-        weights: (k,) what the penalty of each is multiplied by; default: 1.
+        weights: (k,) factor of the penalty of each; default: 1.
         penalties: Ascending, as multiples of the number of masks; default: `PENALTIES`, or
             fewer where there are many masks for each coefficient.
 
@@ -189,7 +189,7 @@ class _Path:
         """For each fold, the range of penalties to try for the next length.
 
         All at first; then the best one of the last length and its two neighbours. A fold's own
-        values do not say which is best, for they must have no part in its prediction.
+        values must have no part in its prediction, so they do not choose.
         """
         if not self._windows:
             return [slice(0, len(self._penalties))] * len(self._folds)
@@ -228,7 +228,7 @@ class _Path:
         return self._lengths[number], float(self._penalties[penalty])
 
     def prediction(self, fold: int, length: int, penalty: float) -> FloatArray:
-        """Of a fold, by the fit of a length to all other masks."""
+        """Predict a fold by the fit of a length to all other masks."""
         rows = self._folds[fold]
         self._grow(length + 1)
         left = _less(self._total, self._moments[fold], length + 1)
@@ -286,7 +286,7 @@ def _sum(parts: Sequence[_Moments]) -> _Moments:
 
 
 def _less(total: _Moments, part: _Moments, size: int) -> _Moments:
-    """Those of the first columns without a part of the masks."""
+    """The sums of the first columns without a part of the masks."""
     gram = total.gram[:size, :size] - part.gram[:size, :size]
     return _Moments(gram, total.cross[:size] - part.cross[:size])
 
@@ -300,7 +300,7 @@ def _ridge(moments: _Moments, weights: FloatArray, penalties: FloatArray) -> Flo
 
 
 def _considered(errors: FloatArray) -> tuple[int, bool]:
-    """How many lengths may be chosen from, and whether to stop there.
+    """The number of lengths to choose from, and whether to stop there.
 
     Stop where the error is nothing but rounding, or where `_PATIENCE` longer supports in a row did
     not lower it.

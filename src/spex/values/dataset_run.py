@@ -46,7 +46,7 @@ class Allocation:
 
 
 def allocation(n_features: int, n_items: int, budget: int, per_mask: int | None) -> Allocation:
-    """As many masks as a few items each leave; where that is all masks, as many items as it pays.
+    """As many masks as the budget pays with a few items each; if that is all masks, more items.
 
     Raises:
         ArgumentError: the budget is too small.
@@ -92,7 +92,7 @@ class DatasetRun:
         method: See `spex.explain`.
         max_degree: See `spex.explain`.
         seed: Random seed, of the masks and of their items.
-        target_r2: None: there is no such stop.
+        target_r2: None; a data set has no such stop.
         weighting: "uniform".
         prior: What is known of the features.
 
@@ -160,7 +160,7 @@ class DatasetRun:
         self._values[self._places(np.asarray(calls, dtype=np.bool_))] = values
 
     def skip(self, calls: BoolArray) -> None:
-        """Ask for calls (c, n + b) no more: they cannot have a value."""
+        """Ask for calls (c, n + b) no more, because they cannot have a value."""
         self._is_skipped[self._places(calls)] = True
 
     def _places(self, calls: BoolArray) -> tuple[IntArray, IntArray]:
@@ -241,7 +241,7 @@ class DatasetRun:
         """Fit what was told so far.
 
         Returns:
-            An `Explanation` whose R2 is about the mean over all items.
+            An `Explanation` with the R2 of the mean over all items.
 
         Raises:
             ArgumentError: there are too few values.
@@ -262,7 +262,7 @@ class DatasetRun:
 
     @property
     def _failed(self) -> IntArray:
-        """Items that failed with every mask: no mean can have them."""
+        """Items that failed with every mask; they are left out of the means."""
         has_value = ~np.isnan(self._values)
         return np.setdiff1d(self._items[self._is_skipped], self._items[has_value])
 
@@ -312,7 +312,7 @@ class _Fitted:
     Args:
         explanation: The fit to the noisy means, as if they were exact.
         means: The means and their variances.
-        fidelity: Of the surrogate for the means over all items.
+        fidelity: Fidelity of the surrogate for the means over all items.
         unexplained: Mean squared error, without the noise.
     """
 

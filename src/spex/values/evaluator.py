@@ -59,17 +59,17 @@ def evaluate(
     report: Callable[[Progress], None] = lambda _: None,
     faults: Faults | None = None,
 ) -> int:
-    """Give a run the values that it asks for, until it asks for no more.
+    """Give a run all the values that it asks for.
 
-    What is finished is told and stored as it finishes, so that after an error or Ctrl-C the run
-    holds all that was paid for.
+    Values are told and stored as they finish. So after an error or Ctrl-C the run has all values
+    that were paid for.
 
     Args:
         run: Over the features of the source.
         source: Where values come from.
         store: Where values are looked up and kept; needs a source with identities.
         report: Called after every batch.
-        faults: What is borne of a source that fails; None for nothing.
+        faults: The failures of a source to tolerate; None for none.
 
     Returns:
         How many masks have no value.
@@ -143,7 +143,7 @@ def _drive(filling: "Filling", store: Store | None) -> None:
 def _batches(source: ValueSource, masks: BoolArray) -> Iterator[tuple[Any, Any]]:
     """What a source yields for masks: row numbers and values.
 
-    It gets its own copy: what it does to it cannot reach the fit.
+    The source gets its own copy, so changes to it cannot reach the fit.
 
     Raises:
         ArgumentError: it yields no such pairs.
@@ -225,12 +225,12 @@ class _Asked:
 class Filling:
     """A run that is told what it asks for: looked up in a store, or evaluated and kept there.
 
-    What is finished is told and kept as it finishes. `fill` drives one of them by its own source;
-    several may be driven together.
+    Values are told and kept as they finish. `fill` drives one such run by its own source; several
+    may be driven together.
 
     Args:
         run: Asks for masks, and is told.
-        source: Of its values.
+        source: Source of its values.
         store: See `evaluate`.
         report: See `evaluate`.
         faults: See `evaluate`.

@@ -62,7 +62,7 @@ class Timed(Wrapped):
     """A source whose batches end after a time.
 
     Args:
-        source: Of the values.
+        source: Source of the values.
         timeout: Seconds for one batch.
     """
 
@@ -86,7 +86,7 @@ class Timed(Wrapped):
             yield found
 
     def _within(self, batches: Iterator[Any]) -> tuple[str, Any]:
-        """What the next batch came to, from a thread of its own."""
+        """The result of the next batch, computed in its own thread."""
         answer: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
         def work() -> None:

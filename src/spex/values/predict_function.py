@@ -284,7 +284,7 @@ def _function(predict: Any) -> Callable[..., Any]:
 
 
 def _names(predict: Any, names: Sequence[str] | None, n_outputs: int | None) -> tuple[str, ...]:
-    """The names of the outputs; none where they have none."""
+    """The names of the outputs; none if they have none."""
     if names is None:
         model = getattr(predict, "__self__", predict)
         classes = list(map(str, getattr(model, "classes_", ())))

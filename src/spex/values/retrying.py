@@ -91,7 +91,7 @@ class Retrying(Wrapped):
     """A source that asks again for masks whose evaluation raised something.
 
     Args:
-        source: Of a function of the user's.
+        source: Source made from a function of the user's.
         retries: How often.
     """
 

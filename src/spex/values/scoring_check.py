@@ -259,7 +259,7 @@ def _with_float32(
         finding: What was found before.
         before: The values of different prompts.
         read: Reads the values of prompts anew.
-        unit: Of the values.
+        unit: Unit of the values.
     """
     if finding.differences or not getattr(model, "half_precision", None):
         return finding
@@ -278,7 +278,7 @@ class _Comparisons:
 
     Args:
         rounding: Nats by which a token may differ.
-        unit: Of the values.
+        unit: Unit of the values.
     """
 
     def __init__(self, rounding: float, unit: str = " nats") -> None:

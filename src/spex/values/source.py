@@ -282,7 +282,7 @@ class Wrapped:
 
     @property
     def begin(self) -> Any:
-        """Of a `spex.DatasetValue`, what makes a run of its own kind; else None."""
+        """For a `spex.DatasetValue`, what makes its own kind of run; else None."""
         return getattr(self._source, "begin", None)
 
     @property

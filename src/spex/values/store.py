@@ -41,7 +41,7 @@ class Claim:
     """What a store knows of masks, and which of them its caller is to evaluate.
 
     Args:
-        values: (m, q) float64, NaN where none is stored.
+        values: (m, q) float64, NaN if none is stored.
         granted: (m,) whether the caller has claimed the mask.
     """
 
@@ -50,7 +50,7 @@ class Claim:
 
 
 class Store:
-    """A sample store in a SQLite file; made where there is none. Also a context manager.
+    """A sample store in a SQLite file; made if there is none. Also a context manager.
 
     Args:
         path: The file; a new one may be read by its owner alone. ":memory:" for none.
@@ -80,7 +80,7 @@ class Store:
         self._file = self._place()
 
     def _place(self) -> tuple[int, int] | None:
-        """Which file is at the path; None where there is none."""
+        """Which file is at the path; None if there is none."""
         try:
             found = self.path.stat()
         except OSError:
@@ -111,11 +111,11 @@ class Store:
         """Look values up.
 
         Args:
-            identity: Of the value function.
+            identity: Identity of the value function.
             masks: (m, n_words) uint64.
 
         Returns:
-            (m,) float64, NaN where none is stored.
+            (m,) float64, NaN if none is stored.
         """
         return self._done(lambda: self._get(identity, Keys.of(masks)), np.full(len(masks), np.nan))
 
@@ -138,9 +138,9 @@ class Store:
         """Look values up, and claim masks that have none and that no other process has claimed.
 
         Args:
-            identities: Of the q outputs.
+            identities: Identities of the q outputs.
             masks: (m, n_words) uint64.
-            most: Claim no more than so many, from the beginning.
+            most: Claim at most this many, from the beginning.
             beside: And no more than so many, nor than half of a fair share, while other processes
                 evaluate masks of the same function; None for no such limit.
         """
@@ -209,7 +209,7 @@ class Store:
                 self._claims.end(content_identity(identities), blobs)
 
     def get_answer(self, request: str) -> str | None:
-        """The answer kept for a request; None where there is none."""
+        """The answer kept for a request; None if there is none."""
         query = "select answer from answers where request = ?"
         row = self._done(lambda: self._connection.execute(query, (request,)).fetchone(), None)
         return None if row is None else str(row[0])

@@ -23,7 +23,7 @@ class Coarser:
     Args:
         name: Such as "paragraph".
         numbers: (N,) int64, the number of its unit of each of the finest units.
-        labels: Of its units.
+        labels: Labels of its units.
     """
 
     name: str
@@ -68,7 +68,7 @@ def coarser_levels(given: Any, n_units: int, masker: Any) -> list[Coarser]:
         given: "auto" for all that the text itself has, which may be none; names of units that the
             masker knows; or for each level (N,) numbers of units.
         n_units: N.
-        masker: Of the finest units; None where there is none.
+        masker: Masker of the finest units; None if there is none.
 
     Raises:
         ArgumentError: a name is unknown, or names give no level.

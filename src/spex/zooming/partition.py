@@ -32,7 +32,7 @@ class Levels:
 
     Args:
         n_units: N, the number of the finest units.
-        names: Of the levels, the coarsest first; the last is that of the finest units.
+        names: Names of the levels, from the coarsest to the finest units.
         starts: For each level but the finest the first unit of each of its units, ascending; those
             of a level are among those of the next.
     """

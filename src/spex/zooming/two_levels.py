@@ -210,7 +210,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
     Args:
         groups: See `spex.zoom`.
         n_features: n.
-        masker: Of the fine units; None where there is none.
+        masker: Masker of the fine units; None if there is none.
 
     Returns:
         (n,) int64 numbers, and the labels.

@@ -1,4 +1,4 @@
-"""Names in a call, checked before anything heavy loads: a slip is told in well under a second."""
+"""Checks of names before anything heavy loads, so that a typo is reported within a second."""
 
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ _OF_PICTURES = ("grid", "superpixels", "mean", "grey", "blur", "inpaint")
 
 
 def check_settings(method: str, weighting: str, index: str | None) -> None:
-    """Refuse names of methods, weightings and indices that there are not.
+    """Refuse unknown methods, weightings and indices.
 
     Raises:
         ArgumentError: a name is not known.
@@ -35,7 +35,7 @@ def check_settings(method: str, weighting: str, index: str | None) -> None:
 
 
 def check_index(index: str | None) -> None:
-    """Refuse an index that there is not.
+    """Refuse an unknown index.
 
     Raises:
         ArgumentError: the name is not known.
@@ -47,7 +47,7 @@ def check_index(index: str | None) -> None:
 
 
 def check_plot(kind: str) -> None:
-    """Refuse a plot that there is not.
+    """Refuse an unknown plot.
 
     Raises:
         ArgumentError: the name is not known.
@@ -58,7 +58,7 @@ def check_plot(kind: str) -> None:
 
 
 def check_explain(options: "Options", has_own_loader: bool) -> None:
-    """Refuse names in the options of `spex explain` that there are not.
+    """Refuse unknown names in the options of `spex explain`.
 
     Args:
         options: As typed.
@@ -83,7 +83,7 @@ def check_explain(options: "Options", has_own_loader: bool) -> None:
 
 
 def _check_units(options: "Options") -> None:
-    """Refuse units and operators that no input knows; whether they suit is seen later."""
+    """Refuse units and operators that no input knows. Later checks test whether they fit."""
     from spex.inputs.operators import parse_operator
     from spex.inputs.segmentation import parse_unit
 

@@ -40,11 +40,11 @@ _LIGHT = (PREDICT, REPLY, *SERVER_PREFIXES)
 
 
 def run(session: Session, name: str, own: Mapping[str, Any], options: Options) -> None:
-    """Do what a command of `spex evaluate` was asked for.
+    """Run a command of `spex evaluate`.
 
     Args:
-        session: Of the call.
-        name: Of the measure.
+        session: Session of the call.
+        name: Name of the measure.
         own: Its own options.
         options: Those that all measures share.
 
@@ -95,7 +95,7 @@ class _Planned:
         experiment: The whole of it.
         model: Its model.
         determines: What else its numbers depend on.
-        left_out: Which rows of the data are not used, in a line; empty where all are.
+        left_out: Which rows of the data are not used, in a line; empty if all are used.
     """
 
     experiment: Experiment
@@ -238,7 +238,7 @@ def _model(session: Session, options: Options) -> Model:
 
 
 def _is_named(model: Model) -> bool:
-    """Whether a store can keep what the model says: a function of the user's needs an identity."""
+    """Whether a store can keep the model's values: a user's function needs an identity."""
     if not model.is_own:
         return True
     return isinstance(getattr(import_function(model.name.partition(":")[2]), "identity", None), str)

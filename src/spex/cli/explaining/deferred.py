@@ -38,11 +38,11 @@ _PACKAGES = ("torch", "transformers")
 
 
 class Deferred(OfMasker):
-    """A value function as a source of values; it is made, with its model, when one is missing.
+    """A value function as a source. It is made, with its model, when a value is missing.
 
     Args:
         masker: What is masked.
-        known: What a function of the same call told before; see `_told_by`.
+        known: Data that a function of the same call gave before; see `_told_by`.
         make: Makes the function.
     """
 
@@ -108,7 +108,7 @@ def function_of(
     model: "LanguageModel | None",
     store: "Store | None",
 ) -> Function | Deferred:
-    """The function that is explained, without its model where that was here before.
+    """The function to explain, without its model if the store knows that model.
 
     Raises:
         SpexError: see `spex.cli.explaining.functions.make_function`.
@@ -134,7 +134,7 @@ def function_of(
 
 
 def _files(request: "Request") -> list[list[Any]] | None:
-    """Path, size and time of change of the model's files; None where it is not in files here."""
+    """Path, size and modification time of the model's files; None if it has no local files."""
     name = model_name(request)
     try:
         if name == "smollm2":
@@ -175,7 +175,7 @@ def _version(package: str) -> str | None:
 
 
 def _told_by(function: ValueFunction) -> str | None:
-    """What the function tells of itself, as JSON; None where it has no identity."""
+    """The data that the function gives of itself, as JSON; None if it has no identity."""
     if function.identities is None:
         return None
     (context,), (identity,) = function.contexts(), function.identities

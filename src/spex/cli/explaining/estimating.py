@@ -30,7 +30,7 @@ _CHARACTERS_A_TOKEN = 4
 
 
 def unavailable(model: str) -> str | None:
-    """Why a model cannot be asked without spending or fetching anything; None where it can."""
+    """Why asking the model would cost money or a download; None if it would not."""
     kind, _, name = model.partition(":")
     if model.startswith(SERVER_PREFIXES):
         return "a server is not asked in a dry run"
@@ -53,9 +53,9 @@ def unavailable(model: str) -> str | None:
 def estimate(
     function: "Function", calls: int, go_on: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Sentences about tokens, where the model counts them, and about time.
+    """Sentences about tokens, if the model counts them, and about time.
 
-    `go_on` is called before the model is, each time, and may raise to end it.
+    `go_on` is called before each call of the model, and may raise to stop.
 
     Raises:
         SpexError: the model refuses the prompts, or failed.

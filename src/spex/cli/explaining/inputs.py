@@ -1,4 +1,4 @@
-"""What `spex explain` explains: from the options that name a file to a masker."""
+"""The input of `spex explain`: from the options that name a file to a masker."""
 
 import json
 import sys
@@ -135,7 +135,7 @@ def only(option: str, values: Sequence[str]) -> str | None:
 
 
 def _by_input(option: str, values: Sequence[str]) -> tuple[str | None, str | None]:
-    """What is given for the picture and what for the text."""
+    """The values for the picture and for the text."""
     found: dict[str, str] = {}
     for value in values:
         what = "picture" if value.startswith(_OF_PICTURES) else "text"

@@ -106,7 +106,7 @@ def _fails(error: StoreError) -> None:
 
 
 def _check(request: Request) -> None:
-    """Refuse what makes no sense for many, before anything is read."""
+    """Refuse options that do not suit many items, before anything is read."""
     for name in _NOT_OF_MANY:
         if getattr(request, name):
             raise ArgumentError(f"--{name} does not go with --data: each row has its own")
@@ -175,7 +175,7 @@ def _items(
 
 
 def _tell_unnamed(session: Session, model: Model) -> None:
-    """Say at the start that a next start begins anew.
+    """Say at the start that another run would begin from scratch.
 
     Raises:
         ArgumentError: the function cannot be imported.
@@ -196,14 +196,14 @@ def _tell_slips(session: Session, rows: Sequence[Row]) -> None:
 
 
 def _name(name: str, place: str, names: set[str]) -> str:
-    """A name that no other row has."""
+    """A name that is unique among the rows."""
     name = name if name not in names else f"{name} ({place})"
     names.add(name)
     return name
 
 
 def _failing(error: ArgumentError, name: str) -> Named:
-    """A row that cannot be read, which costs one item."""
+    """A row that cannot be read; it costs only this item."""
 
     def make(_: "Store | None") -> "ValueSource":
         raise error

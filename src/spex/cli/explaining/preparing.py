@@ -48,7 +48,7 @@ class Prepared:
         request: The call.
         masker: The input and its units.
         score: What is measured.
-        model: Loaded only where its tokens are the units.
+        model: Loaded only if its tokens are the units.
         calls: The most distinct masks that are evaluated.
         retries: How often a function of the user's is asked again.
     """

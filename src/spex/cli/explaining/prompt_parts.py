@@ -106,7 +106,7 @@ def planned(request: "Request", template: PromptTemplate, model: str) -> str:
 
 
 def timed(value: DatasetValue, calls: int) -> list[str]:
-    """About how long so many calls take, from a few of them."""
+    """About how long this many calls take, from a few of them."""
     asked = value.begin(max(calls, 4 * _TIMED_CALLS)).ask()
     for _ in value.stream(asked[-1:]):  # the first call of a model takes longer
         pass

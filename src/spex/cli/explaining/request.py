@@ -128,7 +128,7 @@ class Request(Options):
             raise ArgumentError(f"{option.get(name, name)}={rest}") from None
 
     def settings(self, n_features: int) -> Settings:
-        """The settings of a run over so many features, checked.
+        """The settings of a run over this many features, checked.
 
         Raises:
             ArgumentError: a setting is wrong.

@@ -76,7 +76,7 @@ def written(
     """The masker with what only the model can tell, and the model; None where it is not needed.
 
     Args:
-        session: Of this call.
+        session: Session of this call.
         request: The call.
         masker: The input.
         opened: Opens the store that keeps what the model writes.

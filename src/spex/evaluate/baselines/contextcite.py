@@ -19,8 +19,9 @@ def _contextcite(asked: CountedFunction, seed: int) -> Spectrum:
     """LASSO of the values on standardised features of uniform ablations.
 
     The paper explains the logit of the answer's probability, and its package divides that by the
-    number of the answer's tokens before the fit. A function on masks does not tell that number: a
-    mean log-probability is fitted as there, larger values with a relatively smaller penalty.
+    number of the answer's tokens before the fit. A function on masks does not know that number. So
+    a mean log-probability is fitted as in the package, and larger values get a relatively smaller
+    penalty.
     """
     linear_model = require("sklearn.linear_model", "evaluate")
     preprocessing = require("sklearn.preprocessing", "evaluate")

@@ -96,7 +96,7 @@ def read_items(
 def _left_out(
     total: int, reasons: Sequence[str], too_long_or_short: int, lengths: tuple[int, int] | None
 ) -> str:
-    """How many rows are left out and why, in words; empty where none is."""
+    """How many rows are left out and why, in words; empty if none is."""
     parts = []
     if too_long_or_short:
         assert lengths is not None
@@ -110,7 +110,7 @@ def _left_out(
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
-    """So many items, evenly spread over their numbers of features.
+    """Choose this many items, evenly spread over their numbers of features.
 
     Raises:
         ArgumentError: the count is not positive.
@@ -135,5 +135,5 @@ def _item(row: Row, number: int, data: str, format: str, reading: Reading, model
 
 
 def is_file(data: str) -> bool:
-    """Whether data is a file, and no data set of the hub."""
+    """Whether data is a file, not a data set of the hub."""
     return not data.startswith(HUB)

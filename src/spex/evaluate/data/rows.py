@@ -55,7 +55,7 @@ def located_rows(data: str) -> list[tuple[str, Row]]:
 
 
 def rows_or_errors(data: str) -> list[tuple[str, Row | ArgumentError]]:
-    """All rows, as `located_rows` says; of one that is no object, the error that says so.
+    """All rows, as in `located_rows`. A row that is not an object is replaced by its error.
 
     Raises:
         ArgumentError: the data cannot be read as rows, or none of them is an object.
@@ -163,7 +163,7 @@ def _of_drop(passages: Mapping[str, Any], path: Path) -> Iterator[Row]:
 
 
 def _saved(found: Any, split: str) -> Any:
-    """One split of what `save_to_disk` of `datasets` has written: splits by name, or one alone."""
+    """One split of data that `save_to_disk` of `datasets` has written."""
     if not isinstance(found, dict):
         if split:
             raise ValueError(f"holds no splits; leave :{split} out")

@@ -1,4 +1,4 @@
-"""Curves: what happens as features go, or come, in the order of their scores."""
+"""Curves: the value as features are removed, or added, in the order of their scores."""
 
 import math
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Curves(Measure):
 
     Args:
         sanity: Whether the checks of `spex.evaluate.measures.sanity` are made too.
-        test_seed: Of the masks that are drawn.
+        test_seed: Seed of the drawn masks.
 
     Raises:
         ArgumentError: the seed is negative.
@@ -136,12 +136,12 @@ def _hard(towards: FloatArray, shares: Any) -> list[Metric]:
 
 
 def step_counts(n: int) -> IntArray:
-    """How many features are gone at each point of a curve: 0 to n, 21 points at most."""
+    """The number of absent features at each point of a curve: 0 to n, at most 21 points."""
     return np.unique(np.round(np.linspace(0, n, min(n, _STEPS) + 1)).astype(np.int64))
 
 
 def soft_masks(towards: FloatArray, share: float) -> FloatArray:
-    """The probability of each feature to be chosen, in proportion to its score.
+    """The probability that each feature is chosen, in proportion to its score.
 
     Zhao and Aletras (ACL 2023) keep or drop features at random by their scores. Here the
     probabilities sum to the same number for every method, so that no method wins by keeping more.
@@ -151,7 +151,7 @@ def soft_masks(towards: FloatArray, share: float) -> FloatArray:
 
     Args:
         towards: (n,) scores.
-        share: Of the features that are chosen, on average; 0 to 1.
+        share: Mean share of the features that are chosen, 0 to 1.
 
     Returns:
         (n,) float64.

@@ -24,7 +24,7 @@ _STREAM = 7907
 
 @dataclass(frozen=True)
 class Pairs(Measure):
-    """What a method says of single and pair effects around inputs, against their measured values.
+    """Single and pair effects around inputs by a method, compared with their measured values.
 
     Around a base x, the effect of feature i is f(x with i) - f(x without i). The effect of a pair
     is f(both) - f(only i) - f(only j) + f(neither), the rest as in x. For `single` and `pair` each:
@@ -34,9 +34,9 @@ class Pairs(Measure):
     (`_covered`).
 
     Args:
-        random_bases: How many uniformly random inputs are audited beside the whole one. Each costs
-            1 + n + n(n - 1)/2 evaluations, once for all methods.
-        test_seed: Of the random inputs.
+        random_bases: How many uniformly random inputs to audit in addition to the whole one. Each
+            costs 1 + n + n(n - 1)/2 evaluations, once for all methods.
+        test_seed: Seed of the random inputs.
 
     Raises:
         ArgumentError: a number is negative.
@@ -52,7 +52,7 @@ class Pairs(Measure):
         whole_number("test_seed", self.test_seed, 0)
 
     def check(self, item: Item) -> None:
-        """Every item will do; the ranking needs scikit-learn."""
+        """Accept every item; the ranking needs scikit-learn."""
         require("sklearn.metrics", "evaluate")
 
     def measure(self, cell: Cell) -> list[Metric]:
@@ -103,11 +103,11 @@ def effects(base: BoolArray, values: FloatArray) -> tuple[FloatArray, FloatArray
 
     Args:
         base: (n,) bool.
-        values: Of the masks of `audit_masks`.
+        values: Values of the masks of `audit_masks`.
 
     Returns:
-        (n,) and (n(n-1)/2,) float64. What is no more than the rounding of the values is 0, so that
-        no sign and no rank is read from it.
+        (n,) and (n(n-1)/2,) float64. Effects within the rounding of the values are 0, so that they
+        have no sign and no rank.
     """
     n = len(base)
     rounding = 1e-9 * float(np.abs(values).max())
@@ -122,15 +122,15 @@ def effects(base: BoolArray, values: FloatArray) -> tuple[FloatArray, FloatArray
 
 
 def compare(true: FloatArray, told: FloatArray) -> dict[str, float]:
-    """What a method says of effects, against their measured values.
+    """Effects by a method, compared with their measured values.
 
     Args:
         true: (k,) measured.
-        told: (k,) said.
+        told: (k,) by the method.
 
     Returns:
-        ndcg, signs, error and size. NaN: of fewer than two effects, ndcg; where all are 0, signs
-        too; of none, all four.
+        ndcg, signs, error and size. ndcg is NaN for fewer than two effects, ndcg and signs if all
+        effects are 0, and all four without effects.
     """
     largest = np.argsort(-np.abs(true), kind="stable")[:_LARGEST]
     scale = float(np.abs(true).max(initial=0.0))
@@ -155,7 +155,7 @@ def _members(n: int) -> tuple[list[Interaction], list[Interaction]]:
 def _coverage(
     explanation: Explanation, members: list[Interaction], true: FloatArray, told: FloatArray
 ) -> float:
-    """The share of the intervals around what is said that hold the measured effect."""
+    """The share of the method's intervals that contain the measured effect."""
     if not members:
         return math.nan
     width = float(ndtri((1 + _LEVEL) / 2)) * effect_errors(explanation, members)

@@ -1,4 +1,4 @@
-"""What all measures read from a spectrum alike: scores of features, and ranked interactions."""
+"""Scores of features and ranked interactions of a spectrum, shared by all measures."""
 
 import math
 

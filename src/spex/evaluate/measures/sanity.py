@@ -29,8 +29,8 @@ def sanity(
         method: What is checked.
         function: The user's.
         n_features: n.
-        budget: Of each of the two explanations.
-        seed: Of the method.
+        budget: The budget of each of the two explanations.
+        seed: The method's seed.
         scores: (n,) scores of the features in the explanation of the function itself.
 
     Returns:
@@ -59,7 +59,7 @@ def sanity(
 
 
 class Noise:
-    """A model without weights: each mask gets a normal number of its own, always the same.
+    """A model without weights: each mask gets its own normal number, always the same.
 
     Args:
         seed: Random seed.

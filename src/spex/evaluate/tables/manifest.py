@@ -23,7 +23,7 @@ class Manifest:
     """What made a file of results.
 
     Args:
-        path: Of the manifest.
+        path: Path of the manifest.
         results: The file of results.
         determines: What determines the numbers, as JSON values: what is measured, the data, the
             model, the score. Methods, budgets, seeds and items are in the rows instead.

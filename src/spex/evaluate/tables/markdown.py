@@ -28,9 +28,9 @@ def markdown(
     measured.
 
     Args:
-        rows: Of the results.
+        rows: The rows of the results.
         main: The metrics, the first of them first.
-        summary: Of `Results.summary`.
+        summary: The table of `Results.summary`.
         by_group: The same, by groups of lengths.
         undefined: Why a metric has no number at all; empty where it has one.
         failures: How many cells were not measured, by reason.

@@ -298,7 +298,7 @@ class Connection:
 
 
 def _pause(first: float, attempt: int) -> float:
-    """Random seconds, at most so many before attempt 1 and twice as many before each next one."""
+    """Random seconds: at most `first` before attempt 1, and twice as many before each next one."""
     return _RANDOM.uniform(0, min(_LONGEST_PAUSE, first * 2.0 ** min(attempt - 1, 20)))
 
 

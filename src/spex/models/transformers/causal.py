@@ -206,7 +206,7 @@ class HuggingFaceModel(Encoding):
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
         """What the model writes, with the log-probability of each token, for a check of scores.
 
-        It is written by a program of its own, which shares nothing with `log_probs`.
+        A separate program writes it, which shares nothing with `log_probs`.
 
         Args:
             prompt: what the model is given.

@@ -64,7 +64,7 @@ class SequenceClassifier(HuggingFaceModel):
 
     @property
     def is_regression(self) -> bool:
-        """Whether the outputs are numbers of their own, not the scores of classes."""
+        """Whether the outputs are plain numbers, not the scores of classes."""
         config = self._model.config
         return config.num_labels == 1 or config.problem_type == "regression"
 

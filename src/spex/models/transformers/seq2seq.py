@@ -50,7 +50,7 @@ class Seq2SeqModel(HuggingFaceModel):
 
     @property
     def _before_answers(self) -> tuple[str, list[int]]:
-        """Nothing: the decoder begins a text of its own."""
+        """Nothing, because the decoder begins a new text."""
         return "", []
 
     @functools.cached_property

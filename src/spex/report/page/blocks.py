@@ -34,7 +34,7 @@ def blocks(
 
     Args:
         explanation: The explanation.
-        labels: Of its n features, as they are told.
+        labels: Labels of its n features, as shown.
         colours: What is shown of each unit.
     """
     draw = _Pieces(explanation.features, labels, colours, facts.isolated_unit(explanation))

@@ -110,9 +110,9 @@ class Page:
         facts: How the explanation was made.
         sets: Smallest sets, where the explanation carries any.
         roles: Units that are needed, redundant or harmful.
-        roles_say: What the roles mean here; empty where there are none.
+        roles_say: What the roles mean here; empty if there are none.
         script: What the script draws from; see `spex.report.page.script`.
-        unmatched: Of a comparison, (whose, labels) of the features that only one of both has.
+        unmatched: In a comparison, (whose, labels) of the features that only one of them has.
         key: What lines of each sign and what colours mean.
     """
 

@@ -32,7 +32,7 @@ _NEXT_TO_NOTHING = 0.05
 def headline(
     explanation: "Explanation", values: InteractionValues, labels: Sequence[str]
 ) -> Headline:
-    """The strongest combination, or the strongest single unit where none is worth telling.
+    """The strongest combination, or the strongest single unit if none is worth telling.
 
     Of those that are told from 0; the picture and the button of the page take the same one.
     """

@@ -30,7 +30,7 @@ class Limited(Wrapped):
     """A source that raises `LimitReached` instead of exceeding a limit.
 
     Args:
-        source: Of the values.
+        source: Source of the values.
         ledger: What may be spent, and what has been.
 
     Raises:
@@ -212,7 +212,7 @@ class _Meter:
         return most, name
 
     def checks(self, count: int) -> None:
-        """Enter what a check of the model with so many prompts is about to read.
+        """Enter what a check of the model with this many prompts is about to read.
 
         Raises:
             LimitReached: it may not fit.
@@ -232,7 +232,7 @@ class _Meter:
             self._ledger.local_tokens += int((read + written) * count)
 
     def _needs(self, name: str, read: float, written: float, count: int) -> str:
-        """In words, what so many prompts take at most, which is all that is known before them."""
+        """The most that this many prompts can take, in words; more is not known before."""
         most = f"{int((read + written) * count):,} tokens"
         if name == "cost":
             used = self._ledger.used(self._function)
@@ -247,7 +247,7 @@ class _Meter:
         self._ledger.assume(self._function, (each[0], each[1]))
 
     def asked(self, done: int) -> None:
-        """Look at what the masks entered have cost, of which so many have a value."""
+        """Check the cost of the masks entered, of which this many have a value."""
         ledger, before, entered = self._ledger, self._before, self._entered
         count = entered.shape[1]
         if not self._is_server:

@@ -85,7 +85,7 @@ class Ledger:
     Attributes:
         calls: Masks asked for, and what checks of the model asked.
         calls_of_checks: The latter alone.
-        local_tokens: Of models that are on no server.
+        local_tokens: Tokens of models that are not on a server.
         pace: Seconds of a mask, in the latest portion.
     """
 
@@ -139,7 +139,7 @@ class Ledger:
         """Count replies of which the server of a function told no tokens, but those counted before.
 
         Args:
-            function: Of the server.
+            function: Function of the server.
             each: The most tokens read, and written, for one reply.
             most: For all of them.
         """
@@ -170,7 +170,7 @@ class Ledger:
         """The error for a limit.
 
         Args:
-            name: Of the limit.
+            name: Name of the limit.
             check: Calls of a check that does not fit into it any more.
             needs: What it and a mask take at most, if not calls.
         """

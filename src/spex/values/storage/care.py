@@ -30,7 +30,7 @@ class FunctionInfo:
     """A value function in a store.
 
     Args:
-        identity: Of the function.
+        identity: Identity of the function.
         rows: Values kept.
         used: Seconds since 1970 of its last use, to about an hour.
     """
@@ -186,8 +186,8 @@ def prune(path: Path, identities: Collection[str] = (), unused_days: float | Non
 
     Args:
         path: The store.
-        identities: Of functions, or their beginnings, each of which fits one.
-        unused_days: Also those that were not used for so many days.
+        identities: Identities of functions, or unique beginnings of them.
+        unused_days: Also functions that were not used for this many days.
 
     Returns:
         How much was thrown away.
@@ -251,7 +251,7 @@ def problems(path: Path) -> list[str]:
 
 
 def broken(connection: sqlite3.Connection, most: int) -> list[str]:
-    """What SQLite finds wrong with the structure of a file, up to so many places."""
+    """Faults that SQLite finds in the structure of a file, up to this many."""
     try:
         found = [one for (one,) in connection.execute(f"pragma integrity_check({most})")]
     except sqlite3.DatabaseError as error:

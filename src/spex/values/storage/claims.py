@@ -43,8 +43,8 @@ class Claims:
 
         Args:
             function: A hash of the identities of its outputs.
-            keys: Of masks that have no value.
-            most: No more than so many, by the numbers of their masks.
+            keys: Keys of masks that have no value.
+            most: At most this many, by the numbers of their masks.
             beside: See `Store.claim`.
 
         Returns:

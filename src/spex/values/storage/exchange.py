@@ -107,7 +107,7 @@ def _replaced(path: Path) -> Iterator[IO[str]]:
 
 
 def import_from(path: Path, other: Path) -> Merged:
-    """Copy what a file has into a store, which is made where there is none.
+    """Copy what a file has into a store, which is made if there is none.
 
     What the store has already stays as it is.
 

@@ -55,7 +55,7 @@ class Kept:
             if not np.array_equal(values[:, first], values[:, j]):
                 raise ArgumentError(
                     f"outputs {first} and {j} have the same identity, and other values: a store "
-                    "would mix them up; give each output an identity of its own"
+                    "would mix them up; give each output its own identity"
                 )
         keys = self._keys(masks)
         try:

@@ -38,7 +38,7 @@ class Merged:
 
 
 def merge(path: Path, other: Path) -> Merged:
-    """Copy what another store has into a store, which is made where there is none.
+    """Copy what another store has into a store, which is made if there is none.
 
     What the store has already stays as it is. All is copied or nothing; of a damaged file, all that
     can be read.

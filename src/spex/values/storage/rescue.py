@@ -24,7 +24,7 @@ def copy_readable(source: sqlite3.Connection, target: sqlite3.Connection, versio
     Args:
         source: To a damaged store.
         target: With an empty database attached as "other".
-        version: Of the source.
+        version: Version of the source.
 
     Raises:
         sqlite3.Error: the target fails.

@@ -82,7 +82,7 @@ SCHEMA_VERSION = len(MIGRATIONS)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a sample store, made where there is none, and bring it up to date.
+    """Open a sample store, made if there is none, and bring it up to date.
 
     Args:
         path: The file; a new one may be read by its owner alone. ":memory:" for none.
