@@ -7,7 +7,7 @@ else in a bin is Gaussian noise, with a separate variance for each bin. The vari
 the mean square left over, but not below a share of the noise of the samples. The evidence is the
 log-likelihood ratio of the two,
 
-    sum_c (P/2) ln( v_c / v_c(F) ),      v_c(F) = E_c - 2 F t_c + F^2,
+    sum_c (P/2) ln( v_c / v_c(F) ),      v_c(F) = E_c - 2 F t_c + F^2.
 
 Here v_c is the variance without k, E_c the mean square of the bin's entries, and t_c the mean of
 the entries times the signs of k. A bin that another frequency dominates counts little, a clean bin

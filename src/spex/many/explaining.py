@@ -1,4 +1,4 @@
-"""Explain many items: values come for several at once, and fits are made beside them."""
+"""Explain many items: evaluate several at once, and fit in a second thread."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -135,7 +135,7 @@ def _folder(folder: Path, stack: ExitStack) -> Path:
 
 
 def _names(items: Iterator[Named], total: int | None) -> list[str]:
-    """The names of the items left; of a generator they are unknown, for it may never end."""
+    """The names of the remaining items; unknown for a generator, which may never end."""
     names: list[str] = []
     if total is not None:
         with suppress(ArgumentError):  # a duplicate name

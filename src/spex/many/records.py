@@ -1,4 +1,4 @@
-"""What came of each item: a line of a journal, a row of a table."""
+"""The result of each item: a line of a journal, a row of a table."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _LONGEST_REASON = 300
 
 @dataclass(frozen=True)
 class Output:
-    """What an explanation says of one output, in short.
+    """A summary of an explanation of one output.
 
     Args:
         output: Its name; empty where there is one.
@@ -96,7 +96,7 @@ def _orders(one: Explanation) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one item.
+    """The result of one item.
 
     Args:
         name: Name of the item.
@@ -106,7 +106,7 @@ class Record:
             function has no identity.
         reason: Why it is not explained; empty if it is.
         file: Name of the file of the explanation in the folder; None if none is written.
-        seconds: From its first mask to its explanation, with what was done beside it.
+        seconds: Time from its first mask to its explanation, including work on other items.
         outputs: One for each output.
     """
 
@@ -133,14 +133,14 @@ class Record:
         seconds: float,
         status: str = OK,
     ) -> "Record":
-        """That of an explanation."""
+        """The record of an explanation."""
         pairs = [("", found)] if isinstance(found, Explanation) else list(found.items())
         outputs = tuple(Output.of(output, one) for output, one in pairs)
         return cls(name, status, key, "", file, seconds, outputs)
 
     @classmethod
     def failure(cls, name: str, error: BaseException, seconds: float = 0.0) -> "Record":
-        """That of an item that could not be explained."""
+        """The record of an item that could not be explained."""
         text = one_line(str(error)) or "no message"
         reason = shorten(f"{type(error).__name__}: {text}", _LONGEST_REASON)
         return cls(name, FAILED, None, reason, None, seconds)
@@ -152,7 +152,7 @@ class Record:
         return cls(**{**content, "outputs": outputs})
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Rows of the table: one for each output, or one that says why there are none."""
+        """Rows of the table: one for each output, or one with the reason if there are none."""
         head = {"item": self.name, "status": self.status, "reason": self.reason}
         for one in self.outputs or (None,):
             row: dict[str, Any] = {**head, "file": self.file, "seconds": self.seconds}

@@ -1,4 +1,4 @@
-"""What came of many items: explanations by name, a table, and what holds over all of them."""
+"""Results of many items: explanations by name, a table, and statistics over all of them."""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""A run of many: from items to records, and the thread that fits beside it."""
+"""A run over many items: from items to records, and the thread that fits."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,7 +60,7 @@ class Fits:
         self._pool.shutdown()  # fit the values that are paid for, also after Ctrl-C
 
     def add(self, fit: Callable[[], None]) -> None:
-        """Fit soon; waits where too many fits are waiting."""
+        """Queue a fit; waits if too many fits are queued."""
         self._room.acquire()
 
         def fitted() -> None:
@@ -137,7 +137,7 @@ class Work:
                 self._store.release()
 
     def _filled(self, one: OneOfMany) -> None:
-        """An item has all values that it will have."""
+        """Handle an item that has all the values that it will get."""
         if one.error is not None:
             self._keep(Record.failure(one.name, one.error, one.seconds))
             return
@@ -149,18 +149,18 @@ class Work:
         self._fits.add(partial(self._fit, one, variance))
 
     def _keep_values(self, one: OneOfMany) -> None:
-        """Explain what an interrupted item has, where no store has it."""
+        """Explain the values of an interrupted item, if no store has them."""
         if one.store is None and one.error is None and one.run.n_told >= LEAST_BUDGET:
             if one.run.n_told < one.run.total:
                 one.stopped = "it was interrupted"
             self._fits.add(partial(self._fit, one, None))
 
     def result(self, left: Sequence[str]) -> ManyExplanations:
-        """What came of each item, and of those left."""
+        """The results of all items, including those not evaluated."""
         return self._many.of_names([*self._names, *left], self._ended, self.stopped)
 
     def _begun(self, item: Named) -> OneOfMany | None:
-        """An item whose run asks; None where it is done already, or failed."""
+        """An item with a run that asks; None if the item is already done, or failed."""
         try:
             source = item.make(self._store)
             # Reading the identity may hash a model's weights, so read it only if something is

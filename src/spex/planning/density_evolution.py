@@ -16,12 +16,12 @@ group c that holds a coefficient F of order d. Its entry at each of N = P + 1 of
 others over the offsets are taken to be random. Let E_c be the mean square of the N entries, t_c the
 mean of the entries times the signs of k, and v_c(F) = E_c - 2 F t_c + F^2. Then k is accepted if
 
-    sum over c of P/2 ln(E_c / v_c(F))  >  ln(binom(n, d) / (1 + found of order d)) + ln(C N) / 2,
+    sum over c of P/2 ln(E_c / v_c(F))  >  ln(binom(n, d) / (1 + found of order d)) + ln(C N) / 2.
 
-that is, if the evidence of all groups exceeds the description length of the frequency within its
-order and of its value. No variance is taken to be less than a share of what the emptier bins show.
-For orders that are not enumerated, one bin, or the average of bins of several groups, must also
-show the syndrome of k with no more wrong signs than soft decoding repairs.
+This means that the evidence of all groups exceeds the description length of the frequency within
+its order, plus that of its value. No variance is taken to be less than a share of what the emptier
+bins show. For orders that are not enumerated, one bin, or the average of bins of several groups,
+must also show the syndrome of k with no more wrong signs than soft decoding repairs.
 
 The densities have no closed form. They are represented by a sample (population dynamics): some
 thousand coefficients, each with random bins that are drawn once, so that every round only resolves
@@ -129,9 +129,9 @@ def density_evolution(
 class _Population:
     """A sample of coefficients, their bins, and the others in these bins.
 
-    Each member is the root of a tree. The others in its C bins are members again, with bins of
-    their own besides the shared one. An edge (bin of the root, member) is resolved once the member
-    would be found with the root still in the shared bin.
+    Each member is the root of a tree. The others in its C bins are members too, each with further
+    bins besides the shared one. An edge (bin of the root, member) is resolved once the member would
+    be found with the root still in the shared bin.
 
     Member m's bin in group c has the number m C + c.
     """
@@ -206,7 +206,7 @@ class _Population:
         return 1.0 - float(energy[self._unresolved].sum()) / total if total > 0 else 1.0
 
     def decode(self) -> bool:
-        """Decode one round: decide on all members and edges. Whether any was resolved."""
+        """Decode one round: decide on all members and edges. Return whether any was resolved."""
         size, groups = len(self._amplitudes), self._graph.n_groups
         edge_bin, edge_member = self._edge_bin, self._edge_member
         others = np.bincount(edge_bin, self._power, size * groups).astype(np.float64, copy=False)
@@ -242,8 +242,8 @@ class _Population:
     def _set_floor(self, others: FloatArray) -> None:
         """The least variance that the decoder takes each bin to have.
 
-        It takes the emptier bins for noise (`Residual.of`), even where that is interference. A
-        random bin holds as many coefficients as a member's bin holds others.
+        The decoder takes the emptier bins for noise (`Residual.of`), even if they hold
+        interference. A random bin holds as many coefficients as a member's bin holds others.
         """
         graph = self._graph
         energy = (np.maximum(others, 0.0) + self._noise) * (self._scatter + self._deviation**2)
@@ -297,7 +297,7 @@ class _Population:
     def _observe(
         self, member: IntArray, own_bin: IntArray, others: FloatArray, strongest: FloatArray
     ) -> FloatArray:
-        """What bins show of members in them.
+        """What bins show about their members.
 
         Args:
             member: (k,) int64 numbers of members.
@@ -341,8 +341,9 @@ def _sample(values: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
     """A sample of about `size` values with the distribution of all.
 
     Returns:
-        positions: (about size,) int64. Of few values, each equally often. Of many, half are the
-            largest, which hold most of the energy, and half are evenly spaced among the rest.
+        positions: (about size,) int64. If there are few values, each equally often. Otherwise half
+            are the largest, which hold most of the energy, and half are evenly spaced among the
+            rest.
         weights: (about size,) float64, how many values each stands for, up to a common factor.
     """
     count = len(values)
@@ -376,7 +377,7 @@ def _sign_error(amplitude: FloatArray, strongest: FloatArray, deviation: FloatAr
 def _repaired(trials: int, wrong: FloatArray) -> FloatArray:
     """(k,) chance that soft decoding repairs a word, for (k,) chances that a sign is wrong.
 
-    Chase decoding tries six signs both ways, but repairs others not at all; that at most one sign
-    is wrong fits what it recovers.
+    Chase decoding tries six signs both ways, but never repairs others. The formula for at most one
+    wrong sign agrees with what it recovers.
     """
     return np.asarray((1.0 - wrong) ** trials * (1.0 + trials * wrong / (1.0 - wrong)))

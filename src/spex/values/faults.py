@@ -53,7 +53,7 @@ class Faults:
 
 
 def is_borne(error: BaseException) -> bool:
-    """Whether a source that raised this may be asked again: not where the call itself is wrong."""
+    """Whether to retry a source that raised this: not if the call itself is wrong."""
     never = (ArgumentError, ScoringError, StoreError, LimitReached, KeyboardInterrupt)
     return isinstance(error, Exception) and not isinstance(error, never)
 

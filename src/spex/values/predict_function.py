@@ -118,7 +118,7 @@ class PredictFunction(OfMasker):
 
     @property
     def outputs(self) -> tuple[str, ...] | None:
-        """Names of the outputs where all are explained; None where one is."""
+        """Names of the outputs if all are explained; None if one is."""
         if self.output is not None or self._n_outputs is None:
             return None
         return self._names or tuple(map(str, range(self._n_outputs)))
@@ -132,7 +132,7 @@ class PredictFunction(OfMasker):
     def identities(self) -> tuple[str, ...] | None:
         """For each output a hash of all that determines its values.
 
-        None where the function has no identity.
+        None if the function has no identity.
         """
         if not isinstance(self._identity, str):
             return None

@@ -1,4 +1,4 @@
-"""A function of the user's that fails now and then: asked again, its error told in one line."""
+"""Retry a user's function that sometimes fails, and report its error in one line."""
 
 import sysconfig
 import time
@@ -61,7 +61,7 @@ class Retries:
                 return result
 
     def succeeded(self) -> None:
-        """Begin to count anew."""
+        """Restart the count."""
         self._in_a_row = 0
 
     def failed(self, error: BaseException) -> None:
@@ -127,9 +127,9 @@ class Retrying(Wrapped):
 
 
 def place_of(error: BaseException) -> str | None:
-    """Where an error comes from, "FILE:LINE": of the user's files the innermost.
+    """The origin of an error as "FILE:LINE": the innermost of the user's files.
 
-    Else that of a library; None where it was raised by spex itself, which is a bug.
+    Otherwise that of a library. None if spex itself raised it, which is a bug.
     """
     frames = [
         (Path(frame.filename), frame.lineno)

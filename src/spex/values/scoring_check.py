@@ -1,15 +1,15 @@
-"""Are the log-probabilities of a model right? Before the first value a few are taken in two ways.
+"""Are a model's log-probabilities right? Before the first value a few are computed in two ways.
 
-A server may return those of another prompt, of the wrong tokens, or chance; an explanation of these
-looks like any other. So, once for a model and for each kind of question:
+A server may return those of another prompt, of the wrong tokens, or random ones. An explanation of
+these looks like any other. So the check compares, once for each model and kind of question:
 
 - Alone and in a batch: a prompt by itself, then between two others.
 - Written and read: the model writes a few tokens and says how probable each was. They are then read
   as a given answer, as in the run. These are two routes of a server, and two programs here.
 - A part and the whole: the first words of the longest answer by themselves, and in the answer.
 
-Two faults look alike in every way: all tokens have one value, or all prompts have the same values,
-as from a stale cache. They are seen without a second way.
+Two faults look the same in both ways: all tokens have one value, or all prompts have the same
+values, as from a stale cache. They are detected without a second way.
 
 A local network in half precision is no fault, but is off by tenths of a nat. So two of the prompts
 are also read in float32, if there is room for the weights, and the report gives the difference.
@@ -52,12 +52,12 @@ _FEWEST_VALUES, _FEWEST_PROMPTS = 4, 3
 
 
 class Checkable(LanguageModel, Protocol):
-    """A language model that tells how probable its own words were."""
+    """A language model that reports how probable its own words were."""
 
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
         """The greedy reply, and (n_tokens,) float64 log-probabilities of its tokens in nats.
 
-        Both may be empty where they cannot be told, or not compared with a reading of the reply.
+        Both may be empty if they are unknown, or cannot be compared with a reading of the reply.
         """
         ...
 
@@ -75,8 +75,8 @@ class Finding:
         largest: the largest difference of a token, in nats.
         compared: the names of the comparisons that could be made.
         missing: why the server's reply could not be compared; empty if it was.
-        half: how far values are off for half precision; None where the precision is another, or
-            nobody knows it.
+        half: the error of values due to half precision; None if the precision is another or
+            unknown.
     """
 
     differences: tuple[str, ...]
@@ -87,7 +87,7 @@ class Finding:
 
     @property
     def note(self) -> str:
-        """What a report says where the user went on, or not all was compared; empty for nothing."""
+        """Notes for the report: the user went on anyway, or not all was compared; else empty."""
         if self.differences:
             return f"The log-probabilities may be wrong: {'; '.join(self.differences)}"
         if self.missing:
@@ -125,7 +125,7 @@ def check(
         model: The model.
         prompts: Those that are asked now, at least one. Up to three of them are used, so that a
             prompt that the model refuses is one that it would be asked anyway.
-        spare: Makes others, for where a single one is asked.
+        spare: Makes other prompts if only one is asked.
         answers: The answers that are scored.
 
     Raises:
@@ -150,14 +150,14 @@ def check(
 
 
 def goes_on(model: object) -> bool:
-    """Whether the user wants a model to be used even where its check fails."""
+    """Whether the user wants a model to be used even if its check fails."""
     return getattr(model, "scoring_check", "stop") == "note"
 
 
 def notes(model: LanguageModel, answers: Sequence[str]) -> tuple[str, ...]:
-    """What reports should say of a model whose check failed, and that was used all the same.
+    """Notes for reports on a model that was used although its check failed.
 
-    And of a server whose check could be made in part only, and of half precision.
+    Also on a server that could be checked only in part, and on half precision.
     """
     found = _FOUND.get(model, {})
     if goes_on(model) and answers and hasattr(model, "written") and not found:
@@ -252,7 +252,7 @@ def _with_float32(
     read: Callable[[Sequence[Prompt]], FloatArray],
     unit: str,
 ) -> Finding:
-    """The finding with how far values are off for half precision.
+    """The finding with the error of values due to half precision.
 
     Args:
         model: The model.
@@ -336,7 +336,7 @@ class _Comparisons:
 
 
 def _kind(model: LanguageModel, prompt: Prompt, answers: Sequence[str]) -> object:
-    """What takes its own way through a model: single tokens, and pictures."""
+    """Kinds of questions that a model handles separately: single tokens, and pictures."""
     checkable: Any = model
     return all(len(checkable.answer_ids(answer)) == 1 for answer in answers), prompt.has_images
 
@@ -357,7 +357,7 @@ def _read(
 
 
 def _part(model: Checkable, answer: str) -> str | None:
-    """The first words of an answer, about half; None where their tokens are not its first ones."""
+    """The first words of an answer, about half; None if their tokens are not its first tokens."""
     ids = list(model.answer_ids(answer))
     middle = answer.rfind(" ", 1, len(answer) // 2 + 1)
     if len(ids) < 2 or middle < 0 or not answer[:middle].strip():
@@ -367,7 +367,7 @@ def _part(model: Checkable, answer: str) -> str | None:
 
 
 def _ids_or_none(model: Checkable, answer: str) -> list[int]:
-    """The tokens of an answer; none where the model refuses it."""
+    """The tokens of an answer; none if the model refuses it."""
     try:
         return list(model.answer_ids(answer))
     except ArgumentError:

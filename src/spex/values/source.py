@@ -88,7 +88,7 @@ class ValueSource(Protocol):
 
 
 def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSource:
-    """A source of values from what a user has.
+    """A source of values from a user's object.
 
     Args:
         f: A `ValueSource`, such as a `spex.ValueFunction` or a `spex.PredictFunction`; a
@@ -123,7 +123,7 @@ def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSourc
 
 
 def _check_source(source: ValueSource) -> None:
-    """Refuse a source that lacks a member: nothing is evaluated before that is known.
+    """Refuse a source with a missing member, before anything is evaluated.
 
     Raises:
         ArgumentError: a member is missing, or contexts are not one `spex.Context` for each output.
@@ -201,7 +201,7 @@ class _Function:
 
 
 class OfMasker(ABC):
-    """What a source says that has a masker: each of these is the masker's."""
+    """Attributes that a source takes from its masker."""
 
     masker: Any
 
@@ -225,7 +225,7 @@ class OfMasker(ABC):
 
     @property
     def may_vary(self) -> bool:
-        """False: the same values are taken to come again."""
+        """False: the same mask is assumed to have the same value again."""
         return False
 
     @property
@@ -277,7 +277,7 @@ class Wrapped:
 
     @property
     def masker(self) -> Any:
-        """Of a `spex.ValueFunction` and its like, which `spex.zoom` groups units by; else None."""
+        """The masker by which `spex.zoom` groups units, if the source has one; else None."""
         return getattr(self._source, "masker", None)
 
     @property
@@ -287,7 +287,7 @@ class Wrapped:
 
     @property
     def model(self) -> Any:
-        """Of a `spex.ValueFunction`, the language model; else None."""
+        """For a `spex.ValueFunction`, the language model; else None."""
         return getattr(self._source, "model", None)
 
     def contexts(self) -> tuple[Context, ...]:

@@ -31,7 +31,7 @@ class Limited(Wrapped):
 
     Args:
         source: Source of the values.
-        ledger: What may be spent, and what has been.
+        ledger: The limits and the spending so far.
 
     Raises:
         ArgumentError: the model tells no tokens or no cost, and there is a limit of them.
@@ -78,7 +78,7 @@ class Limited(Wrapped):
             start += len(rows)
 
     def _check_scoring(self, masks: BoolArray) -> None:
-        """Check the model first, where that is due: its calls are no masks, and cost as much.
+        """Check the model first, if due. The calls of a check are not masks, but cost as much.
 
         Raises:
             LimitReached: it does not fit into a limit.
@@ -103,7 +103,7 @@ class Limited(Wrapped):
         return ledger.limits.seconds is not None and ledger.masks < LEAST_BUDGET
 
     def _affordable(self, masks: BoolArray) -> int:
-        """How many of the next masks surely fit into every limit; enters their tokens.
+        """Count the next masks that surely fit into every limit, and enter their tokens.
 
         Raises:
             LimitReached: none does.
@@ -129,7 +129,7 @@ class Limited(Wrapped):
 
 
 class _Meter:
-    """Bounds what the next prompts cost, and looks at what they have cost.
+    """Bounds the cost of the next prompts, and reads what they have cost.
 
     Raises:
         ArgumentError: the model tells no tokens, or no cost.
@@ -242,7 +242,7 @@ class _Meter:
         return f", and with one mask up to {most}{counted}"
 
     def checked(self) -> None:
-        """Enter what it cost where the server does not tell."""
+        """Enter an assumed cost if the server does not report it."""
         each = self._entered[:, 0]
         self._ledger.assume(self._function, (each[0], each[1]))
 

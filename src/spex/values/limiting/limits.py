@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LimitReached(SpexError):
-    """What is asked for does not fit into a limit any more; the message says into which."""
+    """The request does not fit into a limit any more; the message names the limit."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ class Limits:
 
 
 class Ledger:
-    """What has been spent of limits, by one source or by several.
+    """The spending of one or several sources, against their limits.
 
     Args:
-        limits: What may be spent.
+        limits: The most that may be spent.
         clock: Seconds; for tests.
 
     Attributes:
@@ -117,7 +117,7 @@ class Ledger:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """The seconds run while a source is at work, however many are."""
+        """Count seconds while at least one source is at work."""
         with self._lock:
             if not self._at_work:
                 self._since = self.clock()
@@ -136,7 +136,7 @@ class Ledger:
         each: tuple[float, float],
         most: tuple[float, float] = (math.inf, math.inf),
     ) -> None:
-        """Count replies of which the server of a function told no tokens, but those counted before.
+        """Count new replies for which the server of a function reported no tokens.
 
         Args:
             function: Function of the server.
@@ -150,9 +150,9 @@ class Ledger:
                 self._assumed[i] += math.ceil(min(new * each[i], most[i]))
 
     def used(self, function: ValueFunction) -> "Usage | None":
-        """What the server of a function has counted for all, and what it did not tell.
+        """The usage that a function's server has counted, and the tokens that it did not report.
 
-        None of a local model.
+        None for a local model.
         """
         usage: Usage | None = getattr(function.model, "usage", None)
         if usage is None:

@@ -22,7 +22,7 @@ _PROCESS = secrets.token_hex(4)
 
 
 class Claims:
-    """The claims of one store, and what it knows of those of others; inside of transactions.
+    """The claims of one process on a store, and those of others; used within transactions.
 
     Args:
         connection: To the store.
@@ -96,7 +96,7 @@ class Claims:
             self._renewed = now
 
     def release(self) -> None:
-        """Give up what is claimed and has no value."""
+        """Release the claims on masks without a value."""
         self._connection.execute("delete from claims where holder = ?", (self._holder,))
 
 
@@ -107,7 +107,7 @@ def _first(keys: Keys, free: BoolArray, most: int) -> Keys:
 
 
 def _is_dead(holder: Any) -> bool:
-    """Whether the process is known to have ended; of other machines nothing is known.
+    """Whether the process is known to have ended; unknown for other machines.
 
     A holder that no process has, as in a damaged file, counts as ended.
     """

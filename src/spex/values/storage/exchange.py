@@ -37,7 +37,7 @@ Answer: TypeAlias = tuple[str, str]  # request, answer
 
 
 def export(path: Path, out: Path) -> None:
-    """Write what a store has to a file; values that no function may return are left out.
+    """Write a store's contents to a file, without values that no function may return.
 
     Args:
         path: The store.
@@ -87,7 +87,7 @@ def _write_lines(file: IO[str], names: tuple[str, ...], rows: Iterable[tuple[Any
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[IO[str]]:
-    """A file that is there as a whole or not at all, readable by its owner alone."""
+    """A file that is written completely or not at all, readable only by its owner."""
     if is_stream(path):
         whole = io.StringIO(newline="")
         yield whole

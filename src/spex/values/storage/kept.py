@@ -31,7 +31,7 @@ class Kept:
         self.rate: float | None = None
 
     def claim(self, masks: BoolArray) -> Claim:
-        """What is known of (m, n) masks, and the next portion to evaluate."""
+        """The known values of (m, n) masks, and the next portion to evaluate."""
         alone = beside = _FIRST_PORTION
         if self.rate is not None:
             rate = min(self.rate, 1e6)
@@ -40,7 +40,7 @@ class Kept:
         return self._store.claim(self._identities, self._keys(masks), alone, beside)
 
     def release(self) -> None:
-        """Give up what is claimed."""
+        """Release all claims."""
         self._store.release()
 
     def put(self, masks: BoolArray, values: FloatArray) -> None:

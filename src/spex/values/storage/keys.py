@@ -26,7 +26,7 @@ class Keys:
 
     @classmethod
     def of(cls, masks: WordArray) -> "Keys":
-        """Of (m, n_words) uint64 masks; the first of equal ones comes first."""
+        """Keys of (m, n_words) uint64 masks; the first of equal ones comes first."""
         little = np.ascontiguousarray(masks, dtype="<u8")
         # SQLite compares bytes from the first on, like big-endian numbers.
         order = np.lexsort(little.view(">u8").astype(np.uint64).T[::-1])
@@ -55,8 +55,8 @@ class Keys:
         Args:
             connection: To the store.
             table: With a column `mask`.
-            column: What is wanted.
-            conditions: (SQL, parameters ...) that hold as well.
+            column: The column to read.
+            conditions: Further conditions (SQL, parameters ...).
         """
         wanted = " and ".join(sql for sql, *_ in conditions)
         given = [value for _, *values in conditions for value in values]

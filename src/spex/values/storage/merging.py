@@ -20,12 +20,12 @@ from spex.values.storage.schema import (
 
 @dataclass(frozen=True)
 class Merged:
-    """What came into a store from elsewhere.
+    """The result of copying into a store.
 
     Args:
         values: New values.
         answers: New answers.
-        differing: Values that the store had otherwise; its own stay.
+        differing: Number of values that differ from the store's own, which stay.
         left_out: Rows that are no value of a mask of a function.
         is_damaged: Whether parts of a file could not be read. How much was there is not known.
     """
