@@ -64,7 +64,7 @@ class Explanation(Saved):
             the index; see `spex.fitting.correction`. Empty unless the weighting is "shapley".
         observed: The measured values with all features and with none; None if not evaluated.
         forecast: {evaluations: expected R2} at two and four times `n_evaluations`, from the growth
-            of R2 over parts of the sample. Empty if it is unknown, shows no gain, or was not
+            of R2 over parts of the sample. Empty if unknown, shows no gain, or was not
             computed. `spex.Run.forecast` computes it, and `spex.explain` up to 500 masks.
         notes: Notes for the user, one sentence each.
         context: What was explained, as far as the source of values says.

@@ -50,7 +50,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
 
     Args:
         explanations: By name of the output; at least one, over the same features.
-        moments: For R2 of contrasts; None where all masks were evaluated, or it is unknown.
+        moments: For R2 of contrasts; None if all masks were evaluated, or it is unknown.
 
     Example:
         >>> import numpy as np
@@ -175,7 +175,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
         return all(one.r2 == 1.0 and one.method == "exact" for one in (self[a], self[b]))
 
     def _fidelity_of_difference(self, a: str, b: str) -> tuple[float, float | None]:
-        """R2 of output a less output b, and its mean squared error; NaN and None where unknown."""
+        """R2 of output a less output b, and its mean squared error; NaN and None if unknown."""
         if self._are_exact(a, b):
             return 1.0, 0.0
         if self._moments is None:
@@ -279,7 +279,7 @@ def _context_of_difference(first: Context, second: Context, a: str, b: str) -> C
 
 
 def _joint_errors(spectrum: Spectrum, *both: Explanation) -> FloatArray | None:
-    """The standard errors of a sum or a difference of independent spectra; None where unknown."""
+    """The standard errors of a sum or a difference of independent spectra; None if unknown."""
     squared: dict[Interaction, float] = {}
     for one in both:
         if one.standard_errors is None:

@@ -64,7 +64,7 @@ class Found:
         return Found(self.value[name], place)
 
     def get(self, name: str, default: Any = None) -> "Found":
-        """A field of an object; the default where it is missing."""
+        """A field of an object; the default if it is missing."""
         if isinstance(self.value, Mapping) and name not in self.value:
             return Found(default, name)
         return self[name]

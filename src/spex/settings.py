@@ -130,7 +130,7 @@ class Settings:
 
     @property
     def drawn_share(self) -> DrawnShare | None:
-        """How much of the budget is for drawn masks; None where all masks are drawn."""
+        """How much of the budget is for drawn masks; None if all masks are drawn."""
         method = self.of_method
         return method.drawn if method.needs_coded or self.distribution.joins_coded else None
 

@@ -98,7 +98,7 @@ def subscripted(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def did_you_mean(value: object, valid: Iterable[str]) -> str:
-    """Such as ` (did you mean 'word'?)`; empty where no name is like the value.
+    """Such as ` (did you mean 'word'?)`; empty if no name is like the value.
 
     Args:
         value: What was given; of `kind:more` only the kind is compared.

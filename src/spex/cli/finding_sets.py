@@ -264,7 +264,7 @@ def _roles(
     wanted: SetsOptions,
     whole: float,
 ) -> Roles | None:
-    """Roles with the threshold of the change; None where the calls do not suffice."""
+    """Roles with the threshold of the change; None if the calls do not suffice."""
     n = explanation.n_features
     if wanted.max_calls is not None and wanted.max_calls < n + 2:
         session.notice(f"no roles: they take {n + 2:,} calls; raise --max-calls")

@@ -144,7 +144,7 @@ class Workers:
     ) -> Iterator[tuple[int, IntArray, FloatArray]]:
         """Values of masks of several sources as they come, each row once.
 
-        A source that fails costs the others nothing, and what was under way of it is waited for.
+        A source that fails costs the others nothing. Its running blocks are waited for.
 
         Args:
             jobs: Sources, and (m, n) masks of each.

@@ -22,7 +22,7 @@ class Item:
         make: Makes the source of its values; given the store in which the model's own answer is
             kept. Runs in parallel need one that can be pickled.
         annotated: Numbers of the features that people have marked as what the answer rests on;
-            None where nobody did.
+            None if nobody did.
     """
 
     name: str

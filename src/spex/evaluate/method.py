@@ -29,7 +29,7 @@ class Attribution:
             features.
         n_evaluations: Distinct masks that it asked for.
         seconds: Wall clock outside the value function.
-        r2: What the method itself says of its R2, with a 90 % interval; NaN where it says nothing.
+        r2: What the method itself says of its R2, with a 90 % interval; NaN if it says nothing.
         r2_interval: See `r2`.
         n_asked: Masks that it asked for, repeats included, which are free.
         chosen: The method that `auto` chose; "" for others.
@@ -65,7 +65,7 @@ class Method(Protocol):
 
     @property
     def order(self) -> int | None:
-        """The highest order of its interactions; None where there is no limit."""
+        """The highest order of its interactions; None if there is no limit."""
         ...
 
     @property

@@ -61,7 +61,7 @@ class BCHCode:
                 `bit_power_sums` of its set bits.
 
         Returns:
-            weights: (k,) int64, the number of errors, or -1 where no pattern of weight <= t
+            weights: (k,) int64, the number of errors, or -1 if no pattern of weight <= t
                 within the n positions has this syndrome.
             positions: (k, t) int64, the positions of the errors, ascending, filled with -1.
         """

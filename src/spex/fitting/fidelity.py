@@ -29,7 +29,7 @@ class Fidelity:
     Args:
         r2: 1 - ||f - f_hat||^2 / ||f - mean(f)||^2; 1 is perfect, 0 as good as the mean; NaN where
             it is unknown.
-        interval: 90 % confidence interval of it; NaN where it is unknown.
+        interval: 90 % confidence interval of it; NaN if unknown.
     """
 
     r2: float

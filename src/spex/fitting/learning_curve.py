@@ -58,7 +58,7 @@ def fall(
         rows: (len(part),) their row numbers.
 
     Returns:
-        None where too few masks are left to compare on.
+        None if too few masks are left to compare on.
     """
     outside = samples.drawn.copy()
     outside[rows] = False
@@ -119,7 +119,7 @@ def forecast(
         seed: Random seed of the part.
 
     Returns:
-        {evaluations: R2}; empty where it cannot be said, or nothing is left to explain.
+        {evaluations: R2}; empty if it cannot be said, or nothing is left to explain.
     """
     if not 0 < 1 - fit.fidelity.r2 < np.inf:
         return {}
@@ -144,7 +144,7 @@ def _half(
 ) -> tuple[Samples, IntArray] | None:
     """Half of a sample, and its rows; with its own coded design if one is asked for.
 
-    None where not all masks of that design are among the samples.
+    None if not all masks of that design are among the samples.
     """
     m = len(samples)
     size = m // 2

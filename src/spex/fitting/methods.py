@@ -24,7 +24,7 @@ class Method:
         sentence: What it does, in a few words.
         candidates: From samples and the highest order to the surrogates it chooses from, the
             cheapest first.
-        drawn: How much of the budget is for drawn masks; None where all masks are drawn.
+        drawn: How much of the budget is for drawn masks; None if all masks are drawn.
         needs_coded: Whether nothing can be fitted without coded masks.
     """
 

@@ -35,9 +35,9 @@ class Fit:
         method: Name of the surrogate chosen, or of those joined, the weightiest first.
         spectrum: Its fit to all samples; of several joined, less what prediction does not need.
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
-        scores: Cross-fitted R2 of every candidate; empty where it is unknown.
+        scores: Cross-fitted R2 of every candidate; empty if unknown.
         standard_errors: Those of the coefficients, given the support; None if unknown.
-        unexplained: Mean squared error at drawn masks, cross-fitted; None where unknown.
+        unexplained: Mean squared error at drawn masks, cross-fitted; None if unknown.
         weights: Weights of the surrogates chosen or joined.
         predictions: (m,) cross-fitted, of the drawn masks; NaN elsewhere.
     """

@@ -91,14 +91,14 @@ class MaskDistribution(Protocol):
     def weights(self, words: WordArray, n: int) -> FloatArray | None:
         """(m,) density of the distribution over that of a sample without repetition.
 
-        Up to a factor; None where it is one number for all.
+        Up to a factor; None if it is one number for all.
         """
         ...
 
     def groups(self, words: WordArray, n: int) -> IntArray | None:
         """(m,) numbers of masks that were drawn together, in the order of the first of them.
 
-        Cross-validation leaves them out together. None where each was drawn alone.
+        Cross-validation leaves them out together. None if each was drawn alone.
         """
         ...
 
@@ -119,7 +119,7 @@ class Drawn:
         self._stream = islice(distribution.stream(n, seed), skipped, None)
 
     def take(self) -> tuple[WordArray, bool] | None:
-        """The next block; None where there are no more masks."""
+        """The next block; None if there are no more masks."""
         block = next(self._stream, None)
         self._n_taken += block is not None
         return block

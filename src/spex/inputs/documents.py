@@ -36,7 +36,7 @@ class Document:
         text: its text.
         title: its title, a single line; None for none.
         sentences: its sentences, if known; joined, they are the text.
-        score: what retrieval gave it, for reports; None where it is not known.
+        score: what retrieval gave it, for reports; None if unknown.
     """
 
     text: str
@@ -155,7 +155,7 @@ class Documents(TemplateMasker):
 
     @cached_property
     def _template(self) -> tuple[str, str]:
-        """What stands before and after the documents, with the question in it."""
+        """The prompt before and after the documents, with the question filled in."""
         prompt = self.prompt
         if prompt is None and self.question is not None:
             prompt = f"{SLOT}{_SEPARATOR}Question: {_QUESTION}"

@@ -32,7 +32,7 @@ from spex.inputs.sentences.lines import LINE_BREAK, Span
 class _Gap:
     """White space between two segments: `ends` a line, then `breaks`, then `indents` the next line.
 
-    All three are empty where there is no line break.
+    All three are empty if there is no line break.
     """
 
     white: str
@@ -159,7 +159,7 @@ class MaskedText:
 
     @cached_property
     def _features(self) -> IntArray:
-        """Of each segment; -1 where it is pinned."""
+        """The feature of each segment; -1 if it is pinned."""
         features = (segment.feature for segment in self._segments)
         return np.array([-1 if each is None else each for each in features], dtype=np.int64)
 

@@ -84,7 +84,7 @@ class Messages(UnitMasker):
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The answer that is explained, where it is known."""
+        """The answer that is explained, if known."""
         return () if self.answer is None else (self.answer,)
 
     @property

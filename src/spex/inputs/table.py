@@ -369,7 +369,7 @@ def _index(names: Iterable[Any], what: str) -> "pd.Index[Any]":
 
 
 def _place(index: "pd.Index[Any]", name: Any) -> int | None:
-    """The number of the column of a name; None where there is no such column."""
+    """The number of the column of a name; None if there is no such column."""
     import pandas as pd
 
     try:
@@ -452,7 +452,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _fitted(cell: Any, dtype: Any) -> "pd.Series[Any] | None":
-    """A cell as a Series of the type of its column; None where that would lose something."""
+    """A cell as a Series of the type of its column; None if that would lose something."""
     import pandas as pd
 
     if dtype == "object":

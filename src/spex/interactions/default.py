@@ -26,7 +26,7 @@ BY_ORDER = (
 
 
 def default_index(is_corrected: bool) -> InteractionIndex:
-    """FSII where masks were weighted as Shapley values weigh, else FBII."""
+    """FSII if masks were weighted as for Shapley values, else FBII."""
     return InteractionIndex.FSII if is_corrected else InteractionIndex.FBII
 
 

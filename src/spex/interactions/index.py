@@ -173,7 +173,7 @@ def _stii(s: int, d: int) -> Fraction:
 
 
 def _fsii_share(order: int, s: int, d: int) -> Fraction:
-    """What FSII adds to a(S), Tsai, Yeh & Ravikumar (2023), eq. 16.
+    """The term that FSII adds to a(S), Tsai, Yeh & Ravikumar (2023), eq. 16.
 
     From each T > S with |T| > order, (-1)^(order-s) s/(order+s) binom(order, s)
     binom(t-1, order) / binom(t+order-1, order+s) a(T).

@@ -109,7 +109,7 @@ def spectrum_errors(
 
 
 def widened(errors: SpectrumErrors, index: InteractionIndex) -> SpectrumErrors:
-    """The errors behind an index where masks were drawn by size."""
+    """The errors of an index if masks were drawn by size."""
     factor = _BY_SIZE.get(index, 1.0)
     standard_errors, outside = factor * errors.standard_errors, factor**2 * errors.outside
     return SpectrumErrors(standard_errors, outside, errors.shares)
@@ -122,7 +122,7 @@ def error_of_sum(deviations: FloatArray) -> float:
 
 
 def share_containing(errors: SpectrumErrors, interaction: tuple[int, ...]) -> FloatArray:
-    """Of the energy outside in each order, the share of frequencies that contain given features.
+    """The share of the energy outside, by order, in frequencies that contain given features.
 
     Features are taken to be drawn one by one, each with its share as the probability. Where all
     shares are equal, this is comb(n - s, d - s) / comb(n, d) for s features.
@@ -141,11 +141,11 @@ def share_containing(errors: SpectrumErrors, interaction: tuple[int, ...]) -> Fl
 def told_from_zero(
     values: FloatArray, errors: FloatArray, n_tested: int, rate: float = 0.1
 ) -> BoolArray:
-    """Which values are told from 0, all looked at together (Benjamini and Hochberg 1995, eq. 1).
+    """Which values are surely not 0, tested together (Benjamini and Hochberg 1995, eq. 1).
 
     Args:
         values: (k,) float64, each with a Gaussian error.
-        errors: (k,) float64, the standard errors; NaN where unknown.
+        errors: (k,) float64, the standard errors; NaN if unknown.
         n_tested: How many values are looked at, at least k: those that are not given count as not
             told from 0.
         rate: The expected share of those returned that are 0 in truth, at most.

@@ -142,7 +142,7 @@ class InteractionValues(Mapping[Interaction, float]):
             interaction: sorted tuple of feature numbers, listed or not.
 
         Returns:
-            Zero where all masks were evaluated, NaN where errors are unknown.
+            Zero where all masks were evaluated, NaN if errors are unknown.
 
         Raises:
             ArgumentError: not a sorted tuple of at most `order` features.
@@ -206,7 +206,7 @@ class InteractionValues(Mapping[Interaction, float]):
         Returns:
             {interaction: share of 1,000 draws in which it is one of the k largest}, the largest
             value first. A draw adds to every listed value independent Gaussian noise of its
-            standard error. NaN where errors are unknown.
+            standard error. NaN if errors are unknown.
 
         Raises:
             ArgumentError: k is negative.
@@ -232,7 +232,7 @@ class InteractionValues(Mapping[Interaction, float]):
         Returns:
             One row for each interaction: `interaction` (tuple of feature numbers), `features`
             (tuple of labels), `order`, `value`, and `low` and `high`, the bounds of its 90 %
-            interval (NaN where unknown).
+            interval (NaN if unknown).
         """
         # pandas takes half a second to load, and most programs need no table.
         import pandas as pd

@@ -46,7 +46,7 @@ class InspectSample:
         messages: the whole conversation in the format of OpenAI's API. What the assistant reasoned
             is under the key "reasoning_content".
         tools: the tools that were offered, as for `spex.Agent`.
-        error: what made the sample fail; None where it did not.
+        error: what made the sample fail; None if it did not.
         notes: what the log does not hold as it was, such as encrypted reasoning, a sentence each.
         given: the numbers of the messages that the sample began with; an answer among them, such as
             an example, is not the model's.

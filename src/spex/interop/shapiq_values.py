@@ -39,7 +39,7 @@ def from_shapiq(values: Any, features: Sequence[str] | None = None) -> Explanati
 
     Returns:
         The explanation: `interactions(index, order)` gives the values back, `n_evaluations` is
-        shapiq's estimation budget, 0 where it is unknown.
+        shapiq's estimation budget, 0 if unknown.
 
     Raises:
         ArgumentError: the file cannot be read, the index or the lowest order fixes no function, a

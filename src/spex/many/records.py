@@ -27,14 +27,14 @@ class Output:
     """A summary of an explanation of one output.
 
     Args:
-        output: Its name; empty where there is one.
+        output: Its name; empty if there is one.
         n_features: n.
         n_evaluations: Distinct masks evaluated.
         method: The method that made the spectrum.
-        r2: See `Explanation.r2`; None where unknown.
+        r2: See `Explanation.r2`; None if unknown.
         r2_low: Lower end of its 90 % interval.
         r2_high: Upper end.
-        whole: The value with all features; None where not evaluated.
+        whole: The value with all features; None if not evaluated.
         nothing: The value with none.
         score: What is measured.
         answer: The answer that is explained.
@@ -102,7 +102,7 @@ class Record:
         name: Name of the item.
         status: "ok"; "partial" where a limit or Ctrl-C stopped it; "failed"; or "not explained"
             where the run ended before it had enough values.
-        key: Changes with the settings and with anything that changes a value; None where the value
+        key: Changes with the settings and with anything that changes a value; None if the value
             function has no identity.
         reason: Why it is not explained; empty if it is.
         file: Name of the file of the explanation in the folder; None if none is written.

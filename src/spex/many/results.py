@@ -32,7 +32,7 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
     and `records` has all.
 
     Args:
-        folder: Where the explanations are; None where they are held in memory.
+        folder: Where the explanations are; None if they are held in memory.
         records: What came of each item, by name.
         stopped: What ended the run early, such as a limit, in a few words; None if nothing did.
 

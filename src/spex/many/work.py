@@ -35,7 +35,7 @@ class ManyProgress:
     Args:
         done: Items that are explained, those of an earlier run included.
         failed: Items that could not be explained.
-        total: Items in all; None where that is unknown.
+        total: Items in all; None if unknown.
         evaluations: Masks whose value came in this run, from the store or the model.
     """
 

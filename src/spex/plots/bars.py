@@ -144,7 +144,7 @@ def waterfall(
 
 
 def _ends(explanation: "Explanation", values: InteractionValues) -> tuple[float, float]:
-    """What the surrogate that the values are read from gives with nothing, and with everything."""
+    """The surrogate's values with nothing and with everything."""
     n = explanation.n_features
     read = explanation.spectrum
     correction = explanation.correction.get(values.index.corrected_as)
@@ -188,7 +188,7 @@ def _draw_steps(ax: "Axes", rows: list[tuple[str, float, str]], begin: float) ->
 def _draw_arrow(
     ax: "Axes", row: int, start: float, end: float, value: float, tip: float, told: str
 ) -> None:
-    """An arrow with a tip of at most that length, and what is told beside it."""
+    """An arrow with a tip of at most that length, and its label."""
     is_up = value > 0
     neck = end - min(tip, abs(value)) * (1 if is_up else -1)
     corners = [

@@ -102,13 +102,13 @@ def joint(values: InteractionValues, k: int) -> list[tuple[Interaction, float]]:
 
 
 def number(values: InteractionValues, members: Interaction) -> str:
-    """A value as its label: with a question mark where it is not told from 0."""
+    """A value as its label: with a question mark where it may be 0."""
     mark = f" {facts.UNCERTAIN}" if facts.is_uncertain(values, members) else ""
     return facts.signed(values[members]) + mark
 
 
 def doubtful(values: InteractionValues) -> list[Interaction]:
-    """The single features whose colour can be seen and whose value is not told from 0."""
+    """The single features whose colour can be seen and whose value may be 0."""
     most = max((abs(value) for members, value in values.items() if members), default=0.0)
     single = [(members, value) for members, value in values.items() if len(members) == 1]
     seen = [members for members, value in single if abs(value) > TINTED * most]
@@ -116,7 +116,7 @@ def doubtful(values: InteractionValues) -> list[Interaction]:
 
 
 def doubt(values: InteractionValues, shown: Iterable[Interaction]) -> list[str]:
-    """What the question mark says, a sentence; empty where none of those shown bears it."""
+    """A sentence on the question mark; empty if no shown label has it."""
     if not any(facts.is_uncertain(values, members) for members in shown):
         return []
     return [f"{facts.UNCERTAIN}: may be 0, within noise"]
@@ -139,7 +139,7 @@ def colour(value: float, index: InteractionIndex) -> str:
 
 
 def signed_bars(sizes: Sequence[float], index: InteractionIndex) -> dict[str, Any]:
-    """The style of bars: their sign is told by colour and by hatching."""
+    """The style of bars: colour and hatching show the sign."""
     colours = [colour(size, index) for size in sizes]
     hatch = ["" if size > 0 else "////" for size in sizes]
     return {"color": colours, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
@@ -241,7 +241,7 @@ def _families() -> tuple[str, ...]:
 
 
 def set_fonts(texts: "Sequence[Text]") -> None:
-    """The same for texts that there are, such as labels of ticks."""
+    """The same for existing texts, such as labels of ticks."""
     for text in texts:
         text.set(**fonts(text.get_text()))
 
@@ -296,7 +296,7 @@ def size_of(ax: "Axes") -> tuple[float, float]:
 
 
 def say(ax: "Axes", text: str) -> None:
-    """Write a sentence where nothing can be drawn."""
+    """Write a sentence if nothing can be drawn."""
     middle: dict[str, Any] = {"ha": "center", "va": "center", "transform": ax.transAxes}
     ax.text(0.5, 0.5, text, wrap=True, **middle, **fonts(text))
     bare(ax)

@@ -133,7 +133,7 @@ class _Picture:
             self._ax.add_patch(PathPatch(path, fill=False, **edge))
 
     def _doubt(self, feature: int) -> None:
-        """The mark of doubt beside the middle of a region, legible on any colour."""
+        """The question mark next to the middle of a region, legible on any colour."""
         from matplotlib.patheffects import withStroke
 
         self._ax.annotate(
@@ -189,7 +189,7 @@ class _Picture:
         )
 
     def _free(self, places: list[FloatArray], taken: list[FloatArray]) -> FloatArray:
-        """The first place away from the numbers that there are, or else the farthest away."""
+        """The first place that is free of other numbers, or else the farthest from them."""
         apart = 0.055 * max(self._part.width, self._part.height)
         around = [apart * np.array(step) for step in ((0, -1.1), (0, 1.1), (-1.1, 0), (1.1, 0))]
         tried = [*places, *(places[0] + step for step in around)]

@@ -55,7 +55,7 @@ def outputs_page(
         found: The comparison that is shown first.
         outputs: All of them, by name; their pages come before this one, in the same order.
         fidelity: R2 of the difference and its mean squared error, by the numbers of two outputs
-            that can be compared; NaN and None where unknown.
+            that can be compared; NaN and None if unknown.
     """
     page = _difference_page(found, facts.isolated_unit(found.first))
     (r2, _), pair = fidelity[min(fidelity)], min(fidelity)
@@ -87,7 +87,7 @@ def _halves(
 
     Returns:
         By index and order, of those orders that are shown first: for each output, half the width
-        of the 90 % interval by members. Empty where these are too many for a page.
+        of the 90 % interval by members. Empty if these are too many for a page.
     """
     width, told = float(ndtri(0.95)), {}
     for each in sorted({order, *(default_order(one.spectrum, index) for one in outputs)}):
@@ -189,7 +189,7 @@ def _heads(found: "Comparison", limit: int) -> tuple[str, ...]:
 
 
 def _colours(found: "Comparison") -> Colours:
-    """Differences of the units' own values, by feature of a; 0 where b has none to compare."""
+    """Differences of the units' own values, by feature of a; 0 if b has none to compare."""
     told = _told(found)
     sure = set(_sure(found))
     singles = {each.interaction[0]: each for each in told if len(each.interaction) == 1}

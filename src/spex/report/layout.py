@@ -28,7 +28,7 @@ class Word:
 
     Args:
         text: The characters.
-        feature: The number of its unit; None where it is pinned.
+        feature: The number of its unit; None if it is pinned.
         line: The line it is on.
         left: Where it begins.
         width: How much it takes.
@@ -56,7 +56,7 @@ class Rail:
         bracket: The number of its combination.
         line: The line.
         drops: Where it goes down to a unit, in order.
-        lane: Where the trunk is; None where all units are on this line.
+        lane: Where the trunk is; None if all units are on this line.
         label: Width of the label on it; 0 for none.
         side: Which of the joints at the end of its line it is, from the top; None for a rail above
             the words.
@@ -80,7 +80,7 @@ class Rail:
 
     @property
     def taken(self) -> tuple[float, float]:
-        """What it keeps free of other rails on its level, its label included."""
+        """The space that it keeps free of other rails on its level, including its label."""
         left, right = self.ends
         spare = max(self.label - (right - left), 0.0) / 2
         return left - spare, right + spare
@@ -236,7 +236,7 @@ def rails(
 def _drops(
     combinations: Sequence[Sequence[int]], places: dict[int, Word]
 ) -> dict[tuple[int, int], float]:
-    """Where the bracket of a combination meets a unit: side by side where it has several."""
+    """The points at which a combination's bracket meets its units, next to other brackets."""
     of_unit: dict[int, list[int]] = {}
     for number, members in enumerate(combinations):
         for member in members:

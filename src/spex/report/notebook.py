@@ -43,7 +43,7 @@ class TableRow:
     Args:
         mark: The number that its units bear in the text; empty for none.
         value: As text.
-        margin: Half the width of its interval; None where unknown.
+        margin: Half the width of its interval; None if unknown.
         is_uncertain: Whether the interval holds 0.
         share: Share of the largest absolute value.
         sign: "up", "down" or "none".
@@ -212,7 +212,7 @@ def _body(explanation: "Explanation") -> dict[str, Any]:
 def _drawn(
     explanation: "Explanation", values: InteractionValues, joint: Sequence[Interaction]
 ) -> list[dict[str, Any]]:
-    """The text with brackets, for wide and for narrow outputs; none where it would not be legible.
+    """The text with brackets, for wide and for narrow outputs; none if it would not be legible.
 
     That is a picture, a long text, or one with letters that run right to left.
     """
@@ -293,7 +293,7 @@ def _direction(index: InteractionIndex, value: float) -> str:
 def _parts(
     explanation: "Explanation", values: InteractionValues, joint: Sequence[Interaction]
 ) -> list[Any]:
-    """The parts of the input with tints and marks; none where the input is unknown or too long."""
+    """The parts of the input with tints and marks; none if the input is unknown or too long."""
     found = facts.parts(explanation) or ()
     if explanation.n_features > _MOST_UNITS:
         return []

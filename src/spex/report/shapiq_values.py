@@ -61,7 +61,7 @@ def _spectrum(explanation: "Explanation", index: InteractionIndex) -> Spectrum:
 
 
 def _at_empty_set(values: InteractionValues, spectrum: Spectrum) -> float:
-    """What shapiq lists at the empty set: the index's own formula for SII, BII and BV.
+    """The value of shapiq at the empty set: the index's own formula for SII, BII and BV.
 
     For SII this is the integral over p of the mean of f, with each feature present with probability
     p. Then (-1)^<k,m> has the mean (1 - 2p)^|k|. For BII and BV it is the mean of f. For all other

@@ -1,4 +1,4 @@
-"""From the masks told to the samples that are fitted: which of them measure R2, and of what."""
+"""From the masks told to the samples to fit: which of them measure R2."""
 
 import math
 from dataclasses import dataclass
@@ -153,7 +153,7 @@ def _measured(
 
 
 def _what_is_off(words: WordArray, n: int) -> str:
-    """Why masks are no sample: the share of features that are present, where it is that."""
+    """Why masks are not a uniform sample, if the share of present features shows it."""
     share = float(unpack(words, n).mean())
     # By chance alone it is off by .5 / sqrt(masks times features).
     is_off = abs(share - 0.5) > _FAR_OFF * 0.5 / math.sqrt(len(words) * n)

@@ -90,7 +90,7 @@ class Stages:
         return self._current
 
     def next_size(self) -> int | None:
-        """The size of the next stage; None where the latest was the last."""
+        """The size of the next stage; None if the latest was the last."""
         return next(self._sizes, None)
 
     def begin(self, size: int) -> None:

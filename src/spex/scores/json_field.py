@@ -21,7 +21,7 @@ _BRACKET = re.compile(r"\{(?=\s*[\"}])|\[(?=\s*[\[{\"\d\-tfn\]])")
 
 @dataclass(frozen=True)
 class JsonField(ScoreOfReplies):
-    """1 where a field of the JSON in the reply has a value, else 0.
+    """1 if a field of the JSON in the reply has a value, else 0.
 
     The field is that of the first JSON object or list in the reply that has the path. Text around
     it is ignored: a code fence, a citation such as [1], other JSON, and what a reasoning model
@@ -94,7 +94,7 @@ class JsonField(ScoreOfReplies):
 
 
 def _follow(value: Any, path: list[str]) -> Any:
-    """What is at a path.
+    """The value at a path.
 
     Raises:
         LookupError: nothing is there.

@@ -37,7 +37,7 @@ class ResolvedScore(Protocol):
 
     @property
     def summary(self) -> str:
-        """What is measured, on one line, without the unit."""
+        """A description of the score on one line, without the unit."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class ResolvedScore(Protocol):
         ...
 
     def describe(self) -> dict[str, Any] | None:
-        """All that determines the values, as JSON values; None where this is unknown."""
+        """All that determines the values, as JSON values; None if unknown."""
         ...
 
 

@@ -53,7 +53,7 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
 
 
 def score_of_answers(score: Any, answers: tuple[str, ...]) -> Any:
-    """The score of an input that knows its answers; the score itself where it knows none.
+    """The score with the answers of the input; the score itself if the input has none.
 
     Args:
         score: As a user gives it; None for the log-probability of the first answer, or its log-odds

@@ -147,7 +147,7 @@ class ResolvedSimilarity(ScoreOfReplies):
 
 @dataclass(frozen=True)
 class Matches(ScoreOfReplies):
-    r"""1 where the reply matches a regular expression anywhere, else 0.
+    r"""1 if the reply matches a regular expression anywhere, else 0.
 
     Args:
         pattern: a regular expression of Python; flags go in front, such as "(?i)yes".

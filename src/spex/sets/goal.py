@@ -1,4 +1,4 @@
-"""What a set has to achieve: a value on one side of a threshold."""
+"""The goal for a set: a value on one side of a threshold."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Goal:
 
     Args:
         threshold: In the unit of the value.
-        sign: 1.0 where values above it are wanted, -1.0 where values below it are.
+        sign: 1.0 if values above it are wanted, -1.0 if values below it are.
         is_strict: Whether the threshold itself is not enough.
         origin: Where the threshold comes from, in words.
     """

@@ -113,7 +113,7 @@ class Optimiser:
             gap: Relative gap at which HiGHS may stop.
 
         Returns:
-            None where every set of this size is excluded, or none was found in time.
+            None if every set of this size is excluded, or none was found in time.
         """
         excluded = {one for one in excluded if len(one) == size}
         if self._enumerates:
@@ -169,7 +169,7 @@ class Optimiser:
             time_limit: Seconds.
 
         Returns:
-            The number of removed (or kept) features, None where none was found; and whether it is
+            The number of removed (or kept) features, None if none was found; and whether it is
             proven that there are no fewer.
         """
         if self._enumerates:
@@ -235,7 +235,7 @@ class Optimiser:
         return costs
 
     def _scale(self, candidates: Sequence[Interaction], linear: FloatArray | None) -> float:
-        """What costs are multiplied by; see `_VALUE`."""
+        """The factor of the costs; see `_VALUE`."""
         largest = float(np.abs(self._costs(linear)).max(initial=0.0)) or 1.0
         sizes = [abs(v - self.whole) for v in self.values(candidates, linear).tolist()]
         return min(_VALUE / max([*sizes, 1e-300]), _LARGEST_COST / largest)

@@ -1,6 +1,6 @@
 """A spectrum as a sparse linear program over the features that are removed.
 
-With x_i = 1 where feature i is removed, a frequency k contributes F(k) (-1)^|k| (1 - 2 z) to the
+With x_i = 1 if feature i is removed, a frequency k contributes F(k) (-1)^|k| (1 - 2 z) to the
 value, where z is the parity of x over k. Frequencies are gathered into groups, each within one set
 T of features. A group has one variable for each of the 2^|T| choices of removed members. These
 variables sum to 1, and their marginals are the x_i. At whole x one choice has the value 1. At

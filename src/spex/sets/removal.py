@@ -28,7 +28,7 @@ class Removal:
         bound: No set of this size changes the value further: of direction down no change is below
             this, of up none is above; of both no absolute change is larger. Equal to the (absolute)
             change where exact.
-        gap: What the bound leaves open, as a share of the absolute change: 0 where exact,
+        gap: What the bound leaves open, as a share of the absolute change: 0 if exact,
             infinite where the change is 0 and the bound is not.
         is_exact: Whether it is proven, by HiGHS within its tolerance of 1e-6 for whole numbers or
             by looking at all sets, that no set changes the value further.

@@ -97,7 +97,7 @@ class Smallest:
 
     @property
     def says(self) -> str:
-        """What was found and how certain it is, in a few sentences."""
+        """The result and its certainty, in a few sentences."""
         size = counted(len(self.features), "unit")
         with_it = f"Without {size}" if self.kind == CHANGE else f"With only {size}"
         if not self.features:

@@ -1,4 +1,4 @@
-"""What each unit does for an answer: needed, redundant, harmful or unused, by measured calls."""
+"""The role of each unit for an answer, by measured calls: needed, redundant, harmful or unused."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +31,7 @@ _SAME = 1e-5
 
 @dataclass(frozen=True)
 class Role:
-    """What one unit does.
+    """The role of one unit.
 
     Args:
         feature: Its number.
@@ -288,7 +288,7 @@ def _units(
 
 
 def _threshold(asker: Asker, flip: float | None, by: float | None) -> tuple[float, float, str]:
-    """How far a value has to move, which way the answer lies, and where that comes from."""
+    """The distance that a value must move, the direction of the answer, and their origin."""
     side = answer_side(flip, asker.whole, asker.nothing)
     if by is not None:
         if asker.whole + by == asker.whole:
@@ -326,7 +326,7 @@ def _proposed(
 
 
 def _measured(asker: Asker, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], float]:
-    """What removing each pair changes, as far as calls reach."""
+    """The change by removing each pair, as far as the calls suffice."""
     pairs = pairs[: asker.left]
     found: dict[tuple[int, int], float] = {}
     for at in range(0, len(pairs), _PAIRS_A_BATCH):

@@ -33,7 +33,7 @@ _CHUNK = 256  # sets measured together when all of a size are measured
 
 @dataclass(frozen=True)
 class Found:
-    """What a search ended with.
+    """The result of a search.
 
     Args:
         features: The set; the closest one measured where none reached the goal.
@@ -321,7 +321,7 @@ class _Search:
         return False
 
     def _list_smaller(self, is_open: bool) -> bool:
-        """Measure all smaller sets, the smallest first, where they are few; whether all are.
+        """Measure all smaller sets if they are few, and return whether all are measured.
 
         Args:
             is_open: Whether nothing excludes them otherwise: all calls that are left may then be

@@ -73,7 +73,7 @@ class NeighbourTransform:
         return members
 
     def at(self, members: BoolArray) -> scipy.sparse.csr_matrix:
-        """(k, p) sparse coefficients of each indicator at frequencies (k, n), zero where none."""
+        """(k, p) sparse coefficients of each indicator at frequencies (k, n), zero if none."""
         positions = members[:, self.sequence]
         inside = positions.sum(axis=1) == members.sum(axis=1)
         wanted = np.where(inside, _names(positions), -1)

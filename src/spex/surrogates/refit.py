@@ -74,7 +74,7 @@ def ridge_path(
         folds: Row numbers left out together; no row twice, at least two folds.
         weights: (k,) factor of the penalty of each; default: 1.
         penalties: Ascending, as multiples of the number of masks; default: `PENALTIES`, or
-            fewer where there are many masks for each coefficient.
+            fewer if there are many masks for each coefficient.
 
     Returns:
         The fit, the constant first.

@@ -31,7 +31,7 @@ class Progress:
     Args:
         done: Distinct masks evaluated so far.
         total: Distinct masks that will be evaluated at most.
-        r2: R2 of the last fit, where one has been made; the lowest of several outputs.
+        r2: R2 of the last fit, if one has been made; the lowest of several outputs.
         is_waiting: Whether all that is left is being evaluated by other processes on one store.
         stored: How many of those done had their value in the store.
         is_fitting: Whether all values are there, and a surrogate is fitted to them.
@@ -365,7 +365,7 @@ class Filling:
         time, down to one.
 
         Raises:
-            Exception: the error, where it is not borne.
+            Exception: the error, if it is not borne.
         """
         if self._faults is None or not is_borne(error):
             raise error
@@ -378,7 +378,7 @@ class Filling:
         """Ask again; count a failure of each of (k, n) masks, of which those too often are gaps.
 
         Raises:
-            Exception: the error, where there are too many gaps.
+            Exception: the error, if there are too many gaps.
         """
         assert self._faults is not None
         if self._kept is not None:

@@ -35,7 +35,7 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
 
     Returns:
         (q,) float64, for each output the mean of (first value - second value)^2 / 2; NaN where
-        asking again failed. None where nothing was to be asked again, or a limit forbids it.
+        asking again failed. None if nothing was to be asked again, or a limit forbids it.
     """
     if not source.may_vary:
         return None

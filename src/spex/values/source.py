@@ -43,7 +43,7 @@ class ValueSource(Protocol):
 
     @property
     def outputs(self) -> tuple[str, ...] | None:
-        """Names of the q outputs; None where there is one number per mask."""
+        """Names of the q outputs; None if there is one number per mask."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class ValueSource(Protocol):
     def identities(self) -> tuple[str, ...] | None:
         """For each output a string that changes with anything that changes a value.
 
-        None where that cannot be told: nothing is stored then.
+        None if that cannot be told: nothing is stored then.
         """
         ...
 
@@ -231,7 +231,7 @@ class OfMasker(ABC):
     @property
     @abstractmethod
     def identities(self) -> tuple[str, ...] | None:
-        """For each output a hash of all that determines its values; None where that is unknown."""
+        """For each output a hash of all that determines its values; None if unknown."""
 
     @property
     def identity(self) -> str | None:

@@ -157,7 +157,7 @@ class ValueFunction(OfMasker):
 
     @property
     def answer(self) -> str | None:
-        """The answer that is explained; None where the score compares several."""
+        """The answer that is explained; None if the score compares several."""
         return self.score.answer
 
     @property
@@ -165,7 +165,7 @@ class ValueFunction(OfMasker):
         """For each score a hash of all that determines its values: "sha256:" and 64 digits.
 
         Two value functions with the same identity have the same value for every mask, up to the
-        rounding of the model; samples can be stored under it. None where the model is a function
+        rounding of the model; samples can be stored under it. None if the model is a function
         without an identity, or a score one without a name: nothing can be stored then.
         """
         model = self.model.identity
@@ -393,7 +393,7 @@ def as_model(model: object) -> LanguageModel:
 
 
 def _threshold(score: ResolvedScore) -> float | None:
-    """Where the answer flips; None where the score does not say, as one of the user's may not.
+    """Where the answer flips; None if the score does not say, as one of the user's may not.
 
     Raises:
         ArgumentError: it is no finite number.

@@ -46,7 +46,7 @@ def has_several_levels(groups: Any) -> bool:
 
 
 def parse_levels(text: str) -> str | list[str]:
-    """What a text names: one coarser unit, "auto", or several units between commas."""
+    """The levels in a text: one coarser unit, "auto", or several units separated by commas."""
     if text.startswith(REGEX_PREFIX) or "," not in text:
         return text
     return [name.strip() for name in text.split(",")]

@@ -155,7 +155,7 @@ class ZoomRun:
         return max(self._each(n_rounds) // _MASKS_PER_PART, _LEAST_ROOM)
 
     def _begun(self, parts: list[Part], n_told: int) -> _Round:
-        """A round over parts: of all that is left, or of one more portion."""
+        """A round over parts, with the rest of the budget or with one more portion."""
         n, budget = len(parts), max(self._budget - len(self._skipped), LEAST_BUDGET)
         if not self._is_last:
             budget = min(n_told + self._masks_each, budget)
@@ -263,7 +263,7 @@ class ZoomRun:
         return joined
 
     def _next_round(self) -> None:
-        """All masks of the round are told: open what matters, and begin the next round."""
+        """End the round: open parts that matter, and begin the next round."""
         run, parts, n_told = self._round.run, self._round.parts, self.n_told
         self._over.append((len(parts), n_told))
         left = int(_LOOKING * self._budget) - n_told - len(self._skipped)

@@ -152,7 +152,7 @@ class _View(Wrapped):
     Args:
         source: over m features.
         features: the label of each group.
-        groups: (m,) the group of each feature of the source; -1 where it is fixed.
+        groups: (m,) the group of each feature of the source; -1 if it is fixed.
         fixed: (m,) whether a fixed feature is present.
         is_stored: whether values go to a store of the user's, under the source's identities.
     """

@@ -73,7 +73,7 @@ def written(
     masker: AnyMasker,
     opened: Callable[[], "AbstractContextManager[Store | None]"],
 ) -> tuple[AnyMasker, "LanguageModel | None"]:
-    """The masker with what only the model can tell, and the model; None where it is not needed.
+    """The masker with what only the model can tell, and the model; None if it is not needed.
 
     Args:
         session: Session of this call.

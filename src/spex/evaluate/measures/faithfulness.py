@@ -110,7 +110,7 @@ def lds(actual: FloatArray, predicted: FloatArray) -> float:
     """Linear datamodelling score: Spearman's rank correlation of predicted and actual values.
 
     Park et al., TRAK (2023), section 2; for context attribution Cohen-Wang et al., ContextCite
-    (2024), section 3. A constant prediction ranks nothing and scores 0; NaN where the function
+    (2024), section 3. A constant prediction ranks nothing and scores 0; NaN if the function
     itself does not vary.
 
     Args:

@@ -15,7 +15,7 @@ class Metric(NamedTuple):
 
     Attributes:
         name: Such as "r2".
-        value: NaN where it is undefined.
+        value: NaN if it is undefined.
         at: Where along a curve, such as r, the number of features removed; None for a number that
             is no point of a curve.
     """

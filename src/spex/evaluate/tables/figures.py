@@ -111,7 +111,7 @@ def _say_along(panel: Any, along: str | None, summary: "pd.DataFrame") -> None:
 
 
 def _caption(figure: "Figure", *parts: str) -> None:
-    """Say beneath the panels what they do not show, where there is something to say."""
+    """Say beneath the panels what they do not show, if there is something to say."""
     if told := "; ".join(part for part in parts if part):
         lines = wrap(told, int(_LETTERS * figure.get_figwidth()))
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color="0.35")
@@ -120,7 +120,7 @@ def _caption(figure: "Figure", *parts: str) -> None:
 def _below(summary: "pd.DataFrame", metric: str) -> str:
     """What lies below the axis of R2, in words: one bad fit would flatten all others.
 
-    Empty where nothing does, and where everything does, which is drawn as it is.
+    Empty if nothing does, or if everything does, which is drawn as it is.
     """
     reach = summary[["mean", "low"]].min(axis=1)
     if metric != "r2" or reach.min() >= _LEAST_R2 or summary["mean"].max() <= _LEAST_R2:

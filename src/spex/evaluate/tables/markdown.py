@@ -32,7 +32,7 @@ def markdown(
         main: The metrics, the first of them first.
         summary: The table of `Results.summary`.
         by_group: The same, by groups of lengths.
-        undefined: Why a metric has no number at all; empty where it has one.
+        undefined: Why a metric has no number at all; empty if it has one.
         failures: How many cells were not measured, by reason.
         left_out: Which rows of the data were not used, in words.
     """

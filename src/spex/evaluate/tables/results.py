@@ -55,7 +55,7 @@ class Results:
     Args:
         rows: One number each; see `spex.evaluate.tables.rows.Row`.
         main: The metrics that tables and figures show, the first of them first.
-        left_out: Which rows of the data were not used, in words; empty where all were.
+        left_out: Which rows of the data were not used, in words; empty if all were.
     """
 
     rows: tuple[Row, ...]
@@ -134,7 +134,7 @@ class Results:
         return "; ".join(parts)
 
     def undefined(self, metric: str) -> str:
-        """Why a metric has no number at all, in words; empty where it has one."""
+        """Why a metric has no number at all, in words; empty if it has one."""
         of_metric = [row for row in self.rows if row.metric == metric and row.status == OK]
         if any(math.isfinite(row.value) for row in of_metric):
             return ""

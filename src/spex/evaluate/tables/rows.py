@@ -42,7 +42,7 @@ class Row:
         seed: Its seed.
         status: `ok`; `refused`, by the method for this number of features or budget; or `failed`.
         reason: Why it is not `ok`.
-        metric: What was measured; empty where nothing was.
+        metric: What was measured; empty if nothing was.
         at: Where along a curve; NaN for what is no point of one.
         value: The number.
     """

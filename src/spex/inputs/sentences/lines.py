@@ -80,7 +80,7 @@ def line_starts(text: str) -> list[int]:
 
 
 def _runs_on(group: Sequence[str]) -> list[bool]:
-    """For each line of a group, whether the sentence of the line before may run on to it."""
+    """For each line of a group, whether the previous line's sentence may continue on it."""
     if _is_wrapped(group):
         return [False] + [True] * (len(group) - 1)
     # A list may have all its items in lower case.
@@ -94,7 +94,7 @@ def _runs_on(group: Sequence[str]) -> list[bool]:
 
 
 def _is_wrapped(group: Sequence[str]) -> bool:
-    """Whether most line breaks, and two at least, are where the next word found no room."""
+    """Whether at most line breaks, and at least two, the next word did not fit on the line."""
     # Chinese and Japanese characters take two columns.
     widths = [len(line) + sum(character >= "\u2e80" for character in line) for line in group]
     widest = max(widths)

@@ -1,4 +1,4 @@
-"""Where sentences begin: a library finds them in running text; what it gets wrong is mended here.
+"""The starts of sentences: a library finds them in running text, and its errors are mended here.
 
 Code between fences, a displayed formula and a row of a table are one sentence each. A sentence
 keeps the marks that close it, such as ** or a bracket, and the number before it. A line of nothing

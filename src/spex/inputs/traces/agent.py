@@ -169,7 +169,7 @@ class Agent(UnitMasker):
 
     @cached_property
     def _places(self) -> list[_Place]:
-        """What each text is: in the order of the prompt, but the memory and the tools first."""
+        """The kind of each text, in the order of the prompt, but with memory and tools first."""
         return [
             *((_TOOL, number) for number in range(len(self.tools))),
             *((_MEMORY, number) for number in range(len(self.memory))),

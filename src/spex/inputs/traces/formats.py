@@ -105,7 +105,7 @@ def common_call(call: object) -> Any:
 
 
 def common_tool(tool: object) -> Any:
-    """What "function" holds of a tool in the common format: its name, description, parameters."""
+    """The "function" of a tool in the common format: its name, description and parameters."""
     tool = _plain(tool)
     if not isinstance(tool, Mapping):
         return tool
@@ -119,13 +119,13 @@ def common_tool(tool: object) -> Any:
 
 
 def _plain(value: object) -> object:
-    """What an object of a client (`openai`, `anthropic`) holds, as JSON values."""
+    """The content of an object of a client (`openai`, `anthropic`), as JSON values."""
     dump = getattr(value, "model_dump", None)
     return dump() if callable(dump) else value
 
 
 def _turns(message: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    """The messages that one message is; several where it holds results of tools."""
+    """One message as a list of messages; several if it holds results of tools."""
     is_reply = message.get("type") == "message"
     common = {
         key: value

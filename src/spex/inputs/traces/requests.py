@@ -50,7 +50,7 @@ _ASIDE = frozenset(
 
 
 def read_request(body: Mapping[str, Any], where: str, also: Collection[str] = ()) -> dict[str, Any]:
-    """What a saved request holds of a chat, under the keys "messages", "system" and "tools".
+    """The chat in a saved request, under the keys "messages", "system" and "tools".
 
     Args:
         body: the body of a request, perhaps with the answer beside it ("choices" or "output"), or
@@ -113,7 +113,7 @@ def _one_of(given: Mapping[str, Any], names: Sequence[str], where: str) -> Any:
 
 
 def _answer(response: Mapping[str, Any]) -> list[Any]:
-    """The messages or items of an answer; none where there is no answer."""
+    """The messages or items of an answer; none if there is no answer."""
     choices, output = response.get("choices"), response.get("output")
     if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
         return [choices[0].get("message")]

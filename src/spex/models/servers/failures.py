@@ -1,4 +1,4 @@
-"""What went wrong with a request to a server, and whether the same request may succeed."""
+"""Why a request to a server failed, and whether the same request may succeed."""
 
 import email.utils
 import time

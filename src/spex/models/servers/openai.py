@@ -151,7 +151,7 @@ class OpenAIModel:
             self._check_continues("answer_prefix")
 
     def _check_continues(self, what: str) -> None:
-        """Refuse the start of an answer where the server writes answers from their beginning."""
+        """Refuse the start of an answer if the server cannot continue it."""
         if isinstance(self._route, TopLogProbs):
             raise ArgumentError(
                 f"{what}: {self._endpoint.base_url} does not continue an answer, as vLLM, SGLang "
@@ -273,7 +273,7 @@ class OpenAIModel:
         return self._tokens(answer)
 
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
-        """What the model writes, with the log-probability of each token, for a check of scores.
+        """The model's reply, with the log-probability of each token, for a check of scores.
 
         Args:
             prompt: what the model is given.
@@ -281,7 +281,7 @@ class OpenAIModel:
 
         Returns:
             The greedy reply and (n_tokens,) float64, in nats; without a token that ends it. Both
-            are empty where the server refuses such a reply.
+            are empty if the server refuses such a reply.
 
         Raises:
             BackendError: the server failed.

@@ -85,7 +85,7 @@ class PromptLogProbs(Tokenizing):
     async def _first(
         self, session: Connection, start: list[int], labels: list[int]
     ) -> list[FloatArray] | None:
-        """Log-probabilities of first tokens after a prompt; None where the server has others."""
+        """Log-probabilities of first tokens after a prompt; None if the server has others."""
         body = {
             "model": self._model,
             "prompt": start,

@@ -141,7 +141,7 @@ class HuggingFaceModel(Encoding):
     def compared_with_float32(
         self, values: FloatArray, read: Callable[[], FloatArray], unit: str
     ) -> HalfPrecision:
-        """How far values are off for half precision, where there is room for float32.
+        """The error of values due to half precision, if there is room for float32.
 
         Args:
             values: (n_prompts, ...), what `read` gives now.
@@ -204,7 +204,7 @@ class HuggingFaceModel(Encoding):
         return self._write(prompts, self._prompts_to_continue(prompts), max_new_tokens)
 
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
-        """What the model writes, with the log-probability of each token, for a check of scores.
+        """The model's reply, with the log-probability of each token, for a check of scores.
 
         A separate program writes it, which shares nothing with `log_probs`.
 

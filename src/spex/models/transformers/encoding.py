@@ -24,7 +24,7 @@ from spex.models.protocol import Message, Prompt
 
 
 class Encoding:
-    """What a model of transformers does with its tokenizer, without its network.
+    """The part of a transformers model that needs its tokenizer, but not its network.
 
     If the tokenizer has a chat template, prompts go through it, up to the start of the assistant's
     answer. Otherwise the contents of the messages are joined by blank lines, with the special
@@ -61,12 +61,12 @@ class Encoding:
 
     @staticmethod
     def _default(template: Any) -> str | None:
-        """Of several templates by name, the default one."""
+        """The default one of several named templates."""
         return (template.get("default") if isinstance(template, dict) else template) or None
 
     @functools.cached_property
     def notes(self) -> tuple[str, ...]:
-        """What a report should say of the chat template, a sentence each."""
+        """Notes for reports on the chat template, a sentence each."""
         try:
             start = self._prompt_text(Prompt((Message("user", "a"),)))
         except ArgumentError:  # the template rejects this chat
@@ -117,7 +117,7 @@ class Encoding:
 
     @functools.cached_property
     def _before_answers(self) -> tuple[str, list[int]]:
-        """What answers are tokenised after, and its tokens; see `start_of_answers`."""
+        """The text before answers, and its tokens; see `start_of_answers`."""
         try:
             start = self._prompt_text(Prompt((Message("user", "a"),)))
         except ArgumentError:  # the template rejects this chat

@@ -1,4 +1,4 @@
-"""What half precision costs: the same prompts, read once more by the network in float32."""
+"""The error of half precision: the network reads the same prompts again in float32."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,7 +84,7 @@ def compared_with_float32(
 
 @contextmanager
 def in_float32(torch: Any, model: Any) -> Iterator[str]:
-    """The network with its weights in float32, where that can be.
+    """The network with its weights in float32, if possible.
 
     Yields:
         Why it is as it was; empty if its weights are in float32 now.

@@ -51,7 +51,7 @@ def blocks(
 
 
 def _is_one_unit(part: TextPart | ImagePart) -> bool:
-    """Whether it is one unit with nothing beside it, or none at all."""
+    """Whether it is a single unit and nothing else, or no unit at all."""
     if isinstance(part, ImagePart):
         return False
     units = [number for _, number in part.pieces if number is not None]

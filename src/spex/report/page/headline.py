@@ -1,4 +1,4 @@
-"""What was found in plain words, and what has to be known before it is believed."""
+"""The findings in plain words, and the warnings that a reader needs."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def headline(
 ) -> Headline:
     """The strongest combination, or the strongest single unit if none is worth telling.
 
-    Of those that are told from 0; the picture and the button of the page take the same one.
+    Of those that are surely not 0; the picture and the button of the page take the same one.
     """
     top = values.top(len(values))
     if not top:
@@ -67,7 +67,7 @@ def _nothing_sure(
     largest: tuple[Interaction, float],
     labels: Sequence[str],
 ) -> Headline:
-    """Where noise may be all there is: that, before any number."""
+    """If all may be noise: say so, before any number."""
     told = "The surrogate explains almost nothing of the score"
     if facts.is_uncertain(values, largest[0]) and not values.discoveries():
         told = "No unit or combination has an effect clearly different from 0"
@@ -78,7 +78,7 @@ def _nothing_sure(
 
 
 def _quoted(labels: Sequence[str], members: Interaction) -> str:
-    """In quotes where a label has a mark that would end the sentence around it."""
+    """A label in quotes if it has a mark that would end the sentence around it."""
     told = [isolated(label) for label in labels]
     if any(not labels[member].replace(" ", "").isalnum() for member in members):
         told = [f"\u201c{each}\u201d" for each in told]
@@ -141,7 +141,7 @@ def _doubt(values: InteractionValues, members: Interaction) -> str:
 
 
 def cautions(explanation: "Explanation", values: InteractionValues) -> tuple[str, ...]:
-    """What a reader has to know before believing it, a sentence each."""
+    """Warnings for the reader, a sentence each."""
     found = (
         facts.caution(explanation),
         _no_interaction(explanation, values),
@@ -184,7 +184,7 @@ def _barely_moves(explanation: "Explanation") -> str | None:
 
 
 def _improbable(explanation: "Explanation") -> str | None:
-    """Of log P and of P of one answer: whether the model would hardly have given it."""
+    """For log P and P of one answer: whether the model would hardly have given it."""
     context, whole = explanation.context, explanation.observed[0]
     score, answer = context.score or "", context.answer
     if whole is None or not answer or " - " in score or "mean" in score:
@@ -237,7 +237,7 @@ def answers_and_score(explanation: "Explanation", name: str) -> tuple[Fact, ...]
 
 
 def _last_message(explanation: "Explanation") -> str | None:
-    """What the user of a chat said last; None where the input is no chat."""
+    """What the user of a chat said last; None if the input is no chat."""
     parts = facts.parts(explanation) or ()
     if len(parts) < 2:
         return None

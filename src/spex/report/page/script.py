@@ -137,7 +137,7 @@ def hint(explanation: "Explanation", values: InteractionValues) -> str:
 
 
 def what_if(explanation: "Explanation") -> dict[str, Any] | None:
-    """The spectrum, how far off it is, and the smallest sets; None where it is too large.
+    """The spectrum, how far off it is, and the smallest sets; None if it is too large.
 
     `deviation` is the root of the mean squared error over the masks that R2 is about; None where
     it is unknown.
