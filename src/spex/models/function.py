@@ -106,7 +106,7 @@ class FunctionModel:
         return reply
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
-        """Raise ArgumentError, because a function gives no probabilities of answers."""
+        """Raise ArgumentError if probabilities of answers are asked for."""
         if answers:
             raise ArgumentError(f"the model {self.name!r} {_WITHOUT_LOG_PROBS}")
 
