@@ -34,7 +34,7 @@ class Context(Mapping[str, Any]):
         answer: The answer that is explained.
         compared: The two answers whose log-odds are measured, the one that is explained first.
         score: What is measured, on one line.
-        score_unit: Unit of the values, such as "nats"; empty where they have none.
+        score_unit: Unit of the values, such as "nats"; empty if they have none.
         score_threshold: The value at which the answer flips, such as 0.0 of log-odds.
         text: The text that is masked.
         unit: Kind of the units, such as "word".
@@ -44,7 +44,7 @@ class Context(Mapping[str, Any]):
             where a price is known, cost in dollars. Where it told no tokens of some replies, not
             the cost but `uncounted`, the number of these.
         command: The command line.
-        request: Of `spex explain`: its options by name, so that the same source can be made again.
+        request: Options of `spex explain` by name, so that the same source can be made again.
             Texts, numbers, truth values and lists of texts; the model's name holds no secret.
         notes: What a user should know about the values, a sentence each. They become notes of the
             explanation, and are no part of the mapping.
@@ -110,7 +110,7 @@ class Context(Mapping[str, Any]):
         texts: dict[str, Any] = {
             name: text.text() for name in _TEXTS if (text := found.get(name)).value is not None
         }
-        # Files that were written before there was one lack it.
+        # Older files have no threshold.
         threshold = found.get("score_threshold").number_or_none()
         both = found.get("compared")
         if both.value is not None:

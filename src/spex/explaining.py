@@ -26,7 +26,7 @@ from spex.values.source import ValueSource, as_source
 from spex.values.store import Store
 from spex.wording import counted
 
-# Up to so many masks, and booleans in them, a forecast costs less than a second.
+# Up to this many masks, and booleans in them, a forecast takes less than a second.
 _FORECAST_MASKS, _FORECAST_CELLS = 500, 1 << 16
 
 
@@ -156,11 +156,11 @@ def until_limit(
             ) from reached
         try:
             run.fits()
-        except ArgumentError:  # method spex, which decodes whole designs
+        except ArgumentError:  # method spex decodes whole designs only
             raise ArgumentError(
                 f"{reached} after {run.n_told:,} of {counted(run.total, 'evaluation')}, too few "
-                f"for method {run.settings.method!r}: raise the limit, with which the same call "
-                "with a store goes on, or use method 'auto'"
+                f"for method {run.settings.method!r}: raise the limit (with a store, the "
+                "same call then continues), or use method 'auto'"
             ) from reached
         return str(reached), 0
 
@@ -227,7 +227,7 @@ def result(
     if isinstance(found, Explanation):
         return _completed(found, contexts[0], run.forecast() if forecast else {}, again[0])
     forecasts = run.forecast() if forecast else [{}] * len(found)
-    if source.outputs is None:  # the values told how many there are
+    if source.outputs is None:  # only the values showed how many there are
         (one,) = contexts
         contexts = tuple(
             replace(one, score=name if one.score is None else f"{one.score}: {name}")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _MOST_COEFFICIENTS, _MOST_BYTES = 1 << 20, 1 << 26
 _MOST_SEED = 1 << 256
 _LOST = "The input in the file is damaged or lacks a feature, so that only the labels are shown."
-_LARGEST = 1e101  # of coefficients; values are at most 1e100
+_LARGEST = 1e101  # largest coefficient; values are at most 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class Explanation(Saved):
             the index; see `spex.fitting.correction`. Empty unless the weighting is "shapley".
         observed: The measured values with all features and with none; None if not evaluated.
         forecast: {evaluations: expected R2} at two and four times `n_evaluations`, from the growth
-            of R2 over parts of the sample. Empty if it is unknown, shows no gain, or was not
+            of R2 over parts of the sample. Empty if unknown, shows no gain, or was not
             computed. `spex.Run.forecast` computes it, and `spex.explain` up to 500 masks.
         notes: Notes for the user, one sentence each.
         context: What was explained, as far as the source of values says.
@@ -157,7 +157,7 @@ class Explanation(Saved):
         """
         if index is not None or order is not None:
             return self._interactions(index, order)
-        # To find out that there are too many takes long at an order of thousands.
+        # At an order of thousands it takes long even to find out that there are too many.
         if telling_order(self.spectrum) > LISTABLE:
             return self._interactions("Fourier", None)
         try:
@@ -382,7 +382,7 @@ class Explanation(Saved):
         whole, nothing = (
             x.number_or_none() for x in found.get("observed", [None, None]).list(2, 2)
         )
-        # Files of spex 0.1 lack standard errors and what is unexplained.
+        # Files of spex 0.1 lack standard errors and the unexplained variance.
         errors = found.get("standard_errors")
         pairs = [pair.list(2, 2) for pair in found.get("forecast", []).list()]
         context = Context.from_json(found["context"], n)
@@ -445,7 +445,7 @@ class Explanation(Saved):
         Args:
             index: See `to_html`. A learning curve takes neither index nor order nor k.
             order: See `to_html`.
-            k: At most so many bars, lines or combinations; default: what suits the kind.
+            k: At most this many bars, lines or combinations; default: what suits the kind.
             kind: "bar", "heatmap", "image", "learning_curve", "network", "text" (with combinations
                 above the words), "upset" or "waterfall".
             ax: The axis to draw into; None for one of a new figure, which pyplot does not know.
@@ -489,7 +489,7 @@ def _spectrum(found: Found, n: int) -> Spectrum:
     coefficients: dict[Interaction, float] = {}
     for number, entry in enumerate(entries):
         match entry:
-            # No bool, which is an int as well.
+            # Exclude bool, which is an int in Python.
             case [list(members), int() | float() as value] if (
                 set(map(type, members)) <= {int}
                 and type(value) is not bool

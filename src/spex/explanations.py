@@ -50,7 +50,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
 
     Args:
         explanations: By name of the output; at least one, over the same features.
-        moments: For R2 of contrasts; None where all masks were evaluated, or it is unknown.
+        moments: For R2 of contrasts; None if all masks were evaluated, or it is unknown.
 
     Example:
         >>> import numpy as np
@@ -139,7 +139,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
                     f"output {name!r} is unknown; choose from {', '.join(map(repr, self.outputs))}"
                 )
         if a == b:
-            raise ArgumentError(f"output {a!r} less itself is zero; give two outputs")
+            raise ArgumentError(f"output {a!r} minus itself is zero; give two outputs")
         first, second = self[a], self[b]
         minus = np.array([1.0, -1.0])
         spectrum = weighted_sum([first.spectrum, second.spectrum], minus)
@@ -175,7 +175,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
         return all(one.r2 == 1.0 and one.method == "exact" for one in (self[a], self[b]))
 
     def _fidelity_of_difference(self, a: str, b: str) -> tuple[float, float | None]:
-        """R2 of output a less output b, and its mean squared error; NaN and None where unknown."""
+        """R2 of output a less output b, and its mean squared error; NaN and None if unknown."""
         if self._are_exact(a, b):
             return 1.0, 0.0
         if self._moments is None:
@@ -241,7 +241,7 @@ class Explanations(Saved, Mapping[str, Explanation]):
     def _difference_page(
         self, index: str | InteractionIndex | None, order: int | None
     ) -> "Page | None":
-        """A page that can show the difference of any two outputs; None where none are alike."""
+        """A page that can show the difference of any two outputs; None if none are alike."""
         from spex.comparison.comparing import compare
         from spex.report.compared import outputs_page
 
@@ -272,14 +272,14 @@ def _context_of_difference(first: Context, second: Context, a: str, b: str) -> C
         first,
         score=f"{first.score or a} - {second.score or b}",
         score_unit=first.score_unit if same_unit else None,
-        score_threshold=0.0 if same_unit else None,  # where both are equal
+        score_threshold=0.0 if same_unit else None,  # the score at which both are equal
         answer=None,
         compared=None,
     )
 
 
 def _joint_errors(spectrum: Spectrum, *both: Explanation) -> FloatArray | None:
-    """The standard errors of a sum or a difference of independent spectra; None where unknown."""
+    """The standard errors of a sum or a difference of independent spectra; None if unknown."""
     squared: dict[Interaction, float] = {}
     for one in both:
         if one.standard_errors is None:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from spex.errors import ArgumentError, BackendError, FileFormatError, SpexError
 
-# Open files of this process: a file opened anew by these names would begin at its start.
+# These names mean files that this process has open. Opening them again by name would begin at the
+# start.
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
-# Limits of a JSON file: an explanation of 2^20 coefficients is below them.
+# Limits of a JSON file. An explanation of 2^20 coefficients stays below them.
 _MOST_BYTES, _MOST_MEMORY = 10**8, 8 * 10**8
 _MOST_DIGITS = 100
 
@@ -61,7 +62,7 @@ def _write(path: Path, content: bytes) -> None:
     number = _descriptor(path)
     if number is not None:
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()  # what was printed comes first
+            stream.flush()  # earlier output comes first
         with os.fdopen(os.dup(number), "wb") as file:
             file.write(content)
         return
@@ -85,7 +86,7 @@ def _write(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         if before is None:
             raise
-        path.write_bytes(content)  # in a folder, or of an owner, that allows no other way
+        path.write_bytes(content)  # the folder or owner allows no other way
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -98,7 +99,7 @@ def followed(path: Path) -> Path:
         OSError: the links go in a circle.
     """
     path = path.absolute()
-    for _ in range(40):  # as many as Linux follows
+    for _ in range(40):  # Linux follows at most 40 links
         if _descriptor(path) is not None or not path.is_symlink():
             return path
         path = path.parent / path.readlink()
@@ -123,7 +124,7 @@ def write_json(path: Path, content: object) -> None:
         ArgumentError: it cannot be written there, or `read_json` would refuse its size.
     """
     text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    # Half a surrogate pair, which UTF-8 cannot hold, becomes its escape sequence.
+    # UTF-8 cannot hold half a surrogate pair, so write its escape sequence.
     written = text.encode("utf-8", errors="backslashreplace")
     if too_large := _too_large(written, text):
         raise ArgumentError(f"cannot write {path}: {too_large}; keep fewer coefficients")
@@ -160,7 +161,7 @@ def read_json(path: Path) -> object:
         raise FileFormatError(
             f"{path} is not JSON that spex wrote: it is nested too deep"
         ) from None
-    except ValueError as error:  # of the parser, and of a path with a null byte
+    except ValueError as error:  # from the parser, or from a path with a null byte
         raise FileFormatError(f"{path} is not JSON: {error}; give a file that spex saved") from None
     return content
 
@@ -169,7 +170,7 @@ def _too_large(written: bytes, text: str) -> str:
     """Why JSON is too large to be read, if it is; empty if not."""
     if len(written) > _MOST_BYTES:
         return f"the JSON is larger than {_MOST_BYTES // 10**6} MB, the limit"
-    # Bytes of Python's objects: a list, an entry of a list, an object, a string.
+    # Bytes that Python needs for a list, an entry of a list, an object and a string.
     sizes = ((b"[", 100), (b",", 32), (b"{", 300), (b'"', 40))
     memory = 2 * sys.getsizeof(text) + sum(size * written.count(sign) for sign, size in sizes)
     if memory > _MOST_MEMORY:

@@ -86,8 +86,8 @@ def fit(
     checked = check_masks(array, len(labels))
     if method == "spex":
         raise ArgumentError(
-            "method 'spex' decodes coded masks, which spex.Run asks for; of masks that exist "
-            "already use 'auto', 'gp', 'proxyspex' or 'linear'"
+            "method 'spex' decodes coded masks, which spex.Run asks for; for existing masks "
+            "use 'auto', 'gp', 'proxyspex' or 'linear'"
         )
     checked_values(values, checked, "fit was given")
     distinct = len(np.unique(pack(checked), axis=0)) if len(checked) else 0
@@ -98,8 +98,8 @@ def fit(
         )
     if method == "exact" and distinct < 1 << len(labels):
         raise ArgumentError(
-            f"method 'exact' needs the values of all 2^{len(labels)} masks, and there are those of "
-            f"{distinct}; use another method, such as 'auto'"
+            f"method 'exact' needs the values of all 2^{len(labels)} masks, but only "
+            f"{distinct} are given; use another method, such as 'auto'"
         )
     settings = Settings(len(labels), distinct, method, max_degree, seed, weighting=weighting)
     problem = Problem(labels, settings, prior, outputs)
@@ -130,7 +130,7 @@ def _check_rows(masks: Any, values: Any) -> None:
     if len(ours) == len(theirs) and set(ours) == set(theirs):
         raise ArgumentError(
             "the rows of masks and values have the same names in another order; give "
-            "values.loc[masks.index], or values.to_numpy() where rows belong together by position"
+            "values.loc[masks.index], or values.to_numpy() if rows match by position"
         )
 
 

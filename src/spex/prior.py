@@ -1,4 +1,4 @@
-"""What is known about features before any call: data that surrogates may use."""
+"""Prior knowledge about features before any call: data that surrogates may use."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Prior:
             the others; None for all alike.
         close: Pairs of features that may well interact; each is tried as a candidate.
         sequence: Feature numbers that stand in a row, first to last, such as the words of a text:
-            leaving one out makes neighbours of the two beside it. Empty where there is no order.
+            leaving one out makes neighbours of the two beside it. Empty if there is no order.
 
     Raises:
         ArgumentError: a relevance is not positive and finite, or a feature is named twice.

@@ -8,8 +8,9 @@
 It knows no model, file, clock or progress bar. `spex.explain` is this loop around a source of
 values.
 
-With `target_r2` a run has stages, each twice as large as the one before and holding all its masks;
-between two stages it fits, and stops where R2 is good enough. Without, it has one stage.
+With `target_r2` a run has stages. Each has twice as many masks as the one before, and includes its
+masks. After each stage the run fits, and stops if R2 is good enough. Without `target_r2` a run has
+one stage.
 """
 
 import math
@@ -30,7 +31,7 @@ from spex.running.samples import FEW_DRAWN
 from spex.running.stages import Stages
 from spex.settings import Settings, feature_labels
 
-# `ask` returns at most so many booleans at once: 64 MB.
+# `ask` returns at most this many booleans at once: 64 MB.
 _CELLS_ASKED = 1 << 26
 
 
@@ -89,7 +90,7 @@ class Run:
         self._problem = Problem(self.features, self.settings, prior, outputs, is_noisy)
         self._told = self._problem.told
         self._stages = Stages(self.settings, self._told)
-        self._earlier: list[OutputFit] = []  # the fits of the stage before
+        self._earlier: list[OutputFit] = []  # the fits of the previous stage
         self._latest: tuple[tuple[int, int], list[OutputFit]] | None = None
         self._is_done = False
         self._skipped: IntArray = np.zeros(0, dtype=np.int64)
@@ -180,7 +181,7 @@ class Run:
 
     @property
     def r2(self) -> float | None:
-        """R2 of the latest fit, the lowest of all outputs; None where none is known."""
+        """R2 of the latest fit, the lowest of all outputs; None if none is known."""
         if self._latest is None:
             return None
         r2 = lowest(one.fit.fidelity for one in self._latest[1]).r2
@@ -193,7 +194,8 @@ class Run:
         if target is None or size is None or self._told.count >= self.settings.total:
             return
         fits = self.fits()
-        # An output of one value so far has nothing to explain, and does not hold up the others.
+        # An output with only one distinct value so far has nothing to explain, and must not delay
+        # the others.
         values = self._told.values(self._told.all_told()).T
         varies = [not is_constant(column, float(column.var())) for column in values]
         lower = [
@@ -227,7 +229,7 @@ class Run:
         Takes a fourth to a half of the time of `fit`.
 
         Returns:
-            {evaluations: R2} at two and four times the masks told; empty where it cannot be said.
+            {evaluations: R2} at two and four times the masks told; empty if it cannot be said.
             For values (k, q), a list of these, one per output.
         """
         found = [self._problem.forecast(one) for one in self.fits()]

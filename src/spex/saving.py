@@ -64,7 +64,7 @@ class Found:
         return Found(self.value[name], place)
 
     def get(self, name: str, default: Any = None) -> "Found":
-        """A field of an object; the default where it is missing."""
+        """A field of an object; the default if it is missing."""
         if isinstance(self.value, Mapping) and name not in self.value:
             return Found(default, name)
         return self[name]
@@ -130,7 +130,7 @@ class Found:
         """(count,) finite numbers."""
         self._check_length(count, count)
         for number, entry in enumerate(self.value):
-            # There may be a million of them: no object is made for a good one.
+            # There may be a million entries, so make no object for a valid one.
             if type(entry) is not float or not max(least, -_LARGEST) <= entry <= _LARGEST:
                 Found(entry, f"{self.place}[{number}]").number(least)
         return np.array(self.value, dtype=np.float64)
@@ -222,6 +222,6 @@ class Saved(ABC):
 
 
 def format_of(content: object) -> str | None:
-    """The name of the format of JSON content; None where it has none."""
+    """The name of the format of JSON content; None if it has none."""
     kind = content.get("format") if isinstance(content, Mapping) else None
     return kind if isinstance(kind, str) else None

@@ -108,9 +108,9 @@ class Settings:
         each = _BYTES + _BYTES_PER_WORD * n_words(n)
         if not self.is_exhaustive and budget * each > _MOST_BYTES:
             raise ArgumentError(
-                f"budget={budget}: so many masks of {n} features take {budget * each / 2**30:,.0f} "
-                f"GB; the limit is {_MOST_BYTES >> 30} GB: lower the budget to "
-                f"{_MOST_BYTES // each:,} or less"
+                f"budget={budget}: this many masks of {n} features take "
+                f"{budget * each / 2**30:,.0f} GB; the limit is {_MOST_BYTES >> 30} GB: "
+                f"lower the budget to {_MOST_BYTES // each:,} or less"
             )
 
     @property
@@ -130,7 +130,7 @@ class Settings:
 
     @property
     def drawn_share(self) -> DrawnShare | None:
-        """How much of the budget is for drawn masks; None where all masks are drawn."""
+        """How much of the budget is for drawn masks; None if all masks are drawn."""
         method = self.of_method
         return method.drawn if method.needs_coded or self.distribution.joins_coded else None
 

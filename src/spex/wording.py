@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import SupportsFloat
 
 _SUBSCRIPTS = str.maketrans("0123456789", "".join(chr(0x2080 + digit) for digit in range(10)))
-# Of Unicode: a stretch between these two has a direction of its own, that of its first letter.
+# Unicode isolates: text between these two has its own direction, that of its first letter.
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
-_LONGEST_NAME = 100  # characters that are compared with names
+_LONGEST_NAME = 100  # characters compared with names
 
 
 def percent(share: float) -> str:
@@ -39,9 +39,9 @@ def shorten(text: str, limit: int = 60) -> str:
 def visible(text: str) -> str:
     """Text without characters that could act on a terminal or that no file can hold.
 
-    Control characters other than tab and line feed (an escape sequence in a text that someone else
-    wrote must not reach the terminal), overrides of the writing direction and half surrogate pairs
-    are shown as U+FFFD. The line breaks of Windows are shown as line feeds.
+    Shows as U+FFFD: control characters other than tab and line feed, overrides of the writing
+    direction, and half surrogate pairs. So an escape sequence in someone else's text does not reach
+    the terminal. Windows line breaks become line feeds.
     """
     shown = text.replace("\r\n", "\n")
     return "".join("\N{REPLACEMENT CHARACTER}" if _acts(c) else c for c in shown)
@@ -98,7 +98,7 @@ def subscripted(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def did_you_mean(value: object, valid: Iterable[str]) -> str:
-    """Such as ` (did you mean 'word'?)`; empty where no name is like the value.
+    """Such as ` (did you mean 'word'?)`; empty if no name is like the value.
 
     Args:
         value: What was given; of `kind:more` only the kind is compared.

@@ -249,4 +249,4 @@ def test_ctrl_c_keeps_what_is_under_way(visit, server):
     page.close()
     status, told = server.end()
     assert status == 130
-    assert "interrupted; 1 explanation of 1 under way kept in" in told
+    assert "interrupted; 1 explanation of 1 running kept in" in told

@@ -32,7 +32,7 @@ def test_no_masks():
             [1, 0],
             r"masks has shape \(2,\); .* shape \(m, 2\); for one mask: mask\[None\]$",
         ),
-        ([[1, 0, 1]], r"masks has shape \(1, 3\); of 2 features, give .* shape \(m, 2\)$"),
+        ([[1, 0, 1]], r"masks has shape \(1, 3\); for 2 features, give .* shape \(m, 2\)$"),
         ([[1, 2]], "masks holds values of type int64 other than 0 and 1; give booleans"),
         ([[1, float("nan")]], "masks holds values of type float64 other than 0 and 1"),
         ([["1", "0"]], "masks holds values of type <U1 other than 0 and 1"),
@@ -46,7 +46,7 @@ def test_wrong_masks(masks, message):
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        ([[1, 0]], r"mask has shape \(1, 2\); of 2 features, give .* shape \(2,\)"),
+        ([[1, 0]], r"mask has shape \(1, 2\); for 2 features, give .* shape \(2,\)"),
         ([1, 0.5], "mask holds values of type float64 other than 0 and 1"),
     ],
 )

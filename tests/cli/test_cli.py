@@ -360,10 +360,10 @@ def test_a_picture(run, loader):
     assert loader.names == []
     for wrong, says in [
         (["--answer", "cat"], "--answer 'cat': give the number of a class of ImageNet, 0 to 999"),
-        (["--device-map", "auto"], "--device-map: efficientnet-lite0 runs as it is"),
+        (["--device-map", "auto"], "--device-map: efficientnet-lite0 does not take it"),
         (["--answer", "1000"], "0 to 999"),
         (["--answer", "9" * 5000], "0 to 999"),
-        (["--score", "logodds:a,b"], "one of the numbers that it predicts"),
+        (["--score", "logodds:a,b"], "predicts numbers; choose the one"),
         (["--prompt", "What?"], "--prompt: a classifier of pictures takes no text"),
         (["--model", "smollm2"], "'table' takes no images; use a model that does"),
         (["--unit", "word"], "--unit: give it once; two are for --image with --text"),
@@ -494,7 +494,7 @@ def test_columns_of_a_table_as_one_unit(run, own_models):
         status, _, err = run(*call, *wrong)
         assert status == 2 and says in err
     status, _, err = run(*explain("--group", "a=b"))
-    assert (status, err) == (2, "spex: --group: is about the cells of --table\n")
+    assert (status, err) == (2, "spex: --group: goes with --table only; leave it out\n")
 
 
 def test_texts_of_a_table_stay_texts(run, own_models):
@@ -509,7 +509,7 @@ def test_texts_of_a_table_stay_texts(run, own_models):
     assert explanation.features[0] == "country = nan"
     assert explanation.interactions("SV").top(3) == [((1,), pytest.approx(1.0))]
     status, _, err = run(*explain("--missing", "NA"))
-    assert (status, err) == (2, "spex: --missing: is about the cells of --table\n")
+    assert (status, err) == (2, "spex: --missing: goes with --table only; leave it out\n")
 
 
 def test_a_function_of_texts(run, own_models):
@@ -748,13 +748,16 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (explain("--nonsense"), "--nonsense"),
         (explain("--price", "cheap"), "--price 'cheap': write dollars per million tokens"),
         (explain("--price", "1,-1"), "--price '1,-1': write dollars per million tokens"),
-        (explain("--price", "1,2"), "--price: smollm2 is on no server; only openai:MODEL@BASE_URL"),
+        (
+            explain("--price", "1,2"),
+            "--price: smollm2 is not on a server; only openai:MODEL@BASE_URL",
+        ),
         (
             ["explain"],
             "give exactly one of --text, --documents, --messages, --reasoning, --agent, "
             "--inspect-log, --image, --table and --data",
         ),
-        (explain("--question", "Why?"), "--question: is about --documents"),
+        (explain("--question", "Why?"), "--question: goes with --documents only"),
         (
             ["explain", "--documents", "asking.json", "--question", "Why?"],
             "--question: asking.json holds a question; leave one of the two out",
@@ -781,8 +784,8 @@ def test_given_store_that_cannot_be_had_is_an_error(run):
         (["explain", "--table", "ok.json"], "--table ok.json: has two columns"),
         (["explain", "--table", "ragged.csv"], "ragged.csv: is not CSV with a header"),
         (["explain", "--table", "column.csv"], "the table has one column"),
-        (["explain", "--table", "rows.csv", "--unit", "word"], "--unit: the cells of --table"),
-        (explain("--model", "predict:spex"), "is one of the numbers that it predicts"),
+        (["explain", "--table", "rows.csv", "--unit", "word"], "--unit: does not go with --table"),
+        (explain("--model", "predict:spex"), "predicts numbers; choose the one"),
         (explain("--zoom", "sentence"), "nothing to choose from; use explain"),
         (explain("--zoom", "letter"), "unit='letter' is unknown"),
         (explain("--zoom", "sentence", "--target-r2", "0.5"), "does not go with --zoom"),

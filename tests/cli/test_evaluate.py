@@ -239,7 +239,7 @@ def test_a_score_that_the_model_cannot_give_is_refused_before_anything_is_writte
         (["--device", "cpu"], "predicts numbers"),
         (["--jobs", "0"], "jobs=0"),
         (["--retries", "-1"], "--retries -1 is negative"),
-        (["--price", "1,2"], "is on no server"),
+        (["--price", "1,2"], "is not on a server"),
         (["--price", "1,2", "--model", "openai:m@http://x/v1", "--jobs", "2"], "leave --jobs out"),
         (["--format", "squad"], "'squad' is unknown"),
         (["--data", "none.jsonl"], "cannot be read"),

@@ -155,7 +155,7 @@ def test_bad_tables_get_one_line(folder, capsys, content, message):
         (["a.csv", "--method", "spex"], "spex.Run asks for"),
         (
             ["a.csv", "--method", "exact"],
-            "needs the values of all 2^6 masks, and there are those of 50",
+            "needs the values of all 2^6 masks, but only 50 are given",
         ),
         (["a.csv", "--out", "a.csv"], "the table are the same file"),
         (["a.csv", "--order", "0"], "order"),

@@ -116,7 +116,7 @@ def test_wrong_calls(run, saved, loader):
         (["--html", "e.json"], "the explanation are the same file"),
         (["--json", "x", "--html", "x"], "are the same file"),
         (["--model", "hf:other"], "the explanation is of smollm2"),
-        (["--change-by", 0], "--change-by 0: is no change; give how far: -2"),
+        (["--change-by", 0], "--change-by 0: is no change; give the distance: -2"),
         (["--change-by", "nan"], "--change-by nan: give a finite number"),
         (["--change-to", "inf"], "--change-to inf: give a finite number"),
         (["--keep", "-inf"], "--keep -inf: give a finite number"),
@@ -139,7 +139,7 @@ def test_useless_thresholds_name_their_option(run, saved):
 
 def test_what_was_found_before_a_refusal_is_kept(run, saved):
     status, out, err = run("sets", "e.json", "--keep", 5, "--json", "s.json", "--out", "f.json")
-    assert status == 2 and "--keep: keep=5.0 is above what everything has" in err
+    assert status == 2 and "--keep: keep=5.0 is above the value with everything" in err
     assert "Roles" in out and "keeps the answer" not in out
     assert set(json.loads(Path("s.json").read_text())) == {"features", "change", "roles"}
     assert spex.Explanation.load("f.json").sets.change.is_verified

@@ -166,7 +166,7 @@ def test_a_sample_of_a_log(capsys):
         (("--messages", "bad.json"), "--messages bad.json: has the unknown keys 'mesages', 'tols'"),
         (("--messages", "agent.json"), "messages: has tools, which a chat does not give"),
         (("--agent", "agent.json", "--unit", "prt"), "did you mean 'part'"),
-        (("--agent", "agent.json", "--zoom", "part"), "--zoom: only the units of --text"),
+        (("--agent", "agent.json", "--zoom", "part"), "--zoom: goes with --text, --documents"),
         (("--inspect-log", "x.eval"), "name the sample with --sample"),
         (("--inspect-log", "x.eval", "--sample", "1"), "x.eval: cannot be read"),
         (

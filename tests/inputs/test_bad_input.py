@@ -65,7 +65,7 @@ MASKERS = [
     (lambda: spex.Text("a b", prompt="{input}" + HALF), "prompt holds half of a surrogate pair"),
     (lambda: spex.Text("a b", system=3), "system must be a str or None, not int"),
     (lambda: spex.Text("a b", system=HALF), "system holds half of a surrogate pair"),
-    (lambda: TWO.render([1]), "mask has shape (1,); of 2 features, give an array of"),
+    (lambda: TWO.render([1]), "mask has shape (1,); for 2 features, give an array of"),
     # Documents
     (lambda: spex.Documents([]), "documents is empty; give at least two, or one with unit="),
     (lambda: spex.Documents(None), "documents is a NoneType; give a list of texts, of pairs"),
@@ -89,7 +89,7 @@ MASKERS = [
     (lambda: spex.Messages(["a"]), "message 0 is a str; give a mapping with the keys 'role'"),
     (lambda: spex.Messages([{"role": "user"}]), "has the keys 'role'; give exactly 'role' and"),
     (lambda: messages(("bot", "a"), ("user", "b")), "has the role 'bot'; use one of system, user"),
-    (lambda: messages(("user", "a"), ("assistant", "b")), "leave it out, and give it to the sc"),
+    (lambda: messages(("user", "a"), ("assistant", "b")), "leave the answer out of them, and"),
     (
         lambda: messages(("user", ["a"])),
         "message 0, part 0, is no text, which is not read; give {'type'",

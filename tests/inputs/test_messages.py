@@ -287,7 +287,7 @@ def test_identity_is_content():
             {"messages": [*TOOLS[:4], TOOLS[3]]},
             "that no message before it makes, or that has a res",
         ),
-        ({"messages": [TOOLS[2] | {"tool_calls": [{"id": "a"}]}]}, "its call 0 of a tool is none"),
+        ({"messages": [TOOLS[2] | {"tool_calls": [{"id": "a"}]}]}, "its tool call 0 is not valid"),
         ({"messages": [TOOLS[2] | {"tool_calls": [call("a", {1j})]}]}, "'get' has arguments that"),
         ({"messages": [TOOLS[2] | {"tool_calls": [call(3, "{}")]}]}, "or an id that is no text"),
         ({"messages": [TOOLS[2] | {"tool_calls": [call("a", 0)]}]}, "'get' has arguments that"),

@@ -503,7 +503,7 @@ def test_a_cell_that_cannot_be_named_is_refused_where_a_store_is_used(cell, tmp_
         ([1], [[0]], "the table has one column"),
         ([1, 2, 3], [[0, 0]], r"row has shape \(3,\), but the background has 2 columns"),
         (np.array([[1, 2]]), [[0, 0]], r"row has shape \(1, 2\)"),
-        ([1, 2], TWICE, "background has two columns 'age'; give each a name of its own"),
+        ([1, 2], TWICE, "background has two columns 'age'; give each its own name"),
         (TWICE, FRAME, "row has two columns 'age'"),
         (TWICE.iloc[0], FRAME, "row has two columns 'age'"),
         ([1, 2], np.zeros((1, 16_385)), "the table has 16,385 columns; the limit is 16,384"),

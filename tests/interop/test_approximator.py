@@ -112,7 +112,7 @@ def test_defaults():
     ("arguments", "message"),
     [
         ({"n": 0}, "n=0; it must be a whole number of at least 1"),
-        ({"index": "Moebius"}, "index='Moebius' is none that shapiq approximates"),
+        ({"index": "Moebius"}, "shapiq does not approximate index='Moebius'"),
         ({"index": "CHII"}, "index='CHII' is not known"),
         ({"index": "SV", "max_order": 2}, "max_order=2 does not exist for index='SV'"),
         ({"max_order": 5}, "max_order=5 does not exist for index='FBII' and 4 players; use 1 to 4"),

@@ -77,7 +77,7 @@ def test_refusals(tmp_path, monkeypatch):
     bad = tmp_path / "bad.json"
     bad.write_text("{}")
     for given, message in [
-        (values("CHII"), "the index 'CHII' does not say what the function is; use one of SV"),
+        (values("CHII"), "the index 'CHII' does not determine the function; use one of SV"),
         (values("STII", min_order=2), "begin at order 2"),
         (values(value=float("nan")), "not a finite number"),
         (bad, "bad.json: holds no shapiq.InteractionValues"),

@@ -46,7 +46,7 @@ def test_an_agent():
         "name": "send", "arguments": {"to": "Eve", "text": "under the mat"},
     }  # fmt: skip
     assert "Tell Eve." in call.features and "sent" not in str(call.render([1] * call.n_features))
-    with pytest.raises(ArgumentError, match="turn=1 is no message of the assistant"):
+    with pytest.raises(ArgumentError, match="turn=1 is not a message of the assistant"):
         sample.masker(turn=1)
 
 
@@ -62,7 +62,7 @@ def test_reasoning():
     assert prompt.answer_prefix == (
         "<think>\nA cat has four legs. Four and two are six.\n</think>\n\n"
     )
-    with pytest.raises(ArgumentError, match="turn=0 is no message of the assistant"):
+    with pytest.raises(ArgumentError, match="turn=0 is not a message of the assistant"):
         sample.masker(turn=0)
 
 

@@ -328,7 +328,11 @@ def test_scores_are_of_the_items_own_answers():
         (["one", {"answer": "x"}], {}, "items\\[1\\]: its 'input' \\(or 'text'\\) is None"),
         (["one", 2], {}, "items\\[1\\] is a int"),
         (["one", "two"], {}, "items\\[0\\] has no 'answer' \\(or 'label'\\)"),
-        (ROWS, {"score": spex.LogOdds("yes", "no")}, "answer 'positive', which is none of the two"),
+        (
+            ROWS,
+            {"score": spex.LogOdds("yes", "no")},
+            "answer 'positive', which is neither",
+        ),
         (ROWS, {"score": lambda item: 3}, "score gives 3 for items\\[0\\]"),
         (ROWS, {"items_per_mask": 4}, "items_per_mask=4, and there are 3 items"),
         (ROWS, {"items_per_mask": 1}, "items_per_mask=1"),

@@ -1,4 +1,4 @@
-"""A check before the start: what a call will do and cost, or what is wrong with it."""
+"""A check before the start: what a call will do and cost, or its errors."""
 
 import tempfile
 import threading
@@ -12,15 +12,15 @@ from spex.app.models import SharedModels
 from spex.app.shelf import Entry
 from spex.errors import SpexError
 
-_SECONDS = 0.2  # between two looks at a check
+_SECONDS = 0.2  # between two polls of a check
 
 
 @dataclass(eq=False)
 class Turn:
-    """Which form a page's check is of: a later check, or another form, ends an earlier one.
+    """The form that a page is checking. A later check, or another form, ends an earlier one.
 
     Args:
-        form: Of the check that has its turn; None where there is none.
+        form: Form of the current check; None if there is none.
         time: When it was asked for, in milliseconds of the browser's clock.
     """
 
@@ -28,7 +28,7 @@ class Turn:
     time: float = 0.0
 
     def check(self, form: Form, time: float, models: SharedModels) -> Iterator[str]:
-        """What is known of a form, as it grows; it ends when another has its turn."""
+        """The findings about a form so far. A check ends when another one begins."""
         self.form, self.time, shown = form, time, None
         check = _Check(form, models, self)
         while self.form is form:
@@ -40,7 +40,7 @@ class Turn:
 
 
 class _Check:
-    """One check under way, in a thread of its own."""
+    """A running check, in its own thread."""
 
     def __init__(self, form: Form, models: SharedModels, turn: Turn) -> None:
         self.said = "Reading the form ..."
@@ -49,7 +49,7 @@ class _Check:
         self._thread.start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, at most so long; whether it has ended."""
+        """Wait for its end, at most this long; return whether it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -75,6 +75,6 @@ class _Check:
             except SpexError as error:
                 told = self._form.worded(str(error), Path(folder))
                 self.said = f"Cannot be explained: {told}"
-            except Exception as error:  # a bug is shown where people look, and in the terminal
+            except Exception as error:  # show a bug on the page too, not only in the terminal
                 self.said = f"Cannot be explained: {type(error).__name__}: {error}"
                 raise

@@ -8,8 +8,8 @@ import jinja2
 from spex.app.job import Point
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 560, 200, 60, 14, 30
-_LOWEST = -1.0  # what lies below is drawn here
-# Where the picture is narrow its letters are larger, so that they stay readable.
+_LOWEST = -1.0  # lower values are drawn at this one
+# In a narrow picture the letters are larger, so that they stay readable.
 _TEMPLATE = jinja2.Environment(autoescape=True).from_string(
     """<style>.curve { container-type: inline-size; max-width: 44rem }
 .curve svg { width: 100%; font: 13px sans-serif }

@@ -24,7 +24,7 @@ _HINTS = {
     PICTURE: "",
 }
 _UNIT_OF = {TEXT: "word", PICTURE: "grid:8x6", DOCUMENTS: "document", CHAT: "message", TABLE: None}
-_MOST_BYTES = 2 * 10**6  # of a text that is shown in a field
+_MOST_BYTES = 2 * 10**6  # of a text shown in a field
 
 
 def fields(gradio: Any, model: str) -> list[Any]:
@@ -79,9 +79,9 @@ def _picture(gradio: Any) -> Any:
     def read(_: Any, loaded: Any) -> str | None:
         return None if loaded is None else str(loaded.path)
 
-    # Its own reading raises on what is no picture, before any code of ours could say so. Set on the
-    # class, of which gradio makes the component again where a page changes it; a class derived from
-    # it would need source code that gradio rewrites.
+    # gradio's own reader raises on a file that is not a picture, before our code could say so. So
+    # replace it on the class itself: gradio makes the component again if a page changes it, and it
+    # cannot rewrite the source code of a derived class.
     gradio.Image.preprocess = read
     return gradio.Image(type="filepath", label=PICTURE, visible=False, sources=["upload"])
 
@@ -95,7 +95,7 @@ def _loading(gradio: Any) -> Callable[[str], Any]:
                 raise ArgumentError(
                     f"is larger than {_MOST_BYTES // 10**6} MB, the limit here; use `spex explain`"
                 )
-            # The final line break of a file is no part of its text.
+            # The final line break of a file does not belong to its text.
             return read_file("", path).removesuffix("\n").removesuffix("\r")
         except ArgumentError as error:
             told = f"{Path(path).name} {str(error).removeprefix(': ')}"
@@ -144,9 +144,9 @@ def _changing(gradio: Any, model: str) -> Callable[[str, str], list[Any]]:
 
     def change(kind: str, name: str) -> list[Any]:
         of_text = kind == TEXT
-        if kind == TABLE:  # of which only a function predicts
+        if kind == TABLE:  # only a function predicts from a table
             name = name if (name or "").startswith("predict:") else ""
-        elif not name or name in _MODELS:  # the bundled ones: of texts, and of pictures
+        elif not name or name in _MODELS:  # the bundled models, for texts and for pictures
             name = _MODELS[1] if kind == PICTURE else model if of_text else _MODELS[0]
         score = _SCORES[0] if of_text and not name.startswith("predict:") else "logprob"
         return [
@@ -166,6 +166,7 @@ def _changing(gradio: Any, model: str) -> Callable[[str, str], list[Any]]:
 
 def filled(kind: str, content: str, picture: str | None, *options: Any) -> Form:
     """The form with these values of its fields."""
-    # A cleared field is None. White space around a template is no accident, but alone it is empty.
+    # A cleared field is None. White space around a template is kept; white space alone counts as
+    # empty.
     given = {name: str(value or "") for name, value in zip(LABELS, options, strict=True)}
     return Form(kind, content or "", picture, {k: v for k, v in given.items() if v.strip()})

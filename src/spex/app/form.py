@@ -14,7 +14,7 @@ from spex.errors import ArgumentError
 from spex.files import write_bytes, write_text
 from spex.wording import shorten
 
-# click's base class of wrong calls, which typer brings under different names.
+# click's base class of wrong calls. typer bundles click under different names.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 TEXT, PICTURE, DOCUMENTS, CHAT, TABLE = "Text", "Picture", "Documents", "Chat", "Table"
@@ -64,7 +64,7 @@ class Form:
         kind: What the input is: "Text", "Picture", "Documents", "Chat" or "Table".
         content: A text, the JSON of documents or messages, or the CSV of a table.
         picture: Path of the picture.
-        options: Of `spex explain` by name, as typed; empty ones are left out.
+        options: Options of `spex explain` by name, as typed, without empty ones.
     """
 
     kind: str
@@ -74,7 +74,7 @@ class Form:
 
     @property
     def title(self) -> str:
-        """The beginning of the input, to know it again by."""
+        """The beginning of the input, to recognise it."""
         source = Path(self.picture or "").name if self.kind == PICTURE else self.content
         return shorten(" ".join(source.split()), 40) or self.kind
 
@@ -102,10 +102,10 @@ class Form:
             if not self.content.strip():
                 raise ArgumentError(f"{self.kind}: is empty; paste it, or load a file")
             path = folder / _FILES[self.kind]
-            # Without its final line break the command line reads it as it was pasted.
+            # The command line drops the final line break, and so reads the text as it was pasted.
             write_text(path, self.content + "\n")
         given = {_OPTIONS[self.kind]: str(path), **self.options}
-        # With "=", so that no value is taken for an option.
+        # With "=", so that a value is never read as an option.
         return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value]
 
     def worded(self, message: str, folder: Path) -> str:

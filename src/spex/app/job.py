@@ -1,4 +1,4 @@
-"""One explanation under way, in a thread of its own: it tells how far it is, and may be stopped."""
+"""A running explanation in its own thread: it reports its progress, and may be stopped."""
 
 import shutil
 import threading
@@ -107,7 +107,7 @@ class Call:
             return estimate_lines(self.prepared, lambda: self.prepared.loaded(self.session), go_on)
 
     def source(self, store: Store | None) -> ValueSource:
-        """Where values come from; others ask the same model between two batches."""
+        """The source of values; others may ask the same model between two batches."""
         with self.lock:
             function = self.prepared.function(self.session, store)
         asked: ValueSource = function
@@ -119,7 +119,7 @@ class Call:
 
 
 class Job:
-    """An explanation under way.
+    """A running explanation.
 
     Args:
         form: What was filled in.
@@ -136,7 +136,7 @@ class Job:
         is_fitting: Whether it computes, and asks nothing.
         is_partial: Whether it ended before all was evaluated.
         is_zoom: Whether it is on several levels, which have no common R2.
-        ending: What it ended with, beside the calls: a limit, and the tokens of a server.
+        ending: What ended it, other than calls: a limit, or the tokens of a server.
     """
 
     def __init__(self, form: Form, shelf: Shelf, models: SharedModels) -> None:
@@ -156,7 +156,7 @@ class Job:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the batch under way, and explain what is there."""
+        """End after the current batch, and explain the values so far."""
         self._stop.set()
 
     @property
@@ -171,7 +171,7 @@ class Job:
         return self._stop.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, at most so long; whether it has ended."""
+        """Wait for its end, at most this long; return whether it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -183,7 +183,7 @@ class Job:
             self._explain(Call(self._form, self.entry, self._models, self._tell))
         except SpexError as error:
             self.error = self._form.worded(str(error), self.entry.folder)
-        except Exception as error:  # a bug is shown where people look, and in the terminal
+        except Exception as error:  # show a bug on the page too, not only in the terminal
             self.error = f"{type(error).__name__}: {error}"
             raise
         finally:
@@ -213,7 +213,7 @@ class Job:
     def _found(
         self, request: Request, source: ValueSource, store: Store | None
     ) -> tuple[Result, tuple[SpexError, int] | None]:
-        """The explanation; and what ended it early, with the evaluations that there were then."""
+        """The explanation, and what ended it early, with the number of evaluations then."""
         run = run_of(
             source,
             request.budget,
@@ -227,7 +227,7 @@ class Job:
             variance = noise(run, source, store) if stopped is None else None
         except Stopped:
             stopped = "it was stopped by hand"
-        except SpexError as error:  # what was paid for is explained
+        except SpexError as error:  # explain the values that were paid for
             failure, stopped = error, "an error ended it"
         if run.n_told < LEAST_BUDGET:
             raise failure or ArgumentError(
@@ -246,9 +246,9 @@ class Job:
         return noted(found, stopped, 0, run), early
 
     def _zoomed(self, request: Request, source: ValueSource, store: Store | None) -> Result:
-        """An explanation on more levels than one, which has to be made whole."""
-        assert request.zoom is not None  # asked before
-        function: Any = source  # a source is as good as a function
+        """An explanation on several levels, which must be complete."""
+        assert request.zoom is not None  # checked by the caller
+        function: Any = source  # a source may be called like a function
         try:
             found: Explanation | Zoom = zoom(
                 function,
@@ -287,7 +287,7 @@ class Job:
         is_due = self._next_fit <= state.done < state.total
         if is_due and began - self._last_fit >= self._fit_seconds:
             self.is_fitting = True
-            with suppress(ArgumentError, ValueFunctionError):  # these masks say too little yet
+            with suppress(ArgumentError, ValueFunctionError):  # too few masks so far for a fit
                 self._add_point(run)
             self.is_fitting = False
             self._next_fit = _GROWTH * state.done

@@ -27,7 +27,7 @@ class SharedModels:
         self, name: str, notice: Callable[[str], None] | None = None, **options: Any
     ) -> "LanguageModel":
         """The model of this name and these options. Call it under `lock`."""
-        # A server counts what each explanation costs, and takes questions of several at once.
+        # A server counts the cost of each explanation, and takes requests of several at once.
         if name.startswith(SERVER_PREFIXES):
             return models.load(name, notice, **options)
         key = repr((name, sorted(options.items())))
@@ -51,7 +51,7 @@ class Serialised(Wrapped):
         self._lock = lock
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        """See `spex.ValueSource`; between two batches others have their turn."""
+        """See `spex.ValueSource`; others may use the model between two batches."""
         batches = super().stream(masks)
         while True:
             with self._lock:

@@ -15,7 +15,7 @@ from spex.app.saved import saved_tab
 from spex.app.shelf import Shelf
 from spex.app.shown import frame, status
 
-_SECONDS = 0.4  # between two looks at a job
+_SECONDS = 0.4  # between two polls of a job
 _WITH_TIME = "(turn, time, ...values) => [turn, Date.now(), ...values]"
 _INTO_SIGHT = (
     "() => document.querySelector('#explanation iframe')?.scrollIntoView({block: 'nearest'})"
@@ -24,7 +24,7 @@ _INTO_SIGHT = (
 
 @dataclass
 class Desk:
-    """What all sessions share: saved explanations, models, and the jobs under way."""
+    """What all sessions share: saved explanations, models, and the running jobs."""
 
     shelf: Shelf
     models: SharedModels
@@ -53,7 +53,7 @@ def build(gradio: Any, desk: Desk, model: str) -> Any:
 
 
 def _explain_tab(gradio: Any, desk: Desk, model: str, page: Any) -> Any:
-    """The tab where explanations are made; returns what shows that one was saved."""
+    """The tab that makes explanations; returns the state that changes when one is saved."""
     with gradio.Row():
         with gradio.Column(scale=2, min_width=320):
             inputs = fields(gradio, model)
@@ -71,7 +71,7 @@ def _explain_tab(gradio: Any, desk: Desk, model: str, page: Any) -> Any:
                 to_json = gradio.DownloadButton("Download JSON", interactive=False, size="sm")
                 to_html = gradio.DownloadButton("Download page", interactive=False, size="sm")
             view = gradio.HTML(elem_id="explanation")
-    job, saved = gradio.State(None), gradio.State(0)  # `saved` changes when one was saved
+    job, saved = gradio.State(None), gradio.State(0)  # `saved` changes when an explanation is saved
     outputs = [job, state, view, begin, stop, to_json, to_html, saved]
     _checking(gradio, desk, [check, give_up], inputs, plan)
     _explaining(gradio, desk, page, begin, inputs, outputs)
@@ -80,7 +80,7 @@ def _explain_tab(gradio: Any, desk: Desk, model: str, page: Any) -> Any:
 
 
 def _checking(gradio: Any, desk: Desk, buttons: list[Any], inputs: list[Any], plan: Any) -> None:
-    """What happens with a check; the last one that is asked for counts."""
+    """The events of a check; the last one requested counts."""
     (check, give_up), turn = buttons, gradio.State(Turn())
     shown, hidden = gradio.update(visible=True), gradio.update(visible=False)
 
@@ -101,7 +101,7 @@ def _checking(gradio: Any, desk: Desk, buttons: list[Any], inputs: list[Any], pl
         return [told, hidden]
 
     done: dict[str, Any] = {"outputs": [plan, give_up], "show_progress": "hidden"}
-    time = gradio.Number(0, visible=False)  # of the event, by the browser's clock
+    time = gradio.Number(0, visible=False)  # time of the event by the browser's clock
     edits, form = [one.change for one in inputs], [turn, time, *inputs]
     often: dict[str, Any] = {"trigger_mode": "multiple", "js": _WITH_TIME, **done}
     check.click(examine, form, **often)
@@ -112,7 +112,7 @@ def _checking(gradio: Any, desk: Desk, buttons: list[Any], inputs: list[Any], pl
 def _explaining(
     gradio: Any, desk: Desk, page: Any, begin: Any, inputs: list[Any], outputs: list[Any]
 ) -> None:
-    """What happens with an explanation; a page that is loaded again shows its own."""
+    """The events of an explanation; a reloaded page shows its own explanation."""
     own = gradio.BrowserState("", storage_key="spex-explanation")
 
     def explain(*values: Any) -> Iterator[list[Any]]:
@@ -155,7 +155,7 @@ def _progress(job: Job) -> str:
     if job.progress is not None:
         doing = f"{calls}, fitting" if job.is_fitting else calls
     if job.is_stopping:
-        doing += ", stopping after the batch under way"
+        doing += ", stopping after the current batch"
     if job.is_saved:
         doing = f"{'Stopped' if job.is_partial else 'Done'}: {calls}. {job.ending}".rstrip()
     if job.error is not None:

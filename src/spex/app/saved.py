@@ -45,7 +45,7 @@ def saved_tab(gradio: Any, shelf: Shelf, page: Any, refreshed: Any) -> None:
             return ["", frame(shown), *files]
         try:
             told, shown = _difference(entry, shelf.entry(second))
-        except SpexError as error:  # the first is shown all the same
+        except SpexError as error:  # still show the first one
             return [status(f"Not compared: {error}", is_error=True), frame(shown), *files]
         return [status(told), frame(shown), *files]
 
@@ -74,7 +74,7 @@ def _difference(first: Entry, second: Entry) -> tuple[str, str]:
     """
     one, other = load(first.json), load(second.json)
     names = [short(one.about, _NAME) for one in (first, second)]
-    if names[0] == names[1]:  # told apart by when they were made
+    if names[0] == names[1]:  # tell them apart by the time they were made
         names = [first.title, second.title]
     page = comparisons_page(compared((one, other), distinct(names)))
     if not isinstance(one, Explanation) or not isinstance(other, Explanation):

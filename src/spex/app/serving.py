@@ -21,17 +21,18 @@ _POLICY = (
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'self'; "
     "base-uri 'self'; form-action 'self'"
 )
-# Of gradio's own letters some are too pale: 4.5:1 is asked for. A long choice ran under its arrow.
+# Some letters of gradio are too pale: the contrast must be 4.5:1. A long choice ran under its
+# arrow.
 _STYLE = (
     ":root { --color-accent: #1d4ed8; } .dark { --color-accent: #60a5fa; } "
     "input:is([role=listbox], [role=combobox]) { text-overflow: ellipsis; margin-right: 1.2em; }"
 )
-_SECONDS_TO_END = 60.0  # of one more fit, on a slow machine
+_SECONDS_TO_END = 60.0  # enough for one more fit on a slow machine
 _Message = MutableMapping[str, Any]
 
 
 class _Policy:
-    """Sends the policy with every answer; else the application is what it was."""
+    """Sends the policy with every answer, and changes nothing else."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
@@ -61,7 +62,7 @@ def run(session: Session, port: int, model: str) -> None:
     """
     if not 0 <= port < 1 << 16:
         raise ArgumentError(f"--port {port}: give a number from 0 to 65535")
-    # Before it is imported: neither counts of use nor a look for a newer version.
+    # Set before the import: gradio then sends no analytics and does not look for a newer version.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     gradio = require("gradio", "app")
@@ -76,7 +77,7 @@ def _serve(session: Session, gradio: Any, page: Any, desk: "Desk", port: int) ->
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    # A page from elsewhere whose name was made to point here has another host.
+    # A foreign page whose domain name was pointed here (DNS rebinding) has another host.
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[_HOST, "localhost"])
     try:
         _, address, _ = page.queue(default_concurrency_limit=None).launch(
@@ -102,7 +103,7 @@ def _serve(session: Session, gradio: Any, page: Any, desk: "Desk", port: int) ->
 
 
 def _theme(gradio: Any) -> Any:
-    """Fonts of the system: others would come from elsewhere."""
+    """Fonts of the system, because others would come from elsewhere."""
     return gradio.themes.Default(
         primary_hue="blue",
         font=["system-ui", "sans-serif"],
@@ -118,13 +119,11 @@ def _theme(gradio: Any) -> Any:
 
 
 def _ended(desk: "Desk") -> str:
-    """Stop what is under way, and keep it."""
+    """Stop the running explanations, and keep them."""
     running = [job for job in desk.jobs if not job.wait(0)]
     for job in running:
         job.stop()
     saved = sum(job.wait(_SECONDS_TO_END) and job.is_saved for job in running)
     if not running:
         return ""
-    return (
-        f"{counted(saved, 'explanation')} of {len(running)} under way kept in {desk.shelf.folder}"
-    )
+    return f"{counted(saved, 'explanation')} of {len(running)} running kept in {desk.shelf.folder}"

@@ -30,7 +30,7 @@ def data_folder() -> Path:
 
 @dataclass(frozen=True)
 class Entry:
-    """A place in the folder: of an explanation, or of one that is being made."""
+    """A place in the folder, for a finished or a running explanation."""
 
     folder: Path
 
@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """When it was made, what it is about, the model, and how faithful it is."""
+        """Time, subject, model and faithfulness of the explanation."""
         made = datetime.strptime(self.name[:15], "%Y%m%d-%H%M%S")
         return " · ".join(filter(None, [f"{made:%Y-%m-%d %H:%M}", *self._said]))
 
@@ -85,7 +85,7 @@ class Entry:
 
 
 class Shelf:
-    """All explanations of a folder, which is made where there is none.
+    """All explanations of a folder, which is made if there is none.
 
     Raises:
         BackendError: the folder cannot be used.

@@ -10,7 +10,7 @@ def status(text: str, is_error: bool = False) -> str:
 
 
 def frame(page: str) -> str:
-    """The page of an explanation, which reaches nothing of the page around it."""
+    """The page of an explanation, isolated from the page around it."""
     return (
         '<iframe title="Explanation" sandbox="allow-scripts allow-downloads" '
         f'srcdoc="{html.escape(page)}" '

@@ -35,13 +35,13 @@ def whole_number(name: str, value: object, least: int) -> int:
 def real_number(
     name: str, value: object, wanted: str, is_wanted: Callable[[float], bool] | None = None
 ) -> float:
-    """A value as a float; numbers of NumPy are numbers, truth values are none.
+    """A value as a float. Numbers of NumPy are accepted, truth values are not.
 
     Args:
-        name: Of the argument.
+        name: Name of the argument.
         value: What was given.
         wanted: What to give, for the message.
-        is_wanted: Whether a finite number will do; default: any.
+        is_wanted: Whether a finite number is accepted; default: any.
 
     Raises:
         ArgumentError: it is no finite number, or not wanted.
@@ -50,7 +50,7 @@ def real_number(
     if isinstance(value, Real) and not isinstance(value, bool):
         try:
             number = float(value)
-        except OverflowError:  # a whole number beyond all floats
+        except OverflowError:  # an integer too large for a float
             number = math.inf
     if not math.isfinite(number) or not (is_wanted is None or is_wanted(number)):
         raise ArgumentError(f"{name}={_shown(value)}; {wanted}")
@@ -69,7 +69,7 @@ def seconds_of(name: str, value: object) -> float:
 def _shown(value: object) -> str:
     try:
         return shorten(repr(value))
-    except ValueError:  # Python does not write whole numbers of more than 4,300 digits
+    except ValueError:  # Python refuses to print integers of more than 4,300 digits
         return "a number of thousands of digits"
 
 

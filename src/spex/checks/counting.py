@@ -1,4 +1,4 @@
-"""A function of masks that keeps what it said: each distinct mask is asked for once."""
+"""A function of masks that keeps its values: each distinct mask is evaluated once."""
 
 import sys
 import time
@@ -38,7 +38,7 @@ class CountedFunction:
         self.n_asked = 0
         self.seconds_inside = 0.0
         self._function = function
-        self._values: dict[bytes, float] = {}  # by packed mask, in the order of asking
+        self._values: dict[bytes, float] = {}  # by packed mask, in the order of evaluation
         self._start = time.perf_counter()
 
     @property
@@ -79,7 +79,7 @@ class CountedFunction:
         return found
 
     def evaluate(self, masks: BoolArray, most: int) -> None:
-        """Evaluate those of (m, n) masks that are new, the first `most` of them.
+        """Evaluate the new ones among (m, n) masks, at most the first `most`.
 
         Raises:
             ArgumentError: see `__call__`.
@@ -90,7 +90,7 @@ class CountedFunction:
         self.seconds_inside += time.perf_counter() - start
 
     def values(self, masks: BoolArray) -> FloatArray:
-        """Values of (m, n) masks that were evaluated, NaN of others: (m,) float64."""
+        """Values of (m, n) masks, NaN if not evaluated: (m,) float64."""
         return np.array([self._values.get(key, np.nan) for key in _keys(masks)], dtype=np.float64)
 
     def tell(self, masks: BoolArray, values: FloatArray) -> None:
@@ -124,7 +124,7 @@ class CountedFunction:
         return self._values.get(_keys(mask[None])[0])
 
     def all(self) -> tuple[BoolArray, FloatArray]:
-        """All masks evaluated, in that order, (c, n), and their values (c,)."""
+        """All evaluated masks (c, n) in the order of evaluation, and their values (c,)."""
         width = (self.n_features + 7) // 8
         packed = np.frombuffer(b"".join(self._values), dtype=np.uint8).reshape(-1, width)
         masks = np.unpackbits(packed, axis=1, count=self.n_features).astype(np.bool_)

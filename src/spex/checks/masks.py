@@ -27,8 +27,8 @@ def check_masks(masks: npt.ArrayLike, n_features: int) -> BoolArray:
     if array.ndim != 2 or array.shape[1] != n_features:
         remedy = "; for one mask: mask[None]" if array.shape == (n_features,) else ""
         raise ArgumentError(
-            f"masks has shape {array.shape}; of {counted(n_features, 'feature')}, give an array of "
-            f"shape (m, {n_features}){remedy}"
+            f"masks has shape {array.shape}; for {counted(n_features, 'feature')}, give an array "
+            f"of shape (m, {n_features}){remedy}"
         )
     return _as_bool(array, "masks")
 
@@ -49,7 +49,7 @@ def check_mask(mask: npt.ArrayLike, n_features: int) -> BoolArray:
     array = np.asarray(mask)
     if array.shape != (n_features,):
         raise ArgumentError(
-            f"mask has shape {array.shape}; of {counted(n_features, 'feature')}, "
+            f"mask has shape {array.shape}; for {counted(n_features, 'feature')}, "
             f"give an array of shape ({n_features},)"
         )
     return _as_bool(array, "mask")

@@ -1,8 +1,9 @@
 """Regular expressions of users, with a limit on their time.
 
-Some take for ever on some texts, such as (a+)+$ on many a's. The library `regex` searches, for
-`re` cannot be stopped. A pattern is valid if it is one for `re`, and means the same: beside newer
-tables of Unicode, the only difference is that a letter's combining marks belong to its word.
+Some patterns take for ever on some texts, such as (a+)+$ on many a's. So the library `regex`
+searches, because a search by `re` cannot be stopped. A pattern is valid if `re` accepts it, and it
+means the same, with two differences. `regex` has newer tables of Unicode, and counts a letter's
+combining marks as part of its word.
 """
 
 import re
@@ -11,9 +12,9 @@ from collections.abc import Iterator
 from spex.errors import ArgumentError
 from spex.wording import shorten
 
-# Of computing; on a busy machine that takes longer.
+# Seconds of processor time; a busy machine takes longer by the clock.
 SECONDS = 2.0
-# A brace that repeats nothing is itself in `re`, but allows for misspellings in `regex`.
+# A brace that repeats nothing stands for itself in `re`. In `regex` it allows misspellings.
 _PLAIN_BRACE = re.compile(r"(?<!\\)((?:\\\\)*)\{(?!\d*,?\d*\})")
 
 

@@ -6,8 +6,8 @@ from spex._typing import BoolArray, FloatArray
 from spex.errors import ValueFunctionError
 from spex.wording import counted
 
-# Limits of absolute values: the squares of larger ones overflow, and where all are smaller than
-# SMALLEST, their squares underflow, so that the function would seem constant.
+# Limits of absolute values. The squares of larger ones overflow. If all are below SMALLEST, their
+# squares underflow, and the function would seem constant.
 _LARGEST, SMALLEST = 1e100, 1e-100
 _MOST_SHOWN = 12
 
@@ -63,13 +63,14 @@ def checked_values(
     if (largest := float(np.abs(values).max(initial=0.0))) > _LARGEST:
         raise ValueFunctionError(
             f"{source} {largest:.3g} in absolute value; the limit is "
-            f"{_LARGEST:.0e}, for sums of squares must be finite: divide the values by a constant"
+            f"{_LARGEST:.0e}, because sums of squares must be finite: divide the values by a "
+            "constant"
         )
     return values
 
 
 def described(mask: BoolArray) -> str:
-    """Which features of a mask are present, or left out: the fewer of the two."""
+    """The present or the absent features of a mask, whichever are fewer."""
     kinds = {"present": np.flatnonzero(mask), "left out": np.flatnonzero(~mask)}
     word, numbers = min(kinds.items(), key=lambda kind: len(kind[1]))
     shown = numbers.tolist()
@@ -83,7 +84,7 @@ def described(mask: BoolArray) -> str:
 
 
 def check_resolution(values: FloatArray) -> None:
-    """Refuse values that vary and whose squares underflow.
+    """Refuse values that vary although their squares underflow.
 
     Args:
         values: (m,) float64.

@@ -1,9 +1,9 @@
 """The command `spex`: strings in, exit status out.
 
-`main` is the single place that turns an error into one line and a status: 0 for success, 2 for a
-wrong call, 1 for a failure of the outside world, 130 after Ctrl-C or SIGTERM. Any other exception
-is a bug and keeps its traceback. Nothing heavy loads before a command needs it, so that help is
-instant.
+Only `main` turns an error into one line and an exit status. The status is 0 for success, 2 for a
+wrong call, 1 for a failure of the outside world, and 130 after Ctrl-C or SIGTERM. Any other
+exception is a bug and keeps its traceback. Nothing heavy loads before a command needs it, so that
+help is instant.
 """
 
 import os
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        # Where a terminal or a pipe cannot show a character, a question mark beats a traceback.
+        # If a terminal or a pipe cannot show a character, print a question mark, not a traceback.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
     except SpexError as error:
         session.tell(str(error))
         return WRONG_CALL if isinstance(error, ArgumentError | FileFormatError) else FAILURE
-    if status == INTERRUPTED:  # before a command had begun
+    if status == INTERRUPTED:  # interrupted before a command began
         session.tell("interrupted")
     return status if isinstance(status, int) else SUCCESS
 
@@ -70,7 +70,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
     process = os.getpid()
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        if os.getpid() != process:  # a worker that the user's function has forked
+        if os.getpid() != process:  # a worker forked by the user's function
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         raise KeyboardInterrupt
@@ -85,7 +85,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def _wrong_call(error: Exception, session: Session) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
-        # Without any argument, the help says more than an error.
+        # Without arguments, show the help instead of an error.
         typer.echo(context.get_help() if context is not None else str(error), err=True)
         return WRONG_CALL
     message = error.format_message() if hasattr(error, "format_message") else str(error)

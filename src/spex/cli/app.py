@@ -86,7 +86,7 @@ def explain(session: Session, options: Options) -> None:
     """  # noqa: D301 - typer wants the character \b
     from spex.cli.early.names import check_explain
 
-    check_explain(options, session.has_own_loader)  # before what is heavy loads
+    check_explain(options, session.has_own_loader)  # before heavy packages load
     if options.data is None or options.prompt_parts is not None:
         from spex.cli.explaining.running import run
     else:

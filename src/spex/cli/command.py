@@ -61,7 +61,7 @@ def option(metavar: str, text: str, default: Any = None) -> Any:
     Args:
         metavar: What stands for its value in the help.
         text: The help.
-        default: Of the field.
+        default: Default of the field.
     """
     return field(default=default, metadata={"option": typer.Option(metavar=metavar, help=text)})
 
@@ -77,7 +77,7 @@ def argument(metavar: str, text: str) -> Any:
 
 
 def switch(name: str, text: str) -> Any:
-    """A field that is True where an option is given, which takes no value.
+    """A field for an option without a value: True if the option is given.
 
     Args:
         name: Such as `--dry-run`; it has no counterpart, such as `--no-dry-run`.
@@ -115,7 +115,7 @@ def filled(options: type[T], given: Mapping[str, Any]) -> T:
 def signed(
     command: Callable[..., None], like: Callable[..., None], options: list[inspect.Parameter]
 ) -> Callable[..., None]:
-    """A command of typer that takes these options, with the name and the help of another function.
+    """A typer command that takes these options, with the name and help of another function.
 
     Args:
         command: Is called with the context and the options by name.

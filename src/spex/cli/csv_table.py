@@ -15,11 +15,12 @@ from spex.wording import counted, shorten
 if TYPE_CHECKING:
     import pandas as pd
 
-# As JSON and most programs write numbers. "00501" and "+1" are codes: as numbers they would change.
+# Numbers as JSON and most programs write them. "00501" and "+1" are codes: numbers would change
+# them.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _TRUTH = ({"True", "False"}, {"TRUE", "FALSE"}, {"true", "false"})
-_MOST_COLUMNS = 2 * MAX_FEATURES  # features, and outputs where there are any
+_MOST_COLUMNS = 2 * MAX_FEATURES  # features, and outputs if any
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
@@ -37,7 +38,7 @@ def parse(content: str, where: str) -> tuple[list[str], list[Row]]:
     A column without a name is named as pandas does, such as "Unnamed: 0".
 
     Args:
-        content: Of the file.
+        content: Content of the file.
         where: Its name in messages.
 
     Raises:
@@ -70,14 +71,14 @@ def parse(content: str, where: str) -> tuple[list[str], list[Row]]:
     header = [name or f"Unnamed: {number}" for number, name in enumerate(rows[0])]
     if len(set(header)) < len(header):
         twice = shorten(repr(next(name for name, n in Counter(header).items() if n > 1)))
-        raise ArgumentError(f"{where}: has two columns {twice}; give each a name of its own")
+        raise ArgumentError(f"{where}: has two columns {twice}; give each its own name")
     return header, rows[1:]
 
 
 def typed(
     header: Sequence[str], rows: Sequence[Sequence[str]], missing: Sequence[str] = ()
 ) -> "pd.DataFrame":
-    """The cells as a DataFrame: numbers where all cells of a column are, else texts.
+    """The cells as a DataFrame: a column has numbers if all its cells are numbers, else texts.
 
     Integers that miss a cell become floats, as in pandas. A column of True and False holds truth
     values.
@@ -85,7 +86,7 @@ def typed(
     Args:
         header: The names of the columns.
         rows: The cells.
-        missing: Texts that stand for a missing cell, beside the empty one.
+        missing: Texts that mean a missing cell, in addition to the empty text.
     """
     import pandas as pd
 
@@ -120,7 +121,7 @@ def _typed(cells: list[str]) -> Any:
 
 
 def _is_float(cell: str) -> bool:
-    """Whether a cell is a number that a float holds: finite, and exact where an integer."""
+    """Whether a cell is a number that fits a float: finite, and exact if an integer."""
     if not _NUMBER.fullmatch(cell) or not math.isfinite(float(cell)):
         return False
     return not cell.lstrip("-").isdecimal() or (

@@ -34,9 +34,10 @@ from spex.values.store import Store
 from spex.wording import counted, distinct
 
 _DEFAULT_CALLS = 100
-# What of the context has to be as it was; the same names as options that a user knows.
+# Parts of the context that must not have changed, named like the options that a user knows.
 _COMPARED = ("text", "prompt", "system", "parts", "answer", "score", "unit", "operator")
-# Models that run code or send the input, and a key, to an address: a file alone may not name them.
+# These models run code, or send the input and a key to an address. A file alone must not choose
+# one.
 _CONFIRMED = (*SERVER_PREFIXES, "reply:", "predict:")
 
 
@@ -77,7 +78,8 @@ def _check_numbers(wanted: SetsOptions) -> None:
             )
     if wanted.change_by == 0:
         raise ArgumentError(
-            "--change-by 0: is no change; give how far: -2 for a fall by 2 or more, 2 for a rise"
+            "--change-by 0: is no change; give the distance: -2 for a fall by 2 or more, "
+            "2 for a rise"
         )
     if wanted.change_to is not None and wanted.change_by is not None:
         raise ArgumentError("--change-to and --change-by contradict each other; give one of them")
@@ -251,7 +253,7 @@ def _sufficient(
     try:
         return explanation.smallest_sufficient(f, keep, calls)
     except ArgumentError as error:
-        # Where the change was well said by its own option, this is about the other one.
+        # If the option for the change is valid, the error concerns the other option.
         raise ArgumentError(f"--keep: {error}") from None
 
 
@@ -262,7 +264,7 @@ def _roles(
     wanted: SetsOptions,
     whole: float,
 ) -> Roles | None:
-    """Roles with the threshold of the change; None where the calls do not suffice."""
+    """Roles with the threshold of the change; None if the calls do not suffice."""
     n = explanation.n_features
     if wanted.max_calls is not None and wanted.max_calls < n + 2:
         session.notice(f"no roles: they take {n + 2:,} calls; raise --max-calls")

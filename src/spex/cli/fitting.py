@@ -45,7 +45,7 @@ def run(session: Session, options: FitOptions) -> None:
             )
         header, rows = parse(content, str(path))
         stripped = [name.strip() for name in header]
-        if len(set(stripped)) == len(header):  # "a, b, value" is what many people write
+        if len(set(stripped)) == len(header):  # many people write "a, b, value"
             header = stripped
         numbers = names if options.weights is None else (*names, options.weights)
         features, masks, values = _evaluations(header, rows, numbers, path)
@@ -57,7 +57,7 @@ def run(session: Session, options: FitOptions) -> None:
                 found = fit(masks, values[:, 0], features, **settings)
             else:
                 found = fit(masks, values, features, outputs=names, **settings)
-        except ValueFunctionError as error:  # the values are the file's
+        except ValueFunctionError as error:  # the values come from the file
             raise ArgumentError(f"{path}: {error}") from error
         deliver(session, with_command(found, session.command), shown)
 
@@ -111,7 +111,7 @@ def _evaluations(
 
 
 def _value(cell: str) -> float:
-    """A cell as a number; NaN where it is none. Python would also read 1_000."""
+    """A cell as a number; NaN if it is none. Python would also read 1_000."""
     try:
         return math.nan if "_" in cell else float(cell)
     except ValueError:

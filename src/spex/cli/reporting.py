@@ -20,7 +20,7 @@ from spex.zooming.two_levels import Zoom
 
 _DOTS_PER_INCH = 200
 _ROWS = 15
-_NAMED = 10  # outputs
+_NAMED = 10  # outputs named in a message
 
 
 def run(session: Session, options: ReportOptions) -> None:
@@ -85,7 +85,7 @@ def _one_of(path: Path, found: Explanations | Zoom) -> str:
 def _drawn(figure: Any, file_format: str) -> bytes:
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        # Where no font has a glyph: boxes, not a page of warnings.
+        # If no font has a glyph, show boxes instead of a page of warnings.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(picture, format=file_format, dpi=_DOTS_PER_INCH)
     return picture.getvalue()

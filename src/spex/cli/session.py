@@ -69,7 +69,7 @@ class Session:
 
     def tell(self, message: str) -> None:
         """Write one line to standard error."""
-        # A message may quote a text or a path: none of its characters acts on the terminal.
+        # A message may quote a text or a path, whose characters must not control the terminal.
         line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
         if len(line) > _LONGEST:  # such as one that quotes a value of a megabyte
             line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"

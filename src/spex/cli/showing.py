@@ -95,13 +95,13 @@ def print_result(found: Result, index: str | None, order: int | None, top: int) 
 
 def deliver(session: Session, found: Result, shown: Shown) -> None:
     """Save, write the page and print, as asked for."""
-    # The file first: it holds everything, whatever happens afterwards.
+    # Write the file first: it then holds everything, whatever happens afterwards.
     try:
         if shown.out is not None:
             found.save(shown.out)
             session.notice(f"saved {shown.out}; show it with: spex report {shown.out}")
         if shown.html is not None:
             write_page(session, found, shown.html, shown.index, shown.order)
-    finally:  # a disk that is full loses no result
+    finally:  # print the result even if the disk is full
         if not session.quiet:
             print_result(found, shown.index, shown.order, shown.top)

@@ -71,7 +71,7 @@ def compare(
 
 
 def _matched(a: Sequence[str], b: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    # No junk: frequent words count as well.
+    # autojunk=False, because frequent words count as well.
     blocks = SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
     pairs = tuple((i + k, j + k) for i, j, size in blocks for k in range(size))
     if pairs:

@@ -20,10 +20,10 @@ class Difference:
     Args:
         interaction: Its features, numbered as in the first explanation.
         labels: Their labels.
-        a: Its value in the first, in that one's unit; 0 where it is not listed there.
+        a: Its value in the first, in that one's unit; 0 if it is not listed there.
         b: Its value in the second.
         low: Lower bound of the 90 % interval of a - b, the errors of both taken as independent;
-            NaN where they are unknown.
+            NaN if they are unknown.
         high: Upper bound.
     """
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from spex._typing import BoolArray, IntArray
 
-# A block takes about a second: so much a lost worker may lose. The first one is small, because the
-# speed is unknown; each next one is at most _GROWTH times larger.
+# A block takes about a second, so a lost worker loses at most that. The first block is small,
+# because the speed is unknown. Each next block is at most _GROWTH times larger.
 _SECONDS, _FIRST, _GROWTH = 1.0, 4, 4
 _LARGEST = 4096
-_IN_FLIGHT = 2  # blocks of a worker: the next one is there when it has finished one
+_IN_FLIGHT = 2  # blocks per worker, so that the next is ready when one ends
 
 
 @dataclass(eq=False)
@@ -48,8 +48,8 @@ class Blocks:
         self._next = [0] * len(counts)
         self._dropped: set[int] = set()
         self._again: deque[Block] = deque()
-        self._open: list[Block] = []  # given and not finished, the oldest first
-        self._in_flight: Counter[int] = Counter()  # blocks of each worker
+        self._open: list[Block] = []  # sent and not finished, the oldest first
+        self._in_flight: Counter[int] = Counter()  # blocks by worker
 
     @property
     def are_done(self) -> bool:
@@ -67,7 +67,7 @@ class Blocks:
         self._again = deque(block for block in self._again if block.part != part)
 
     def give(self, worker: int, pace: Pace, n_workers: int) -> Block | None:
-        """The next block for a worker; None where there is none, or it has enough."""
+        """The next block for a worker; None if there is none, or it has enough."""
         if self._in_flight[worker] >= _IN_FLIGHT:
             return None
         block = self._again.popleft() if self._again else self._new(pace, n_workers)
@@ -93,7 +93,7 @@ class Blocks:
         part = next((part for part, count in enumerate(left) if count), None)
         if part is None:
             return None
-        # Towards the end smaller ones, so that all workers end together.
+        # Blocks get smaller towards the end, so that all workers end together.
         size = min(pace.size, math.ceil(sum(left) / (_IN_FLIGHT * n_workers)), left[part])
         rows = np.arange(self._next[part], self._next[part] + size)
         self._next[part] += size

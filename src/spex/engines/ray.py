@@ -20,10 +20,10 @@ from spex.values.source import ValueSource
 
 # Ray gives a node 15 seconds to begin, and a busy machine may take longer.
 _ATTEMPTS, _TOO_LATE = 4, "timed out during startup"
-_NO_TOKEN = "InvalidAuthToken"  # of a cluster that asks for one
+_NO_TOKEN = "InvalidAuthToken"  # error of a cluster that needs a token
 _SECONDS_TO_CONNECT = 10.0
 _START = "start a cluster with `ray start --head`, or leave the address out"
-# The path of a socket has 107 bytes at most, of which the names in it take about 80.
+# The path of a socket has at most 107 bytes, and the names in it take about 80.
 _LONGEST_PLACE = 24
 
 

@@ -30,7 +30,7 @@ def to_bytes(source: ValueSource) -> bytes:
     try:
         pickler: Any = Pickler
         pickler(content).dump(source)
-    except Exception as error:  # whatever a part of it raises
+    except Exception as error:  # pickling may raise anything
         raise ArgumentError(
             f"the {type(source).__name__} cannot be sent to a worker: "
             f"{type(error).__name__}: {error}; {_REMEDY}"

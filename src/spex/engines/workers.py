@@ -17,8 +17,8 @@ from spex.f2.packing import pack, unpack
 from spex.values.retrying import place_of
 from spex.values.source import ValueSource, Wrapped
 
-_DEATHS = 3  # of workers in one call, for each of them, until it is given up
-_SOURCES = 32  # that a worker holds; the models in them are held once
+_DEATHS = 3  # per worker and call, before the call gives up
+_SOURCES = 32  # kept by a worker; sources share their models
 
 
 class Worker:
@@ -52,13 +52,13 @@ class Worker:
         began = time.perf_counter()
         try:
             source = self._source(sent)
-            began = time.perf_counter()  # what a model takes to load says nothing of its pace
+            began = time.perf_counter()  # do not count the time to load a model
             for some, of_some in source.stream(unpack(words, n)):
                 rows.append(some)
                 values.append(np.asarray(of_some))
         except SpexError as raised:
             error = raised
-        except Exception as raised:  # it may be of a class that only this process knows
+        except Exception as raised:  # the parent may not know its class
             where = place_of(raised) or "in spex itself"
             said = f"{type(raised).__name__}: {raised} ({where})"
             error = BackendError(f"in a worker: {said}")
@@ -71,7 +71,7 @@ class Sent:
     """A source on its way to workers.
 
     Args:
-        number: Of the source; different from that of every other one of these workers.
+        number: Number of the source, unique among these workers.
         content: Gives its bytes, which a worker asks for once.
         is_factory: Whether they are a function that makes it.
     """
@@ -100,7 +100,7 @@ class Workers:
     Args:
         ray: The module, connected to a cluster.
         n_workers: How many.
-        gpus: Of the cluster; each worker takes one where there are any, and else a core.
+        gpus: GPUs of the cluster. Each worker takes one, or a core if there are none.
         factory: Makes the source in a worker, in place of the one that is sent.
     """
 
@@ -144,7 +144,7 @@ class Workers:
     ) -> Iterator[tuple[int, IntArray, FloatArray]]:
         """Values of masks of several sources as they come, each row once.
 
-        A source that fails costs the others nothing, and what was under way of it is waited for.
+        A source that fails costs the others nothing. Its running blocks are waited for.
 
         Args:
             jobs: Sources, and (m, n) masks of each.
@@ -207,8 +207,8 @@ class Workers:
             ) from error
         if deaths_left < 0:
             raise BackendError(
-                f"workers of Ray ended again and again, the last one so: {_last_line(error)}; see "
-                "their logs, and whether a mask needs more memory than a worker has"
+                f"workers of Ray keep ending; the last error: {_last_line(error)}; check their "
+                "logs, and whether a mask needs more memory than a worker has"
             ) from error
 
 
@@ -221,7 +221,7 @@ class OnWorkers(Wrapped):
     """A source whose masks workers evaluate.
 
     Args:
-        source: Of the values.
+        source: Source of the values.
         sent: The same for the workers.
         workers: They evaluate it.
     """

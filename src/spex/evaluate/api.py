@@ -1,4 +1,4 @@
-"""The measures as functions, for value functions of one's own."""
+"""The measures as functions, for your own value functions."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -46,10 +46,10 @@ def measured(
         features: n, or n labels; may be left out where f knows them.
         methods: Names of methods: a sequence, or one string with commas.
         budgets: The most distinct masks for one explanation: a number or several.
-        seeds: Of the methods: a number or several.
+        seeds: Seeds of the methods: a number or several.
         store: Path of a sample store, for functions with an identity.
         out: File of results, .csv or .parquet; what it holds is not measured again.
-        jobs: Processes, each with an item of its own.
+        jobs: Number of processes, each with its own item.
 
     Returns:
         The results: `to_frame()`, `summary()`, `to_markdown()`, `plot()`, `save(path)`.
@@ -64,7 +64,7 @@ def measured(
             if as_source(one, features).identities is None:
                 raise ArgumentError(
                     "store= needs functions with an attribute 'identity', a string that changes "
-                    "with the function, so that no other one's values are taken for its own"
+                    "with the function, so that the store does not mix up functions"
                 )
     path = None if store is None else Path(store)
     of = methods_named(methods)
@@ -74,7 +74,7 @@ def measured(
 
 
 def _several(name: str, value: Numbers) -> tuple[int, ...]:
-    """One number or several as several.
+    """One number or several, as a tuple.
 
     Raises:
         ArgumentError: it is neither.
@@ -88,7 +88,7 @@ def _several(name: str, value: Numbers) -> tuple[int, ...]:
 
 
 def _measures(make: Callable[..., Measure]) -> Callable[..., Results]:
-    """From the options of a measure to the function that takes those of `measured` as well."""
+    """Make a function that takes the options of a measure and those of `measured`."""
     _, *shared = inspect.signature(measured).parameters.values()
     own = [
         one.replace(kind=one.KEYWORD_ONLY) for one in inspect.signature(make).parameters.values()
@@ -123,7 +123,7 @@ def faithfulness(test_masks: int = 1000, distribution: str = "uniform") -> Measu
 
 @_measures
 def removal(r: int = 10) -> Measure:
-    """What removing the r features does that matter most; see `Removal` and `measured`."""
+    """The effect of removing the r most important features; see `Removal` and `measured`."""
     return Removal(r)
 
 

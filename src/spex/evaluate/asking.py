@@ -1,4 +1,4 @@
-"""Values of one function, each mask asked once: of memory, of a store, or of the model."""
+"""Values of one function. Each mask is looked up once: in memory, a store, or by the model."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,11 @@ from spex.values.store import Store
 
 
 class Values(CountedFunction):
-    """The values of a source, shared by all that is measured on it.
+    """The values of a source, shared by all measures on it.
 
     Args:
         source: With one output.
-        store: Keeps values beyond this process; only where the source has an identity.
+        store: Keeps values beyond this process; only if the source has an identity.
         report: Told how many masks each batch has brought.
 
     Raises:
@@ -45,7 +45,7 @@ class Values(CountedFunction):
 
     @property
     def prior(self) -> Prior:
-        """What is known of the features."""
+        """The prior on the features."""
         return self._source.prior
 
     def _from_source(self, masks: BoolArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Masks that several methods share, and randomness that is put back."""
+"""Masks that several methods share, and restoring global random states."""
 
 import random
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from spex.fourier.mask_distribution import UNIFORM
 
 
 def uniform_masks(n_features: int, count: int, seed: int) -> BoolArray:
-    """Distinct masks of which each feature is present with probability 1/2.
+    """Distinct masks in which each feature is present with probability 1/2.
 
     They are the first ones that `spex` draws with this seed, so methods that take given masks can
     be compared on the same ones.
 
     Args:
         n_features: n.
-        count: How many; all 2^n where that is fewer.
+        count: How many; all 2^n if that is fewer.
         seed: Random seed.
 
     Returns:

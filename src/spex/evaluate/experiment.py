@@ -26,14 +26,14 @@ _LONGEST_REASON = 300
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is explained how, and what is measured.
+    """What to explain, by which methods, and what to measure.
 
     Args:
         items: The value functions.
         measure: What is measured of each explanation.
         methods: The methods.
         budgets: The most distinct masks of an explanation.
-        seeds: Of the methods; methods that take masks get the same ones for the same seed.
+        seeds: Seeds of the methods. Methods that take masks get the same for the same seed.
         store: Path of the sample store in which values stay between runs; None for none.
 
     Raises:
@@ -93,8 +93,8 @@ class Finished:
 
     Args:
         rows: What was found.
-        identity: Of the value function; None where it has none.
-        model: Identity of the model behind it; None where there is none.
+        identity: Identity of the value function; None if it has none.
+        model: Identity of the model behind it; None if there is none.
     """
 
     rows: list[Row]
@@ -147,7 +147,7 @@ def measure_item(
                 rows = _measure(experiment, item, values, method, key, explain)
             except StoreError:
                 raise
-            except Exception as error:  # whatever a method or a model raises is a result
+            except Exception as error:  # an error of a method or model is recorded as a result
                 rows = [_failed(item, method, key, error)]
             yield Finished(rows, identity, _model_identity(source))
 
@@ -155,12 +155,12 @@ def measure_item(
 def check_sources(experiment: Experiment, done: set[Key]) -> None:
     """Make value functions until one can be made.
 
-    What is wrong with every one of them lies in the call, such as the name of an output that the
-    function does not have.
+    An error in every one of them comes from the call, such as an output name that the function does
+    not have.
 
     Raises:
         ArgumentError: none can be made; the reason is that of the first.
-        BackendError: the same, where the model or the function raised something else.
+        BackendError: the same, if the model or the function raised something else.
     """
     reasons: list[Exception] = []
     with ExitStack() as stack:
@@ -194,12 +194,12 @@ class _Explainer:
         self._known: dict[tuple[str, int, int], tuple[Attribution, int]] = {}
 
     def __call__(self, method: Method | OfModel, budget: int, seed: int) -> tuple[Attribution, int]:
-        """The attribution, and what it cost: distinct masks, or passes of the model."""
+        """The attribution and its cost: distinct masks, or passes of the model."""
         key = (method.name, budget, seed)
         if isinstance(method, OfModel) and key not in self._known:
             try:
                 attribution = method.attribute(self._source)  # type: ignore[arg-type]
-            except ArgumentError as error:  # of a function without gradients
+            except ArgumentError as error:  # the function has no gradients
                 raise RefusedError(str(error)) from error
             self._known[key] = attribution, attribution.n_evaluations
         if key not in self._known:

@@ -1,10 +1,10 @@
-"""Integrated gradients and gradient times input, by `captum`, where the model is local.
+"""Integrated gradients and gradient times input, by `captum`, for local models.
 
-They need the model itself, not a function on masks: they take a `spex.ValueFunction` of a
-`spex.Text` and a causal language model or a classifier of transformers, and differentiate the score
-with respect to the embeddings of the prompt's tokens. What a feature gets is the sum over its
-tokens. The baseline are embeddings of zero for the tokens of features; those of the instruction and
-of the chat template stay, as they do under a mask.
+They need the model itself, not a function on masks. They take a `spex.ValueFunction` of a
+`spex.Text` and a causal language model or classifier of transformers. They differentiate the score
+with respect to the embeddings of the prompt's tokens. A feature gets the sum over its tokens. In
+the baseline, the tokens of features have embeddings of zero. The tokens of the instruction and of
+the chat template stay, as they do under a mask.
 """
 
 import time
@@ -38,7 +38,7 @@ class OfModel(ABC):
         name: As `--methods` names it.
         package: The package that does the work, as pip names it.
         order: The highest order of its interactions.
-        passes: What it costs, in words.
+        passes: Its cost, in words.
     """
 
     name: str
@@ -50,8 +50,8 @@ class OfModel(ABC):
         """Attribute the score of the unmasked prompt to the features.
 
         Args:
-            value: Of a `spex.Text`, a causal language model or a classifier of transformers, and
-                one score `LogProb` or `LogOdds`.
+            value: A value function of a `spex.Text`, a causal language model or classifier of
+                transformers, and one score `LogProb` or `LogOdds`.
 
         Returns:
             The spectrum has order 1 and is exact where all features are present: f(all) - the sum
@@ -177,7 +177,7 @@ def _log_prob(score: ResolvedLogProb, parts: list[Any]) -> Any:
 
 
 def _shares(read: ReadPrompt, text: Text) -> FloatArray:
-    """(n_tokens, n_features): which share of a token's characters in features is of which one."""
+    """(n_tokens, n_features): the share of a token's feature characters in each feature."""
     user = text.render(np.ones(text.n_features, dtype=np.bool_)).text
     if (found := read.text.count(user)) != 1:
         raise ArgumentError(

@@ -1,4 +1,4 @@
-"""What is explained: an item, its value function, and what people have marked in it."""
+"""Items to explain: a value function, and the features that people marked in the input."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Item:
         make: Makes the source of its values; given the store in which the model's own answer is
             kept. Runs in parallel need one that can be pickled.
         annotated: Numbers of the features that people have marked as what the answer rests on;
-            None where nobody did.
+            None if nobody did.
     """
 
     name: str
@@ -46,7 +46,7 @@ def length_group(n_features: int) -> str:
 
 @dataclass(frozen=True)
 class _Given:
-    """Gives a source that exists already."""
+    """Returns an existing source."""
 
     source: ValueSource
 
@@ -55,7 +55,7 @@ class _Given:
 
 
 def as_items(f: Any, features: int | Sequence[str] | None = None) -> list[Item]:
-    """Items from what a user has.
+    """Items from a user's functions or sources.
 
     Args:
         f: A callable from masks to values or a `spex.ValueSource` (see `spex.explain`); several of

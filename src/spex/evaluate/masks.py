@@ -13,7 +13,7 @@ _NEAR = 0.125
 
 
 def check_distribution(name: str) -> None:
-    """Refuse a name that is none of `DISTRIBUTIONS`.
+    """Refuse a name that is not in `DISTRIBUTIONS`.
 
     Raises:
         ArgumentError: it is none.
@@ -32,7 +32,7 @@ def fresh_masks(
 
     Args:
         n_features: n.
-        count: How many. Of `uniform`, all 2^n masks where there are no more than that.
+        count: How many. For `uniform`, all 2^n masks if there are no more than that.
         distribution: `uniform`: each feature is present with probability 1/2. `size`: the number of
             present features is 0 to n with equal probability, and each set of that size alike.
             `near-full`: 1 to max(2, n / 8) features are left out, each number alike.

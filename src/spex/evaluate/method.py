@@ -22,17 +22,18 @@ class Attribution:
     """What a method says of one value function.
 
     Args:
-        spectrum: Its surrogate. A method that gives values of an index and no surrogate, such as
-            Shapley values, has the sum of its values over the present sets: f(none) + sum of the
-            values v(T) of all sets T whose features are present. Leave-one-out and gradients never
-            see f(none): theirs is f(all) - sum of the values of the absent features.
+        spectrum: Its surrogate. If a method gives values of an index and no surrogate, such as
+            Shapley values, the surrogate is the sum of its values over the present sets. That is
+            f(none) + the sum of v(T) over all sets T with all features present. Leave-one-out and
+            gradients never see f(none): theirs is f(all) - sum of the values of the absent
+            features.
         n_evaluations: Distinct masks that it asked for.
         seconds: Wall clock outside the value function.
-        r2: What the method itself says of its R2, with a 90 % interval; NaN where it says nothing.
+        r2: What the method itself says of its R2, with a 90 % interval; NaN if it says nothing.
         r2_interval: See `r2`.
         n_asked: Masks that it asked for, repeats included, which are free.
         chosen: The method that `auto` chose; "" for others.
-        explanation: Of a method of spex, the whole explanation, with its standard errors.
+        explanation: For a method of spex, the whole explanation, with its standard errors.
     """
 
     spectrum: Spectrum
@@ -48,8 +49,8 @@ class Attribution:
 class Method(Protocol):
     """A method of attribution.
 
-    Laws: at most `budget` distinct masks are asked for, all through the function given; the same
-    seed gives the same masks; no global random state is left changed.
+    Laws: a method asks for at most `budget` distinct masks, all through the function given. The
+    same seed gives the same masks. A method leaves no global random state changed.
     """
 
     @property
@@ -64,7 +65,7 @@ class Method(Protocol):
 
     @property
     def order(self) -> int | None:
-        """The highest order of its interactions; None where there is no limit."""
+        """The highest order of its interactions; None if there is no limit."""
         ...
 
     @property

@@ -73,7 +73,7 @@ def methods_named(names: str | Sequence[str]) -> list[Method | OfModel]:
 
 
 def installed_version(method: Method | OfModel) -> str | None:
-    """Version of the package that does the work of a method; None where it is not installed."""
+    """Version of the package that does the work of a method; None if it is not installed."""
     try:
         return version(method.package)
     except PackageNotFoundError:

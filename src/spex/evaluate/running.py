@@ -48,13 +48,13 @@ def run(
         out: File of results, .csv or .parquet. Cells that it holds are not measured again; each new
             one is appended as soon as it is finished: of Parquet, to NAME.rows.csv beside it. The
             manifest is NAME.manifest.json. None keeps all in memory.
-        jobs: Processes, each with an item of its own.
+        jobs: Number of processes, each with its own item.
         determines: What else the numbers depend on, such as the data and the model; results of
             something else are not added to.
         about: What the manifest says of this run beside versions, such as the command and the date.
         progress: Called after every batch and cell.
-        tries: Whether a first value function is made here before anything is measured or written,
-            so that what is wrong with all of them, such as a model's options, ends the run.
+        tries: Whether to make a first value function before anything is measured or written. An
+            error that all of them share, such as a wrong option of the model, then ends the run.
 
     Raises:
         ArgumentError: an argument is wrong, the file holds results of something else, or
@@ -71,8 +71,7 @@ def run(
             stack.enter_context(locked(out))
             if out.exists() and not journal_path.exists():
                 raise ArgumentError(
-                    f"{out} is there without {journal_path}, the rows that it was made of; give a "
-                    "new file"
+                    f"{out} exists, but {journal_path} with its rows is missing; give a new file"
                 )
             measure = experiment.measure
             what = {"measure": measure.name, **measure.describe(), **(determines or {})}
@@ -93,13 +92,14 @@ def run(
                 journal.add(finished.rows)
                 count.finished()
         except KeyboardInterrupt:
-            if journal_path is not None:  # it may come while a cell is written: the file knows
+            # An interrupt may come while a cell is written: read the file.
+            if journal_path is not None:
                 count.kept(len(Journal(journal_path).done & wanted))
             raise
         found = Results(
             tuple(row for row in journal.rows if row.key in wanted), experiment.measure.main
         )
-        if out is not None and out != journal_path:  # all rows, of other methods too
+        if out is not None and out != journal_path:  # all rows, including those of other methods
             Results(tuple(journal.rows), experiment.measure.main).save(out)
     return found
 

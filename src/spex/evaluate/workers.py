@@ -152,7 +152,7 @@ def _lost(experiment: Experiment, worker: _Worker, done: set[Key]) -> Iterator[F
 
 def _serve(packed: bytes, connection: Connection) -> None:
     """Measure the items whose numbers come, until none does or nobody listens any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     parts, done = pickle.loads(packed)
     experiment = Experiment.unpacked(parts)
 
@@ -183,7 +183,7 @@ class _Unheard(BaseException):
 @contextmanager
 def _blocked(number: signal.Signals) -> Iterator[None]:
     """Block a signal, also in processes started here, which else have it before they ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):  # as on Windows
+    if not hasattr(signal, "pthread_sigmask"):  # for example on Windows
         yield
         return
     ensure_running()  # multiprocessing starts this helper with the first process, and unblocks

@@ -1,6 +1,6 @@
 """Shortened narrow-sense binary BCH codes: parity rows and batched hard-decision decoding.
 
-SPEX sends no codeword. The rows of the parity-check matrix are the offsets of the masks, the
+SPEX sends no codeword. The rows of the parity-check matrix are the offsets of the masks. The
 unknown frequency k is the *error pattern*, and the observed signs are its syndrome. Decoding the
 syndrome finds k if its order is at most t.
 
@@ -61,7 +61,7 @@ class BCHCode:
                 `bit_power_sums` of its set bits.
 
         Returns:
-            weights: (k,) int64, the number of errors, or -1 where no pattern of weight <= t
+            weights: (k,) int64, the number of errors, or -1 if no pattern of weight <= t
                 within the n positions has this syndrome.
             positions: (k, t) int64, the positions of the errors, ascending, filled with -1.
         """

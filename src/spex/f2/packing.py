@@ -162,7 +162,7 @@ def _enter(table, kept, count, rows):  # type: ignore[no-untyped-def]
     """Number rows, and write the new ones after the first `count` of `kept`.
 
     Args:
-        table: (2^b,) int64, numbers of rows, -1 where free; written.
+        table: (2^b,) int64, numbers of rows, -1 if free; written.
         kept: (capacity, words) uint64, written.
         count: Number of rows kept so far.
         rows: (m, words) uint64.

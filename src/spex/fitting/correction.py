@@ -1,7 +1,7 @@
 """What a surrogate leaves of Shapley values: a correction of orders 1 and 2.
 
-With E_p f the mean of f over masks that hold each feature with probability p, and D_S f the
-discrete derivative by the features S, the values of these indices are averages over p,
+Let E_p f be the mean of f over masks in which each feature is present with probability p, and D_S f
+the discrete derivative by the features S. The values of these indices are averages over p,
 
     I(S) = int_0^1 w(p) E_p[D_S f] dp,
 
@@ -14,10 +14,11 @@ w(p) p^(t-s).
 
 A second Gaussian process is fitted to the residuals. Its mean is sum_j alpha_j k(., m_j). The
 kernel is a product over the features, so E_p[D_S k] is one as well: the averages are exact up to
-the quadrature, with no cut at any order. What the process leaves goes into the weighted regression
-of KernelSHAP (Lundberg & Lee 2017), whose values sum to what is left between all features and none.
-What that leaves counts where it was measured, with the weight that the index has for each mask, and
-as zero elsewhere: where nearly all 2^n masks are known, nearly all of the index is.
+the quadrature, with no cut at any order. The residuals of the process go into the weighted
+regression of KernelSHAP (Lundberg & Lee 2017). Its values sum to the difference that is left
+between all features and none. The residuals of that regression count at measured masks, with the
+weight that the index gives each mask, and are taken to be zero elsewhere. So if nearly all 2^n
+masks are measured, the index is nearly exact.
 """
 
 from collections.abc import Mapping
@@ -32,15 +33,15 @@ from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Samples
 from spex.surrogates.hypercube_kernel import Hyperparameters, Points, kernel_matrix, most_likely
 
-# Of the residuals, so many give the hyperparameters, and so many the mean.
+# How many residuals are used for the hyperparameters, and how many for the mean.
 _LIKELIHOOD_SAMPLES, _POSTERIOR_SAMPLES = 1000, 3000
 _LEAST_SAMPLES = 20
-_ROUNDING = 1e-13  # of the largest value: residuals below are none
-# The regression needs so many masks for each feature.
+_ROUNDING = 1e-13  # share of the largest value; smaller residuals count as 0
+# The regression needs this many masks for each feature.
 _MASKS_PER_FEATURE = 3
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
 _NODES, _NODE_WEIGHTS = (_NODES + 1) / 2, _NODE_WEIGHTS / 2
-# Pairs of more features than this are not corrected, and of each index the largest are kept.
+# With more features than this, pairs are not corrected. Otherwise the largest pairs are kept.
 _PAIR_FEATURES, _MOST_PAIRS = 500, 1000
 _BLOCK_CELLS = 1 << 21  # factors of the kernel computed at once: 16 MB for each array
 
@@ -64,10 +65,10 @@ def correction(
         nothing: The value with none.
 
     Returns:
-        For each of `PAIR_DENSITIES` what is to be added to the surrogate before the index is read
-        from it: coefficients of orders 0 to 2, of more than 500 features 0 and 1. With it, the
-        value of no feature is `nothing`, and Shapley values sum to `whole - nothing`, up to
-        rounding.
+        For each of `PAIR_DENSITIES`, the coefficients to add to the surrogate before the index is
+        computed from it. They have orders 0 to 2, or 0 and 1 above 500 features. After that, up to
+        rounding, the value of the empty set is `nothing` and Shapley values sum to `whole -
+        nothing`.
     """
     n = spectrum.n_features
     masks = unpack(samples.words, n)
@@ -129,7 +130,7 @@ def _averages(
         exponents = hyper.rates * points[start : start + step]
         high, low = np.exp(exponents), np.exp(-exponents)
         for p, weight in zip(_NODES, _NODE_WEIGHTS, strict=True):
-            mean = p * high + (1 - p) * low  # of each factor of the kernel
+            mean = p * high + (1 - p) * low  # mean of each factor of the kernel
             derivative = (high - low) / mean
             product = hyper.variance * np.exp(np.log(mean).sum(axis=1) - hyper.rates.sum())
             at_points = weight * alpha[start : start + step] * product
@@ -164,7 +165,7 @@ def _by_regression(
         return np.full(n, total / n)
     size = sizes[inner]
     kernel = weights[inner] / (size * (n - size))
-    # The last value is what the others leave of the sum.
+    # The last value is the sum minus the others.
     last = masks[inner, -1].astype(np.float64)
     design = masks[inner, :-1] - last[:, None]
     target = residuals[inner] - ends[1] - total * last

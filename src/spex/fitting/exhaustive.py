@@ -13,10 +13,10 @@ from spex.fourier.spectrum import Spectrum
 from spex.fourier.wht import walsh_hadamard
 from spex.surrogates.base import Samples
 
-# What rounding leaves of a coefficient that is zero, relative to the largest value.
+# Rounding error of a coefficient that is zero, relative to the largest value.
 _ROUNDING = 1e-14
-# A surrogate is completed where at least this share of all masks is known, of at most so many
-# features: its spectrum is then no longer sparse.
+# A surrogate is completed if at least this share of all masks is known, and there are at most this
+# many features, because its spectrum is then no longer sparse.
 _MOST, _COMPLETED_FEATURES = 0.5, 16
 
 

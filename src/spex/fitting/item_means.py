@@ -16,8 +16,8 @@ from scipy.special import stdtrit
 from spex._typing import FloatArray, IntArray
 from spex.fitting.fidelity import CONFIDENCE, FALL, SHARED_MASKS, Fidelity
 
-# Least squares leaves differences between items that too few masks share to chance. A ridge of one
-# observation each holds them back (benchmarks/dataset_prompt.py).
+# If items share too few masks, least squares leaves their differences to chance. A ridge of one
+# observation per item shrinks these differences (benchmarks/dataset_prompt.py).
 _RIDGE = 1.0
 _ROUNDED_TO_1 = 0.995
 
@@ -85,7 +85,7 @@ def item_means(
     rest = values - effects[items]
     means = np.bincount(rows, rest, n_masks) / counts
     squares = np.bincount(rows, (rest - means[rows]) ** 2, n_masks)
-    # What fitting the item effects has taken away, spread evenly.
+    # Add back the variance that fitting the item effects took away, spread evenly.
     seen = np.bincount(items, minlength=n_items)
     used = float((seen / (seen + _RIDGE)).sum())
     free = len(values) - n_masks
@@ -94,7 +94,7 @@ def item_means(
     of_mask = np.full(n_masks, pooled)
     several = counts > 1
     of_mask[several] = scale * squares[several] / (counts[several] - 1)
-    # Errors of the item effects come on top: each rests on so many masks.
+    # Add the errors of the item effects, each estimated from a limited number of masks.
     errors = 1 + used / len(values)
     variances = of_mask / counts * (1 - counts / n_items) * errors
     return ItemMeans(means + effects.mean(), variances)
@@ -125,8 +125,8 @@ def fidelity_without_noise(
     """R2 of a fit for what noisy values are the means of, and the mean squared error.
 
     The noise is subtracted from the squared error and from the variance alike. The interval is the
-    delta method's for their ratio. R2 that would be said to be 1 is the middle of its interval: an
-    error without noise that happens to be 0 or less does not say that there is none.
+    delta method's for their ratio. If R2 would come out as 1, the middle of its interval is
+    returned: an estimated error of 0 or less does not prove that there is none.
 
     Args:
         values: (m,) float64, noisy, m >= 2.
@@ -136,8 +136,8 @@ def fidelity_without_noise(
         n_masks: See `spex.fitting.fidelity.fidelity`.
 
     Returns:
-        The fidelity, NaN where the values are nothing but noise as far as can be told; and the mean
-        squared error without the noise, at least 0.
+        The fidelity, NaN if the values cannot be told from noise. And the mean squared error
+        without the noise, at least 0.
     """
     m = len(values)
     error = (values - predictions) ** 2 - variances

@@ -1,9 +1,9 @@
 """What more evaluations would buy: the R2 to expect, from how it has grown over nested samples.
 
-Unexplained variance mostly falls as a power of the number of evaluations. Its last step, from half
-of the sample to all of it, is measured on masks that the smaller fit has not seen, and says how it
-goes on. A fit to a quarter as well tells no more. To be less wrong than before, but no better than
-the mean, is no such step: that is what fits of noise do.
+Unexplained variance mostly falls as a power of the number of evaluations. The last step, from half
+of the sample to all of it, is measured on masks that the smaller fit has not seen. It predicts the
+next step. A fit to a quarter of the sample would add nothing. If the larger fit is better than the
+smaller one, but no better than the mean, the step does not count: fits of noise do that.
 """
 
 import math
@@ -22,10 +22,10 @@ from spex.fourier.spectrum import weighted_sum
 from spex.surrogates.base import Samples, Surrogate
 from spex.surrogates.coded import Spex
 
-# Fewer masks say nothing of how errors compare.
+# With fewer masks, errors cannot be compared.
 _LEAST_TEST_MASKS = 8
-# The standard deviation of the power with which unexplained variance falls, from one function to
-# another, where most is explained.
+# Unexplained variance falls as a power of the number of masks. This is the standard deviation of
+# that power across functions, if most variance is explained.
 _FALL_SD = 0.3
 
 
@@ -51,14 +51,14 @@ def fall(
     """Fit what was chosen for all samples to a part of them, and compare.
 
     Args:
-        fit: Of all samples.
+        fit: The fit of all samples.
         candidates: The surrogates that it was chosen from.
         samples: All of them.
         part: Some of them.
         rows: (len(part),) their row numbers.
 
     Returns:
-        None where too few masks are left to compare on.
+        None if too few masks are left to compare on.
     """
     outside = samples.drawn.copy()
     outside[rows] = False
@@ -88,12 +88,12 @@ def expected_r2(r2: float, measured: Fall, doublings: float) -> float:
     """The R2 to expect of a larger sample.
 
     Args:
-        r2: Of the sample that there is.
+        r2: R2 of the current sample.
         measured: How it came about.
         doublings: log2 of the sizes' ratio.
     """
-    # Bayes with a normal prior for the fall per doubling. Where hardly anything is explained, there
-    # may be nothing to find: little is to be expected then, unless it was measured.
+    # Bayes with a normal prior for the fall per doubling. If hardly anything is explained, there
+    # may be nothing to find. So expect little then, unless a fall was measured.
     explained = min(max(r2, 1e-3), 1.0)
     expected, usual = FALL * min(2 * explained, 1.0), (_FALL_SD * explained) ** -2
     weight = measured.doublings**2 / max(measured.deviation, 0.05) ** 2
@@ -112,14 +112,14 @@ def forecast(
     """The R2 to expect at two and four times the evaluations.
 
     Args:
-        fit: Of the samples.
+        fit: The fit of the samples.
         samples: All of them.
         candidates: The surrogates that a sample is fitted with.
         design: The coded design of a budget, for fits that decode.
         seed: Random seed of the part.
 
     Returns:
-        {evaluations: R2}; empty where it cannot be said, or nothing is left to explain.
+        {evaluations: R2}; empty if it cannot be said, or nothing is left to explain.
     """
     if not 0 < 1 - fit.fidelity.r2 < np.inf:
         return {}
@@ -142,9 +142,9 @@ def forecast(
 def _half(
     samples: Samples, design: Callable[[int], Design | None] | None, seed: int
 ) -> tuple[Samples, IntArray] | None:
-    """Half of a sample, and its rows; with a coded design of its own where one is asked for.
+    """Half of a sample, and its rows; with its own coded design if one is asked for.
 
-    None where not all masks of that design are among the samples.
+    None if not all masks of that design are among the samples.
     """
     m = len(samples)
     size = m // 2

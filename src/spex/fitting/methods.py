@@ -11,7 +11,7 @@ from spex.surrogates.coded import Spex
 from spex.surrogates.gaussian_process import GaussianProcess
 from spex.surrogates.linear import Linear
 
-# Masks times features beyond which `auto` grows no trees: they would take many minutes.
+# Above this number of masks times features `auto` grows no trees, which would take many minutes.
 _TREE_CELLS = 1 << 21
 
 
@@ -24,7 +24,7 @@ class Method:
         sentence: What it does, in a few words.
         candidates: From samples and the highest order to the surrogates it chooses from, the
             cheapest first.
-        drawn: How much of the budget is for drawn masks; None where all masks are drawn.
+        drawn: How much of the budget is for drawn masks; None if all masks are drawn.
         needs_coded: Whether nothing can be fitted without coded masks.
     """
 

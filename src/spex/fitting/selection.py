@@ -17,11 +17,11 @@ from spex.fourier.spectrum import Spectrum, weighted_sum
 from spex.surrogates.base import Fitted, Samples, Surrogate
 from spex.surrogates.refit import coefficient_errors
 
-# An R2 that no other candidate could improve on visibly.
+# Above this R2 no other candidate could be visibly better.
 _NOTHING_TO_GAIN = 0.9999
 # Several surrogates together must have an error smaller by this share than the best alone.
 _WORTH_JOINING = 0.02
-# Weights below are not worth the coefficients that they bring.
+# A surrogate with a smaller weight is not worth its coefficients.
 _LEAST_WEIGHT = 0.05
 # Coefficients dropped from the end may hold this share of the variance left unexplained.
 _DISPENSABLE = 0.002
@@ -35,10 +35,10 @@ class Fit:
         method: Name of the surrogate chosen, or of those joined, the weightiest first.
         spectrum: Its fit to all samples; of several joined, less what prediction does not need.
         fidelity: Cross-fitted R2 of the whole pipeline, the choice included.
-        scores: Cross-fitted R2 of every candidate; empty where it is unknown.
-        standard_errors: Of the spectrum's coefficients, given its support; None where unknown.
-        unexplained: Mean squared error at drawn masks, cross-fitted; None where unknown.
-        weights: Of the surrogates chosen or joined.
+        scores: Cross-fitted R2 of every candidate; empty if unknown.
+        standard_errors: Those of the coefficients, given the support; None if unknown.
+        unexplained: Mean squared error at drawn masks, cross-fitted; None if unknown.
+        weights: Weights of the surrogates chosen or joined.
         predictions: (m,) cross-fitted, of the drawn masks; NaN elsewhere.
     """
 
@@ -131,10 +131,11 @@ def join(fitted: Mapping[str, Fitted], samples: Samples) -> Fit:
     used = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
     spectrum = weighted_sum([fitted[names[i]].spectrum for i in used], weights[used])
     unexplained = (1 - measured.r2) * variance(values[drawn], counts)
-    if math.isnan(measured.r2):  # nothing is known to be explained, of all values
+    if math.isnan(measured.r2):  # it is unknown whether anything is explained
         unexplained = variance(values, None)
     if len(used) > 1:
-        # What only one of them has comes with a small weight; a single one has chosen its support.
+        # A coefficient of only one surrogate has a small weight. A single surrogate has already
+        # chosen its support.
         spectrum = spectrum.keep(_needed(spectrum, _DISPENSABLE * unexplained))
     with _single_threaded():
         errors = coefficient_errors(samples, spectrum, unexplained)
@@ -184,8 +185,8 @@ def _convex(predictions: FloatArray, values: FloatArray, used: BoolArray) -> Flo
         weights[used] = 1.0
         return weights
     off = predictions[:, used] - values[:, None]
-    # As the weights sum to one, their error is a combination of the errors; a heavy row asks that
-    # they do, and the scale then makes it exact.
+    # If the weights sum to one, the combined error is the same combination of the errors. A heavy
+    # row enforces this nearly, and the scale then exactly.
     heavy = 1e3 * float(np.abs(off).max()) * np.ones((1, int(used.sum())))
     found, _ = scipy.optimize.nnls(
         np.concatenate([off, heavy]), np.concatenate([np.zeros(len(off)), heavy[0, :1]])

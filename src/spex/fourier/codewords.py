@@ -21,10 +21,10 @@ UNCHANGED = 0.01
 class Codewords:
     """Frequencies decoded from the signs of the bins.
 
-    Soft decoding after Chase (1972, algorithm 2): the least reliable signs are tried both ways,
-    each word is decoded algebraically, and a frequency that does not fall into the word's own bin
-    is dropped. Each bin is decoded alone, and averaged with its most correlated bins in the other
-    groups: a frequency has the same signs there, and averaging three bins lowers the noise by
+    Soft decoding after Chase (1972, algorithm 2) tries both values of the least reliable signs and
+    decodes each word algebraically. A frequency that does not fall into the word's own bin is
+    dropped. Each bin is decoded alone, and also averaged with its most correlated bins in the other
+    groups. A frequency has the same signs there, and averaging three bins lowers the noise by
     sqrt(3).
 
     From one round of message passing to the next most words hardly change. These are not decoded
@@ -57,7 +57,7 @@ class Codewords:
         for decoded, (hot, words, rows, energy) in zip(
             self._decoded, _words(residual, least), strict=False
         ):
-            # No hope where more signs are expected wrong than are tried both ways.
+            # Skip words with more wrong signs expected than can be flipped.
             snr = np.sqrt(np.maximum(energy - 1, 0))
             hopeful = self._geometry.n_offsets * ndtr(-snr) <= max(self._doubted, 1)
             change = ((words - decoded[hot]) ** 2).sum(axis=1)
@@ -78,8 +78,8 @@ def _words(
     """Soft words to decode: those of single bins, and those averaged over groups.
 
     Returns:
-        For both kinds: (w,) int64, the bin of each word; (w, P + 1) float32, its entries; (w, C)
-        int64, the bins that it averages, -1 for none; (w,) float64, the mean square of its entries
+        For both kinds: (w,) int64, the bin of each word. (w, P + 1) float32, its entries. (w, C)
+        int64, the bins that it averages, -1 for none. (w,) float64, the mean square of its entries
         over the variance of their noise.
     """
     geometry = residual.geometry
@@ -106,7 +106,7 @@ def _words(
             continue
         correlation = unit[others] @ unit[in_group].T
         best = correlation.argmax(axis=1)
-        # What the best of so many random words would reach.
+        # The correlation that the best of this many random words would reach.
         chance = np.sqrt(2 * np.log(max(len(in_group), 2)) / geometry.n_offsets)
         sure = correlation[np.arange(len(others)), best] > chance
         merged[others[sure]] += rows[in_group[best[sure]]]

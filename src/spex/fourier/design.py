@@ -1,8 +1,8 @@
 """Which masks to evaluate: subsampled Walsh-Hadamard transforms with coded offsets.
 
-For each group c a random full-rank matrix M_c (b_c x n over F2), and offsets p_0 = 0, p_1 .. p_P,
-the parity rows of a BCH code. The value function is evaluated as u_{c,i}(l) = f(M_c^T l + p_i) for
-every l in F2^b_c. The transform over l aliases the spectrum into 2^b_c bins,
+Each group c has a random full-rank matrix M_c (b_c x n over F2). The offsets are p_0 = 0 and p_1 ..
+p_P, the parity rows of a BCH code. The value function is evaluated as u_{c,i}(l) = f(M_c^T l + p_i)
+for every l in F2^b_c. The transform over l aliases the spectrum into 2^b_c bins,
 
     U_{c,i}(j) = sum over k with M_c k = j of (-1)^<p_i,k> F(k)
 
@@ -106,8 +106,8 @@ class Design:
     def moments(self, frequencies: WordArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Sums over `masks` for least squares, computed from the bins.
 
-        Over the masks of group c at offset i, (-1)^<k+k',m> sums to 2^b_c (-1)^<p_i,k+k'> if k and
-        k' fall into the same bin, and to zero otherwise.
+        Over the masks of group c at offset i, the sum of (-1)^<k+k',m> is 2^b_c (-1)^<p_i,k+k'> if
+        k and k' fall into the same bin. Otherwise it is zero.
 
         Args:
             frequencies: (k, n_words) uint64.
@@ -122,7 +122,7 @@ class Design:
         for numbers, bins in zip(self.bin_numbers(frequencies), self.bins(values), strict=True):
             gram += len(bins) * products * (numbers[:, None] == numbers)
             cross += len(bins) * (at_offsets * bins[numbers]).sum(axis=1)
-        # Count masks once that the bins count several times.
+        # Bins count some masks several times: count these once.
         surplus = np.bincount(self._positions[1]) - 1
         again = np.nonzero(surplus)[0]
         at_again = signs(frequencies, self.masks[again]).astype(np.float64)
@@ -148,8 +148,8 @@ def plan_bins(n: int, budget: int, n_offsets: int) -> tuple[int, ...]:
     """The b_c of the most bins that a budget buys, one for each group.
 
     Returns:
-        N_GROUPS groups of at least two bins each; if these cost too much, fewer groups; if one
-        such group costs too much, one group of one bin; empty if that costs too much.
+        N_GROUPS groups of at least two bins each, or fewer groups if these cost too much. If even
+        one such group costs too much, one group of one bin. If that costs too much, empty.
     """
     for n_groups in range(N_GROUPS, 0, -1):
         bins = [0] * n_groups

@@ -3,14 +3,14 @@
 A frequency k falls into one bin of every group. The entries of that bin are F(k) times the signs
 of k at the offsets, plus noise, plus other frequencies. The evidence for k compares two models of
 its bins: with k, at the amplitude F that fits all groups best, and without k. In both models all
-else in a bin is Gaussian noise with a variance of its own, which is estimated as the mean square
-left over, but not below a share of the noise of the samples. The evidence is the log-likelihood
-ratio of the two,
+else in a bin is Gaussian noise, with a separate variance for each bin. The variance is estimated as
+the mean square left over, but not below a share of the noise of the samples. The evidence is the
+log-likelihood ratio of the two,
 
-    sum_c (P/2) ln( v_c / v_c(F) ),      v_c(F) = E_c - 2 F t_c + F^2,
+    sum_c (P/2) ln( v_c / v_c(F) ),      v_c(F) = E_c - 2 F t_c + F^2.
 
-with v_c the variance without k, E_c the mean square of the bin's entries, and t_c the mean of the
-entries times the signs of k. A bin that another frequency dominates counts little, a clean bin
+Here v_c is the variance without k, E_c the mean square of the bin's entries, and t_c the mean of
+the entries times the signs of k. A bin that another frequency dominates counts little, a clean bin
 fully.
 """
 
@@ -25,9 +25,9 @@ from spex._typing import Float32Array, FloatArray, IntArray, WordArray
 from spex.f2.packing import pack, unpack
 from spex.fourier.design import Design
 
-# The least variance of a bin, as a share of the noise in the bins of least energy. A bin that is
-# quiet by chance would count too much without it. With the whole noise instead of this share, up to
-# a third less is found: where all bins hold several frequencies, these are taken for noise.
+# The least variance of a bin, as a share of the noise in the bins of least energy. Without it, a
+# bin that is quiet by chance would count too much. With the whole noise instead of this share, up
+# to a third less is found: if all bins hold several frequencies, these pass for noise.
 NOISE_FLOOR = 0.3
 # Rows are padded with zeros to multiples of this: a loop's remainder costs as much as a vector.
 _VECTOR = 8

@@ -1,9 +1,9 @@
 """How to spend a budget: a coded design, and drawn masks for the rest.
 
 Drawn masks come from one stream for each seed (`spex.fourier.mask_distribution`). Coded designs of
-one order nest, so a larger budget includes every coded mask of a smaller one. Not so where it buys
-a design of higher order: that has fewer bins at first, and keeping the other masks would cost a
-third of the budget.
+one order nest, so a larger budget includes every coded mask of a smaller one. A budget that buys a
+design of higher order does not include them. That design has fewer bins at first, and keeping the
+other masks would cost a third of the budget.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from spex._typing import WordArray
 from spex.f2.bch import bch_code
 from spex.fourier.design import N_GROUPS, Design, plan_design
 
-# So many drawn masks measure R2 to about .01; no method needs more of them for that.
+# This many drawn masks measure R2 to about .01. No method needs more.
 _ENOUGH_DRAWN = 1000
 # The order is raised only while every group keeps 2^this bins. With less, a lower order and more
 # bins recover more (measured on LLM spectra, VADER and random sparse functions).
@@ -27,7 +27,7 @@ class DrawnShare:
 
     Args:
         share: Share of the budget.
-        few: At least so many, up to half of the budget.
+        few: At least this many, up to half of the budget.
     """
 
     share: float
@@ -38,7 +38,7 @@ class DrawnShare:
         count = int(np.ceil(self.share * budget))
         if self.few:
             count = max(count, min(budget // 2, self.few))
-        # Two, for R2 is a ratio of variances, and one place for the mask of all features.
+        # Two because R2 is a ratio of variances, and one for the full mask.
         return max(min(count, _ENOUGH_DRAWN), 3)
 
 

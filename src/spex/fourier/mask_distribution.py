@@ -23,22 +23,23 @@ _PERMUTED_FEATURES = 16
 _BLOCK = 256
 # Standard deviations by which a statistic may exceed its mean under the distribution.
 _TOLERANCE = 3.0
-# How rarely a sample may have a feature, or a pair, that looks as if it were of other masks.
+# Accepted probability that chance alone makes a feature or a pair look like other masks.
 _RARE = 1e-4
-# A mask by size is the one of so many candidates that is farthest from the masks before, fewer
-# where features are many. With 10 instead of 60, the error of Shapley values was a fifth larger
-# (two networks and two forests of 14 features, 60 to 400 masks; so are the figures below).
+# Each mask by size is the one, of this many candidates, that is farthest from the earlier masks.
+# There are fewer candidates if there are many features. With 10 instead of 60, the error of Shapley
+# values was a fifth larger (two networks and two forests of 14 features, 60 to 400 masks; so are
+# the figures below).
 _CANDIDATES, _CANDIDATE_CELLS = 60, 1 << 14
-# How much more close masks repel each other than distant ones: 6 and 10 do alike, 3 a tenth worse.
+# How much more strongly close masks repel each other. 6 and 10 do as well, 3 is a tenth worse.
 _REPULSION = 8.0
-# So many earlier pairs repel; with more, drawing would take longer than fitting.
+# Only this many earlier pairs repel: with more, drawing would take longer than fitting.
 _REPELLING = 512
-_ONE_IN = 4  # pairs of masks measures R2
+_ONE_IN = 4  # one pair of masks in four measures R2
 _COUNTED = 32  # sizes up to this may run out of masks; larger ones of more features never do
 _GOLDEN = (math.sqrt(5) - 1) / 2
-# Of n features, so many pairs fewer than n are drawn nearer to half of the size, by Beta(2, 2):
-# with fewer masks than features, those tell most. For trees on 30, 60 and 100 features with 60, 150
-# and 400 masks, the error of Shapley values was .53 to .99 of that without (six seeds); of 14 and
+# With n features, the first n minus this many pairs have sizes nearer to half, drawn by Beta(2, 2).
+# With fewer masks than features, these tell most. For trees on 30, 60 and 100 features with 60, 150
+# and 400 masks, the error of Shapley values was .53 to .99 of that without (six seeds). With 14 and
 # 16 features it would be up to .4 larger.
 _MANY_FEATURES = 16
 _NEARER = 2.0
@@ -90,14 +91,14 @@ class MaskDistribution(Protocol):
     def weights(self, words: WordArray, n: int) -> FloatArray | None:
         """(m,) density of the distribution over that of a sample without repetition.
 
-        Up to a factor; None where it is one number for all.
+        Up to a factor; None if it is one number for all.
         """
         ...
 
     def groups(self, words: WordArray, n: int) -> IntArray | None:
         """(m,) numbers of masks that were drawn together, in the order of the first of them.
 
-        Cross-validation leaves them out together. None where each was drawn alone.
+        Cross-validation leaves them out together. None if each was drawn alone.
         """
         ...
 
@@ -118,7 +119,7 @@ class Drawn:
         self._stream = islice(distribution.stream(n, seed), skipped, None)
 
     def take(self) -> tuple[WordArray, bool] | None:
-        """The next block; None where there are no more masks."""
+        """The next block; None if there are no more masks."""
         block = next(self._stream, None)
         self._n_taken += block is not None
         return block
@@ -154,8 +155,9 @@ class Uniform:
         """Whether (m, n_words) distinct masks look like a sample of the distribution.
 
         Tests first and second moments of the signs s = 2m - 1, which are independent and +-1. The
-        sums over masks of s_i, of s_i s_j and of sum_i s_i must not exceed what chance allows, for
-        all features together and for each feature and pair (by Hoeffding's inequality).
+        sums over masks of s_i, of s_i s_j and of sum_i s_i must not exceed what chance allows. This
+        is tested for all features together, and for each feature and pair (by Hoeffding's
+        inequality).
         """
         m = len(words)
         signs = np.where(unpack(words, n), np.float32(1), np.float32(-1))
@@ -192,16 +194,16 @@ class Uniform:
 class BySize:
     """Every size from 1 to n - 1 alike, and of each size every mask: as Shapley values weigh.
 
-    Masks come in pairs of a mask and its complement, from which odd orders, the only ones in
-    Shapley values, are told from even ones (Covert & Lee, Improving KernelSHAP, 2021). No mask
-    repeats; sizes whose masks are all drawn are skipped.
+    Masks come in pairs of a mask and its complement. Such pairs separate odd orders from even ones
+    (Covert & Lee, Improving KernelSHAP, 2021), and only odd orders count for Shapley values. No
+    mask repeats. Sizes are skipped once all their masks are drawn.
 
     One pair of four is drawn independently, and measures R2. The others cover the space evenly: of
     several random candidates, each is the one farthest from those before. Their sizes follow a
-    sequence of low discrepancy; where features are many, those of the first are nearer to half.
-    Compared with independent pairs, Shapley values have about half of the squared error. But a mask
-    left out of them leaves a hole, at which a fit does worse than at others, so that they do not
-    measure R2.
+    sequence of low discrepancy. If there are many features, the first masks have sizes nearer to
+    half. Compared with independent pairs, Shapley values have about half of the squared error. But
+    these masks do not measure R2: a mask left out of them leaves a hole, and a fit does worse there
+    than at other masks.
     """
 
     name: str = "shapley"
@@ -216,7 +218,7 @@ class BySize:
         everything = pack(np.ones((1, n), dtype=np.bool_))
         seen = DistinctRows(n_words(n))
         seen.add(np.concatenate([everything, np.zeros_like(everything)]))
-        # By the smaller size of a pair, how many pairs are left; of larger sizes, always enough.
+        # How many pairs are left, by the smaller size of the pair. Larger sizes always have enough.
         left = dict(enumerate(_pairs_of_size(n)))
         repulsion = np.cosh(_REPULSION * (1 - 2 * np.arange(n + 1) / n))
         n_candidates = min(max(_CANDIDATE_CELLS // n, 1), _CANDIDATES)
@@ -251,8 +253,8 @@ class BySize:
         """Whether sizes, and of each size the features, look like a sample without repetition.
 
         The share of masks up to each size must be as expected (by the inequality of Dvoretzky,
-        Kiefer and Wolfowitz), and no feature more often present than chance allows (by Hoeffding's
-        inequality).
+        Kiefer and Wolfowitz). No feature may be present more often than chance allows (by
+        Hoeffding's inequality).
         """
         masks = unpack(words, n)
         sizes = masks.sum(axis=1)
@@ -312,7 +314,7 @@ def _expected_sizes(n: int, m: int) -> FloatArray:
     available = np.exp(np.minimum(logs, np.log(m) + 1.0))
     ascending = np.sort(available)
     before = np.concatenate([[0.0], np.cumsum(ascending)[:-1]])
-    each = (m - before) / np.arange(n - 1, 0, -1)  # if all smaller ones were used up
+    each = (m - before) / np.arange(n - 1, 0, -1)  # assuming that all smaller sizes are used up
     enough = each <= ascending
     return np.minimum(available, each[enough.argmax()] if enough.any() else np.inf)
 

@@ -13,9 +13,9 @@ Butler et al. 2025, section 4.2). Each round
 When nothing more is found, coefficients that the joint estimate does not support are dropped, and
 the search goes on without them.
 
-Deviations from the source: a frequency is accepted by the evidence of all groups, not of one bin;
-all coefficients are estimated again in every round; the threshold follows from the noise and the
-number of frequencies (extended Bayesian information criterion, Chen & Chen 2008).
+Deviations from the source: A frequency is accepted by the evidence of all groups, not of one bin.
+Every round estimates all coefficients again. The threshold follows from the noise and the number of
+frequencies (extended Bayesian information criterion, Chen & Chen 2008).
 """
 
 import itertools
@@ -52,15 +52,15 @@ from spex.fourier.search import (
 )
 from spex.fourier.spectrum import Spectrum
 
-# Proposes frequencies, and how many wrong ones there are to each right one (as a logarithm).
+# Proposes frequencies, and for each the logarithm of how many wrong ones there are per right one.
 _Search: TypeAlias = Callable[[], tuple[IntArray, FloatArray]]
 
 _MAX_ROUNDS = 100
-# Up to so many features all pairs are tried in every round, beyond only when nothing else helps.
+# Up to this many features all pairs are tried in every round; beyond, only when nothing else helps.
 _MANY_PAIRS = 2000
 # Share of the best evidence that others accepted in the same round must have.
 _SURE = 0.1
-# What was found in unchanged bins stands while this share of the noise is left.
+# Findings in unchanged bins stay valid while at least this share of the noise is left.
 _LESS_NOISE = 0.9
 # Energy below this share of the whole is rounding error of float32 bins.
 _ROUNDING = 1e-12
@@ -123,8 +123,9 @@ class _Decoder:
         # The constant is always there.
         self._members = np.full((1, self._max_degree), -1, dtype=np.int64)
         self._dropped = self._members[:0]
-        # What enumerations of higher orders have proposed: judged again before the next one. That
-        # looks only at bins that have changed since, unless the noise has become less.
+        # Proposals from the enumeration of higher orders. They are judged again before the next
+        # enumeration, which looks only at bins that have changed since, unless the noise has
+        # fallen.
         self._pending = np.zeros((0, self._max_degree), dtype=np.int64)
         self._looked_at = np.full(self._bins.shape, np.inf, dtype=np.float32)
         self._noise_then = np.inf
@@ -240,7 +241,7 @@ class _Decoder:
         good = np.nonzero(surplus > 0)[0]
         good = good[self._are_new(members[good])]
         good = good[np.argsort(-surplus[good], kind="stable")]
-        # Those with far less evidence than the best wait until the best are subtracted.
+        # Frequencies with far less evidence than the best wait until the best are subtracted.
         good = good[surplus[good] >= _SURE * surplus[good].max(initial=0.0)]
         rows = self._geometry.rows_of(members[good])
         used = np.zeros(len(self._residual.rows), dtype=np.bool_)
@@ -281,8 +282,8 @@ class _Decoder:
     def _estimate(self) -> None:
         """Least squares of all bins on the support; then the residual.
 
-        Two frequencies meet only in the bins that they share, so the normal equations need the
-        signs at the offsets and the bin numbers, never the masks.
+        Two frequencies meet only in the bins that they share. So the normal equations need only the
+        signs at the offsets and the bin numbers, not the masks.
         """
         geometry = self._geometry
         signs = geometry.signs_of(self._members).astype(np.float64)
@@ -300,7 +301,7 @@ class _Decoder:
         residual = self._bins.copy()
         subtract(residual, rows, signs, self._coefficients)
         self._left = residual
-        # What the fit has adapted to is not noise.
+        # Correct for the degrees of freedom of the fit.
         freedom = max(1 - len(signs) / residual.size, 0.1)
         adapted = residual / np.sqrt(freedom)
         self._residual = Residual.of(geometry, adapted, self._bins_rounding / len(residual))

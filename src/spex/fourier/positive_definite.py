@@ -45,8 +45,8 @@ def solve(factor: FloatArray, right: FloatArray) -> FloatArray:
 def penalised_cholesky(gram: FloatArray, penalty: FloatArray | float) -> FloatArray:
     """The lower factor of gram + diag(penalty), in a copy.
 
-    A singular matrix is raised a little: with more columns than masks and almost no penalty, the
-    fit then goes through every value, and that fit is the one to be judged.
+    Adds a little to the diagonal of a singular matrix. With more columns than masks and almost no
+    penalty, the fit then goes through every value, and that is the fit to judge.
 
     Args:
         gram: (k, k) float64, of which the lower triangle counts.

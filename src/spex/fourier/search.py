@@ -4,11 +4,11 @@ Each search proposes frequencies as rows of features, filled with -1, which `evi
 May return false candidates, which are rejected later; should miss none. Neighbours are frequencies
 whose sets of features differ by one feature.
 
-The kernels share these arguments, of `Geometry` and `Residual`: signs (n, width) float32, numbers
+The kernels share these arguments of `Geometry` and `Residual`: signs (n, width) float32, numbers
 (C, n) int64, start (C,) int64, rows (bins, width) float32, scale (bins,) float32 and potential
-(bins,) float64, where bins = sum of 2^b_c and width is P + 1, padded with zeros. They write what
-they find into found (capacity, columns) int64 and its share of the energy into shares (capacity,)
-float64, and return how many were found.
+(bins,) float64. Here bins = sum of 2^b_c, and width is P + 1, padded with zeros. They write the
+frequencies found into found (capacity, columns) int64 and their shares of the energy into shares
+(capacity,) float64. They return how many were found.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ from spex.fourier.evidence import Residual, log_count, orders_of
 
 _Number = TypeVar("_Number", float, FloatArray)
 
-# All frequencies of an order above two are tried if there are at most so many: half a second.
+# All frequencies of an order above two are tried if there are at most this many: half a second.
 MAX_ENUMERATED = 5_000_000
-# Every pair is tried up to so many features; beyond, half as many pairs for each feature.
+# Up to this many features every pair is tried; beyond, half as many pairs for each feature.
 ALL_PAIRS = 4000
-# Most proposals of one search; more than ever are right.
+# Most proposals of one search, more than are ever right.
 _CAPACITY = 20_000
 # Potentials as whole numbers: steps for each nat, and low bits that count the changed bins.
 _STEPS = 256
@@ -98,10 +98,10 @@ def _least_share(residual: Residual, least: _Number) -> _Number:
 def _hottest_pairs(residual: Residual, least: float) -> IntArray:
     """(k, 2) int64: pairs in the bins of highest potential whose evidence may exceed a threshold.
 
-    All n^2 / 2 pairs are too many: a pair is tried if one of its bins is among those of highest
-    potential, so many that the number of pairs grows with n. A pair adds to the energy of each of
-    its bins. It is missed only if that hardly shows in any of them, and then its evidence is little
-    above the threshold.
+    All n^2 / 2 pairs are too many. A pair is tried if one of its bins is among those of highest
+    potential. The number of these bins is such that the number of pairs grows with n. A pair adds
+    to the energy of each of its bins. It is missed only if that hardly shows in any of them, and
+    then its evidence is little above the threshold.
     """
     geometry = residual.geometry
     n = geometry.n_features

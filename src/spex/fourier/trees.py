@@ -7,8 +7,8 @@ So
     f(m) = E_root + sum_v [m reaches v] D_v (-1)^{m_{e_v}},
 
 For a node at depth d, [m reaches v] is the product of (1 +- (-1)^{m_e}) / 2 over its d ancestors,
-with + where the path goes left. Multiplied out, the node adds +-D_v 2^-d to each of the 2^d
-frequencies e_v + S, S any set of features above it, with a minus for each right turn in S.
+with + if the path goes left. Multiplied out, the node adds +-D_v 2^-d to each of the 2^d
+frequencies e_v + S. S is any set of features above it, and each right turn in S gives a minus.
 """
 
 import math
@@ -64,8 +64,8 @@ def tree_spectrum(trees: Trees, max_degree: int | None = None) -> Spectrum:
         Without `max_degree` it equals the ensemble at every mask.
 
     Raises:
-        ArgumentError: a feature or child does not exist; a node is reached from two others; the
-            trees are so deep that one node has more than 2^22 coefficients.
+        ArgumentError: a feature or child does not exist, a node has two parents, or the trees are
+            so deep that one node has more than 2^22 coefficients.
     """
     n, inner, leaves = trees.n_features, len(trees.feature), len(trees.value)
     children = np.concatenate([trees.roots, trees.left, trees.right])
@@ -77,7 +77,9 @@ def tree_spectrum(trees: Trees, max_degree: int | None = None) -> Spectrum:
         raise ArgumentError(f"a node asks for a feature outside 0 .. {n - 1}")
     visits = _preorder(trees.roots, trees.feature, trees.left, trees.right)
     if not len(visits) and len(trees.roots):
-        raise ArgumentError("a node or leaf hangs on two others; each needs one place in a tree")
+        raise ArgumentError(
+            "a node or leaf has two parents; each needs exactly one place in a tree"
+        )
     depth = int((visits[visits[:, 0] >= 0, 1] + 1).max(initial=0))
     degree = depth if max_degree is None else min(max_degree, depth)
     # Sets of features above the lowest inner node.

@@ -131,8 +131,8 @@ class Composite(SideBySide):
         counts = {masker.inputs_per_mask for masker in maskers}
         if len(counts) > 1:
             raise ArgumentError(
-                "a Table of several background rows cannot stand beside other maskers; give it one "
-                "background row"
+                "a Table with several background rows cannot be combined with other maskers; give "
+                "it one background row"
             )
         self.maskers = maskers
 
@@ -177,7 +177,7 @@ class Composite(SideBySide):
                 )
             systems += start
             texts.append(user.content)
-            # After the text only where the pictures of all are.
+            # Pictures come after the text only if they do so for all maskers.
             text_first = user.text_first and (text_first or not images)
             images += user.images
         if len(set(systems)) > 1:

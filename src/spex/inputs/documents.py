@@ -36,7 +36,7 @@ class Document:
         text: its text.
         title: its title, a single line; None for none.
         sentences: its sentences, if known; joined, they are the text.
-        score: what retrieval gave it, for reports; None where it is not known.
+        score: what retrieval gave it, for reports; None if unknown.
     """
 
     text: str
@@ -135,7 +135,7 @@ class Documents(TemplateMasker):
         for number, (document, masked) in enumerate(
             zip(self._documents, self._masked, strict=True)
         ):
-            # A title that belongs to the unit is the heading; the text shows the unit.
+            # If the title belongs to the unit, it is the heading, and the text shows the unit.
             unit = ((document.text, number),)
             pieces = unit if self._units_have_titles else masked.pieces
             parts.append(TextPart(pieces, document.title, document.score))
@@ -155,7 +155,7 @@ class Documents(TemplateMasker):
 
     @cached_property
     def _template(self) -> tuple[str, str]:
-        """What stands before and after the documents, with the question in it."""
+        """The prompt before and after the documents, with the question filled in."""
         prompt = self.prompt
         if prompt is None and self.question is not None:
             prompt = f"{SLOT}{_SEPARATOR}Question: {_QUESTION}"

@@ -40,13 +40,13 @@ _GRID = re.compile(r"grid:([0-9]+)x([0-9]+)")
 _SUPERPIXELS = re.compile(r"superpixels:([0-9]+)")
 _BLUR = re.compile(r"blur:([0-9]+(?:\.[0-9]+)?)")
 # Measured on four photographs, for 50 to 100 regions: these settings give 86 to 108 % of the number
-# asked for; the library's default (compactness 10, no smoothing) gives 56 to 84 %.
+# asked for. The library's default (compactness 10, no smoothing) gives 56 to 84 %.
 _SEGMENTED_SIDE = 512
 _COMPACTNESS = 20.0
 _SMOOTHING_SHARE = 0.005
-_FORMAT = 2  # raise it when absent regions come to look different
-_LEAST_SIGMA = 0.01  # of a blur, in pixels; smaller ones do nothing
-_MOST_INPAINTED = 1 << 19  # pixels: seconds for each mask
+_FORMAT = 2  # raise it when absent regions change their look
+_LEAST_SIGMA = 0.01  # of a blur, in pixels; a smaller one has no effect
+_MOST_INPAINTED = 1 << 19  # pixels; this many take seconds for each mask
 _SHOWN_SIDE = 640
 _MAP_COLUMNS = 40
 _ROWS = ("top", "middle", "bottom")
@@ -292,7 +292,7 @@ class Image:
 
 
 def check_names(units: Sequence[str], operators: Sequence[str]) -> None:
-    """Refuse units and operators that there are not, without a picture.
+    """Refuse unknown units and operators, without a picture.
 
     Raises:
         ArgumentError: a name is not known.
@@ -370,7 +370,7 @@ def _superpixels(pixels: Pixels, number: int) -> IntArray:
         start_label=0,
         channel_axis=-1 if pixels.ndim == 3 else None,
     )
-    # The library may leave numbers out; these have no gaps.
+    # The library may skip numbers; renumber without gaps.
     regions = np.unique(found, return_inverse=True)[1].reshape(found.shape).astype(np.int64)
     return regions.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
 

@@ -4,11 +4,11 @@ A text is segments with white space (possibly none) before, between and after th
 unit without its outer white space, or the pinned text between two units. Line breaks are those of
 `str.splitlines`.
 
-The white space between two segments that are kept is the strongest of the white spaces that stood
-between them: nothing, spaces, a line break, a blank line (two line breaks or more); the first of
-equal ones. So two segments that a line break separated stay separated by one, and by a blank line
-where one stood between them. Line breaks inside a deleted unit count too. Where there is a line
-break, the line before it ends as it did, and the line after it has its own indentation.
+Two kept segments are joined by the strongest white space that stood between them. The order is
+nothing, spaces, a line break, a blank line (two line breaks or more); of equal ones, the first. So
+a line break between two segments stays, and so does a blank line. Line breaks inside a deleted unit
+count too. Where there is a line break, the line before it ends as it did, and the line after it has
+its own indentation.
 
 A text begins and ends with its own white space. Deleting its first lines takes their indentation
 along; the first line that is left has its own. So with all units present the text comes back byte
@@ -32,7 +32,7 @@ from spex.inputs.sentences.lines import LINE_BREAK, Span
 class _Gap:
     """White space between two segments: `ends` a line, then `breaks`, then `indents` the next line.
 
-    All three are empty where there is no line break.
+    All three are empty if there is no line break.
     """
 
     white: str
@@ -115,7 +115,7 @@ class MaskedText:
             return self._lead.white
         if replacement is not None:
             return self._replaced(present, replacement)
-        # From one kept stretch to the next, since between its segments nothing changes.
+        # Go from one kept stretch to the next, because nothing changes within a stretch.
         kept = np.append(np.asarray(present, dtype=np.bool_), True)[self._features]
         edges = np.flatnonzero(np.diff(kept, prepend=False, append=False)).tolist()
         parts: list[str] = []
@@ -159,7 +159,7 @@ class MaskedText:
 
     @cached_property
     def _features(self) -> IntArray:
-        """Of each segment; -1 where it is pinned."""
+        """The feature of each segment; -1 if it is pinned."""
         features = (segment.feature for segment in self._segments)
         return np.array([-1 if each is None else each for each in features], dtype=np.int64)
 

@@ -84,7 +84,7 @@ class Messages(UnitMasker):
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The answer that is explained, where it is known."""
+        """The answer that is explained, if known."""
         return () if self.answer is None else (self.answer,)
 
     @property
@@ -189,7 +189,7 @@ class Messages(UnitMasker):
         return self._described(
             type="messages",
             messages=[
-                # A chat without tools and pictures is described as in earlier releases.
+                # A chat without tools and pictures has the same identity as in earlier releases.
                 [message.role, message.content]
                 if message == Message(message.role, message.content)
                 else message.described()

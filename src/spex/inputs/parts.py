@@ -25,7 +25,7 @@ class TextPart:
     Attributes:
         pieces: (string, feature number or None); they concatenate to the text.
         heading: a document's title or a turn's role; None for none.
-        score: what retrieval gave a document; None where it is not known.
+        score: what retrieval gave a document; None if unknown.
     """
 
     pieces: tuple[Piece, ...]

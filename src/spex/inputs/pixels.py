@@ -21,9 +21,9 @@ Pixels: TypeAlias = npt.NDArray[Any]
 # Default standard deviation of the blur, as a share of the longer side: shapes of the size of a
 # patch vanish, colours and light stay.
 _BLUR_SHARE = 0.05
-# Of a Gaussian, in pixels of the picture that it is computed on.
+# Standard deviation of a Gaussian, in pixels of the reduced picture.
 _FINEST = 4
-# More than models look at: a photograph of 24 megapixels would take some 2 GB.
+# More pixels than models use. A photograph of 24 megapixels would take some 2 GB.
 _MOST_PIXELS = 1 << 21
 _INVISIBLE = 1e-6
 _ORIENTATION = 0x0112  # the tag of EXIF
@@ -63,14 +63,15 @@ def read_pixels(image: object) -> tuple[Pixels, tuple[int, int]]:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of 89 megapixels; twice as many are an error
+            # Pillow warns of 89 megapixels; twice as many are an error.
+            warnings.simplefilter("ignore")
             with pil.open(io.BytesIO(image) if isinstance(image, bytes) else image) as file:
                 size = file.size
                 file.draft(None, _fitting(size))  # a large JPEG is decoded at a fraction
                 return _upright(file, size)
     except ArgumentError:
         raise
-    except Exception as error:  # decoders raise many kinds
+    except Exception as error:  # decoders raise many kinds of errors
         why = getattr(error, "strerror", None) or first_line(error)
         name = "image" if isinstance(image, bytes) else f"image {image}"
         raise ArgumentError(
@@ -92,7 +93,7 @@ def _upright(image: Any, size: tuple[int, int]) -> tuple[Pixels, tuple[int, int]
             f"image is of mode {image.mode}, not of 8 bits a channel; scale it, and give an array "
             "of floats in [0, 1]"
         )
-    image.load()  # some formats tell the orientation at their end
+    image.load()  # some formats store the orientation at their end
     orientation = image.getexif().get(_ORIENTATION, 1)
     whole = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode in ("1", "P", "PA"):  # cannot be scaled smoothly
@@ -176,7 +177,7 @@ def grey(pixels: Pixels) -> Pixels:
     """Middle grey, with the transparency of the picture."""
     values = np.full(pixels.shape, _full_scale(pixels) / 2)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        values[..., 3] = pixels[..., 3]  # the transparency
+        values[..., 3] = pixels[..., 3]  # keep the transparency
     return _as_type(values, pixels)
 
 
@@ -201,11 +202,11 @@ def _gaussian(values: Pixels, sigma: float) -> Pixels:
         blurry: Pixels = gaussian_filter(values, sigma, mode="nearest")
         return blurry
     height, width = values.shape
-    # A ring of squares more, of which the outermost pixels go on for ever as those of the picture.
+    # Add a ring of squares that repeat the outermost pixels of the picture.
     padded = np.pad(values, [(step, step + -side % step) for side in values.shape], mode="edge")
     rows, columns = (side // step for side in padded.shape)
     means = padded.reshape(rows, step, columns, step).mean(axis=(1, 3))
-    # Means over a square and linear interpolation blur as well: variances of step^2 / 12 and / 6.
+    # Means over a square and linear interpolation also blur, with variances of step^2 / 12 and / 6.
     rest = math.sqrt((sigma / step) ** 2 - 1 / 4)
     small = gaussian_filter(means, rest, mode="nearest")
     large = zoom(small, step, order=1, mode="nearest", grid_mode=True)

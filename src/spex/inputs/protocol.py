@@ -1,4 +1,4 @@
-"""What every masker offers.
+"""The protocol of maskers.
 
 A mask is a row of booleans, one per feature; `True` means that the feature is present (kept).
 """
@@ -46,17 +46,17 @@ class Masker(Protocol):
 
     @property
     def operator_name(self) -> str:
-        """What happens to absent features, such as "delete" or "mask:[MASK]"."""
+        """How absent features are replaced, such as "delete" or "mask:[MASK]"."""
         ...
 
     @property
     def system(self) -> str | None:
-        """The system message beside the input; None for none."""
+        """The separate system message; None for none."""
         ...
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about the masked inputs, a sentence each; mostly none."""
+        """Notes for users about the masked inputs, a sentence each; mostly none."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ _MEMBERS = ("features", "n_features", "parts", "prior", "unit_name", "operator_n
 
 
 def check_masker(masker: object) -> None:
-    """Refuse a masker that lacks a member, before any model is called.
+    """Refuse a masker with a missing member, before any model is called.
 
     Raises:
         ArgumentError: it lacks one.

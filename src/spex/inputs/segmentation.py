@@ -3,9 +3,9 @@
 Spans are (start, stop) in characters, in order and without overlap. The spans of a named unit cover
 every character except white space exactly once. They neither start nor end with white space, except
 that lines include their indentation. No span is white space alone. White space is what
-`str.split()` splits at, line breaks what `str.splitlines()` splits at. No span cuts a grapheme
-cluster, such as an emoji of several code points or a letter with its combining marks: a span that
-would is widened.
+`str.split()` splits at, line breaks what `str.splitlines()` splits at. A grapheme cluster is an
+emoji of several code points, for example, or a letter with its combining marks. A span that would
+cut one is widened.
 """
 
 import itertools
@@ -43,7 +43,7 @@ _WORD = re.compile(r"\S+")
 WHITE = re.compile(r"\s+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]+)*")
 
-# A heading of Markdown, and one that stands alone: a chapter, or nothing but capitals.
+# A Markdown heading, and one that stands alone: a chapter, or a line in capitals.
 _MARKED_HEADING = re.compile(r"#{1,6}\s+\S")
 _PLAIN_HEADING = re.compile(
     r"(?i:(?:chapter|section|part|book|act|scene|appendix)\s+(?:\d+|[ivxlc]+|[a-z])\b).*"
@@ -140,7 +140,7 @@ def _paragraph_starts(text: str) -> list[int]:
 
 
 def _in_code(text: str) -> Callable[[int], bool]:
-    """Tells whether a position lies in a block of code or a formula on lines of its own."""
+    """Tells whether a position lies in a block of code, or in a formula on separate lines."""
     code = [block for block in blocks(text) if block.stands_alone]
     firsts = [block.start for block in code]
 
@@ -154,7 +154,7 @@ def _in_code(text: str) -> Callable[[int], bool]:
 def _section_starts(text: str) -> list[int]:
     """Starts of headings: of Markdown, underlined, named as chapters are, or capitals alone.
 
-    A heading right after another one begins no section of its own.
+    A heading right after another one does not begin a section.
     """
     starts: list[int] = []
     lines = [(start, stop, text[start:stop].strip()) for start, stop in line_spans(text)]
@@ -189,7 +189,7 @@ def _token_starts(text: str, tokenizer: Tokenizer | None) -> list[int]:
         )
     try:
         return [start for start, _ in tokenizer.answer_tokens(text)]
-    except ArgumentError as error:  # its message calls the text an answer
+    except ArgumentError as error:  # its message speaks of an answer, not of the text
         raise ArgumentError(
             "unit='token': this model does not tell the tokens of a text; use unit='word'"
         ) from error

@@ -26,12 +26,12 @@ from spex.wording import counted, in_full, shorten
 if TYPE_CHECKING:
     import pandas as pd
 
-# Types whose texts differ where their values do.
+# Types in which different values have different texts.
 _NAMED_BY_TEXT = (
     *(bool, int, float, complex, str, bytes, Decimal, Fraction, uuid.UUID),
     *(datetime.date, datetime.time, datetime.timedelta),
 )
-_MOST_CELLS = 1 << 26  # of the background: .5 GB of floats for each mask
+_MOST_CELLS = 1 << 26  # cells of the background: .5 GB of floats for each mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class Table:
     def __post_init__(self) -> None:
         if len(self._background) == 0:
             raise ArgumentError("background has no rows; give at least one")
-        _ = self._row  # checks it
+        _ = self._row  # reading it checks it
         if self.n_features < 2:
             one = "one group" if self.groups else "one column"
             raise ArgumentError(f"the table has {one}; nothing to attribute; give more columns")
@@ -94,7 +94,7 @@ class Table:
             return self.background.reset_index(drop=True)
         array = _as_array(self.background)
         _check_shape(array.shape)
-        # Told no type, pandas turns objects that are all texts into its own type of texts.
+        # Without a given type, pandas turns objects that are all texts into its own text type.
         return pd.DataFrame(array.copy(), dtype=object if array.dtype == object else None)
 
     @property
@@ -111,15 +111,15 @@ class Table:
         cells, misfits = {}, []
         types = zip(self._background.dtypes, self._cells(columns), strict=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # casts that will be found to lose something
+            warnings.simplefilter("ignore")  # lossy casts are found below
             for number, (dtype, cell) in enumerate(types):
                 fitted = _fitted(cell, dtype)
                 if fitted is None or _is_read(cell, fitted.iloc[0]):
                     misfits.append(number)
-                if fitted is None:  # NaN of a float, with which integers become floats
+                if fitted is None:  # a float NaN turns integers into floats
                     as_nan = _is_missing(cell) and dtype.kind in "iu"
                     fitted = pd.Series([np.nan if as_nan else cell])
-                # Arrays are quicker to join, but pandas would find a type for one of objects.
+                # Arrays are quicker to join, but pandas would infer a type for an array of objects.
                 cells[number] = fitted if fitted.dtype == "object" else fitted.array
         return pd.DataFrame(cells).set_axis(columns, axis=1), misfits
 
@@ -319,7 +319,8 @@ class Table:
                 digest.update(column.to_numpy().tobytes())
                 continue
             cells = list(column)
-            if isinstance(column.dtype, pd.CategoricalDtype):  # a model may read their numbers
+            # A model may read the numbers of categories.
+            if isinstance(column.dtype, pd.CategoricalDtype):
                 cells += [*column.dtype.categories, column.dtype.ordered]
             try:
                 digest.update(json.dumps([named(cell) for cell in cells]).encode())
@@ -363,19 +364,19 @@ def _index(names: Iterable[Any], what: str) -> "pd.Index[Any]":
     index = pd.Index([_python(name) for name in names], dtype=object, tupleize_cols=False)
     if not index.is_unique:
         twice = index[index.duplicated()][0]
-        raise ArgumentError(f"{what} has two columns {twice!r}; give each a name of its own")
+        raise ArgumentError(f"{what} has two columns {twice!r}; give each its own name")
     return index
 
 
 def _place(index: "pd.Index[Any]", name: Any) -> int | None:
-    """The number of the column of a name; None where there is no such column."""
+    """The number of the column of a name; None if there is no such column."""
     import pandas as pd
 
     try:
         place = index.get_loc(_python(name))
     except (KeyError, TypeError, pd.errors.InvalidIndexError):  # unknown, or not hashable
         return None
-    return cast(int, place)  # no name stands twice
+    return cast(int, place)  # names are unique
 
 
 def _in_order(cells: list[Any], of_cells: Iterable[Any], columns: Iterable[Any]) -> list[Any]:
@@ -396,7 +397,7 @@ def _as_array(rows: Any) -> npt.NDArray[Any]:
         array = np.asarray(rows)
     except ValueError as error:  # rows of different length
         raise ArgumentError(f"background is no array: {error}; give rows of one length") from None
-    # numpy would turn numbers beside a text into texts.
+    # numpy would turn numbers in a row with a text into texts.
     return np.asarray(rows, dtype=object) if array.dtype.kind in "US" else array
 
 
@@ -451,7 +452,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _fitted(cell: Any, dtype: Any) -> "pd.Series[Any] | None":
-    """A cell as a Series of the type of its column; None where that would lose something."""
+    """A cell as a Series of the type of its column; None if that would lose something."""
     import pandas as pd
 
     if dtype == "object":
@@ -482,8 +483,8 @@ def _is_read(cell: Any, found: Any) -> bool:
 def _is_same(found: Any, cell: Any) -> bool:
     """Whether a cast cell says what the cell says."""
     if isinstance(found, str) != isinstance(cell, str) and isinstance(found, str):
-        return False  # a number is no text
-    # As texts: .1 of 32 bits and .1 of 64, and 3 and the "3" of an array of texts.
+        return False  # a number is not a text
+    # Compare as texts: .1 of 32 bits equals .1 of 64, and 3 equals the "3" of an array of texts.
     if str(found) == str(cell):
         return True
     # numpy would round an integer to compare it with a float; Python does not.
@@ -492,7 +493,7 @@ def _is_same(found: Any, cell: Any) -> bool:
 
 def _python(cell: Any) -> Any:
     """The cell of numpy as one of Python: 1 for np.int64(1)."""
-    of_time = isinstance(cell, np.datetime64 | np.timedelta64)  # would become integers
+    of_time = isinstance(cell, np.datetime64 | np.timedelta64)  # these would become integers
     return cell.item() if isinstance(cell, np.generic) and not of_time else cell
 
 

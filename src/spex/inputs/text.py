@@ -11,7 +11,7 @@ from spex.inputs.templates import SLOT, check_encodable, check_system, split_tem
 from spex.inputs.units import TemplateMasker
 from spex.wording import shorten
 
-# Scripts whose words no spaces separate: Thai, kana, Chinese characters.
+# Scripts without spaces between words: Thai, kana, Chinese characters.
 _SPACELESS_SCRIPTS = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 
 

@@ -114,7 +114,7 @@ class UnitMasker(ABC):
 
     @property
     def prior(self) -> Prior:
-        """One sequence: leaving a unit out makes neighbours of the two beside it."""
+        """One sequence: leaving a unit out makes its two neighbours adjacent."""
         return Prior(sequence=tuple(range(self.n_features)))
 
     @property
@@ -134,7 +134,7 @@ class UnitMasker(ABC):
         return [masked.mask(present, replacement) for masked in self._masked]
 
     def _described(self, **content: Any) -> dict[str, Any]:
-        """What all maskers of texts describe, and the content, as JSON values."""
+        """The description that all maskers of texts share, and the content, as JSON values."""
         return {
             "unit": self.unit_name,
             "operator": self.operator_name,
@@ -167,8 +167,8 @@ class UnitMasker(ABC):
         coarse: list[list[Span]] = []
         for number, text in enumerate(self._texts):
             coarse.append(self._split(number, text, parsed) if self._spans[number] else [])
-        # A few words, such as "end.Next", hold the end of a sentence: they are in the one in which
-        # they begin. Where units are more than the features, they are no coarser ones.
+        # A few words, such as "end.Next", contain the end of a sentence. They belong to the
+        # sentence in which they begin. More units than features are not coarser units.
         is_coarser = sum(map(len, coarse)) <= self.n_features
         numbers: list[int] = []
         labels: list[str] = []
@@ -192,7 +192,7 @@ class TemplateMasker(UnitMasker):
     @property
     @abstractmethod
     def _template(self) -> tuple[str, str]:
-        """What stands before and after the masked text."""
+        """The prompt before and after the masked text."""
 
     def _join(self, masked: list[str]) -> str:
         """Join the masked texts; the default is a single text."""

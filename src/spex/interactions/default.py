@@ -1,4 +1,4 @@
-"""Which index and which order are shown where none is asked for: decided here, for all.
+"""Which index and which order are shown if none is asked for: decided here, for all.
 
 Python, the terminal, the page, the plots and the command line read it from
 `spex.Explanation.interactions`.
@@ -16,7 +16,7 @@ _NEARLY_ALL = 0.95
 _ROUNDING = 1e-12
 # A coefficient of a higher order has more subsets than an expansion lists, 2^22.
 LISTABLE = 22
-# Their values depend on the highest order; of other indices it only says which are listed.
+# The values of these indices depend on the highest order. For others it only limits the listing.
 BY_ORDER = (
     InteractionIndex.FBII,
     InteractionIndex.FSII,
@@ -26,12 +26,12 @@ BY_ORDER = (
 
 
 def default_index(is_corrected: bool) -> InteractionIndex:
-    """FSII where masks were weighted as Shapley values weigh, else FBII."""
+    """FSII if masks were weighted as for Shapley values, else FBII."""
     return InteractionIndex.FSII if is_corrected else InteractionIndex.FBII
 
 
 def default_order(spectrum: Spectrum, index: InteractionIndex) -> int:
-    """The highest order where none is asked for.
+    """The highest order if none is asked for.
 
     Returns:
         1 for SV and BV. For FBII, FSII, STII and k-SII `telling_order`: the full order would say
@@ -49,5 +49,5 @@ def telling_order(spectrum: Spectrum) -> int:
     energies = np.bincount(spectrum.orders[varying], sizes[varying] ** 2)
     held = itertools.accumulate(energies.tolist())
     enough = _NEARLY_ALL * float(energies.sum())
-    # A constant has no energy, and order 1 will do.
+    # A constant has no energy, so order 1 is enough.
     return max(1, next((order for order, part in enumerate(held) if part >= enough), 1))

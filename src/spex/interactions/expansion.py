@@ -22,7 +22,7 @@ from spex.interactions.index import InteractionIndex, exact_weight, highest_of_b
 _MAX_TERMS = 1 << 22
 # Most features of the dense expansion: arrays of 2^n are 8 MB each.
 _DENSE_FEATURES = 20
-# A term costs so many times more in the sparse expansion, which sorts, than in the dense one.
+# A term costs this many times more in the sparse expansion, which sorts, than in the dense one.
 _DENSE_ADVANTAGE = 4
 # Values below this share of the largest that one coefficient could cause are rounding errors.
 _DUST = 1e-12
@@ -108,7 +108,7 @@ def _too_many(population: list[tuple[int, int]], index: InteractionIndex, order:
     feasible = 0
     while feasible < order and up_to(feasible + 1) <= _MAX_TERMS:
         feasible += 1
-    # Of high orders the number takes seconds, and no float holds it.
+    # For high orders the number takes seconds to compute and is too large for a float.
     few = max(d for d, _ in population) <= 200
     terms = f"up to {float(up_to(order)):.3g}" if few else "to too many"
     smaller = f"order={feasible} or less, or " if feasible else ""
@@ -176,7 +176,8 @@ def _distinct(columns: Iterator[IntArray], n_features: int) -> tuple[IntArray, I
     bound = n_features
     for column in columns:
         if bound * n_features >= 1 << 63:
-            # One more base-n digit overflows; ranks tell the columns so far apart as well.
+            # One more base-n digit would overflow. Ranks distinguish the columns so far just as
+            # well.
             key = np.unique(key, return_inverse=True)[1]
             bound = len(key)
         key = key * n_features + column

@@ -5,8 +5,8 @@ transform f(m) = sum_{T <= m} a(T) is
 
     a(T) = (-2)^|T| sum_{k >= T} F(k),                                                        (1)
 
-because (-1)^{m_i} = 1 - 2 m_i. Every index below is linear and treats features alike, hence is
-a sum over Moebius coefficients with weights that depend on sizes only, and by (1) also
+because (-1)^{m_i} = 1 - 2 m_i. Every index below is linear and treats all features alike. So it is
+a sum over Moebius coefficients, with weights that depend on sizes only. By (1) it is also
 
     I(S) = sum_{k >= S} W(|S|, |k|) F(k),                                                     (2)
     W(s, d) = sum_{t=s}^{d} binom(d-s, t-s) (-2)^t w(s, t),    I(S) = sum_{T >= S} w(|S|, |T|) a(T).
@@ -15,13 +15,12 @@ So an index is a small table W (`exact_weight`). `spex.interactions.expansion` a
 spectrum: each frequency k of the support adds W(|S|, |k|) F(k) to its own subsets S. A powerset of
 all n features is never listed.
 
-The baseline is what the attributions are measured from: v(empty) = f(0...0). Two indices differ:
-for FBII it is the intercept of the fit, the sum of F(k) over |k| <= order; for Fourier it is F(()),
-the mean.
+Attributions are measured from the baseline v(empty) = f(0...0). Two indices differ. For FBII it is
+the intercept of the fit, the sum of F(k) over |k| <= order. For Fourier it is F(()), the mean.
 
 Values and baseline agree with shapiq 1.4.1 (`ExactComputer`, its values and `.baseline_value`) in
 every order of every index that it has. At the empty set, shapiq stores the baseline too, except for
-SII above order 1, BII and BV: there it stores the index's formula applied to the empty set, a
+SII above order 1, BII and BV. For these it stores the index's formula applied to the empty set, a
 weighted mean of f.
 """
 
@@ -174,7 +173,7 @@ def _stii(s: int, d: int) -> Fraction:
 
 
 def _fsii_share(order: int, s: int, d: int) -> Fraction:
-    """What FSII adds to a(S), Tsai, Yeh & Ravikumar (2023), eq. 16.
+    """The term that FSII adds to a(S), Tsai, Yeh & Ravikumar (2023), eq. 16.
 
     From each T > S with |T| > order, (-1)^(order-s) s/(order+s) binom(order, s)
     binom(t-1, order) / binom(t+order-1, order+s) a(T).

@@ -6,11 +6,11 @@ and coefficients outside it are taken to be zero. By Parseval, the mean squared 
 surrogate over all masks is the sum of the squares of both. Cross-fitting measures it; subtracting
 the errors in the support leaves the energy outside.
 
-How that energy is spread is unknown and is modelled on the coefficients found: over the orders,
-halfway between those found and those that language models have shown; over the features, by the
-square root of the energy of the found coefficients that contain them. Errors are not independent:
-shrinkage acts on many coefficients alike, and weights of one sign add that up. So half of the
-covariance of full dependence is counted.
+How that energy is spread is unknown. The model follows the coefficients found. Over the orders, the
+energy is spread halfway between those found and those seen in language models. Over the features,
+it is spread by the square root of the energy of the found coefficients that contain them. Errors
+are not independent: shrinkage acts on many coefficients alike, and weights of one sign add that up.
+So half of the covariance of full dependence is counted.
 """
 
 import math
@@ -25,17 +25,18 @@ from spex.fourier.spectrum import Spectrum
 from spex.interactions.index import InteractionIndex
 
 # On 60 runs with a known spectrum (forests, networks, VADER, published and random spectra, 100 to
-# 1,000 masks), the 90 % intervals of all indices held the truth in 80 to 97 % of cases with these;
-# only those of SV on small functions are too wide. See benchmarks/intervals.py.
+# 1,000 masks), the 90 % intervals of all indices contained the truth in 80 to 97 % of cases with
+# these numbers. Only those of SV on small functions are too wide. See benchmarks/intervals.py.
 _DEPENDENCE = 0.5
 # Largest share of the squared error that is in the support.
 _MOST_IN_SUPPORT = 0.7
 # Share of the energy outside that is spread evenly: features without a found coefficient get some.
 _EVEN = 0.1
 
-# Of a spectrum fitted to masks of all sizes, the errors of these indices are so many times larger.
-# Without, their intervals held the truth in 84 to 87 % (SII) and 73 to 80 % of cases; those of SV,
-# k-SII, STII and FSII in 88 to 98 % (benchmarks/intervals.py --weighting shapley).
+# If a spectrum is fitted to masks of all sizes, the errors of these indices are this many times
+# larger. Without the factors, their intervals contained the truth in 84 to 87 % (SII) and 73 to 80
+# % of cases, and those of SV, k-SII, STII and FSII in 88 to 98 % (benchmarks/intervals.py
+# --weighting shapley).
 _BY_SIZE = {
     InteractionIndex.SII: 1.15,
     InteractionIndex.BII: 1.4,
@@ -108,7 +109,7 @@ def spectrum_errors(
 
 
 def widened(errors: SpectrumErrors, index: InteractionIndex) -> SpectrumErrors:
-    """The errors behind an index where masks were drawn by size."""
+    """The errors of an index if masks were drawn by size."""
     factor = _BY_SIZE.get(index, 1.0)
     standard_errors, outside = factor * errors.standard_errors, factor**2 * errors.outside
     return SpectrumErrors(standard_errors, outside, errors.shares)
@@ -121,7 +122,7 @@ def error_of_sum(deviations: FloatArray) -> float:
 
 
 def share_containing(errors: SpectrumErrors, interaction: tuple[int, ...]) -> FloatArray:
-    """Of the energy outside in each order, the share of frequencies that contain given features.
+    """The share of the energy outside, by order, in frequencies that contain given features.
 
     Features are taken to be drawn one by one, each with its share as the probability. Where all
     shares are equal, this is comb(n - s, d - s) / comb(n, d) for s features.
@@ -140,11 +141,11 @@ def share_containing(errors: SpectrumErrors, interaction: tuple[int, ...]) -> Fl
 def told_from_zero(
     values: FloatArray, errors: FloatArray, n_tested: int, rate: float = 0.1
 ) -> BoolArray:
-    """Which values are told from 0, all looked at together (Benjamini and Hochberg 1995, eq. 1).
+    """Which values are surely not 0, tested together (Benjamini and Hochberg 1995, eq. 1).
 
     Args:
         values: (k,) float64, each with a Gaussian error.
-        errors: (k,) float64, the standard errors; NaN where unknown.
+        errors: (k,) float64, the standard errors; NaN if unknown.
         n_tested: How many values are looked at, at least k: those that are not given count as not
             told from 0.
         rate: The expected share of those returned that are 0 in truth, at most.
@@ -155,8 +156,8 @@ def told_from_zero(
     if np.isnan(errors).any():
         return np.ones(len(values), dtype=np.bool_)
     with np.errstate(divide="ignore", invalid="ignore"):
-        chances = 2 * ndtr(-np.abs(values) / errors)  # that noise alone is as large
-    chances[np.isnan(chances)] = 1.0  # 0 with no error
+        chances = 2 * ndtr(-np.abs(values) / errors)  # probability that noise alone is as large
+    chances[np.isnan(chances)] = 1.0  # a value of 0 without error
     ranking = np.argsort(chances, kind="stable")
     allowed = rate * np.arange(1, len(values) + 1) / max(n_tested, 1)
     passed = np.flatnonzero(chances[ranking] <= allowed)

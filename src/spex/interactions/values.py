@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DRAWS = 1000
-# Of so many of the largest values errors are read to tell them from 0; reading each takes time.
+# Only this many of the largest values are tested against 0, because each error takes time.
 _TESTED = 1000
 
 
@@ -109,7 +109,7 @@ class InteractionValues(Mapping[Interaction, float]):
         except KeyError:
             raise KeyError(
                 f"{interaction!r} is not listed; keys are sorted tuples of feature numbers, "
-                "values.get(key, 0.0) reads interactions that are zero as such"
+                "values.get(key, 0.0) gives 0.0 for one that is not listed"
             ) from None
 
     def __iter__(self) -> Iterator[Interaction]:
@@ -142,7 +142,7 @@ class InteractionValues(Mapping[Interaction, float]):
             interaction: sorted tuple of feature numbers, listed or not.
 
         Returns:
-            Zero where all masks were evaluated, NaN where errors are unknown.
+            Zero where all masks were evaluated, NaN if errors are unknown.
 
         Raises:
             ArgumentError: not a sorted tuple of at most `order` features.
@@ -206,7 +206,7 @@ class InteractionValues(Mapping[Interaction, float]):
         Returns:
             {interaction: share of 1,000 draws in which it is one of the k largest}, the largest
             value first. A draw adds to every listed value independent Gaussian noise of its
-            standard error. NaN where errors are unknown.
+            standard error. NaN if errors are unknown.
 
         Raises:
             ArgumentError: k is negative.
@@ -232,7 +232,7 @@ class InteractionValues(Mapping[Interaction, float]):
         Returns:
             One row for each interaction: `interaction` (tuple of feature numbers), `features`
             (tuple of labels), `order`, `value`, and `low` and `high`, the bounds of its 90 %
-            interval (NaN where unknown).
+            interval (NaN if unknown).
         """
         # pandas takes half a second to load, and most programs need no table.
         import pandas as pd
@@ -292,7 +292,7 @@ def interactions(
             default is 1 for SV and BV and the spectrum's degree for the others.
         features: n labels; the default is the feature numbers.
         errors: of the spectrum; None if unknown.
-        correction: added to the spectrum, for values without errors of their own.
+        correction: added to the spectrum, for values that have no errors.
 
     Returns:
         The interactions of orders 1 to `order`, for Fourier and Moebius also the coefficient of

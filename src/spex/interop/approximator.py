@@ -54,7 +54,7 @@ class ShapiqApproximator(Approximator):  # type: ignore[misc] # shapiq is not re
         name = str(InteractionIndex.parse(index))
         if name not in self.valid_indices:
             raise ArgumentError(
-                f"index={index!r} is none that shapiq approximates; use one of "
+                f"shapiq does not approximate index={index!r}; use one of "
                 f"{', '.join(self.valid_indices)}"
             )
         highest = 1 if name in ("SV", "BV") else n
@@ -71,7 +71,7 @@ class ShapiqApproximator(Approximator):  # type: ignore[misc] # shapiq is not re
             n=n,
             max_order=max_order,
             index=name,
-            # Of shapiq's own sampler, which is not used; the default ones warn of n > 1000.
+            # For shapiq's own sampler, which is not used. Its default weights warn above n = 1000.
             sampling_weights=np.ones(n + 1),
             random_state=random_state,
             initialize_dict=False,

@@ -27,11 +27,11 @@ Logged: TypeAlias = Messages | Agent | Reasoning
 _SAMPLE = re.compile(r"samples/(?P<id>.+)_epoch_(?P<epoch>\d+)\.json")
 _START = "_journal/start.json"
 _ATTACHMENT = "attachment://"
-_ZIP = b"PK\x03\x04"  # how a zip file begins
+_ZIP = b"PK\x03\x04"  # the first bytes of a zip file
 _ZSTANDARD = 93  # the number of this compression in zip files
 _MOST_BYTES = 5 * 10**8
 _LISTED = 10
-_FEW_SENTENCES = 3  # with fewer, words tell more
+_FEW_SENTENCES = 3  # with fewer, words are more informative
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class InspectSample:
         messages: the whole conversation in the format of OpenAI's API. What the assistant reasoned
             is under the key "reasoning_content".
         tools: the tools that were offered, as for `spex.Agent`.
-        error: what made the sample fail; None where it did not.
+        error: what made the sample fail; None if it did not.
         notes: what the log does not hold as it was, such as encrypted reasoning, a sentence each.
         given: the numbers of the messages that the sample began with; an answer among them, such as
             an example, is not the model's.
@@ -103,8 +103,8 @@ class InspectSample:
         said = _said(self.messages)
         if turn not in said:
             raise ArgumentError(
-                f"turn={turn!r} is no message of the assistant that says something; use one of "
-                f"{', '.join(map(str, said)) or 'those, of which there is none'}"
+                f"turn={turn!r} is not a message of the assistant with content; these are: "
+                f"{', '.join(map(str, said)) or 'none'}"
             )
         before = [_plain(message) for message in self.messages[:turn]]
         trace, answer = _reasoned(self.messages[turn])
@@ -161,7 +161,7 @@ def _in_zip(path: Path, sample: str | int, epoch: int) -> Any:
             for name in log.namelist()
             if (found := _SAMPLE.fullmatch(name))
         }
-        # A run that goes on, or was killed, has no header yet.
+        # An unfinished or killed run has no header yet.
         header: dict[str, Any] = {"status": "started"}
         if "header.json" in log.namelist():
             header = _entry(log, "header.json", path)
@@ -176,7 +176,7 @@ def _entry(log: zipfile.ZipFile, name: str, path: Path) -> Any:
     if entry.file_size > _MOST_BYTES:
         raise ArgumentError(f"{path}: {name} is larger than {_MOST_BYTES // 10**6} MB, the limit")
     if entry.compress_type == _ZSTANDARD:
-        require("zipfile_zstd", "inspect")  # teaches it to `zipfile`
+        require("zipfile_zstd", "inspect")  # adds this compression to `zipfile`
     try:
         content = log.read(entry)
     except Exception as error:  # each kind of compression has its own class of error
@@ -301,7 +301,7 @@ def _message(logged: Mapping[str, Any]) -> dict[str, Any]:
     content, reasoning = logged["content"], []
     if isinstance(content, list):
         reasoning = [
-            # What is redacted is encrypted.
+            # Redacted reasoning is encrypted.
             one.get("summary") if one.get("redacted") else one["reasoning"]
             for one in content
             if one["type"] == "reasoning"
@@ -363,7 +363,7 @@ def _unit_of(messages: Sequence[Mapping[str, Any]]) -> str:
     if isinstance(content, list):
         content = "\n".join(part.get("text") or "" for part in content)
     if not isinstance(content, str):
-        return "message"  # which says what is wrong with it
+        return "message"  # parsing it as a message reports the fault
     return "sentence" if len(unit_spans(content, "sentence")) >= _FEW_SENTENCES else "word"
 
 

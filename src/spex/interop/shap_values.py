@@ -1,8 +1,8 @@
 """An explanation from `shap.Explanation`: the way back of `Explanation.to_shap`.
 
 Shapley values say of a function that it is the baseline and the sum of the values of the features
-that are there. Interaction values of a tree (Lundberg et al., 2020) add half of k-SII of order 2
-on either side of the diagonal, which holds the values of the features alone.
+that are there. Interaction values of a tree (Lundberg et al., 2020) are a symmetric matrix. The
+diagonal holds the values of single features, and each side of it holds half of k-SII of order 2.
 """
 
 import math
@@ -56,7 +56,7 @@ def from_shap(values: Any, features: Sequence[str] | None = None) -> Explanation
     try:
         found = np.asarray(values.values, dtype=np.float64)
         base = np.asarray(np.nan if values.base_values is None else values.base_values, np.float64)
-    except (TypeError, ValueError):  # texts of several lengths
+    except (TypeError, ValueError):  # such as texts of several lengths
         raise ArgumentError(f"the values are not an array of numbers; {_ONE}") from None
     n = len(found) if found.ndim else 0
     if found.shape not in ((n,), (n, n)) or base.size != 1:

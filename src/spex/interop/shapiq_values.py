@@ -1,8 +1,8 @@
 """An explanation from `shapiq.InteractionValues`: the way back of `Explanation.to_shapiq`.
 
-Up to its order K an index fixes one function among those without Moebius coefficients above K. For
-SV, BV, k-SII, STII, FSII and FBII the values are these coefficients: for such a function each of
-the indices is its Moebius transform. BII are its Fourier coefficients times (-2)^order, and SII
+The values of an index up to order K fix one function without Moebius coefficients above K. For SV,
+BV, k-SII, STII, FSII and FBII the values are these coefficients. For such a function, each of these
+indices equals its Moebius transform. BII are its Fourier coefficients times (-2)^order, and SII
 make k-SII, by shapiq itself.
 """
 
@@ -39,7 +39,7 @@ def from_shapiq(values: Any, features: Sequence[str] | None = None) -> Explanati
 
     Returns:
         The explanation: `interactions(index, order)` gives the values back, `n_evaluations` is
-        shapiq's estimation budget, 0 where it is unknown.
+        shapiq's estimation budget, 0 if unknown.
 
     Raises:
         ArgumentError: the file cannot be read, the index or the lowest order fixes no function, a
@@ -63,12 +63,12 @@ def from_shapiq(values: Any, features: Sequence[str] | None = None) -> Explanati
     index, order, n = str(values.index), int(values.max_order), int(values.n_players)
     if index not in _READ:
         raise ArgumentError(
-            f"the index {index!r} does not say what the function is; use one of {', '.join(_READ)}"
+            f"the index {index!r} does not determine the function; use one of {', '.join(_READ)}"
         )
     if values.min_order > 1:
         raise ArgumentError(
-            f"the values begin at order {values.min_order}; to say what the function is they have "
-            "to begin at order 1: let shapiq compute them with min_order=1 or 0"
+            f"the values begin at order {values.min_order}; to determine the function they must "
+            "begin at order 1: let shapiq compute them with min_order=1 or 0"
         )
     if not 1 <= n <= MAX_FEATURES:
         raise ArgumentError(f"the values are of {n} players; use 1 to {MAX_FEATURES}")
@@ -87,13 +87,13 @@ def _loaded(shapiq: Any, path: Path) -> Any:
         return shapiq.InteractionValues.load(path)
     except OSError as error:
         raise ArgumentError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # whatever a damaged file makes the package raise
+    except Exception as error:  # a damaged file may raise anything
         raise ArgumentError(f"{path}: holds no shapiq.InteractionValues ({error!r})") from error
 
 
 def _spectrum(shapiq: Any, values: Any, index: str, n: int) -> Spectrum:
     """The function that the values fix."""
-    # Of FBII shapiq lists the intercept of the fit at the empty set, and f(none) beside it.
+    # For FBII shapiq lists the intercept of the fit at the empty set, and f(none) separately.
     empty = float(values.baseline_value)
     if index == "FBII":
         empty = float(values.dict_values.get((), empty))

@@ -37,7 +37,7 @@ def explanation_of(
         function: its spectrum, or its Moebius coefficients.
         labels: of its features.
         method: the package and the index.
-        spent: evaluations of the model; 0 where they are unknown.
+        spent: evaluations of the model; 0 if they are unknown.
         note: where it is from and what it holds: the subject and the verb of a sentence.
     """
     if not isinstance(function, Spectrum):

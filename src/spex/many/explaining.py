@@ -1,4 +1,4 @@
-"""Explain many items: values come for several at once, and fits are made beside them."""
+"""Explain many items: evaluate several at once, and fit in a second thread."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -18,8 +18,7 @@ from spex.values.faults import Faults
 from spex.values.limiting.limits import Ledger, Limits
 from spex.values.store import Store
 
-# So many items ask their model at once: the more, the fuller its batches; the fewer, the earlier
-# each is finished.
+# This many items ask their model at once. More items fill its batches better; fewer finish earlier.
 _TOGETHER = 8
 STORE = "samples.sqlite"
 _INTERRUPTED = "interrupted"
@@ -94,7 +93,7 @@ def explain_many(
         "budget": budget, "method": method, "max_degree": max_degree, "seed": seed,
         "target_r2": target_r2, "weighting": weighting,
     }  # fmt: skip
-    Settings(2, **settings)  # what is wrong with all items, so that none is begun
+    Settings(2, **settings)  # raises an error common to all items before one begins
     total = len(sources) if isinstance(sources, Mapping | list | tuple) else None
     items, work = named(sources), None
     try:
@@ -136,9 +135,9 @@ def _folder(folder: Path, stack: ExitStack) -> Path:
 
 
 def _names(items: Iterator[Named], total: int | None) -> list[str]:
-    """The names of the items left; of a generator they are unknown, for it may never end."""
+    """The names of the remaining items; unknown for a generator, which may never end."""
     names: list[str] = []
     if total is not None:
-        with suppress(ArgumentError):  # a name that is there twice
+        with suppress(ArgumentError):  # a duplicate name
             names.extend(item.name for item in items)
     return names

@@ -17,21 +17,21 @@ from spex.values.value_function import ValueFunction, stream_together
 
 
 class OneOfMany:
-    """An item at work.
+    """An item that is being evaluated.
 
     Args:
-        name: Of the item.
-        source: Of its values.
+        name: Name of the item.
+        source: Source of its values.
         run: Asks for them.
-        store: Where they are kept; None for nowhere.
+        store: Keeps the values; None for no store.
         key: See `Record.key`.
         count: Told how many values have come.
-        faults: What is borne of the source.
+        faults: The failures of the source to tolerate.
 
     Attributes:
         error: Why it failed; None if it did not.
         stopped: Which limit stopped it; None if none did.
-        is_alone: Whether its prompts go without those of others.
+        is_alone: Whether its prompts are sent separately from those of others.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class OneOfMany:
         self.name, self.source, self.run, self.store, self.key = name, source, run, store, key
         self.error: Exception | None = None
         self.stopped: str | None = None
-        # A time-out is about the batches of one source.
+        # A time-out applies to the batches of one source.
         self.is_alone = faults is not None and faults.timeout is not None
         self._count, self._counted = count, 0
         self._began = time.monotonic()
@@ -55,12 +55,12 @@ class OneOfMany:
 
     @property
     def seconds(self) -> float:
-        """Since it was begun."""
+        """Seconds since it was begun."""
         return time.monotonic() - self._began
 
     @property
     def shared_call(self) -> object | None:
-        """Equal for items whose prompts may share batches; None where none may."""
+        """Equal for items whose prompts may share batches; None if none may."""
         if self.is_alone:
             return None
         if isinstance(self.source, OnWorkers):
@@ -68,7 +68,7 @@ class OneOfMany:
         return self.source.shared_call if isinstance(self.source, ValueFunction) else None
 
     def failed(self, error: Exception) -> None:
-        """Take an error of the source, which may be borne."""
+        """Handle an error of the source, which may be tolerated."""
         try:
             self.filling.failed(error)
         except Exception as raised:
@@ -81,7 +81,7 @@ class OneOfMany:
 
 
 def fill_together(items: Sequence[OneOfMany]) -> Iterator[OneOfMany]:
-    """Evaluate what the runs ask for, until none asks for more.
+    """Evaluate the masks that the runs ask for, until no run asks for more.
 
     Returns:
         Each item as soon as it has all its values, or has failed.
@@ -112,7 +112,7 @@ def fill_together(items: Sequence[OneOfMany]) -> Iterator[OneOfMany]:
 
 
 def _wanted(item: OneOfMany) -> BoolArray | None:
-    """The masks that an item wants; None where it wants no more, or has failed."""
+    """The masks that an item wants; None if it wants no more, or has failed."""
     if item.error is not None or item.stopped is not None:
         return None
     try:
@@ -144,12 +144,12 @@ def _evaluate(call: Sequence[tuple[OneOfMany, BoolArray]]) -> None:
                 item.filling.end()
     except StoreError:
         raise
-    except LimitReached as reached:  # by a source that goes alone
+    except LimitReached as reached:  # raised by a source that runs alone
         items[0].stopped = str(reached)
     except Exception as error:
         if len(call) == 1:
             items[0].failed(error)
-        for item in items:  # which one it is about shows when each goes alone
+        for item in items:  # running each alone shows which one fails
             item.is_alone = True
 
 

@@ -12,14 +12,14 @@ from spex.values.store import Store
 
 @dataclass(frozen=True)
 class Named:
-    """One item: its name, and what makes its source when its turn has come."""
+    """One item: its name, and a function that makes its source when needed."""
 
     name: str
     make: Callable[[Store | None], ValueSource]
 
 
 def named(sources: Mapping[str, Any] | Iterable[Any]) -> Iterator[Named]:
-    """The items one by one, so that no more of them than are at work need to exist.
+    """The items one by one, so that only those being evaluated need to exist.
 
     Args:
         sources: See `explain_many`.

@@ -30,7 +30,7 @@ def write_pages(
 
     Args:
         many: The explanations, by name.
-        records: What came of each.
+        records: The result of each.
         data: See `index_data`.
         folder: Where the pages go.
 
@@ -113,7 +113,7 @@ def index_data(
 
 
 def left_out(unfit: int) -> str:
-    """What is said of explanations that the tables over all items leave out."""
+    """A sentence on explanations that the tables over all items leave out."""
     return f"{counted(unfit, 'explanation')} with an R2 of 0 or less left out here"
 
 

@@ -1,4 +1,4 @@
-"""What came of each item: a line of a journal, a row of a table."""
+"""The result of each item: a line of a journal, a row of a table."""
 
 import hashlib
 import json
@@ -18,23 +18,23 @@ from spex.explanations import Explanations
 from spex.wording import one_line, shorten
 
 OK, PARTIAL, FAILED, LEFT = "ok", "partial", "failed", "not explained"
-_KEPT = 20  # interactions of each output that a record has
+_KEPT = 20  # most interactions per output in a record
 _LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
 class Output:
-    """What an explanation says of one output, in short.
+    """A summary of an explanation of one output.
 
     Args:
-        output: Its name; empty where there is one.
+        output: Its name; empty if there is one.
         n_features: n.
         n_evaluations: Distinct masks evaluated.
         method: The method that made the spectrum.
-        r2: See `Explanation.r2`; None where unknown.
+        r2: See `Explanation.r2`; None if unknown.
         r2_low: Lower end of its 90 % interval.
         r2_high: Upper end.
-        whole: The value with all features; None where not evaluated.
+        whole: The value with all features; None if not evaluated.
         nothing: The value with none.
         score: What is measured.
         answer: The answer that is explained.
@@ -96,17 +96,17 @@ def _orders(one: Explanation) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one item.
+    """The result of one item.
 
     Args:
-        name: Of the item.
+        name: Name of the item.
         status: "ok"; "partial" where a limit or Ctrl-C stopped it; "failed"; or "not explained"
             where the run ended before it had enough values.
-        key: Changes with the settings and with anything that changes a value; None where the value
+        key: Changes with the settings and with anything that changes a value; None if the value
             function has no identity.
         reason: Why it is not explained; empty if it is.
-        file: Name of the file of the explanation in the folder; None where none is written.
-        seconds: From its first mask to its explanation, with what was done beside it.
+        file: Name of the file of the explanation in the folder; None if none is written.
+        seconds: Time from its first mask to its explanation, including work on other items.
         outputs: One for each output.
     """
 
@@ -133,14 +133,14 @@ class Record:
         seconds: float,
         status: str = OK,
     ) -> "Record":
-        """That of an explanation."""
+        """The record of an explanation."""
         pairs = [("", found)] if isinstance(found, Explanation) else list(found.items())
         outputs = tuple(Output.of(output, one) for output, one in pairs)
         return cls(name, status, key, "", file, seconds, outputs)
 
     @classmethod
     def failure(cls, name: str, error: BaseException, seconds: float = 0.0) -> "Record":
-        """That of an item that could not be explained."""
+        """The record of an item that could not be explained."""
         text = one_line(str(error)) or "no message"
         reason = shorten(f"{type(error).__name__}: {text}", _LONGEST_REASON)
         return cls(name, FAILED, None, reason, None, seconds)
@@ -152,7 +152,7 @@ class Record:
         return cls(**{**content, "outputs": outputs})
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Rows of the table: one for each output, or one that says why there are none."""
+        """Rows of the table: one for each output, or one with the reason if there are none."""
         head = {"item": self.name, "status": self.status, "reason": self.reason}
         for one in self.outputs or (None,):
             row: dict[str, Any] = {**head, "file": self.file, "seconds": self.seconds}
@@ -182,7 +182,7 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._is_torn = False  # whether the last line lacks its end
+        self._is_torn = False  # whether the last line is incomplete
         self.records: dict[str, Record] = {}
         if path is None or not path.exists():
             return
@@ -192,7 +192,8 @@ class Journal:
             raise ArgumentError(f"cannot read {path}: {error}; give another folder") from error
         self._is_torn = bool(text) and not text.endswith("\n")
         for line in text.splitlines():
-            with suppress(ValueError, TypeError, KeyError):  # one that a killed process left torn
+            # A killed process may leave an incomplete line.
+            with suppress(ValueError, TypeError, KeyError):
                 record = Record.from_json(json.loads(line))
                 self.records[record.name] = record
 

@@ -1,4 +1,4 @@
-"""What came of many items: explanations by name, a table, and what holds over all of them."""
+"""Results of many items: explanations by name, a table, and statistics over all of them."""
 
 import re
 from collections import defaultdict
@@ -32,7 +32,7 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
     and `records` has all.
 
     Args:
-        folder: Where the explanations are; None where they are held in memory.
+        folder: Where the explanations are; None if they are held in memory.
         records: What came of each item, by name.
         stopped: What ended the run early, such as a limit, in a few words; None if nothing did.
 
@@ -82,7 +82,7 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         """Those of some items, in this order; a folder may hold others of earlier runs.
 
         Args:
-            names: Of the items.
+            names: Names of the items.
             begun: Names of those of which something came in this run.
             stopped: See above; with it the others are "not explained".
         """
@@ -121,7 +121,7 @@ class ManyExplanations(Mapping[str, Explanation | Explanations]):
         return {name: one.reason for name, one in self.records.items() if one.status == FAILED}
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row for each item, or for each of its outputs; with the reason where there are none.
+        """One row for each item, or for each of its outputs; with the reason if there are none.
 
         Columns: item, status, reason, file, seconds, output, n_features, n_evaluations, method, r2,
         r2_low, r2_high, whole, nothing (the values with all features and with none), score, answer,

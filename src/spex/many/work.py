@@ -1,4 +1,4 @@
-"""A run of many: from items to records, and the thread that fits beside it."""
+"""A run over many items: from items to records, and the thread that fits."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +24,7 @@ from spex.values.repeatability import noise
 from spex.values.source import ValueSource
 from spex.values.store import Store
 
-# Fits that wait for their turn; each holds the values of its item.
+# Most fits that may wait; each holds the values of its item.
 _WAITING = 16
 
 
@@ -35,7 +35,7 @@ class ManyProgress:
     Args:
         done: Items that are explained, those of an earlier run included.
         failed: Items that could not be explained.
-        total: Items in all; None where that is unknown.
+        total: Items in all; None if unknown.
         evaluations: Masks whose value came in this run, from the store or the model.
     """
 
@@ -46,7 +46,7 @@ class ManyProgress:
 
 
 class Fits:
-    """One thread that fits, while the caller's asks models; it is handed so many fits at most."""
+    """One thread that fits, while the caller's asks models; it holds a limited number of fits."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
@@ -57,10 +57,10 @@ class Fits:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()  # values that are paid for are fitted, after Ctrl-C as well
+        self._pool.shutdown()  # fit the values that are paid for, also after Ctrl-C
 
     def add(self, fit: Callable[[], None]) -> None:
-        """Fit soon; waits where too many fits are waiting."""
+        """Queue a fit; waits if too many fits are queued."""
         self._room.acquire()
 
         def fitted() -> None:
@@ -112,7 +112,7 @@ class Work:
         self._evaluations = 0
         self._lock = Lock()  # records come from both threads
         self._names: list[str] = []
-        self._ended: set[str] = set()  # names of those with a record of this run, or done before
+        self._ended: set[str] = set()  # names with a record of this run or an earlier one
         self._done = self._failed = 0
 
     def explain(self, group: Iterable[Named]) -> None:
@@ -137,7 +137,7 @@ class Work:
                 self._store.release()
 
     def _filled(self, one: OneOfMany) -> None:
-        """An item has all values that it will have."""
+        """Handle an item that has all the values that it will get."""
         if one.error is not None:
             self._keep(Record.failure(one.name, one.error, one.seconds))
             return
@@ -149,21 +149,22 @@ class Work:
         self._fits.add(partial(self._fit, one, variance))
 
     def _keep_values(self, one: OneOfMany) -> None:
-        """Explain what an interrupted item has, where no store has it."""
+        """Explain the values of an interrupted item, if no store has them."""
         if one.store is None and one.error is None and one.run.n_told >= LEAST_BUDGET:
             if one.run.n_told < one.run.total:
                 one.stopped = "it was interrupted"
             self._fits.add(partial(self._fit, one, None))
 
     def result(self, left: Sequence[str]) -> ManyExplanations:
-        """What came of each item, and of those left."""
+        """The results of all items, including those not evaluated."""
         return self._many.of_names([*self._names, *left], self._ended, self.stopped)
 
     def _begun(self, item: Named) -> OneOfMany | None:
-        """An item whose run asks; None where it is done already, or failed."""
+        """An item with a run that asks; None if the item is already done, or failed."""
         try:
             source = item.make(self._store)
-            # Reading it may hash a model's weights: only where something is kept under it.
+            # Reading the identity may hash a model's weights, so read it only if something is
+            # stored by it.
             is_kept = self._folder is not None or self._store is not None
             identities = source.identities if is_kept else None
             key = None
@@ -184,7 +185,7 @@ class Work:
             return OneOfMany(item.name, source, run, store, key, self._count, self._faults)
         except (StoreError, KeyboardInterrupt):
             raise
-        except Exception as error:  # whatever is wrong with one item, the others go on
+        except Exception as error:  # an error of one item does not stop the others
             self._keep(Record.failure(item.name, error))
             return None
 

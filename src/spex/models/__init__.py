@@ -42,7 +42,7 @@ def _remembered(make: Callable[P, LanguageModel]) -> Callable[P, LanguageModel]:
         model = make(*args, **options)
         given = {name: value for name, value in options.items() if name != "notice"}
         name = args[0] if args else given.pop("name")
-        with contextlib.suppress(AttributeError):  # an object without room for it
+        with contextlib.suppress(AttributeError):  # the object does not allow new attributes
             model.made_by = (name, given)  # type: ignore[attr-defined]
             model.scoring_check = given.get("scoring_check", "stop")  # type: ignore[attr-defined]
         return model
@@ -160,7 +160,7 @@ def check_name(name: object) -> None:
     kind, colon, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
     if name == "smollm2" or (kind in ("hf", "gguf", "openai", "sglang") and rest):
         return
-    if kind == "reply" and colon:  # what comes after it is read by `import_function`
+    if kind == "reply" and colon:  # `import_function` reads the rest
         return
     raise ArgumentError(
         f"model {name!r} is unknown{did_you_mean(name, _NAMES)}; use 'smollm2', "

@@ -15,7 +15,7 @@ _OPENS = "The chat template opens a reasoning block"
 
 @dataclass(frozen=True)
 class ChatOptions:
-    """What a user adds to a chat.
+    """The user's options for a chat.
 
     Args:
         chat_template_kwargs: variables for the chat template, such as {"enable_thinking": False}.
@@ -98,7 +98,7 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
             read = meta.find_undeclared_variables(environment.parse(source))
-        except Exception as error:  # whatever a broken template makes Jinja raise
+        except Exception as error:  # a broken template may raise anything
             raise ArgumentError(f"the chat template of {model!r} is broken: {error}") from error
         self.variables = frozenset(read) - frozenset(environment.globals)
 
@@ -166,7 +166,7 @@ def check_calls(model: str, prompt: Prompt, rendered: str) -> None:
 
 
 def refusal(model: str, error: Exception) -> str:
-    """What a user is told where a chat template raises an error."""
+    """The message for a user if a chat template raises an error."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return f"the chat template of {model!r} refuses the messages: {first}"
 
@@ -207,7 +207,7 @@ def start_of_answers(start: str, tokenize: Callable[[str], list[int]]) -> tuple[
 
 
 def no_start(model: str) -> str:
-    """What a user is told of an empty prompt for a model without a token to begin with."""
+    """The message on an empty prompt for a model without a token to begin with."""
     return (
         f"the prompt is empty and {model!r} has no token to begin a text with; put the text into a "
         "prompt template"
@@ -225,7 +225,7 @@ def check_no_variables(variables: Mapping[str, Any], model: str) -> None:
 
 
 def notes_on(template: str | None, start: str | None) -> tuple[str, ...]:
-    """What a report should say of the chat template, a sentence each.
+    """Notes for reports on the chat template, a sentence each.
 
     Args:
         template: the chat template; None if the model has none.

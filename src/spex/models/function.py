@@ -75,7 +75,7 @@ class FunctionModel:
         Raises:
             ValueFunctionError: the function returned something else than a str.
         """
-        if self._concurrency == 1:  # in this thread, which the function may be bound to
+        if self._concurrency == 1:  # in this thread: the function may depend on it
             return ((number, self._reply(prompt)) for number, prompt in enumerate(prompts))
 
         @asynccontextmanager
@@ -106,7 +106,7 @@ class FunctionModel:
         return reply
 
     def check_prompts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
-        """Raise ArgumentError where the probability of an answer is asked for."""
+        """Raise ArgumentError if probabilities of answers are asked for."""
         if answers:
             raise ArgumentError(f"the model {self.name!r} {_WITHOUT_LOG_PROBS}")
 
@@ -147,7 +147,7 @@ def import_function(place: str) -> Callable[..., Any]:
                 f"there is no module {error.name!r} in {here} or among the installed ones"
             ) from None
         raise BackendError(f"the module {module_name!r} cannot be imported: {error}") from error
-    except (Exception, SystemExit) as error:  # it runs code of the user's
+    except (Exception, SystemExit) as error:  # importing runs the user's code
         kind = type(error).__name__
         raise BackendError(
             f"the module {module_name!r} cannot be imported: {kind}: {first_line(error)}"

@@ -39,7 +39,7 @@ class ToolCall:
         """The call in the format of OpenAI's API; `parsed`: the arguments as an object."""
         arguments: Any = self.arguments
         if parsed:
-            with contextlib.suppress(ValueError, RecursionError):  # a model wrote them
+            with contextlib.suppress(ValueError, RecursionError):  # the model wrote the arguments
                 read = json.loads(self.arguments)
                 arguments = read if isinstance(read, dict) else arguments
         function = {"name": self.name, "arguments": arguments}

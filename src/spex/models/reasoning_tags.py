@@ -99,7 +99,7 @@ def _tag(found: re.Match[str]) -> Tag:
 
 
 def open_block(text: str) -> Tag | None:
-    """The tag of the last block that a text leaves open; None where it leaves none open."""
+    """The tag of the last block that a text leaves open; None if it leaves none open."""
     marks = [tag for tag in reasoning_tags(text) if tag.kind != OTHER]
     return marks[-1] if marks and marks[-1].kind == OPENS else None
 
@@ -111,7 +111,7 @@ def is_closed(text: str) -> bool:
 
 
 def cue_after(trace: str) -> str | None:
-    """What a model writes between a trace and its final answer.
+    """The text that a model writes between a trace and its final answer.
 
     A block that the trace leaves open is closed first.
 
@@ -119,7 +119,7 @@ def cue_after(trace: str) -> str | None:
         trace: what the model reasoned, without white space at its end.
 
     Returns:
-        None where no tag tells: the trace has none, or its last one is followed by more text.
+        None if no tag tells: the trace has none, or its last one is followed by more text.
     """
     tags = reasoning_tags(trace)
     if tags and tags[-1].stop == len(trace) and tags[-1].cue is not None:
@@ -132,16 +132,16 @@ def cue_after(trace: str) -> str | None:
 
 
 def split_reply(reply: str) -> tuple[str, str] | None:
-    """What a reply says up to the end of its reasoning, with its tags, and the rest.
+    """The part of a reply up to the end of its reasoning, with its tags, and the rest.
 
     Returns:
-        Two empty parts are possible; None where no tag ends the reasoning.
+        Two empty parts are possible; None if no tag ends the reasoning.
     """
     tags = reasoning_tags(reply)
     ends = [tag for tag in tags if tag.kind in (CLOSES, ANSWERS)]
     if not ends:
         return None
-    # What closes the answer itself, at the end of the reply, ends no reasoning.
+    # A tag that closes the answer, at the end of the reply, does not end the reasoning.
     before_more = [tag for tag in ends if without_tags(reply[tag.stop :]).strip()]
     stop = (before_more or ends)[-1].stop
     return reply[:stop], reply[stop:]

@@ -86,7 +86,7 @@ class StoredAnswers(_Wrapper):
         return [self._answer(prompt, max_new_tokens) for prompt in prompts]
 
     def _answer(self, prompt: Prompt, max_new_tokens: int) -> str:
-        if self.identity is None:  # the answer could be another model's
+        if self.identity is None:  # the answer could come from another model
             return self.model.generate([prompt], max_new_tokens)[0]
         content = [self.identity, max_new_tokens, asdict(prompt, dict_factory=_without_texts)]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -94,7 +94,7 @@ class StoredAnswers(_Wrapper):
         answer = self._store.get_answer(request)
         if answer is None:
             (answer,) = self.model.generate([prompt], max_new_tokens)
-            if answer.strip():  # an empty one is refused, and may be another the next time
+            if answer.strip():  # an empty answer is refused, and may differ the next time
                 self._store.put_answer(request, answer)
         return answer
 

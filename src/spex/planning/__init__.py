@@ -1,1 +1,1 @@
-"""What a budget can recover, predicted before any evaluation."""
+"""Predictions of what a budget can recover, before any evaluation."""

@@ -1,35 +1,34 @@
 """What a coded design recovers, predicted before any evaluation.
 
-Coefficients and bins form a random bipartite graph: each coefficient falls into one bin of each of
-the C groups, and a bin of group c holds K / 2^b_c of the K coefficients on average. Decoding passes
-messages along its edges: a coefficient that has been found is subtracted from all its bins, and the
-others in these bins become easier to find. Density evolution follows the share of unresolved edges
-from round to round, on the tree that such a graph looks like locally (Richardson & Urbanke, Modern
-Coding Theory, chapter 3 for erasures and chapter 4 for the general case; Li, Bradley, Pawar,
-Ramchandran 2015, arXiv 1508.06336, and Kang, Butler et al. 2025, arXiv 2502.13870, appendix, for
-sparse Walsh-Hadamard transforms).
+Coefficients and bins form a random bipartite graph. Each coefficient falls into one bin of each of
+the C groups. A bin of group c holds K / 2^b_c of the K coefficients on average. Decoding passes
+messages along the edges: it subtracts a found coefficient from all its bins, and the others in
+these bins become easier to find. Density evolution follows the share of unresolved edges from round
+to round. It assumes that the graph is locally a tree. For erasures see Richardson & Urbanke, Modern
+Coding Theory, chapter 3, and for the general case chapter 4. For sparse Walsh-Hadamard transforms
+see Li, Bradley, Pawar, Ramchandran 2015, arXiv 1508.06336, and Kang, Butler et al. 2025, arXiv
+2502.13870, appendix.
 
 In the textbook case there is no noise, and a coefficient is found only where a bin holds no other.
-`density_evolution` is the same recursion for the decoder of `spex.fourier.peeling`. A bin of group
-c that holds a coefficient F of order d shows, at each of
-N = P + 1 offsets, (-1)^<p_i,k> F plus the unresolved others, whose signs over the offsets are as
-good as random, plus noise of variance s2 / 2^b_c. Let E_c be the mean square of the N entries, t_c
-the mean of the entries times the signs of k, and v_c(F) = E_c - 2 F t_c + F^2. Then k is accepted
-if
+`density_evolution` is the same recursion for the decoder of `spex.fourier.peeling`. Take a bin of
+group c that holds a coefficient F of order d. Its entry at each of N = P + 1 offsets is
+(-1)^<p_i,k> F, plus the unresolved others, plus noise of variance s2 / 2^b_c. The signs of the
+others over the offsets are taken to be random. Let E_c be the mean square of the N entries, t_c the
+mean of the entries times the signs of k, and v_c(F) = E_c - 2 F t_c + F^2. Then k is accepted if
 
-    sum over c of P/2 ln(E_c / v_c(F))  >  ln(binom(n, d) / (1 + found of order d)) + ln(C N) / 2,
+    sum over c of P/2 ln(E_c / v_c(F))  >  ln(binom(n, d) / (1 + found of order d)) + ln(C N) / 2.
 
-that is, if the evidence of all groups exceeds the description length of the frequency within its
-order and of its value. No variance is taken to be less than a share of what the emptier bins show.
-For orders that are not enumerated, one bin, or the average of bins of several groups, must also
-show the syndrome of k with no more wrong signs than soft decoding repairs.
+This means that the evidence of all groups exceeds the description length of the frequency within
+its order, plus that of its value. No variance is taken to be less than a share of what the emptier
+bins show. For orders that are not enumerated, one bin, or the average of bins of several groups,
+must also show the syndrome of k with no more wrong signs than soft decoding repairs.
 
 The densities have no closed form. They are represented by a sample (population dynamics): some
 thousand coefficients, each with random bins that are drawn once, so that every round only resolves
 more and the recursion ends.
 
-Simplifications: cycles of the graph are ignored; subtraction is taken to be exact; neighbours of
-coefficients found get no lower threshold; false coefficients are ignored, so the prediction is too
+Simplifications: Cycles of the graph are ignored. Subtraction is taken to be exact. Neighbours of
+coefficients found get no lower threshold. False coefficients are ignored, so the prediction is too
 high below some ten masks for each coefficient. Measured with 30 equal coefficients, no noise:
 
     masks       240   304   330   from 450
@@ -46,13 +45,13 @@ import scipy.special
 from spex._typing import BoolArray, FloatArray, IntArray
 from spex.fourier.evidence import NOISE_FLOOR, log_count, noise_of_bins
 
-# Size of the population: so many edges, within these numbers of members.
+# Size of the population: this many edges, within these numbers of members.
 _LEAST_MEMBERS, _MOST_MEMBERS, _EDGES = 600, 2000, 20_000
-# A bin with more others is represented by so many, each counted several times. Such a bin is never
-# emptied one by one; only the sum of its others matters.
+# A bin with more others is represented by this many, each counted several times. Such a bin is
+# never emptied one by one: only the sum of its others matters.
 _MOST_OTHERS = 16
 _MAX_ROUNDS = 100
-# What rounding leaves in a bin, as a share of the mean square of a coefficient.
+# Rounding error in a bin, as a share of the mean square of a coefficient.
 _ROUNDING = 1e-12
 
 
@@ -130,9 +129,9 @@ def density_evolution(
 class _Population:
     """A sample of coefficients, their bins, and the others in these bins.
 
-    Each member is the root of a tree. The others in its C bins are members again, with bins of
-    their own besides the shared one. An edge (bin of the root, member) is resolved once the member
-    would be found with the root still in the shared bin.
+    Each member is the root of a tree. The others in its C bins are members too, each with further
+    bins besides the shared one. An edge (bin of the root, member) is resolved once the member would
+    be found with the root still in the shared bin.
 
     Member m's bin in group c has the number m C + c.
     """
@@ -175,7 +174,7 @@ class _Population:
         self._scatter = rng.chisquare(freedom, size=size * groups) / graph.n_offsets
         self._chance = rng.random(size * groups)
         # How much stronger than the rest of its bins a coefficient must be to match the bins of two
-        # groups: their correlation must exceed the best of so many random ones.
+        # groups. Their correlation must exceed the best of this many random ones.
         least = np.minimum(np.sqrt(2 * np.log(np.maximum(bins, 2.0)) / graph.n_offsets), 0.999)
         self._clear = np.tile(least / (1 - least), size)
         self._draw_edges(count, bins, rng)
@@ -188,7 +187,7 @@ class _Population:
         edge_bin: IntArray = np.repeat(np.arange(size * groups), degrees.ravel())
         cumulated = np.cumsum(self._weights)
         edge_member = np.searchsorted(cumulated[:-1], rng.random(len(edge_bin)) * cumulated[-1])
-        # In each bin the strongest come first, so that the strongest left is the first one left.
+        # Sort each bin by strength, so that the first one left is the strongest.
         edge_member = edge_member[np.lexsort((-self._amplitudes[edge_member], edge_bin))]
         self._edge_bin = edge_bin
         self._edge_member: IntArray = edge_member
@@ -207,7 +206,7 @@ class _Population:
         return 1.0 - float(energy[self._unresolved].sum()) / total if total > 0 else 1.0
 
     def decode(self) -> bool:
-        """Decode one round: decide on all members and edges. Whether any was resolved."""
+        """Decode one round: decide on all members and edges. Return whether any was resolved."""
         size, groups = len(self._amplitudes), self._graph.n_groups
         edge_bin, edge_member = self._edge_bin, self._edge_member
         others = np.bincount(edge_bin, self._power, size * groups).astype(np.float64, copy=False)
@@ -243,8 +242,8 @@ class _Population:
     def _set_floor(self, others: FloatArray) -> None:
         """The least variance that the decoder takes each bin to have.
 
-        It takes the emptier bins for noise (`Residual.of`), even where that is interference. A
-        random bin holds as many coefficients as a member's bin holds others.
+        The decoder takes the emptier bins for noise (`Residual.of`), even if they hold
+        interference. A random bin holds as many coefficients as a member's bin holds others.
         """
         graph = self._graph
         energy = (np.maximum(others, 0.0) + self._noise) * (self._scatter + self._deviation**2)
@@ -281,7 +280,7 @@ class _Population:
         return found
 
     def _two_strongest(self) -> tuple[FloatArray, FloatArray, BoolArray]:
-        """Amplitudes of the two strongest unresolved others of each bin, 0 where there is none.
+        """Amplitudes of the two strongest unresolved others of each bin, 0 if there is none.
 
         And for each edge, whether it is the strongest of its bin.
         """
@@ -298,7 +297,7 @@ class _Population:
     def _observe(
         self, member: IntArray, own_bin: IntArray, others: FloatArray, strongest: FloatArray
     ) -> FloatArray:
-        """What bins show of members in them.
+        """What bins show about their members.
 
         Args:
             member: (k,) int64 numbers of members.
@@ -307,10 +306,10 @@ class _Population:
             strongest: (k,) float64, the amplitude of the strongest other.
 
         Returns:
-            (4, k) float64, to be summed over the bins of a member: the evidence for it in nats; 1
-            if its syndrome is decodable from the bin alone; 1 if the bin is clear enough to be
-            averaged with those of other groups; and then the variance of its entries. The last
-            three are zero for members that need no decoding.
+            (4, k) float64, to be summed over the bins of a member. The rows are: the evidence for
+            it in nats; 1 if its syndrome is decodable from the bin alone; 1 if the bin is clear
+            enough to average with those of other groups; the variance of its entries if so. The
+            last three are zero for members that need no decoding.
         """
         n_offsets = self._graph.n_offsets
         amplitude, noise = self._amplitudes[member], self._noise[own_bin]
@@ -342,8 +341,9 @@ def _sample(values: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
     """A sample of about `size` values with the distribution of all.
 
     Returns:
-        positions: (about size,) int64. Of few values, each equally often. Of many, half are the
-            largest, which hold most of the energy, and half are evenly spaced among the rest.
+        positions: (about size,) int64. If there are few values, each equally often. Otherwise half
+            are the largest, which hold most of the energy, and half are evenly spaced among the
+            rest.
         weights: (about size,) float64, how many values each stands for, up to a common factor.
     """
     count = len(values)
@@ -377,7 +377,7 @@ def _sign_error(amplitude: FloatArray, strongest: FloatArray, deviation: FloatAr
 def _repaired(trials: int, wrong: FloatArray) -> FloatArray:
     """(k,) chance that soft decoding repairs a word, for (k,) chances that a sign is wrong.
 
-    Chase decoding tries six signs both ways, but repairs others not at all; that at most one sign
-    is wrong fits what it recovers.
+    Chase decoding tries six signs both ways, but never repairs others. The formula for at most one
+    wrong sign agrees with what it recovers.
     """
     return np.asarray((1.0 - wrong) ** trials * (1.0 + trials * wrong / (1.0 - wrong)))

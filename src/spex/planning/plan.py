@@ -1,10 +1,10 @@
 """What a budget buys, before any evaluation: the coded design and its density evolution.
 
 The function is not known yet. Its spectrum is assumed to be like the eleven sparse spectra of an
-LLM and a VLM that the authors of SPEX published (24 to 131 features, 27 to 226 coefficients): the
-r-th largest coefficient is r^-0.65 of the largest (median of the fitted exponents); a quarter of
-the coefficients has order 1, almost half order 2, few an order above 3. Amplitude and order are
-taken to be independent.
+LLM and a VLM that the authors of SPEX published. These have 24 to 131 features and 27 to 226
+coefficients. The r-th largest coefficient is r^-0.65 of the largest (median of the fitted
+exponents). A quarter of the coefficients has order 1, almost half order 2, few an order above 3.
+Amplitude and order are taken to be independent.
 """
 
 import math
@@ -32,7 +32,8 @@ _NEARLY_ALL, _HALF = 0.95, 0.5
 # The search for the largest number of coefficients ends here, or at a bracket of 5 %.
 _MOST_COEFFICIENTS = 10_000
 _BRACKET = 0.05
-# Least sample of amplitudes and orders; three coefficients alone would have three orders at most.
+# Smallest sample of amplitudes and orders. Three coefficients alone would have at most three
+# orders.
 _SAMPLE = 200
 # Advice is given if it gains this share of the variance, or of the coefficients.
 _WORTHWHILE = 0.02
@@ -245,7 +246,7 @@ class _Planner:
             return self._higher_orders(offer)
         return [
             *self._higher_orders(offer),
-            *self._lower_degree(offer, missed[:3]),  # no design recovers many more
+            *self._lower_degree(offer, missed[:3]),  # no design recovers many more coefficients
             *self._limit(offer, missed[0]),
             *_more_budget(offers),
         ]

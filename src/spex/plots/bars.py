@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _ROW = 0.34  # inches
 _WIDTH = 8.0
 _NAME = 46  # characters
-_ROUNDING = 1e-9  # of the size of what is added up
-# Whose values of all orders add up, from the value with nothing kept to that with everything.
+_ROUNDING = 1e-9  # share of the size of the summands
+# Indices whose values of all orders add up, from the value with nothing to that with everything.
 _ADDITIVE = (
     InteractionIndex.SV,
     InteractionIndex.K_SII,
@@ -71,7 +71,7 @@ def bar(
         range(len(top)),
         sizes,
         height=0.68,
-        # Where errors are not known, NaN, nothing is drawn.
+        # Unknown errors are NaN, and nothing is drawn for them.
         xerr=(bounds[:, 1] - bounds[:, 0]) / 2,
         error_kw={"elinewidth": 1, "ecolor": "0.35"},
         **drawing.signed_bars(sizes, values.index),
@@ -114,8 +114,8 @@ def waterfall(
     values = drawing.shown(explanation, index, order, k)
     if values.index not in _ADDITIVE:
         raise ArgumentError(
-            f"index={str(values.index)!r}: its values do not add up to what everything gives; for "
-            f"a waterfall use one of {', '.join(_ADDITIVE)}"
+            f"index={str(values.index)!r}: its values do not add up to the value with everything; "
+            f"for a waterfall use one of {', '.join(_ADDITIVE)}"
         )
     listed = [(members, value) for members, value in values.items() if members]
     names = drawing.labels(explanation, 24)
@@ -144,7 +144,7 @@ def waterfall(
 
 
 def _ends(explanation: "Explanation", values: InteractionValues) -> tuple[float, float]:
-    """What the surrogate that the values are read from gives with nothing, and with everything."""
+    """The surrogate's values with nothing and with everything."""
     n = explanation.n_features
     read = explanation.spectrum
     correction = explanation.correction.get(values.index.corrected_as)
@@ -188,7 +188,7 @@ def _draw_steps(ax: "Axes", rows: list[tuple[str, float, str]], begin: float) ->
 def _draw_arrow(
     ax: "Axes", row: int, start: float, end: float, value: float, tip: float, told: str
 ) -> None:
-    """An arrow with a tip of at most that length, and what is told beside it."""
+    """An arrow with a tip of at most that length, and its label."""
     is_up = value > 0
     neck = end - min(tip, abs(value)) * (1 if is_up else -1)
     corners = [

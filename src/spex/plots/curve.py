@@ -69,7 +69,7 @@ def learning_curve(
 
 
 def _distance(one: Explanation, side: int) -> float:
-    """From R2 to a bound of its interval; 0 where that is unknown."""
+    """From R2 to a bound of its interval; 0 if unknown."""
     bound = one.r2_interval[side]
     return 0.0 if math.isnan(bound) else abs(one.r2 - bound)
 

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from spex.explanation import Explanation
 
 POSITIVE, NEGATIVE, NEUTRAL = "#ff0d57", "#1e88e5", "#7d828a"
-# Darker, for letters: 4.5:1 on white.
+# Darker colours for letters: a contrast of 4.5:1 on white.
 POSITIVE_TEXT, NEGATIVE_TEXT, GREY_TEXT = "#c8003f", "#1465b3", "#55595f"
 POINTS_PER_INCH = 72.0
 _CAPTION = 9.0  # points
 _WIDEST_LINE, _THINNEST_LINE = 4.5, 0.8  # points
-_DASH, _SPACE = 7.0, 3.5  # points, whatever the width of the line
-TINTED = 0.05  # of the largest value: below it no colour is seen
-# Share of the largest value below which a line would say nothing but that it is there.
+_DASH, _SPACE = 7.0, 3.5  # points, independent of the line's width
+TINTED = 0.05  # share of the largest value; below it no colour is visible
+# Below this share of the largest value a line would only say that it is there.
 _FAINT = 0.02
-# Fonts of other scripts, where they are installed; the last one, of matplotlib itself, draws a box
-# that names the script.
+# Fonts for other scripts, if installed. The last one, matplotlib's own, draws a box that names the
+# script.
 _FALLBACKS = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -102,13 +102,13 @@ def joint(values: InteractionValues, k: int) -> list[tuple[Interaction, float]]:
 
 
 def number(values: InteractionValues, members: Interaction) -> str:
-    """A value as its label: with a question mark where it is not told from 0."""
+    """A value as its label: with a question mark where it may be 0."""
     mark = f" {facts.UNCERTAIN}" if facts.is_uncertain(values, members) else ""
     return facts.signed(values[members]) + mark
 
 
 def doubtful(values: InteractionValues) -> list[Interaction]:
-    """The single features whose colour can be seen and whose value is not told from 0."""
+    """The single features whose colour can be seen and whose value may be 0."""
     most = max((abs(value) for members, value in values.items() if members), default=0.0)
     single = [(members, value) for members, value in values.items() if len(members) == 1]
     seen = [members for members, value in single if abs(value) > TINTED * most]
@@ -116,7 +116,7 @@ def doubtful(values: InteractionValues) -> list[Interaction]:
 
 
 def doubt(values: InteractionValues, shown: Iterable[Interaction]) -> list[str]:
-    """What the question mark says, a sentence; empty where none of those shown bears it."""
+    """A sentence on the question mark; empty if no shown label has it."""
     if not any(facts.is_uncertain(values, members) for members in shown):
         return []
     return [f"{facts.UNCERTAIN}: may be 0, within noise"]
@@ -139,7 +139,7 @@ def colour(value: float, index: InteractionIndex) -> str:
 
 
 def signed_bars(sizes: Sequence[float], index: InteractionIndex) -> dict[str, Any]:
-    """The style of bars: their sign is told by colour and by hatching."""
+    """The style of bars: colour and hatching show the sign."""
     colours = [colour(size, index) for size in sizes]
     hatch = ["" if size > 0 else "////" for size in sizes]
     return {"color": colours, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
@@ -155,7 +155,7 @@ def text_colour(value: float, index: InteractionIndex) -> str:
 def stroke(value: float, largest: float, index: InteractionIndex) -> dict[str, Any]:
     """Colour, width and style of a line: wide for a large value, dashed for a negative one."""
     width = max(_WIDEST_LINE * abs(value) / largest, _THINNEST_LINE) if largest else _THINNEST_LINE
-    # matplotlib counts dashes in widths of the line.
+    # matplotlib counts dashes in multiples of the line's width.
     dashed = (0, (_DASH / width, _SPACE / width))
     return {
         "color": colour(value, index),
@@ -175,7 +175,7 @@ def shorten_middle(text: str, limit: int) -> str:
     n_head = (limit - 1) * 2 // 3
     n_tail = limit - 1 - n_head
     head, tail = line[:n_head], line[len(line) - n_tail :]
-    # A space after or before it is what it may end or begin with.
+    # The cut may be at a space just after the head or just before the tail.
     whole_head = line[: n_head + 1].rpartition(" ")[0].rstrip()
     whole_tail = line[len(line) - n_tail - 1 :].partition(" ")[2].lstrip()
     head = whole_head if 2 * len(whole_head) >= n_head else head.rstrip()
@@ -188,7 +188,7 @@ def shorten_end(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
-    # Scripts without spaces are cut between two letters.
+    # In scripts without spaces, cut between two letters.
     whole = cut[: cut.rfind(" ")] if " " in cut[limit // 2 :] else cut[:-1]
     return f"{whole.rstrip()} \N{HORIZONTAL ELLIPSIS}"
 
@@ -241,7 +241,7 @@ def _families() -> tuple[str, ...]:
 
 
 def set_fonts(texts: "Sequence[Text]") -> None:
-    """The same for texts that there are, such as labels of ticks."""
+    """The same for existing texts, such as labels of ticks."""
     for text in texts:
         text.set(**fonts(text.get_text()))
 
@@ -296,7 +296,7 @@ def size_of(ax: "Axes") -> tuple[float, float]:
 
 
 def say(ax: "Axes", text: str) -> None:
-    """Write a sentence where nothing can be drawn."""
+    """Write a sentence if nothing can be drawn."""
     middle: dict[str, Any] = {"ha": "center", "va": "center", "transform": ax.transAxes}
     ax.text(0.5, 0.5, text, wrap=True, **middle, **fonts(text))
     bare(ax)

@@ -38,8 +38,8 @@ def image(
     """The picture in grey, its regions in the colour of their values, combinations as lines.
 
     Red raises the score; blue, hatched and dashed lowers it. Regions that act together are outlined
-    and joined by a line as thick as the value is large; its number is that of the list below the
-    picture. All colours are on one scale.
+    and joined by a line. The larger the value, the thicker the line. Its number refers to the list
+    below the picture. All colours are on one scale.
 
     Args:
         explanation: The explanation of a picture, or of a picture and a text.
@@ -133,7 +133,7 @@ class _Picture:
             self._ax.add_patch(PathPatch(path, fill=False, **edge))
 
     def _doubt(self, feature: int) -> None:
-        """The mark of doubt beside the middle of a region, legible on any colour."""
+        """The question mark next to the middle of a region, legible on any colour."""
         from matplotlib.patheffects import withStroke
 
         self._ax.annotate(
@@ -189,7 +189,7 @@ class _Picture:
         )
 
     def _free(self, places: list[FloatArray], taken: list[FloatArray]) -> FloatArray:
-        """The first place away from the numbers that there are, or else the farthest away."""
+        """The first place that is free of other numbers, or else the farthest from them."""
         apart = 0.055 * max(self._part.width, self._part.height)
         around = [apart * np.array(step) for step in ((0, -1.1), (0, 1.1), (-1.1, 0), (1.1, 0))]
         tried = [*places, *(places[0] + step for step in around)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from spex.explanation import Explanation
 
-_NODE, _TURNED = 22, 16  # characters of a label; turned, they take height
+_NODE, _TURNED = 22, 16  # characters of a label; turned labels need height
 _MOST_LEVEL = 8  # labels of more features are turned
 _FAINT = 0.005
 _LARGEST_NODE, _LEAST_NODE = 420.0, 30.0  # square points

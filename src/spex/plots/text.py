@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spex.explanation import Explanation
 
 _SIZE, _LEAST = 13.0, 4.0  # points
-_LABEL = 0.75  # of that
+_LABEL = 0.75  # as a share of that
 _WIDTH, _NARROWEST = 640.0, 400.0  # points of a new figure
 _LONGEST_UNIT = 400  # characters
 _ROUND = 5.0  # radius of a bracket's corners, in points
@@ -43,9 +43,9 @@ def text(
 ) -> "Axes":
     """The text, with the k largest combinations as brackets above the words that they join.
 
-    Red and solid raises the score, blue and dashed lowers it; a bracket is as thick as its value is
-    large, and has it as its label. The colour of a unit is its own value of the same index, on the
-    same scale. Where the input is no text, its labels are drawn.
+    Red and solid raises the score, blue and dashed lowers it. The larger a bracket's value, the
+    thicker the bracket; its label is the value. The colour of a unit is its own value of the same
+    index, on the same scale. Where the input is no text, its labels are drawn.
 
     Args:
         explanation: The explanation.
@@ -229,7 +229,7 @@ class _Page:
         value = self._top[rails_of_one[0].bracket][1]
         assert x is not None
         ax.plot([x, x], [min(ys), max(ys)], solid_capstyle="projecting", **self._stroke(value))
-        if rails_of_one[0].side is not None:  # there is no room above the line
+        if rails_of_one[0].side is not None:  # no room above the line
             number = rails_of_one[0].bracket
             self._label(ax, number, x, (ys[0] + ys[1]) / 2, va="center", rotation=90)
 
@@ -268,7 +268,7 @@ def _paragraphs(explanation: "Explanation") -> list[tuple[list[Piece], bool]]:
             shown |= set() if feature is None else {feature}
         found.append((pieces, False))
     others = [number for number in range(explanation.n_features) if number not in shown]
-    if others:  # such as the regions of a picture beside a text
+    if others:  # for example regions of a picture next to a text
         names = drawing.labels(explanation, 30)
         pieces = []
         for number in others:

@@ -1,4 +1,4 @@
-"""A text with brackets above the words that act together, as SVG: no script, and no font is asked.
+"""A text with brackets above the words that act together, as SVG without scripts or fonts.
 
 Widths of letters are estimated, and `textLength` makes the browser keep to them.
 """
@@ -45,7 +45,7 @@ class Letters:
         x: Where a word begins; the middle of a label.
         y: The foot of the letters.
         width: Pixels.
-        kind: Of a word "head", "unit" or "pinned"; of a label "flat", or "turned" on an upright
+        kind: For a word "head", "unit" or "pinned"; for a label "flat", or "turned" on an upright
             line.
     """
 

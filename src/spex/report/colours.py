@@ -1,4 +1,4 @@
-"""What the colour of a unit shows: its own value, on one scale with all that are listed."""
+"""The colour of a unit shows its own value, on one scale with all listed values."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class Colours:
 
     Args:
         values: n numbers, in the unit of the score.
-        largest: The largest absolute value of all that are listed: where the colours end.
-        doubtful: Units whose value is not told from 0.
+        largest: The largest absolute value listed, at which the colours end.
+        doubtful: Units with a value that may be 0.
         has_direction: Whether a positive value raises the score.
     """
 

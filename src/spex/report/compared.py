@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MOST_UNMATCHED = 200
 _MOST_HALVES = 8000
 _SHOWN = 15
-_ROUNDING = 1e-9  # of the larger surrogate
+_ROUNDING = 1e-9  # share of the larger surrogate
 _SAME = "No difference: the matched features do the same in both"
 
 
@@ -49,13 +49,13 @@ def outputs_page(
     outputs: "Mapping[str, Explanation]",
     fidelity: Mapping[tuple[int, int], tuple[float, float | None]],
 ) -> Page:
-    """The difference of two outputs; the page's script shows that of any other two as well.
+    """The difference of two outputs; the page's script can show any other two.
 
     Args:
         found: The comparison that is shown first.
         outputs: All of them, by name; their pages come before this one, in the same order.
         fidelity: R2 of the difference and its mean squared error, by the numbers of two outputs
-            that can be compared; NaN and None where unknown.
+            that can be compared; NaN and None if unknown.
     """
     page = _difference_page(found, facts.isolated_unit(found.first))
     (r2, _), pair = fidelity[min(fidelity)], min(fidelity)
@@ -83,11 +83,11 @@ def outputs_page(
 def _halves(
     outputs: Sequence["Explanation"], index: InteractionIndex, order: int
 ) -> dict[str, list[dict[str, float]]]:
-    """How uncertain each output is of what any of them lists, be it 0.
+    """The uncertainty of each output for every interaction that any output lists.
 
     Returns:
         By index and order, of those orders that are shown first: for each output, half the width
-        of the 90 % interval by members. Empty where these are too many for a page.
+        of the 90 % interval by members. Empty if these are too many for a page.
     """
     width, told = float(ndtri(0.95)), {}
     for each in sorted({order, *(default_order(one.spectrum, index) for one in outputs)}):
@@ -161,7 +161,7 @@ def is_same(found: "Comparison") -> bool:
 
 
 def _told(found: "Comparison") -> tuple["Difference", ...]:
-    """The differences but rounding errors."""
+    """The differences without rounding errors."""
     least = _least(found)
     return tuple(each for each in found.differences if abs(each.value) > least)
 
@@ -172,7 +172,7 @@ def _least(found: "Comparison") -> float:
 
 
 def _sure(found: "Comparison") -> list["Difference"]:
-    """The differences told from 0 where all are looked at together; all where errors are unknown.
+    """The differences that are surely not 0, tested together; all if errors are unknown.
 
     See `spex.InteractionValues.discoveries`.
     """
@@ -184,12 +184,12 @@ def _sure(found: "Comparison") -> list["Difference"]:
 
 
 def _heads(found: "Comparison", limit: int) -> tuple[str, ...]:
-    """The names above the two columns, unlike each other."""
+    """Different names above the two columns."""
     return distinct([short(name, limit) for name in found.names])
 
 
 def _colours(found: "Comparison") -> Colours:
-    """Differences of the units' own values, by feature of a; 0 where b has none to compare."""
+    """Differences of the units' own values, by feature of a; 0 if b has none to compare."""
     told = _told(found)
     sure = set(_sure(found))
     singles = {each.interaction[0]: each for each in told if len(each.interaction) == 1}
@@ -202,7 +202,7 @@ def _colours(found: "Comparison") -> Colours:
 
 
 def orders_say(found: "Comparison") -> tuple[str, ...]:
-    """That one of both is read to another order than when it stands alone, a sentence each."""
+    """A sentence for each explanation that is read to another order here than alone."""
     if found.index not in BY_ORDER:
         return ()
     told = []
@@ -217,7 +217,7 @@ def orders_say(found: "Comparison") -> tuple[str, ...]:
 
 
 def _asked(found: "Comparison") -> tuple[Fact, ...]:
-    """What both were asked, the answers and the scores; once where they are alike."""
+    """Prompts, answers and scores of both; only once if they are alike."""
     both = (found.first, found.second)
     told: dict[str, list[Fact | None]] = {}
     for side, one in enumerate(both):
@@ -377,6 +377,6 @@ def headline_of(found: "Comparison") -> str:
 
 
 def listed(found: "Comparison", k: int = _SHOWN) -> list[tuple["Difference", bool]]:
-    """The k largest differences but rounding errors, each with whether it is not told from 0."""
+    """The k largest differences without rounding errors, and whether each may be 0."""
     sure = _sure(found)
     return [(each, each not in sure) for each in _told(found)[:k]]

@@ -1,4 +1,4 @@
-"""What all reports say alike: labels, numbers and sentences about an explanation."""
+"""Parts that all reports share: labels, numbers and sentences about an explanation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from spex.wording import visible as visible
 if TYPE_CHECKING:
     from spex.explanation import Explanation
 
-# What a value of each index says, in one line for readers who do not know its name.
+# One line on what a value of each index means, for readers who do not know its name.
 MEANINGS: Mapping[InteractionIndex, str] = {
     InteractionIndex.SV: "each feature's fair share of the score (Shapley value)",
     InteractionIndex.BV: "mean change of the score when the feature is kept (Banzhaf value)",
@@ -38,20 +38,20 @@ MEANINGS: Mapping[InteractionIndex, str] = {
     "its features is kept than when an odd number is",
 }
 
-# Of the numbers that a value is a sum of.
+# As a share of the numbers that a value is the sum of.
 ROUNDING = 1e-12
-# So many labels of one interaction.
+# At most this many labels of one interaction are listed.
 LISTED = 12
-UNCERTAIN = "?"  # beside a value that is not told from 0
+UNCERTAIN = "?"  # marks a value that may be 0
 TOGETHER = "all tested together; false discovery rate 10 %"
-# Below this share of the variance, what is left out could well change the picture.
+# Below this R2, the unexplained part could well change the picture.
 _DOUBTFUL_R2 = 0.5
-# Four times the evaluations are worth it for so much more R2.
+# Four times the evaluations are worth this gain in R2.
 _WORTHWHILE_GAIN = 0.1
 
 
 def labels(explanation: "Explanation", limit: int = 40) -> tuple[str, ...]:
-    """The labels, each on one line of about `limit` characters and unlike all others."""
+    """The labels, all different, each on one line of about `limit` characters."""
     return distinct([short(label, limit) for label in explanation.features])
 
 
@@ -63,7 +63,7 @@ def joined(labels: Sequence[str], interaction: Interaction) -> str:
 
 
 def signed(value: float, scale: float = 0.0) -> str:
-    """A value with its sign and three significant digits, without an exponent where readable.
+    """A value with its sign and three significant digits, without an exponent if readable.
 
     Args:
         value: Any finite number.
@@ -71,7 +71,7 @@ def signed(value: float, scale: float = 0.0) -> str:
     """
     if abs(value) <= ROUNDING * scale:
         return "0"
-    # The exponent after rounding: 9.999 has three digits as 10.0.
+    # Take the exponent after rounding: with three digits, 9.999 is 10.0.
     decimals = 2 - int(f"{value:.2e}".partition("e")[2])
     if decimals > 6 or decimals < -6:
         return f"{value:+.2e}"
@@ -84,7 +84,7 @@ def typeset(number: str) -> str:
 
 
 def margin(values: InteractionValues, interaction: Interaction) -> str | None:
-    """Half the width of the 90 % interval of a value; None where all is exact or unknown."""
+    """Half the width of the 90 % interval of a value; None if it is exact or unknown."""
     low, high = values.interval(interaction)
     half = (high - low) / 2
     if not half > ROUNDING * max(abs(low), abs(high)):
@@ -98,7 +98,7 @@ def scale(explanation: "Explanation") -> float:
 
 
 def ends(explanation: "Explanation") -> tuple[str, str]:
-    """The score with everything kept and with nothing: the model's own beside the surrogate's."""
+    """The score with everything and with nothing, by the model and by the surrogate."""
     n, unit, size = explanation.n_features, isolated_unit(explanation), scale(explanation)
     predicted = explanation.predict(np.array([[True] * n, [False] * n])).tolist()
     whole, nothing = (
@@ -118,7 +118,7 @@ def _end(own: float | None, of_surrogate: float, unit: str, size: float) -> str:
 
 
 def _coefficients(explanation: "Explanation") -> dict[Interaction, float]:
-    """The Fourier coefficients but the mean, without rounding errors."""
+    """The Fourier coefficients without the mean and without rounding errors."""
     least = ROUNDING * scale(explanation)
     return {k: value for k, value in explanation.spectrum.items() if k and abs(value) > least}
 
@@ -131,17 +131,17 @@ def variance_shares(explanation: "Explanation") -> dict[Interaction, float]:
 
 
 def shares_of(explanation: "Explanation", index: InteractionIndex) -> Mapping[Interaction, float]:
-    """The shares that belong to the values of an index: a coefficient has one, no other value."""
+    """Shares of variance for the values of an index; only Fourier coefficients have one."""
     return variance_shares(explanation) if index is InteractionIndex.FOURIER else {}
 
 
 def is_uncertain(values: InteractionValues, interaction: Interaction) -> bool:
-    """Whether a value is not told from 0 among all that are listed: it may well be noise."""
+    """Whether a value may be 0, tested together with all listed values: it may be noise."""
     return margin(values, interaction) is not None and interaction not in values.discoveries()
 
 
 def uncertain(values: InteractionValues, n_listed: int) -> str | None:
-    """How many of the largest values are not told from 0, a sentence; None for none."""
+    """A sentence on how many of the largest values may be 0; None if none may be."""
     listed = values.top(n_listed)
     count = sum(is_uncertain(values, interaction) for interaction, _ in listed)
     if not count:
@@ -168,7 +168,7 @@ def is_constant(explanation: "Explanation") -> bool:
 
 
 def _is_same(explanation: "Explanation") -> bool:
-    """Whether the score is the same at every mask evaluated, as far as is known."""
+    """Whether the score is the same at every known mask."""
     r2, (whole, nothing) = explanation.r2, explanation.observed
     is_known_to_vary = r2 < 1 or whole != nothing
     return is_constant(explanation) and explanation.n_evaluations > 0 and not is_known_to_vary
@@ -217,7 +217,7 @@ def fidelity(explanation: "Explanation") -> str:
 
 
 def _over(explanation: "Explanation") -> str:
-    """Which masks R2 is about, where it is not uniform ones."""
+    """The masks that R2 refers to, if not uniform ones."""
     distribution = explanation.r2_distribution
     if distribution == UNIFORM.name:
         return ""
@@ -226,7 +226,7 @@ def _over(explanation: "Explanation") -> str:
 
 
 def basis(explanation: "Explanation", index: InteractionIndex) -> str | None:
-    """What values of an index rest on, in one sentence; None where there is nothing to say."""
+    """What values of an index are based on, in one sentence; None if there is nothing to say."""
     if index.corrected_as in explanation.correction:
         return (
             f"{index} is corrected for the residuals of the surrogate; R2 is about the surrogate "
@@ -263,7 +263,7 @@ def caution(explanation: "Explanation") -> str | None:
 
 
 def forecast(explanation: "Explanation") -> str | None:
-    """What more evaluations would buy, in one sentence; None where that is not known."""
+    """What more evaluations would gain, in one sentence; None if unknown."""
     if not explanation.forecast:
         return None
     parts = [
@@ -288,29 +288,29 @@ def fidelity_short(explanation: "Explanation") -> str:
 
 
 def unit_of_score(explanation: "Explanation") -> str:
-    """The unit of the values, such as `nats`; empty where they have none."""
+    """The unit of the values, such as `nats`; empty if they have none."""
     return context_text(explanation, "score_unit") or ""
 
 
 def context_text(explanation: "Explanation", key: str) -> str | None:
-    """A text of the context, made visible; None where there is none."""
+    """A text of the context, made visible; None if there is none."""
     value = explanation.context.get(key)
     return visible(value) if value else None
 
 
 def score(explanation: "Explanation") -> str | None:
-    """What is measured and its unit, on one line; None where it is not known."""
+    """The score and its unit, on one line; None if unknown."""
     measured, unit = context_text(explanation, "score"), unit_of_score(explanation)
     return f"{measured}, {unit}" if measured and unit else measured
 
 
 def isolated_unit(explanation: "Explanation") -> str:
-    """The unit, for a place beside numbers on a page; see `spex.wording.isolated`."""
+    """The unit, to stand next to numbers on a page; see `spex.wording.isolated`."""
     return isolated(unit_of_score(explanation))
 
 
 def isolated_score(explanation: "Explanation") -> str | None:
-    """What is measured and its unit, for a page: neither moves what stands beside it."""
+    """The score and its unit, for a page; neither changes the order of the text around it."""
     measured, unit = context_text(explanation, "score"), isolated_unit(explanation)
     if measured is None:
         return None
@@ -325,13 +325,13 @@ def method(explanation: "Explanation") -> str:
 
 
 def cost(explanation: "Explanation") -> str:
-    """Such as `300 evaluations`; of a run that was stopped, `50 evaluations (partial)`."""
+    """Such as `300 evaluations`; for a stopped run, `50 evaluations (partial)`."""
     partial = "" if explanation.stopped is None else " (partial)"
     return counted(explanation.n_evaluations, "evaluation") + partial
 
 
 def dollars(amount: float) -> str:
-    """Such as `$12.30`, with two significant digits at least."""
+    """Such as `$12.30`, with at least two significant digits."""
     if amount == 0 or amount >= 1:
         return f"${amount:,.2f}"
     decimals = max(2, 1 - int(f"{amount:.1e}".partition("e")[2]))
@@ -339,10 +339,10 @@ def dollars(amount: float) -> str:
 
 
 def usage(explanation: "Explanation") -> str | None:
-    """What a server counted, and the cost if known; None where no server was asked.
+    """The usage that a server counted, and the cost if known; None without a server.
 
-    Such as `65 requests, 1,200 tokens read, 65 written, $0.0002`. Where the server told no tokens
-    of some replies, their number, and no cost, which is then unknown.
+    Such as `65 requests, 1,200 tokens read, 65 written, $0.0002`. If the server reported no tokens
+    for some replies, their number instead of the cost, which is then unknown.
     """
     counts = explanation.context.usage or {}
     whole = [counts.get(key) for key in ("requests", "prompt_tokens", "completion_tokens")]
@@ -357,7 +357,7 @@ def usage(explanation: "Explanation") -> str | None:
 
 
 def parts(explanation: "Explanation") -> tuple[Part, ...] | None:
-    """The input explained, visible; None where it is not known."""
+    """The input explained, visible; None if unknown."""
     found = explanation.context.parts
     return None if found is None else tuple(map(_visible_part, found))
 
@@ -390,7 +390,7 @@ def named(index: InteractionIndex, order: int) -> str:
 
 
 def remainder(values: InteractionValues, shown: int) -> str | None:
-    """What a table that shows the `shown` largest leaves out; None where it shows all."""
+    """What a table of the `shown` largest leaves out; None if it shows all."""
     ranked = [value for interaction, value in values.items() if interaction]
     hidden = len(ranked) - shown
     if hidden <= 0:
@@ -400,7 +400,7 @@ def remainder(values: InteractionValues, shown: int) -> str | None:
 
 
 def rounded_r2(value: float) -> str:
-    """R2 to two digits, or more where it is next to 1."""
+    """R2 to two digits, or more if it is near 1."""
     if 0.995 <= value < 1:
         return f"{math.floor(value * 1e4) / 1e4:.4f}"
     return f"{round(value, 2) + 0.0:.2f}"  # not -0.00

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from spex.inputs.parts import ImagePart, TextPart
 from spex.wording import counted, short
 
-# Of a longer text, stretches longer than this are folded.
+# In a text longer than the first number, stretches longer than the second are folded.
 _LONG_TEXT, _LONG_STRETCH, _HEAD = 20_000, 500, 120
 
 

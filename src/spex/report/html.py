@@ -1,9 +1,9 @@
 """Explanations as one HTML page that needs nothing else: no network, no other file.
 
 `page_data` computes everything that the page shows, as plain strings and numbers; the template
-prints it, and the page's own script draws from it. Autoescape is on, the script never makes HTML of
-data, and the page's content security policy allows no request at all and no script but its own, by
-hash: whatever a text holds, it stays text.
+prints it, and the page's own script draws from it. A text stays text, whatever it holds. Autoescape
+is on, and the script never makes HTML of data. The page's content security policy allows no
+request, and no script except its own, by hash.
 """
 
 import base64
@@ -74,7 +74,7 @@ def render_comparison(found: "Comparison") -> str:
 
 
 def render_pages(pages: Sequence[Page], versions: Sequence[str], one_at_a_time: bool) -> str:
-    """The document of pages whose data is computed."""
+    """The document for pages with computed data."""
     style = "\n".join(source("spex.report", f"{name}.css") for name in _STYLES)
     script = "\n".join(source("spex.report", f"{name}.js") for name in _SCRIPTS)
     return (
@@ -94,7 +94,7 @@ def render_pages(pages: Sequence[Page], versions: Sequence[str], one_at_a_time: 
 
 
 def _json(content: Mapping[str, Any]) -> str:
-    """JSON that ends no script element, whatever its texts hold."""
+    """JSON that cannot end a script element, whatever its texts hold."""
     told = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return told.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
@@ -115,7 +115,7 @@ def source(package: str, name: str) -> str:
 
 @cache
 def environment_of(package: str) -> "jinja2.Environment":
-    """What renders the templates of a package."""
+    """The environment that renders the templates of a package."""
     import jinja2
 
     return jinja2.Environment(

@@ -1,10 +1,10 @@
 """Where the words of a wrapped text and the brackets above them go: pure geometry, in points.
 
-A bracket joins the units of one combination: on each line where it has units, a rail above the
-words with a drop to each of them. Rails of one line lie on levels, so that none overlap; the
+A bracket joins the units of one combination. On each line with such units it has a rail above the
+words, and a drop to each of them. Rails of one line lie on levels, so that none overlap; the
 narrowest lie lowest. The rails of a combination on several lines meet in a trunk in the right
-margin, each trunk in a lane of its own. A unit that ends its line, such as a passage, is joined to
-the trunk from its end, without a rail above it.
+margin. Each trunk has its own lane. A unit that ends its line, such as a passage, is joined to the
+trunk from its end, without a rail above it.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ class Word:
 
     Args:
         text: The characters.
-        feature: The number of its unit; None where it is pinned.
+        feature: The number of its unit; None if it is pinned.
         line: The line it is on.
         left: Where it begins.
         width: How much it takes.
@@ -56,11 +56,11 @@ class Rail:
         bracket: The number of its combination.
         line: The line.
         drops: Where it goes down to a unit, in order.
-        lane: Where the trunk is; None where all units are on this line.
+        lane: Where the trunk is; None if all units are on this line.
         label: Width of the label on it; 0 for none.
         side: Which of the joints at the end of its line it is, from the top; None for a rail above
             the words.
-        level: Of a rail above the words, from the lowest, 0.
+        level: Level of a rail above the words; the lowest is 0.
         label_at: Where the middle of the label is.
     """
 
@@ -80,7 +80,7 @@ class Rail:
 
     @property
     def taken(self) -> tuple[float, float]:
-        """What it keeps free of other rails on its level, its label included."""
+        """The space that it keeps free of other rails on its level, including its label."""
         left, right = self.ends
         spare = max(self.label - (right - left), 0.0) / 2
         return left - spare, right + spare
@@ -146,7 +146,7 @@ def laid_out(
     words = wrap(paragraphs, width, measure)
     found = rails(words, combinations, label_widths, width)
     if lanes := len({rail.lane for rail in found if rail.lane is not None}):
-        # Trunks take room only where there are any: again, with shorter lines.
+        # Trunks need room only if there are any. Then lay out again with shorter lines.
         inner = width - LANE * (lanes + 1) - MARGIN
         words = wrap(paragraphs, inner, measure)
         found = rails(words, combinations, label_widths, inner)
@@ -200,8 +200,8 @@ def rails(
     Args:
         words: The wrapped text.
         combinations: The units of each; units that are not in the text are left out.
-        label_widths: Of each combination's label.
-        width: Of a line.
+        label_widths: Width of each combination's label.
+        width: Width of a line.
     """
     places: dict[int, Word] = {}
     for span in spans(words):
@@ -236,7 +236,7 @@ def rails(
 def _drops(
     combinations: Sequence[Sequence[int]], places: dict[int, Word]
 ) -> dict[tuple[int, int], float]:
-    """Where the bracket of a combination meets a unit: side by side where it has several."""
+    """The points at which a combination's bracket meets its units, next to other brackets."""
     of_unit: dict[int, list[int]] = {}
     for number, members in enumerate(combinations):
         for member in members:
@@ -246,14 +246,14 @@ def _drops(
     for member, numbers in of_unit.items():
         place = places[member]
         apart = min(_DROPS_APART, place.width / (len(numbers) + 1))
-        # A long unit is met near its beginning, which is read first.
+        # The line meets a long unit near its beginning, which is read first.
         middle = place.left + min(place.width / 2, 40.0)
 
         def leaning(
             number: int, member: int = member, middle: float = middle
         ) -> tuple[bool, float]:
-            # Those that go to the left leave on the left. On either side the one that goes farthest
-            # has the highest rail, and leaves nearest to the other side, past the lower ones.
+            # Rails that go to the left leave on the left. On each side, the rail that goes farthest
+            # is the highest. It leaves nearest to the other side, past the lower ones.
             others = [places[m] for m in combinations[number] if m in places and m != member]
             x = [o.left if o.line == places[member].line else 1e6 for o in others]
             mean = sum(x) / len(x) if x else middle
@@ -300,7 +300,7 @@ def _set_labels(found: Sequence[Rail]) -> None:
     """Put each label on its rail, where no drop of a higher one passes if there is such a place."""
     for rail in found:
         left, right = rail.taken
-        # In the margin trunks pass.
+        # Trunks pass through the margin.
         right = min(right, rail.drops[-1] + rail.label + 12.0) if rail.lane else right
         half, middle = rail.label / 2, (left + right) / 2
         passing = [

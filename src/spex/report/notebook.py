@@ -1,7 +1,7 @@
 """Explanations and interaction values as HTML for notebooks: Jupyter, VS Code, Colab.
 
-No script, nothing from outside, and a style that reaches no other output. Letters have the colour
-of the notebook and the background is its own, so that light and dark themes both suit; colours of
+It has no script, loads nothing from outside, and its style affects no other output. Letters and
+background have the colours of the notebook, so that light and dark themes both work. Colours of
 values are half transparent.
 """
 
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 _ROWS, _MARKED = 12, 9
 _OF_MARKS = "Small numbers beside units: the combination of that number in the table."
 _OF_BRACKETS = "Brackets: the strongest combinations; solid raises the score, dashed lowers it."
-_MOST_UNITS = 2000  # of a text that is shown whole
+_MOST_UNITS = 2000  # most units of a text shown in full
 _STRONGEST_TINT = 0.75
-_MOST_DRAWN = 2500  # characters of a text that is drawn with brackets
+_MOST_DRAWN = 2500  # most characters of a text drawn with brackets
 _BRACKETS = 5
-_WIDTHS = {"wide": 760.0, "narrow": 340.0}  # pixels; which is shown, the style says
+_WIDTHS = {"wide": 760.0, "narrow": 340.0}  # pixels; the style chooses the one to show
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of the table.
 
     Args:
         mark: The number that its units bear in the text; empty for none.
         value: As text.
-        margin: Half the width of its interval; None where unknown.
+        margin: Half the width of its interval; None if unknown.
         is_uncertain: Whether the interval holds 0.
-        share: Of the largest absolute value.
+        share: Share of the largest absolute value.
         sign: "up", "down" or "none".
         units: The labels.
-        beside: Of a difference, its values in both.
+        beside: For a difference, its values in both.
     """
 
     mark: str
@@ -100,7 +100,7 @@ def comparison_html(found: "Comparison") -> str:
     shown = compared.listed(found, _ROWS)
     largest = max((abs(each.value) for each, _ in shown), default=1.0)
     rows = [
-        Row(
+        TableRow(
             mark="",
             value=facts.signed(each.value),
             margin=_half(each),
@@ -212,7 +212,7 @@ def _body(explanation: "Explanation") -> dict[str, Any]:
 def _drawn(
     explanation: "Explanation", values: InteractionValues, joint: Sequence[Interaction]
 ) -> list[dict[str, Any]]:
-    """The text with brackets, for wide and for narrow outputs; none where it would not be legible.
+    """The text with brackets, for wide and for narrow outputs; none if it would not be legible.
 
     That is a picture, a long text, or one with letters that run right to left.
     """
@@ -263,11 +263,11 @@ def _left_out(values: InteractionValues) -> list[str]:
 
 def _rows(
     values: InteractionValues, names: Sequence[str], marked: Sequence[Interaction]
-) -> list[Row]:
+) -> list[TableRow]:
     top = values.top(_ROWS)
     largest = abs(top[0][1]) if top else 1.0
     return [
-        Row(
+        TableRow(
             mark=str(marked.index(members) + 1) if members in marked else "",
             value=facts.signed(value),
             margin=facts.margin(values, members),
@@ -293,7 +293,7 @@ def _direction(index: InteractionIndex, value: float) -> str:
 def _parts(
     explanation: "Explanation", values: InteractionValues, joint: Sequence[Interaction]
 ) -> list[Any]:
-    """The parts of the input with tints and marks; none where the input is unknown or too long."""
+    """The parts of the input with tints and marks; none if the input is unknown or too long."""
     found = facts.parts(explanation) or ()
     if explanation.n_features > _MOST_UNITS:
         return []
@@ -320,7 +320,7 @@ def _parts(
             shown.append(
                 {
                     "heading": part.heading,
-                    "picture": Markup(part.picture),  # checked: a data URL and nothing else
+                    "picture": Markup(part.picture),  # checked to be only a data URL
                     "width": part.width,
                     "height": part.height,
                     "outlines": outlines,

@@ -55,7 +55,7 @@ class RoleRow:
 
 
 def set_rows(sets: Sets, labels: Sequence[str]) -> tuple[SetRow, ...]:
-    """The sets that there are."""
+    """The sets found."""
     return tuple(_row(one, labels) for one in (sets.change, sets.sufficient) if one is not None)
 
 
@@ -95,7 +95,7 @@ def _size(unit: Role) -> float:
 
 
 def roles_say(roles: Roles) -> str:
-    """What the roles mean here, in a few sentences."""
+    """The meaning of the roles here, in a few sentences."""
     n_unused = len(roles["unused"])
     told = (
         f"A unit counts where it moves the value by {roles.threshold:.4g} or more "

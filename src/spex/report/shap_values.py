@@ -40,7 +40,7 @@ def shap_explanation(explanation: "Explanation") -> "shap.Explanation":
 
 
 def _texts(parts: tuple[Part, ...], n: int) -> list[tuple[str, str]] | None:
-    """The text of each feature and what stands after it; None where a part is a picture.
+    """The text of each feature and what stands after it; None if a part is a picture.
 
     shap's text plot joins them, and knows no text that is no feature: a pinned stretch is an
     ellipsis.

@@ -61,11 +61,11 @@ def _spectrum(explanation: "Explanation", index: InteractionIndex) -> Spectrum:
 
 
 def _at_empty_set(values: InteractionValues, spectrum: Spectrum) -> float:
-    """What shapiq lists at the empty set: the index's own formula for SII, BII and BV.
+    """The value of shapiq at the empty set: the index's own formula for SII, BII and BV.
 
-    For SII that is the integral over p of the mean of f, each feature present with probability p;
-    (-1)^<k,m> then has the mean (1 - 2p)^|k|. For the others it is the mean of f; that of all
-    other indices is the baseline, and shapiq calls SII of order 1 SV.
+    For SII this is the integral over p of the mean of f, with each feature present with probability
+    p. Then (-1)^<k,m> has the mean (1 - 2p)^|k|. For BII and BV it is the mean of f. For all other
+    indices it is the baseline; shapiq calls SII of order 1 SV.
     """
     match values.index:
         case InteractionIndex.SII if values.order > 1:

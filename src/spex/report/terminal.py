@@ -19,8 +19,8 @@ from spex.wording import percent
 if TYPE_CHECKING:
     from spex.explanation import Explanation
 
-# The background of the terminal is unknown: the two weak steps colour the letters in a tone that
-# is legible on black and on white, the strong ones bring their own background.
+# The background of the terminal is unknown. The two weak steps colour the letters in a tone that is
+# legible on black and on white. The strong steps set their own background.
 _POSITIVE = ("", "#e8336a", "bold #e8336a", "black on #ff8fb0", "bold black on #ff5c8d")
 _NEGATIVE = ("", "#3b82f6", "bold #3b82f6", "black on #8fbcf5", "bold black on #5b9df0")
 _FLAT = ("", "", "bold", "black on #c0c4ca", "bold black on #a0a5ac")
@@ -146,7 +146,7 @@ class Units:
         return (_POSITIVE if is_positive else _NEGATIVE)[self._step(feature)]
 
     def _sign(self, feature: int) -> str:
-        # The weak ones have none: a text full of signs is hard to read.
+        # Weak values get no sign, because a text full of signs is hard to read.
         sign = "+" if self._colours.values[feature] > 0 else "-"
         signs = sign * (self._step(feature) // 2)
         return f"[{signs}]" if signs else ""

@@ -1,1 +1,1 @@
-"""What `spex.Run` is made of: masks told, the stages of what is asked, and the fits."""
+"""The parts of `spex.Run`: masks told, the stages of masks asked for, and the fits."""

@@ -36,7 +36,7 @@ _NO_ENDS = (
 
 @dataclass(frozen=True, eq=False)
 class OutputFit:
-    """The fit of one output; samples are None where all masks were evaluated."""
+    """The fit of one output; samples are None if all masks were evaluated."""
 
     fit: Fit
     samples: Samples | None
@@ -50,7 +50,7 @@ class Problem:
 
     Args:
         features: n, or n labels.
-        settings: Of the run.
+        settings: Settings of the run.
         prior: What is known of the features.
         outputs: Names of the outputs; None for numbers.
         is_noisy: Whether values are estimates.
@@ -132,7 +132,7 @@ class Problem:
         return each
 
     def _joined(self, fitted: Mapping[str, Fitted], samples: Samples, distribution: str) -> Fit:
-        """The choice among the fits; of `auto` completed where most masks are known."""
+        """The choice among the fits; for `auto` completed if most masks are known."""
         fit = join(fitted, samples)
         if self.settings.method != "auto" or distribution == GIVEN or self._is_noisy:
             return fit
@@ -184,7 +184,7 @@ class Problem:
         )
 
     def forecast(self, one: OutputFit) -> Mapping[int, float]:
-        """The R2 to expect of larger budgets, by evaluations; empty where it cannot be said."""
+        """The R2 to expect of larger budgets, by evaluations; empty if it cannot be said."""
         settings = self.settings
         if one.samples is None or one.distribution == GIVEN:
             return {}
@@ -193,7 +193,7 @@ class Problem:
 
 
 def _on_unknown(fit: Fit, samples: Samples) -> tuple[str, ...]:
-    """Why R2 is unknown, where it is."""
+    """Why R2 is unknown, if it is."""
     if not math.isnan(fit.fidelity.r2):
         return ()
     if is_constant(samples.values, float(samples.values.var())):
@@ -208,7 +208,7 @@ def _on_unknown(fit: Fit, samples: Samples) -> tuple[str, ...]:
 
 
 def _on_repeats(count: int, deviation: float) -> tuple[str, ...]:
-    """What is known of masks that were told different values."""
+    """A note on masks that were told different values."""
     if not count:
         return ()
     return (

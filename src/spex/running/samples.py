@@ -1,4 +1,4 @@
-"""From the masks told to the samples that are fitted: which of them measure R2, and of what."""
+"""From the masks told to the samples to fit: which of them measure R2."""
 
 import math
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from spex.settings import Settings
 from spex.surrogates.base import CodedValues, Samples
 from spex.wording import counted
 
-# Fewer drawn masks than this do not measure R2 where other masks may serve.
+# Fewer drawn masks than this do not measure R2 if other masks may serve.
 FEW_DRAWN = 10
 # R2 is a ratio of variances.
 _LEAST_DRAWN = 2
 # Standard deviations by which the share of features that are present is off by more than chance.
 _FAR_OFF = 3.0
-# The name of the distribution of masks that somebody else has chosen.
+# The name of the distribution of masks that the caller has chosen.
 GIVEN = "given"
 
 
@@ -32,8 +32,8 @@ class Sampled:
     """The masks told, as samples.
 
     Args:
-        samples: Of each output.
-        distribution: Of the masks that R2 is about.
+        samples: Samples of each output.
+        distribution: Distribution of the masks that R2 refers to.
         notes: What a user should know.
         is_stage: Whether these are the masks of the stage, all of them and no others.
     """
@@ -52,7 +52,7 @@ def sampled(
     Args:
         told: The masks and their values.
         stage: The masks that were wanted.
-        settings: Of the run.
+        settings: Settings of the run.
         prior: What is known of the features.
         weights: How much each mask counts, by its number, where that is given.
 
@@ -71,7 +71,7 @@ def sampled(
         drawn &= ~designed
     words = told.words(rows)
     is_complete, is_own = bool(is_told.all()) and not len(others), True
-    if settings.of_method.needs_coded:  # these see the coded masks, which then measure nothing
+    if settings.of_method.needs_coded:  # these fit the coded masks, which then cannot measure R2
         if drawn.sum() < _LEAST_DRAWN:
             drawn = ~designed
         if drawn.sum() < _LEAST_DRAWN:
@@ -129,7 +129,7 @@ def _measured(
     """Which masks R2 is about, and how much each drawn one counts.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         words: (m, n_words), all masks.
         is_own: Whether the run has drawn those that measure R2 itself.
         weights: (m,) where they are given.
@@ -153,7 +153,7 @@ def _measured(
 
 
 def _what_is_off(words: WordArray, n: int) -> str:
-    """Why masks are no sample: the share of features that are present, where it is that."""
+    """Why masks are not a uniform sample, if the share of present features shows it."""
     share = float(unpack(words, n).mean())
     # By chance alone it is off by .5 / sqrt(masks times features).
     is_off = abs(share - 0.5) > _FAR_OFF * 0.5 / math.sqrt(len(words) * n)
@@ -168,7 +168,7 @@ def _design_told(
     """The largest design all of whose masks have a value, and their places among rows."""
     design, coded, size = stage.design, stage.coded, stage.size
     while design is not None and not told.is_told(coded).all():
-        # Designs of smaller budgets are parts of those of larger ones.
+        # A design for a smaller budget is part of that for a larger one.
         size //= 2
         design = coded_part(settings, size)
         if design is not None:

@@ -17,9 +17,10 @@ from spex.fourier.mask_distribution import UNIFORM, Drawn
 from spex.running.told import OrderedRows, Told
 from spex.settings import Settings
 
-# The first stage has at least so many masks.
+# The first stage has at least this many masks.
 _FIRST_STAGE = 64
-# Exhaustive runs up to here ask in random order, so that a part of the masks is a fair sample.
+# Up to this many features, exhaustive runs ask in random order, so that a part of the masks is a
+# fair sample.
 _SHUFFLED_FEATURES = 16
 
 
@@ -51,7 +52,7 @@ def no_stage() -> Stage:
 
 
 def coded_part(settings: Settings, size: int, reserved: int = 0) -> Design | None:
-    """The coded masks among so many, of which some are reserved; None for none."""
+    """The coded masks among this many, of which some are reserved; None for none."""
     s = settings
     if s.drawn_share is None:
         return None
@@ -62,14 +63,14 @@ class Stages:
     """The stages of a run.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         told: Numbers the masks.
     """
 
     def __init__(self, settings: Settings, told: Told) -> None:
         self._settings = settings
         self._told = told
-        self._sizes = iter(tuple(_sizes(settings)))  # of a tuple, so that a run can be pickled
+        self._sizes = iter(tuple(_sizes(settings)))  # a tuple, so that a run can be pickled
         self._current: Stage | None = None
         self._stream = Drawn(settings.distribution, settings.n_features, settings.seed)
         self._drawn_ahead: WordArray = np.zeros((0, n_words(settings.n_features)), dtype=np.uint64)
@@ -89,7 +90,7 @@ class Stages:
         return self._current
 
     def next_size(self) -> int | None:
-        """The size of the next stage; None where the latest was the last."""
+        """The size of the next stage; None if the latest was the last."""
         return next(self._sizes, None)
 
     def begin(self, size: int) -> None:
@@ -105,7 +106,7 @@ class Stages:
             return
         before = self._current
         self._current = self._planned(size, before)
-        # Masks told without being asked for take their place in the budget.
+        # Masks told without being asked for count in the budget.
         surplus = told.count - int(told.is_told(self._current.rows).sum())
         if surplus and before is None:
             self._stream = Drawn(settings.distribution, n, settings.seed)
@@ -123,7 +124,7 @@ class Stages:
         if design is not None:
             coded = self._told.numbers(design.masks)
             rows.add(coded, False)
-            rows.mark(coded, False)  # decoding sees them
+            rows.mark(coded, False)  # decoding uses them
         while (missing := size - len(rows)) > 0:
             if not len(self._drawn_ahead):
                 ahead = self._stream.take()

@@ -12,7 +12,7 @@ from spex.errors import ArgumentError
 from spex.f2.packing import DistinctRows, n_words, pack
 from spex.wording import counted
 
-# Values of one mask that differ by this share of them at most are the same.
+# Values of one mask that differ by at most this share count as the same.
 _ROUNDING = 1e-9
 
 
@@ -48,7 +48,7 @@ class OrderedRows:
         self._drawn[new] = drawn
 
     def mark(self, rows: IntArray, drawn: bool) -> None:
-        """Say of rows whether they count as drawn."""
+        """Mark whether rows count as drawn."""
         self._drawn[rows] = drawn
 
     def arrays(self) -> tuple[IntArray, BoolArray]:
@@ -112,7 +112,7 @@ class Told:
         return self._flags[numbers]
 
     def tell(self, masks: npt.ArrayLike, values: npt.ArrayLike, origin: str) -> None:
-        """Keep values of masks; of one told again, the mean.
+        """Keep values of masks; if a mask is told again, the mean.
 
         Args:
             masks: (k, n) of bool or 0/1.
@@ -165,7 +165,7 @@ class Told:
         """How many masks were told values that differ, and their standard deviation.
 
         Differences in the last digits are those of rounding. The deviation is that of one value
-        about the mean of its mask, over all masks told more than once; 0 where none differ.
+        about the mean of its mask, over all masks told more than once; 0 if none differ.
         """
         told = [np.array([value[output] for value in each]) for each in self._repeats.values()]
         differ = sum(bool(np.ptp(each) > _ROUNDING * np.abs(each).max()) for each in told)

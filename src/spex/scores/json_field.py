@@ -14,14 +14,14 @@ from spex.models.reasoning_tags import ANSWERS, CLOSES, OPENS, reasoning_tags
 from spex.scores.replies import ScoreOfReplies
 from spex.wording import shorten
 
-_MOST_FAILURES = 100_000  # each takes time in proportion to the reply
+_MOST_FAILURES = 100_000  # each takes time proportional to the reply's length
 # Where JSON may begin.
 _BRACKET = re.compile(r"\{(?=\s*[\"}])|\[(?=\s*[\[{\"\d\-tfn\]])")
 
 
 @dataclass(frozen=True)
 class JsonField(ScoreOfReplies):
-    """1 where a field of the JSON in the reply has a value, else 0.
+    """1 if a field of the JSON in the reply has a value, else 0.
 
     The field is that of the first JSON object or list in the reply that has the path. Text around
     it is ignored: a code fence, a citation such as [1], other JSON, and what a reasoning model
@@ -85,7 +85,7 @@ class JsonField(ScoreOfReplies):
         """Type, path, value and length of replies, as JSON values."""
         return {
             "type": "json_field",
-            # 1 looked at the first JSON value alone, 2 knew the tags of fewer models.
+            # Rule 1 read only the first JSON value; rule 2 knew the tags of fewer models.
             "rule": 3,
             "path": self.path,
             "value": self.value,
@@ -94,7 +94,7 @@ class JsonField(ScoreOfReplies):
 
 
 def _follow(value: Any, path: list[str]) -> Any:
-    """What is at a path.
+    """The value at a path.
 
     Raises:
         LookupError: nothing is there.
@@ -125,7 +125,7 @@ def _json_values(reply: str) -> list[Any]:
             tag = tags.popleft()
             position = tag.stop
             if tag.kind != OPENS:
-                values.clear()  # the prompt's template opened the block: all so far was reasoning
+                values.clear()  # the template opened the block: all so far was reasoning
                 continue
             while tags and tags[0].kind == OPENS:
                 tags.popleft()
@@ -141,7 +141,7 @@ def _json_values(reply: str) -> list[Any]:
                 if error.pos >= end_of_reply or error.msg.startswith("Unterminated string"):
                     break  # cut off: what follows lies inside this value
             except RecursionError:
-                break  # too deep to be read, and so is all that lies in it
+                break  # nested too deep, and so is everything inside
             except ValueError:
                 pass  # no JSON begins here
             else:

@@ -19,7 +19,7 @@ from spex.models.protocol import LanguageModel, Prompt, Reply
 from spex.scores.outputs import ResolvedOutput
 from spex.wording import shorten
 
-_BEFORE = 16  # characters that long answers share and that are shown before they differ
+_BEFORE = 16  # characters shown before long answers differ
 
 
 class ResolvedScore(Protocol):
@@ -37,7 +37,7 @@ class ResolvedScore(Protocol):
 
     @property
     def summary(self) -> str:
-        """What is measured, on one line, without the unit."""
+        """A description of the score on one line, without the unit."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class ResolvedScore(Protocol):
         ...
 
     def describe(self) -> dict[str, Any] | None:
-        """All that determines the values, as JSON values; None where this is unknown."""
+        """All that determines the values, as JSON values; None if unknown."""
         ...
 
 
@@ -415,7 +415,7 @@ def greedy_answer(model: LanguageModel, prompt: Prompt, max_new_tokens: int) -> 
     answer = model.generate([prompt], max_new_tokens)[0]
     if not answer.strip():
         remedy = "give the answer to explain"
-        if isinstance(answer, Reply) and answer.cut_off:  # such as amid its reasoning
+        if isinstance(answer, Reply) and answer.cut_off:  # for example within its reasoning
             remedy = f"raise max_new_tokens={max_new_tokens}, where it was cut off, or {remedy}"
         raise ArgumentError(
             f"the greedy answer of {model.name!r} to the unmasked prompt is empty; {remedy}"
@@ -435,7 +435,7 @@ def _find_span(answer: str, span: str | tuple[int, int]) -> tuple[int, int]:
         start = answer.find(span)
         if start < 0:
             raise ArgumentError(f"span={span!r} does not occur in the answer {answer!r}")
-        # From the next character on, to find overlapping occurrences too.
+        # Search from the next character on, to find overlapping occurrences too.
         if answer.find(span, start + 1) >= 0:
             raise ArgumentError(
                 f"span={span!r} occurs more than once in the answer {answer!r}; "

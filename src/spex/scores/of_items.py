@@ -16,13 +16,13 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
     """The score of an item.
 
     Args:
-        score: A function from the item to its score; or a score for all: `LogProb`, `Probability`
-            and `Similarity` take the item's answer where they have none, `LogOdds` is that of the
-            item's answer against the other one, and `Matches` has it where its pattern says
-            "{answer}".
+        score: A function from the item to its score, or one score for all items. `LogProb`,
+            `Probability` and `Similarity` take the item's answer if they have none. `LogOdds`
+            compares the item's answer with the other one. `Matches` replaces "{answer}" in its
+            pattern by the item's answer.
         item: As the user gave it.
-        answer: The item's answer; None where it has none.
-        number: Of the item, for messages.
+        answer: The item's answer; None if it has none.
+        number: Number of the item, for messages.
 
     Raises:
         ArgumentError: the item lacks the answer, or the function gives no score.
@@ -38,8 +38,8 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
     if isinstance(score, LogOdds) and answer is not None:
         if answer not in (score.a, score.b):
             raise ArgumentError(
-                f"items[{number}] has the answer {answer!r}, which is none of the two of the "
-                f"log-odds, {score.a!r} and {score.b!r}"
+                f"items[{number}] has the answer {answer!r}, which is neither of the two "
+                f"answers of the log-odds, {score.a!r} and {score.b!r}"
             )
         return score if answer == score.a else LogOdds(score.b, score.a)
     needed = _field(score)
@@ -53,7 +53,7 @@ def score_of_item(score: Any, item: Mapping[str, Any], answer: str | None, numbe
 
 
 def score_of_answers(score: Any, answers: tuple[str, ...]) -> Any:
-    """The score of an input that knows its answers; the score itself where it knows none.
+    """The score with the answers of the input; the score itself if the input has none.
 
     Args:
         score: As a user gives it; None for the log-probability of the first answer, or its log-odds

@@ -1,8 +1,8 @@
 """Scores of the model's replies, for endpoints that return only text.
 
-The model answers every masked prompt greedily, and the score measures its reply: the similarity to
-a reference, a check, or any function of the user's. A reply costs one call and all of its tokens,
-and a check is 0 or 1. Where the model gives log-probabilities, the scores of
+The model answers every masked prompt greedily, and the score measures its reply. It may be the
+similarity to a reference, a check, or any function of the user's. A reply costs one call and all of
+its tokens, and a check is 0 or 1. Where the model gives log-probabilities, the scores of
 `spex.scores.log_probabilities` tell more and cost less.
 """
 
@@ -147,7 +147,7 @@ class ResolvedSimilarity(ScoreOfReplies):
 
 @dataclass(frozen=True)
 class Matches(ScoreOfReplies):
-    r"""1 where the reply matches a regular expression anywhere, else 0.
+    r"""1 if the reply matches a regular expression anywhere, else 0.
 
     Args:
         pattern: a regular expression of Python; flags go in front, such as "(?i)yes".

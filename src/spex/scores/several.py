@@ -55,10 +55,10 @@ def evaluate_several(
 
 @dataclass(frozen=True)
 class Job:
-    """Prompts of one value function, to be asked beside those of others.
+    """Prompts of one value function, to be asked together with those of others.
 
     Args:
-        scores: Of this function.
+        scores: Scores of this function.
         prompts: What the model is given.
         counted: Passes a reply on, and counts it.
     """
@@ -69,7 +69,7 @@ class Job:
 
 
 def shared_call(scores: Sequence[ResolvedScore]) -> object | None:
-    """Equal for scores whose prompts may go to a model in one call; None where they go alone."""
+    """Equal for scores whose prompts may go to a model in one call; None if they go alone."""
     kinds = {_group(score, number) for number, score in enumerate(scores)}
     if kinds == {"answers"}:
         return "answers", _answers(scores)

@@ -11,7 +11,7 @@ from spex.checks.counting import CountedFunction
 from spex.errors import ArgumentError
 from spex.wording import counted
 
-_LEAST_CALLS = 2  # with everything and with nothing
+_LEAST_CALLS = 2  # the values with everything and with nothing
 
 
 class Asker:

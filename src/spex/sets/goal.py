@@ -1,4 +1,4 @@
-"""What a set has to achieve: a value on one side of a threshold."""
+"""The goal for a set: a value on one side of a threshold."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Goal:
 
     Args:
         threshold: In the unit of the value.
-        sign: 1.0 where values above it are wanted, -1.0 where values below it are.
+        sign: 1.0 if values above it are wanted, -1.0 if values below it are.
         is_strict: Whether the threshold itself is not enough.
         origin: Where the threshold comes from, in words.
     """
@@ -58,7 +58,7 @@ def default_threshold(flip: float | None, whole: float, nothing: float) -> tuple
     if flip is not None and whole != flip:
         return flip, FLIP
     middle = (whole + nothing) / 2
-    if middle in (whole, nothing):  # they are equal, or all but equal
+    if middle in (whole, nothing):  # they are equal or almost equal
         raise ArgumentError(
             f"the value is {whole:g} with everything and with nothing, so that there is no half "
             "way; give a threshold: to=, by= or keep= (--change-to, --change-by, --keep)"
@@ -69,8 +69,8 @@ def default_threshold(flip: float | None, whole: float, nothing: float) -> tuple
 def answer_side(flip: float | None, whole: float, nothing: float) -> float:
     """Which way the answer lies: 1.0 up, -1.0 down.
 
-    Where the answer flips at a value, the side of it on which f(all) is; else as f(all) is seen
-    from f(none), up where both are equal.
+    If the answer flips at a value, the side of it on which f(all) lies. Otherwise the direction
+    from f(none) to f(all), up if both are equal.
     """
     if flip is not None and whole != flip:
         return math.copysign(1.0, whole - flip)
@@ -93,7 +93,7 @@ def change_goal(
             raise ArgumentError("by=0 is no change; give how far: -2.0 for a fall, 2.0 for a rise")
         if whole + moved == whole:
             raise ArgumentError(
-                f"by={by!r} is lost in rounding beside the value with everything, {whole:g}; give "
+                f"by={by!r} is lost in rounding next to the value with everything, {whole:g}; give "
                 "a larger change"
             )
         return Goal(whole + moved, math.copysign(1.0, moved), False, GIVEN)
@@ -121,7 +121,7 @@ def keep_goal(flip: float | None, whole: float, nothing: float, keep: float | No
     side = answer_side(flip, whole, nothing)
     if side * (threshold - whole) > 0:
         raise ArgumentError(
-            f"keep={keep!r} is {'above' if side > 0 else 'below'} what everything has: the value "
+            f"keep={keep!r} is {'above' if side > 0 else 'below'} the value with everything: it "
             f"is {whole} with everything and {nothing:g} with nothing; give {whole} or "
             f"{'less' if side > 0 else 'more'}"
         )

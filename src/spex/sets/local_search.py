@@ -29,7 +29,7 @@ class LocalSearch:
         self._orders = spectrum.orders
 
     def gains(self, removed: BoolArray, linear: FloatArray | None = None) -> FloatArray:
-        """(n,) what the value gains where one feature more is removed, or is put back.
+        """(n,) the gain in value if one more feature is removed, or put back.
 
         Args:
             removed: (n,) bool.

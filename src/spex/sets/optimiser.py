@@ -19,13 +19,13 @@ from spex.fourier.wht import walsh_hadamard
 from spex.sets.local_search import LocalSearch
 from spex.sets.program import Program, program_of
 
-# Up to so many features all 2^n sets are looked at: a million values, a few milliseconds.
+# Up to this many features all 2^n sets are compared: a million values, a few milliseconds.
 MOST_ENUMERATED = 20
-# HiGHS stops at an absolute gap of 1e-6 and takes 1e-6 as whole. Objectives are scaled so that
-# their value is this, and no cost is above that.
+# HiGHS stops at an absolute gap of 1e-6 and treats numbers within 1e-6 as whole. Objectives are
+# scaled to the first value, with no cost above the second.
 _VALUE, _LARGEST_COST = 1e4, 1e7
 _EXACT = 1e-9
-_FEW = 5000  # sets of a size that are looked at one by one
+_FEW = 5000  # most sets of one size to compare one by one
 _OPTIMAL, _INFEASIBLE = 0, 2
 
 
@@ -113,12 +113,12 @@ class Optimiser:
             gap: Relative gap at which HiGHS may stop.
 
         Returns:
-            None where every set of this size is excluded, or none was found in time.
+            None if every set of this size is excluded, or none was found in time.
         """
         excluded = {one for one in excluded if len(one) == size}
         if self._enumerates:
             return self._enumerated(size, sign, linear, excluded)
-        if math.comb(self._n, size) <= _FEW:  # HiGHS takes seconds where a single one is removed
+        if math.comb(self._n, size) <= _FEW:  # HiGHS takes seconds even to remove one feature
             return self._listed(size, sign, linear, excluded)
         began = time.monotonic()
         found = [self.search.climb(size, sign, linear, start)]
@@ -169,7 +169,7 @@ class Optimiser:
             time_limit: Seconds.
 
         Returns:
-            The number of removed (or kept) features, None where none was found; and whether it is
+            The number of removed (or kept) features, None if none was found; and whether it is
             proven that there are no fewer.
         """
         if self._enumerates:
@@ -235,7 +235,7 @@ class Optimiser:
         return costs
 
     def _scale(self, candidates: Sequence[Interaction], linear: FloatArray | None) -> float:
-        """What costs are multiplied by; see `_VALUE`."""
+        """The factor of the costs; see `_VALUE`."""
         largest = float(np.abs(self._costs(linear)).max(initial=0.0)) or 1.0
         sizes = [abs(v - self.whole) for v in self.values(candidates, linear).tolist()]
         return min(_VALUE / max([*sizes, 1e-300]), _LARGEST_COST / largest)
@@ -248,7 +248,7 @@ class Optimiser:
         extra = np.ones((len(excluded) + (size is not None), n))
         low, high = np.full(len(extra), -np.inf), np.full(len(extra), np.inf)
         for row, features in enumerate(excluded):
-            # At least one feature is removed that was not, or the other way round.
+            # At least one feature must change sides, into or out of the removed set.
             extra[row, list(features)] = -1.0
             low[row] = 1.0 - len(features)
         if size is not None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from spex._typing import BoolArray, FloatArray
 
-# Share of noise in the errors: what no constant and no single feature accounts for.
+# Share of noise in the errors, which neither the constant nor a single feature explains.
 _NOISE = 0.05
 
 
@@ -47,9 +47,9 @@ def correction(inside: BoolArray, errors: FloatArray) -> Correction:
         solved = np.linalg.solve(wide.T @ wide + _NOISE * np.eye(wide.shape[1]), wide.T)
         weights = (errors - wide @ (solved @ errors)) / _NOISE
         diagonal = (1.0 - np.einsum("ij,ji->i", wide, solved)) / _NOISE
-    left_out = weights / diagonal
+    residual = weights / diagonal
     return Correction(
         offset=float(weights.sum()),
         linear=share * (members.T @ weights),
-        error=float(np.sqrt(np.mean(left_out**2))),
+        error=float(np.sqrt(np.mean(residual**2))),
     )

@@ -28,7 +28,7 @@ class Removal:
         bound: No set of this size changes the value further: of direction down no change is below
             this, of up none is above; of both no absolute change is larger. Equal to the (absolute)
             change where exact.
-        gap: What the bound leaves open, as a share of the absolute change: 0 where exact,
+        gap: What the bound leaves open, as a share of the absolute change: 0 if exact,
             infinite where the change is 0 and the bound is not.
         is_exact: Whether it is proven, by HiGHS within its tolerance of 1e-6 for whole numbers or
             by looking at all sets, that no set changes the value further.
@@ -50,7 +50,7 @@ def most_changing(
     time_limit: float = 60.0,
     gap: float = 0.0,
 ) -> Removal:
-    """The set of so many features whose removal from the full input changes the value most.
+    """The set of this many features whose removal from the full input changes the value most.
 
     Up to 20 features all sets are looked at; beyond that by mixed-integer programming (HiGHS), see
     `spex.sets.program`. Of sets that change it alike, any one.
@@ -119,7 +119,7 @@ def check_direction(direction: str) -> None:
 
 def _check_spectrum(spectrum: object) -> None:
     if not isinstance(spectrum, Spectrum):
-        # An explanation, most likely.
+        # Most likely an explanation was given.
         remedy = "e.spectrum" if hasattr(spectrum, "spectrum") else "a spex.Spectrum"
         raise ArgumentError(f"spectrum is of type {type(spectrum).__name__}; give {remedy}")
 
@@ -163,7 +163,7 @@ def _most_changing(
     best, sign = max(found, key=lambda each: abs(each[0].value - whole))
     change = best.value - whole
     if direction == "both":
-        # The other side is proven, too, where its bound is not beyond this change.
+        # The other side is proven too if its bound is not beyond this change.
         bound = max(abs(change), *(s * (each.bound - whole) for each, s in found))
         over = bound - abs(change)
         is_exact = best.is_proven and all(

@@ -62,7 +62,7 @@ class Smallest:
             included.
         n_known: Masks that were measured before, such as by `roles`.
         n_calls_to_verified: Those up to the first set that reached the goal, and up to this set;
-            None where there is none.
+            None if there is none.
         n_proposals: Sets that the surrogate proposed and that were measured.
         is_first: Whether the first proposal reached the goal.
         n_features: n of the explanation.
@@ -97,7 +97,7 @@ class Smallest:
 
     @property
     def says(self) -> str:
-        """What was found and how certain it is, in a few sentences."""
+        """The result and its certainty, in a few sentences."""
         size = counted(len(self.features), "unit")
         with_it = f"Without {size}" if self.kind == CHANGE else f"With only {size}"
         if not self.features:

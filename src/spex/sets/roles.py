@@ -1,4 +1,4 @@
-"""What each unit does for an answer: needed, redundant, harmful or unused, by measured calls."""
+"""The role of each unit for an answer, by measured calls: needed, redundant, harmful or unused."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 NEEDED, REDUNDANT, HARMFUL, UNUSED = "needed", "redundant", "harmful", "unused"
 _ROLES = (NEEDED, REDUNDANT, HARMFUL, UNUSED)
 _HALF = "half of what separates everything from nothing"
-# Pairs that are looked at in one step, as many numbers as a feature has partners.
+# Pairs compared in one step. Each needs as many numbers as a feature has partners.
 _PAIRS_A_BATCH = 16
-_LARGEST = 1e300  # that a file can hold
-# Values of one mask agree to so much of the largest: models in float32 round by batch.
+_LARGEST = 1e300  # largest number in a file
+# Two values of one mask may differ by this share of the largest: float32 models round by batch.
 _SAME = 1e-5
 
 
 @dataclass(frozen=True)
 class Role:
-    """What one unit does.
+    """The role of one unit.
 
     Args:
         feature: Its number.
@@ -41,7 +41,7 @@ class Role:
             removing it alone does neither, and removing it together with one that is not needed
             either moves the value as a needed one does. "unused": none of these was measured.
         change: What removing it alone changed, f(all but it) - f(all).
-        partners: Of a redundant unit, the others, by number: those whose pair was measured.
+        partners: For a redundant unit, the numbers of the others whose pair was measured.
         pair_change: Of a redundant unit, the furthest that removing it with a partner changed.
     """
 
@@ -116,7 +116,7 @@ class Roles:
         masks[np.arange(n), np.arange(n)] = False
         for row, (a, b, _) in enumerate(self.pairs, n):
             masks[row, [a, b]] = False
-        if self.values:  # changes are rounded, and could move a value across a threshold
+        if self.values:  # changes are rounded: their sums could cross a threshold
             return masks, np.array(self.values)
         changes = [unit.change for unit in self.units] + [change for *_, change in self.pairs]
         return masks, self.start + np.array(changes)
@@ -136,7 +136,7 @@ class Roles:
 
         Returns:
             One row for each unit: `feature`, `label`, `role`, `change`, `partners` (tuple of
-            feature numbers) and `pair_change` (NaN where there is none).
+            feature numbers) and `pair_change` (NaN if there is none).
         """
         import pandas as pd
 
@@ -233,7 +233,7 @@ def find_roles(
     if most < n + 2:
         raise ArgumentError(
             f"max_calls={most}: each of {counted(n, 'unit')} is removed alone, which takes "
-            f"{n + 2:,} calls; give so many, or explain coarser units"
+            f"{n + 2:,} calls; raise it to that, or explain coarser units"
         )
     if by is not None:
         wanted = "give how far the value has to move, a number above 0, 1e300 at most"
@@ -241,7 +241,7 @@ def find_roles(
     asker = Asker(function, n, most)
     threshold, side, origin = _threshold(asker, flip, by)
     changes = asker.ask(~np.eye(n, dtype=np.bool_)) - asker.whole
-    # Towards the answer is up, whichever side of the threshold that is.
+    # Up means towards the answer, whichever side of the threshold that is.
     moved = side * changes
     roles = np.where(moved <= -threshold, NEEDED, np.where(moved >= threshold, HARMFUL, UNUSED))
     pairs = _proposed(spectrum, changes, np.flatnonzero(roles != NEEDED), side, threshold)
@@ -288,17 +288,17 @@ def _units(
 
 
 def _threshold(asker: Asker, flip: float | None, by: float | None) -> tuple[float, float, str]:
-    """How far a value has to move, which way the answer lies, and where that comes from."""
+    """The distance that a value must move, the direction of the answer, and their origin."""
     side = answer_side(flip, asker.whole, asker.nothing)
     if by is not None:
         if asker.whole + by == asker.whole:
             raise ArgumentError(
-                f"by={by!r} is lost in rounding beside the value with everything, "
+                f"by={by!r} is lost in rounding next to the value with everything, "
                 f"{asker.whole:g}; give a larger distance"
             )
         return by, side, GIVEN
     at, origin = default_threshold(flip, asker.whole, asker.nothing)
-    # In words a distance, not a level.
+    # Reported as a distance, not as a level.
     told = f"the distance to {origin}" if origin == FLIP else _HALF
     return abs(asker.whole - at), side, told
 
@@ -317,7 +317,8 @@ def _proposed(
     for a in free.tolist():
         removed = nothing.copy()
         removed[a] = True
-        joint = search.gains(removed) - alone  # of each b: f without both, beyond both alone
+        # For each b: the effect of removing both, beyond both alone.
+        joint = search.gains(removed) - alone
         moved = side * (changes[a] + changes + joint)
         later = free[free > a]
         found += [(float(moved[b]), a, int(b)) for b in later if moved[b] <= -threshold]
@@ -325,7 +326,7 @@ def _proposed(
 
 
 def _measured(asker: Asker, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], float]:
-    """What removing each pair changes, as far as calls reach."""
+    """The change by removing each pair, as far as the calls suffice."""
     pairs = pairs[: asker.left]
     found: dict[tuple[int, int], float] = {}
     for at in range(0, len(pairs), _PAIRS_A_BATCH):

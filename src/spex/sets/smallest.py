@@ -21,19 +21,19 @@ from spex.sets.refinement import Correction, correction
 
 CALLS, SURROGATE, UNKNOWN = "calls", "surrogate", "unknown"
 DONE, TIME, PROPOSALS = "done", "time", "proposals"
-# Sets that are measured together after a first proposal failed; rounds of sets that the surrogate
-# sees just short of the goal; share of the time that one program may take.
+# Sets measured together after a first proposal failed. Rounds of sets that are just short of the
+# goal by the surrogate. Share of the time for one program.
 _BATCH, _NEAR_MISSES, _SHARE = 4, 6, 1 / 6
-_SIZES = 3  # so many next smaller sizes are looked at for sets just short of the goal
-# Where all smaller sets are no more than this, or n, they are measured, to be certain.
+_SIZES = 3  # next smaller sizes searched for sets just short of the goal
+# If there are at most this many smaller sets, or at most n, all are measured, to be certain.
 _FEW = 32
-_MOST_LISTED = 1 << 20  # a second or two of computing, beside the calls
-_CHUNK = 256  # sets of one size that are measured together where all are
+_MOST_LISTED = 1 << 20  # a second or two of computing, besides the calls
+_CHUNK = 256  # sets measured together when all of a size are measured
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search ended with.
+    """The result of a search.
 
     Args:
         features: The set; the closest one measured where none reached the goal.
@@ -47,7 +47,7 @@ class Found:
         n_calls: Distinct masks asked for.
         n_known: Masks that were measured before.
         n_calls_to_verified: Those up to the first set that reached the goal, and up to this one;
-            None where there is none.
+            None if there is none.
         n_proposals: Sets proposed by the surrogate and measured.
         is_first: Whether the first proposal reached the goal.
     """
@@ -72,7 +72,7 @@ def find_smallest(
 
     Args:
         asker: The value function.
-        optimiser: Of its surrogate.
+        optimiser: Optimiser of its surrogate.
         goal: What is to be reached.
         keeps: Whether the set is what is kept.
         time_limit: Seconds of computing, the function's own time not counted.
@@ -243,10 +243,10 @@ class _Search:
             fix = self._corrected()
             size, _ = self._least(fix)
             if size is None or (self._best is not None and size >= len(self._best)):
-                # The surrogate knows no way: learn from the sets that go furthest.
+                # The surrogate finds no set: learn from the sets that go furthest.
                 sizes = sorted({min(1 << i, self._n) for i in range(self._n.bit_length() + 1)})
                 sets = self._furthest(fix, sizes) or self._furthest(fix, range(1, self._n))
-                # Where a larger set is known already, only so much is spent on this.
+                # If a larger set is known already, limit the calls spent on this.
                 if not sets or (blind == _NEAR_MISSES and self._best is not None):
                     return
                 blind += 1
@@ -321,7 +321,7 @@ class _Search:
         return False
 
     def _list_smaller(self, is_open: bool) -> bool:
-        """Measure all smaller sets, the smallest first, where they are few; whether all are.
+        """Measure all smaller sets if they are few, and return whether all are measured.
 
         Args:
             is_open: Whether nothing excludes them otherwise: all calls that are left may then be
@@ -346,7 +346,7 @@ class _Search:
             return DONE
         if self._asker.left == 0:
             return CALLS
-        # With a set at hand only time ends a search: its own, or that of one program.
+        # If a set was found, only time ends a search: its own limit, or that of one program.
         return PROPOSALS if self._best is None and self._seconds > 0 else TIME
 
     def _found(self, smaller: str) -> Found:

@@ -1,4 +1,4 @@
-"""What a surrogate is given, and what it must do."""
+"""The input and the contract of a surrogate."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from spex.fourier.peeling import DecodeResult, decode
 from spex.fourier.spectrum import Spectrum
 from spex.prior import NO_PRIOR, Prior
 
-# Doubtful frequencies that decoding names for the refit to decide upon.
+# Most doubtful frequencies that decoding passes on, for the refit to decide.
 _DOUBTFUL = 500
 
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ class CodedValues:
 
     @cached_property
     def decoded(self) -> DecodeResult:
-        """What message passing finds, computed once."""
+        """The result of message passing, computed once."""
         return decode(self.design, self.values, self.max_degree, _DOUBTFUL)
 
 
@@ -91,15 +91,16 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A fitted surrogate, and how it did on masks that it had not seen.
+    """A fitted surrogate, and its predictions on masks that it had not seen.
 
     Args:
         spectrum: The fit to all samples.
-        predictions: (m,) float64, of each mask in a fold by a fit that has seen no mask of that
-            fold, the whole choice of support and penalties repeated; NaN elsewhere.
+        predictions: (m,) float64. Each mask in a fold is predicted by a fit that has seen no mask
+            of that fold, and has chosen support and penalties again. NaN elsewhere.
         share_left_out: Share of all masks that the fit behind a prediction has not seen.
-        begin: Parameters from which a fit to more samples may start: those found without the first
-            half of the folds, then those without the second; or one item, found without any fold.
+        begin: Parameters from which a fit to more samples may start. First those found without the
+            first half of the folds, then those without the second. Or one item, found without any
+            fold.
     """
 
     spectrum: Spectrum
@@ -117,7 +118,7 @@ class Surrogate(Protocol):
 
     @property
     def name(self) -> str:
-        """What `method=` calls it."""
+        """Its name in `method=`."""
         ...
 
     def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
@@ -170,5 +171,5 @@ def cross_fit(
 
 
 def constant_fit(samples: Samples, folds: Sequence[IntArray]) -> Fitted:
-    """The mean, where there is nothing to learn or too little to learn from."""
+    """The mean, if there is nothing to learn or too little data."""
     return cross_fit(lambda of: Spectrum.constant(of.values.mean(), of.n_features), samples, folds)

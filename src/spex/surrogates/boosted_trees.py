@@ -43,7 +43,7 @@ _OPTIONS = {
     "metric": "l2",
     "learning_rate": _LEARNING_RATE,
     "min_sum_hessian_in_leaf": 0.0,
-    # The features are 0 and 1, however seldom.
+    # Two bins are enough: a feature is 0 or 1.
     "max_bin": 2,
     "min_data_in_bin": 1,
     "feature_pre_filter": False,
@@ -54,15 +54,15 @@ _OPTIONS = {
     "seed": 0,
     "verbosity": -1,
 }
-# With more features than this, and than masks, trees are grown over as many of those that correlate
-# most with the values.
+# If there are more features than this, and than masks, trees use only this many: those that
+# correlate most with the values.
 _FEATURES = 300
 # Coefficients kept for the refit.
 _SIZE = 1000
-# Parts of the trees' error that are tried as noise of the refit, and the folds that judge them.
+# Shares of the trees' error to try as noise of the refit, and the number of folds to judge them.
 _NOISES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _JUDGES = 2
-# Mean squared error, in units of the variance, that no fit is trusted to stay below.
+# Least credible mean squared error of a fit, in units of the variance.
 _LEAST_NOISE = 1e-9
 # Several folds are predicted by one fit that leaves all of them out. They may hold this share of
 # all masks: with more left out, R2 would be that of a smaller sample.
@@ -98,12 +98,12 @@ class BoostedTrees(Surrogate):
         values = (samples.values - centre) / spread
         trees, left, tests = _boosted(samples, values)
         noise = float(left.min())
-        if noise >= 1.0:  # no trees do better than the mean on masks left out
+        if noise >= 1.0:  # no trees are better than the mean on masks left out
             return alone
         spectra = [[tree_spectrum(each, self.max_degree) for each in row] for row in trees]
         weights = (noise / left) ** _SHARPNESS
         support, prior = _largest_energies(spectra, weights)
-        if not len(support):  # what the trees have found is of higher order
+        if not len(support):  # the trees found only higher orders
             return alone
         noises = noise * np.array(_NOISES)
         errors = np.zeros(len(noises))
@@ -138,7 +138,7 @@ def _boosted(
     tests = [np.sort(order[fold::_FOLDS]) for fold in range(_FOLDS)]
     splits = [(np.setdiff1d(order, rows), rows) for rows in tests]
     most = max(m, _FEATURES)
-    # Which features of very many matter is found anew for each fold, without its values.
+    # If there are very many features, choose them again for each fold, without its values.
     parts = [splits] if n <= most else [[split] for split in splits]
     chosen = [_most_correlated(samples, values, part[0][0], most) for part in parts]
     masks = unpack(samples.words, n)
@@ -185,7 +185,7 @@ def _largest_energies(
 
     Args:
         spectra: A row for each shape.
-        weights: What the squares of each row are multiplied by.
+        weights: Factor for the squares of each row.
 
     Returns:
         (k, n_words) frequencies without the constant, the largest first, and (k,).
@@ -194,7 +194,7 @@ def _largest_energies(
     for row, weight in zip(spectra, weights, strict=True):
         for spectrum in row:
             squares = np.where(spectrum.orders > 0, weight * spectrum.coefficients**2, 0.0)
-            # Ensembles agree on what is large, so that some more of each are enough.
+            # Ensembles agree on the large coefficients, so a few more of each are enough.
             largest = np.argsort(-squares, kind="stable")[: 4 * _SIZE]
             largest = largest[squares[largest] > 0]
             words.append(spectrum.support[largest])

@@ -15,8 +15,8 @@ _MAX_SUPPORT = 1000
 _MAX_SHARE = 0.75
 # How many of the doubtful frequencies are tried beside those decoded.
 _FURTHER = (8, 16, 32, 64, 128, 256, 512)
-# Folds of uniform masks for the refit. With many of them a larger fold is still a small part of all
-# masks, and three folds cost two fifths of the fits of five.
+# Folds of uniform masks for the refit. With many masks even a larger fold is a small part of all,
+# and three folds cost two fifths of the fits of five.
 _FOLDS, _MANY, _FOLDS_OF_MANY = 5, 1000, 3
 # Decoded coefficients are large by selection, so they are shrunk less than doubtful ones. Measured
 # on forests, networks, VADER and LLM spectra at 500 and 2,000 masks: R2 +.005 on the mean of
@@ -33,8 +33,8 @@ class Spex(Surrogate):
     def fit(self, samples: Samples, folds: Sequence[IntArray]) -> Fitted:
         """Decode the coded masks and refit on all masks.
 
-        The decoded support is refitted alone, with the features that it lacks, and with ever more
-        of the frequencies that decoding found possible; cross-validation says which is best. As
+        The decoded support is refitted three ways: alone, with the missing features added, and with
+        more and more of the frequencies that decoding found possible. Cross-validation chooses. As
         decoding sees coded masks only, and folds hold uniform masks only, the support need not be
         found again for each fold.
 
@@ -49,7 +49,7 @@ class Spex(Surrogate):
         n_folds = min(_FOLDS_OF_MANY if samples.drawn.sum() >= _MANY else _FOLDS, len(folds))
         merged = [np.concatenate(folds[start::n_folds]) for start in range(n_folds)]
         if decoded.unexplained < NEGLIGIBLE:
-            # Nothing is to be chosen, unless the masks left out deny it.
+            # There is nothing to choose, unless the masks left out contradict the fit.
             fit = ridge_path(samples, support, [len(support)], merged, penalties=PENALTIES[:1])
             left = (fit.predictions - samples.values)[np.concatenate(merged)]
             if (left**2).mean() < NEGLIGIBLE * samples.values.var():

@@ -28,15 +28,15 @@ from spex.surrogates.hypercube_kernel import (
 from spex.surrogates.neighbours import NeighbourTransform, neighbour_indicators, neighbour_transform
 from spex.surrogates.refit import with_constant
 
-# Marginal likelihood costs the cube of the sample: hyperparameters come from this many masks at
-# most, the posterior from that many, and the refit of the chosen coefficients from all.
+# Marginal likelihood costs the cube of the number of masks. So hyperparameters use at most the
+# first number of masks, the posterior the second, and the refit of the chosen coefficients all.
 _LIKELIHOOD_SAMPLES = 1000
 _POSTERIOR_SAMPLES = 3000
 _LEAST_SAMPLES = 20
 # Searches for hyperparameters are slow, so several folds share one that leaves all of them out.
 # They may hold this share of all masks: with more left out, R2 would be that of a smaller sample.
 _SHARE_LEFT_OUT = 0.1
-# Beyond, the indicators of neighbours take too much memory.
+# With more features, the indicators of neighbours take too much memory.
 _NEIGHBOUR_FEATURES = 2000
 
 # The prior mean of an output's log relevances is this share of those of all outputs together. Half
@@ -67,7 +67,7 @@ class GaussianProcess(Surrogate):
         return self.fit_outputs([samples], folds)[0]
 
     def fit_outputs(self, samples: Sequence[Samples], folds: Sequence[IntArray]) -> list[Fitted]:
-        """Fit several outputs, each with what all say together of how much each feature matters."""
+        """Fit several outputs. Each uses what all together show about each feature's relevance."""
         varying = [output for output in samples if _varies(output)]
         relevances: list[FloatArray | None] = []
         if len(varying) > 1:
@@ -123,7 +123,7 @@ def _varies(samples: Samples) -> bool:
 def _halves(samples: Samples, folds: Sequence[IntArray]) -> tuple[list[Sequence[IntArray]], int]:
     """Both halves of the folds, and how many folds may share hyperparameters.
 
-    The search for hyperparameters starts where one without half of the folds has ended.
+    The search for hyperparameters starts at the result of a search without half of the folds.
     """
     sharing = max(1, int(_SHARE_LEFT_OUT * len(samples) / len(folds[0])))
     middle = len(folds) if sharing >= len(folds) else (len(folds) + 1) // 2
@@ -133,7 +133,7 @@ def _halves(samples: Samples, folds: Sequence[IntArray]) -> tuple[list[Sequence[
 def _choose(
     guesses: FloatArray, values: FloatArray, folds: Sequence[IntArray]
 ) -> tuple[FloatArray, int]:
-    """Choose the number of coefficients: for each fold by the errors in the others, and by all.
+    """Choose the number of coefficients: for each fold by errors in the others, and once by all.
 
     Args:
         guesses: (m, sizes) float64, predictions with each number; NaN at masks of no fold.
@@ -190,7 +190,7 @@ class _Chosen:
         members: (k, n) bool, which features each frequency joins.
         prior: (k,) prior variance of each by the product and the linear part.
         shared: (k, p) sparse: times its transpose it is the covariance by the neighbours; None
-            where there are none.
+            if there are none.
     """
 
     members: BoolArray
@@ -203,7 +203,7 @@ class _Chosen:
             return np.diag(np.sqrt(self.prior[:size]))
         part = self.shared[:size]
         covariance = (part @ part.T).toarray()
-        # Of low rank, and the rest may be too small to be seen beside it.
+        # The matrix is nearly of low rank, and the rest may be lost to rounding.
         return np.tril(positive_definite.penalised_cholesky(covariance, self.prior[:size]))
 
 
@@ -220,7 +220,7 @@ class _Data:
         self._words = samples.words
         self._n = samples.n_features
         self._max_degree = min(max_degree, self._n)
-        # In random order, for the first masks may be those of one group of a coded design.
+        # Use a random order, because the first masks may all be of one group of a coded design.
         order = np.random.default_rng(0).permutation(len(samples))
         self._rows = order[:_POSTERIOR_SAMPLES]
         masks = unpack(samples.words[self._rows], self._n)
@@ -286,7 +286,7 @@ class _Data:
     ) -> list[FloatArray]:
         """For each fold (rows, sizes): predictions by fits to all other masks.
 
-        Hyperparameters see no mask of any of the folds, the rest none of the fold predicted.
+        Hyperparameters use no mask of any fold. The rest uses no mask of the predicted fold.
 
         Args:
             folds: Row numbers.
@@ -322,10 +322,9 @@ class _Data:
 
         Hyperparameters are found without any of the folds.
 
-        One inverse serves them all: without the rows B, alpha is
-        alpha_A - K^-1_AB (K^-1_BB)^-1 alpha_B, and the diagonal of the inverse, which leave-one-out
-        errors rest on (Rasmussen & Williams 2006, eq. 5.12), loses that of
-        K^-1_AB (K^-1_BB)^-1 K^-1_BA.
+        One inverse serves them all. Without the rows B, alpha is alpha_A - K^-1_AB (K^-1_BB)^-1
+        alpha_B. Leave-one-out errors need the diagonal of the inverse (Rasmussen & Williams 2006,
+        eq. 5.12). From it the diagonal of K^-1_AB (K^-1_BB)^-1 K^-1_BA is subtracted.
         """
         m = len(self._points)
         rows = self._positions_outside(folds)[:_LIKELIHOOD_SAMPLES]
@@ -353,7 +352,7 @@ class _Data:
         """The coefficients of largest posterior mean.
 
         Orders 1 and 2 are enumerated; higher ones extend the best sets of the order below by the
-        features of highest rate. Frequencies of the windows of neighbours come on top.
+        features of highest rate. Frequencies of the windows of neighbours are added.
         """
         hyper, alpha = posterior.hyper, posterior.alpha
         points = self._points.signs[posterior.rows]
@@ -382,8 +381,8 @@ class _Data:
     ) -> list[FloatArray]:
         """For each size (1 + size,): constant and coefficients of the first ones, by ridge.
 
-        What no coefficient can learn from these samples acts as noise: the leave-one-out error of
-        the whole process.
+        The part that no coefficient can learn from these samples acts as noise. Its variance is the
+        leave-one-out error of the whole process.
         """
         design = signs(self._words[rows], pack(chosen.members))
         values = self._values[rows]
@@ -417,7 +416,7 @@ def _best_of_product(
     n = points.shape[1]
     rho = hyper.rho
     most = max(size, _BEAM_SETS)
-    # All of order 1, as far as there is room for: (n, n) would not do for very many features.
+    # Take all of order 1 that fit: an (n, n) array would be too large for very many features.
     strength = (hyper.base * rho + hyper.linear) * np.abs(points.T @ alpha)
     best = np.sort(np.argsort(-strength, kind="stable")[:most])
     singles = np.zeros((len(best), n), dtype=np.bool_)
@@ -425,7 +424,7 @@ def _best_of_product(
     found = [singles]
     if max_degree < 2 or n < 2:
         return singles
-    # All pairs; of very many features, those of the most relevant ones.
+    # Take all pairs, or if there are very many features, the pairs of the most relevant ones.
     often = np.sort(np.argsort(-rho, kind="stable")[:_PAIR_FEATURES])
     sums = (points[:, often] * alpha[:, None]).T @ points[:, often]
     first, second = np.triu_indices(len(often), 1)
@@ -442,11 +441,11 @@ def _best_of_product(
         columns = np.stack([points[:, chosen].prod(axis=1) for chosen in sets], axis=1)
         sums = np.abs((columns * alpha[:, None]).T @ points[:, relevant])
         strength = np.exp(sets @ np.log(rho))[:, None] * rho[relevant] * sums
-        strength[sets[:, relevant]] = -1.0  # a member already
+        strength[sets[:, relevant]] = -1.0  # already a member
         rows, features = np.nonzero(strength >= 0)
         order = np.argsort(-strength[rows, features], kind="stable")
         rows, features = rows[order], relevant[features[order]]
-        # A set comes once for every member that it can be extended by.
+        # A set appears once for every member that may have been added last.
         reach = min(len(rows), most * (max_degree + 1))
         longer = sets[rows[:reach]]
         longer[np.arange(reach), features[:reach]] = True

@@ -34,7 +34,8 @@ _RELEVANCE_PRECISION = 1.0
 _NOISE_MEAN, _NOISE_SD = np.log(0.1), 1.0
 _SCALE_SD = 2.0  # of v, c2, c1 and u: weak
 _LEAST_LOG_NOISE = -10.0  # below, noiseless functions make the kernel matrix singular
-# With more features than this and the masks together, only so many have a relevance of their own.
+# If there are more features than this number plus the masks, only this many have their own
+# relevance.
 _FEATURES = 500
 # More steps raise the marginal likelihood a little and R2 not at all.
 _STEPS, _STEPS_FROM_START = 25, 12
@@ -42,11 +43,11 @@ _STEPS, _STEPS_FROM_START = 25, 12
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Where a function was evaluated, as the kernel sees it.
+    """The points at which a function was evaluated, in the kernel's form.
 
     Args:
         signs: (m, n) float64 in {-1,+1}, +1 = present.
-        neighbours: (m, p) float32 indicators of neighbours; None where there is no sequence.
+        neighbours: (m, p) float32 indicators of neighbours; None without a sequence.
     """
 
     signs: FloatArray
@@ -62,7 +63,7 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Hyperparameters:
-    """Of the kernel, as logarithms: (n + 5,) relevances r, then v, c2, c1, u and the noise."""
+    """Logarithms of the kernel's (n + 5,) relevances r, then v, c2, c1, u and the noise."""
 
     logs: FloatArray
 
@@ -179,7 +180,7 @@ def most_likely(
 
 @dataclass(frozen=True, eq=False)
 class _Groups:
-    """Features that share a relevance, and columns that take the place of their signs.
+    """Features that share a relevance, and columns that replace their signs.
 
     Args:
         columns: (m, c) float64, of as many columns as rows for a group of several features.
@@ -200,7 +201,7 @@ class _Groups:
 
 
 def _groups(signs: FloatArray, values: FloatArray, log_relevance: FloatArray | None) -> _Groups:
-    """Each feature alone; of very many, those least correlated with the values together.
+    """Each feature alone; if there are very many, those least correlated with the values together.
 
     Their part of A is r S S^T / n with S (m, f) their signs. A Cholesky factor L of S S^T, (m, m),
     gives the same, so that the search takes no longer for more features.
@@ -239,10 +240,9 @@ def _negative_log_posterior(
 
     The values are (q, m), one row for each function; the likelihoods of the rows add up.
 
-    With A = sum_i r_i s_i s_i^T / n, r the relevances, the product part of the kernel is
-    P = v exp(c2 (A - sum r / n)) and the linear part c1 A. With
-    W = sum_j alpha_j alpha_j^T - q K^-1 the derivatives by every r_i come from one matrix product,
-    as s_i^T (c2 P o W + c1 W) s_i.
+    Let A = sum_i r_i s_i s_i^T / n, with r the relevances. The product part of the kernel is P = v
+    exp(c2 (A - sum r / n)), and the linear part is c1 A. Let W = sum_j alpha_j alpha_j^T - q K^-1.
+    One matrix product then gives the derivatives by every r_i, as s_i^T (c2 P o W + c1 W) s_i.
     """
     hyper = Hyperparameters(logs)
     n = signs.shape[1]

@@ -12,7 +12,7 @@ from spex.fourier.spectrum import Spectrum
 from spex.surrogates.base import Fitted, Samples, Surrogate, cross_fit
 from spex.surrogates.refit import first_order, ridge_path, with_constant
 
-# Up to here the Gram matrix of the features, which serves all folds, is small (8 MB).
+# Up to this many features, their Gram matrix, which serves all folds, is small (8 MB).
 _GRAM_FEATURES = 1000
 _PENALTIES = np.concatenate([[1e-12], np.logspace(-6, 1, 29)])
 
@@ -53,9 +53,9 @@ def _leave_one_out_ridge(
 ) -> FloatArray:
     """Ridge regression of centred data with the penalty of least leave-one-out error.
 
-    With X = U D V^T the fit for a penalty a is U diag(d^2 / (d^2 + a)) U^T y, and leaving a row out
+    With X = U D V^T the fit for a penalty a is U diag(d^2 / (d^2 + a)) U^T y. Leaving a row out
     divides its residual by one minus its leverage (Hastie et al., The Elements of Statistical
-    Learning, 2nd ed., eq. 7.64), so one decomposition serves all penalties.
+    Learning, 2nd ed., eq. 7.64). So one decomposition serves all penalties.
 
     Args:
         design: (m, k) with columns of mean zero.
@@ -76,7 +76,7 @@ def _leave_one_out_ridge(
     shrunk = energies[:, None] / (energies[:, None] + penalties)  # (rank, penalties)
     residuals = values[:, None] - left @ (shrunk * projected[:, None])
     leverage = left**2 @ shrunk + 1.0 / m  # the free constant takes 1/m everywhere
-    # A row that its own fit reproduces exactly says nothing about rows left out.
+    # A row that the fit reproduces exactly says nothing about rows left out.
     outside = residuals / np.maximum(1.0 - leverage, 1e-9)
     best = int((outside**2).mean(axis=0).argmin())
     scaled = shrunk[:, best] * projected / energies

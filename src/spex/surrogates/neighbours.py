@@ -6,9 +6,10 @@ indicator
     g_ij(m) = [m_i = m_j = 1, and m_l = 0 for all i < l < j],
 
 says that j follows i. One end before the first feature and one after the last are always present.
-The indicator depends only on a window of features, so its Walsh transform is exact and short: with
-L features in the window, F(k) = 2^-L (-1)^|k n {i, j}| for every k inside it; ends do not count. It
-holds in a share 2^-L of the masks, so windows beyond a few features hardly count.
+The indicator depends only on a window of features, so its Walsh transform is exact and short. With
+L features in the window (ends do not count), F(k) = 2^-L (-1)^|k n {i, j}| for every k inside it.
+The indicator is 1 in a share 2^-L of the masks, so windows of more than a few features hardly
+count.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import scipy.sparse
 
 from spex._typing import BoolArray, Float32Array, IntArray
 
-# The features that a window holds at most.
+# Most features in a window.
 _WINDOW = 7
 
 
@@ -38,7 +39,7 @@ def neighbour_indicators(masks: BoolArray) -> Float32Array:
 
 def _windows(n: int) -> list[tuple[int, int]]:
     """Distances j - i, and how many pairs of positions 0 .. n + 1 have each."""
-    # A window without any feature, or over all of them from end to end, has none to say.
+    # A window without features, or over all features from end to end, carries no information.
     longest = min(_WINDOW - 1, n)
     return [(distance, n + 2 - distance) for distance in range(1, longest + 1)]
 
@@ -72,7 +73,7 @@ class NeighbourTransform:
         return members
 
     def at(self, members: BoolArray) -> scipy.sparse.csr_matrix:
-        """(k, p) sparse coefficients of each indicator at frequencies (k, n), zero where none."""
+        """(k, p) sparse coefficients of each indicator at frequencies (k, n), zero if none."""
         positions = members[:, self.sequence]
         inside = positions.sum(axis=1) == members.sum(axis=1)
         wanted = np.where(inside, _names(positions), -1)

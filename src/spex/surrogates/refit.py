@@ -21,12 +21,12 @@ from spex.surrogates.base import Fitted, Samples
 # values are standardised, so a penalty compares with noise variance / (masks x coefficient
 # variance). The first is none, but for rounding.
 PENALTIES = np.array([1e-13, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0])
-# With so many times more masks than coefficients, penalties below the other number are as good as
-# none: the Gram matrix is then near the identity times the number of masks.
+# If there are this many times more masks than coefficients, penalties below the second number have
+# no effect. The Gram matrix is then near the identity times the number of masks.
 _MANY, _SMALL = 10, 0.02
 _WORTHWHILE = 0.01
-# See `coefficient_errors`. With 1 instead of 3, intervals of small samples hold the truth in 1 to
-# 4 % fewer cases.
+# See `coefficient_errors`. With 1 instead of 3, intervals of small samples contain the truth in 1
+# to 4 % fewer cases.
 _NOISE_IN_PRIOR = 3.0
 # Longer supports are tried until this many in a row have not lowered the error.
 _PATIENCE = 2
@@ -72,9 +72,9 @@ def ridge_path(
         support: (k, n_words) frequencies without the constant, the surest first.
         lengths: How many of them are tried.
         folds: Row numbers left out together; no row twice, at least two folds.
-        weights: (k,) what the penalty of each is multiplied by; default: 1.
+        weights: (k,) factor of the penalty of each; default: 1.
         penalties: Ascending, as multiples of the number of masks; default: `PENALTIES`, or
-            fewer where there are many masks for each coefficient.
+            fewer if there are many masks for each coefficient.
 
     Returns:
         The fit, the constant first.
@@ -135,7 +135,7 @@ class _Path:
         self._values = (samples.values - centre) / spread
         self._weights = weights
         self._lengths = lengths
-        self._is_given = len(lengths) == len(penalties) == 1  # nothing is to be chosen
+        self._is_given = len(lengths) == len(penalties) == 1  # nothing to choose
         self._folds = folds
         rest = np.ones(len(samples), dtype=np.bool_)
         rest[np.concatenate(folds)] = False
@@ -189,7 +189,7 @@ class _Path:
         """For each fold, the range of penalties to try for the next length.
 
         All at first; then the best one of the last length and its two neighbours. A fold's own
-        values do not say which is best, for they must have no part in its prediction.
+        values must have no part in its prediction, so they do not choose.
         """
         if not self._windows:
             return [slice(0, len(self._penalties))] * len(self._folds)
@@ -228,7 +228,7 @@ class _Path:
         return self._lengths[number], float(self._penalties[penalty])
 
     def prediction(self, fold: int, length: int, penalty: float) -> FloatArray:
-        """Of a fold, by the fit of a length to all other masks."""
+        """Predict a fold by the fit of a length to all other masks."""
         rows = self._folds[fold]
         self._grow(length + 1)
         left = _less(self._total, self._moments[fold], length + 1)
@@ -246,8 +246,8 @@ class _Path:
     def _grow(self, length: int) -> None:
         if length <= self._size:
             return
-        # First those that are tried if the first or the second is the best, later some more than
-        # needed, so that few lengths need a pass over the masks of their own.
+        # At first include the lengths tried if the first or the second is the best. Later include a
+        # few more than needed, so that few lengths need a separate pass over the masks.
         enough = 1.25 * length if self._size else self._lengths[: _PATIENCE + 2][-1]
         self._size = next((n + 1 for n in self._lengths if n >= enough), len(self.columns))
         columns = self.columns[: self._size]
@@ -286,7 +286,7 @@ def _sum(parts: Sequence[_Moments]) -> _Moments:
 
 
 def _less(total: _Moments, part: _Moments, size: int) -> _Moments:
-    """Those of the first columns without a part of the masks."""
+    """The sums of the first columns without a part of the masks."""
     gram = total.gram[:size, :size] - part.gram[:size, :size]
     return _Moments(gram, total.cross[:size] - part.cross[:size])
 
@@ -300,7 +300,7 @@ def _ridge(moments: _Moments, weights: FloatArray, penalties: FloatArray) -> Flo
 
 
 def _considered(errors: FloatArray) -> tuple[int, bool]:
-    """How many lengths may be chosen from, and whether to stop there.
+    """The number of lengths to choose from, and whether to stop there.
 
     Stop where the error is nothing but rounding, or where `_PATIENCE` longer supports in a row did
     not lower it.
@@ -323,9 +323,9 @@ def _considered(errors: FloatArray) -> tuple[int, bool]:
 def _best(errors: FloatArray) -> tuple[int, int]:
     """The position of the length, and of the penalty, that are chosen.
 
-    Not the length of least error, but the shortest that is about as good: its error exceeds the
-    least by no more than the standard error of their difference (Hastie et al., section 7.10), or
-    by one hundredth. On a sparse function the decoded support alone is exact.
+    Chooses not the length of least error, but the shortest that is about as good. Its error exceeds
+    the least by at most the standard error of their difference (Hastie et al., section 7.10), or by
+    one hundredth. On a sparse function the decoded support alone is exact.
 
     Args:
         errors: (m, lengths, penalties) float64, squared.
@@ -348,7 +348,7 @@ def coefficient_errors(samples: Samples, spectrum: Spectrum, unexplained: float)
 
     They are the posterior standard deviations of a ridge regression. Its noise variance is the mean
     squared error. The prior variance of a coefficient is its own square plus a multiple of the
-    variance that noise alone gives it: small coefficients then have small errors.
+    variance that noise alone gives it. So small coefficients have small errors.
 
     Args:
         samples: Evaluated masks.
@@ -375,14 +375,14 @@ def _wide_inverse_diagonal(
 ) -> FloatArray:
     """The diagonal of (X^T X + P)^-1 for more coefficients than masks, by an (m, m) matrix.
 
-    With X the signs, P the penalties p and x a column of X, it is
-    1/p - x^T (1 + X P^-1 X^T)^-1 x / p^2 (Woodbury's identity).
+    Let X be the signs, P the penalties p and x a column of X. The result is 1/p - x^T (1 + X P^-1
+    X^T)^-1 x / p^2 (Woodbury's identity).
 
     Args:
         words: (m, n_words) uint64, masks.
         support: (k, n_words) uint64, frequencies.
-        penalties: (k,) float64; 0 is raised to m / 10^7, which hardly changes the result, and those
-            of a fit without noise to m / 10^12, so that rounding does not.
+        penalties: (k,) float64. 0 is raised to m / 10^7, which hardly changes the result. Those of
+            a fit without noise are raised to m / 10^12, so that rounding does not spoil it.
 
     Returns:
         (k,) float64.

@@ -26,8 +26,8 @@ from spex.settings import LEAST_BUDGET, feature_labels
 from spex.values.item_calls import joined_calls, split_calls
 from spex.wording import counted, percent
 
-# Of 1 to 200 items, 2 to 8 gave about the same R2 with 1,000 and 4,000 calls. One tells no noise,
-# and more leave too few masks (benchmarks/dataset_prompt.py).
+# Tried from 1 to 200: 2 to 8 items gave about the same R2 with 1,000 and 4,000 calls. One item does
+# not show the noise, and more leave too few masks (benchmarks/dataset_prompt.py).
 _ITEMS_PER_MASK = 4
 _NAMED = 3  # items that failed, in a note
 
@@ -46,7 +46,7 @@ class Allocation:
 
 
 def allocation(n_features: int, n_items: int, budget: int, per_mask: int | None) -> Allocation:
-    """As many masks as a few items each leave; where that is all masks, as many items as it pays.
+    """As many masks as the budget pays with a few items each; if that is all masks, more items.
 
     Raises:
         ArgumentError: the budget is too small.
@@ -92,7 +92,7 @@ class DatasetRun:
         method: See `spex.explain`.
         max_degree: See `spex.explain`.
         seed: Random seed, of the masks and of their items.
-        target_r2: None: there is no such stop.
+        target_r2: None; a data set has no such stop.
         weighting: "uniform".
         prior: What is known of the features.
 
@@ -133,7 +133,7 @@ class DatasetRun:
             self._settings["prior"] = prior
         self._masks = self._run().ask()
         shape = (len(self._masks), self.allocation.per_mask)
-        # A stream of its own: the seed's first one draws masks.
+        # Use a separate random stream: the seed's first one draws masks.
         rng = np.random.default_rng([seed, n_items])
         self._items = dealt_items(*shape, n_items, rng)
         self._values = np.full(shape, np.nan)
@@ -160,7 +160,7 @@ class DatasetRun:
         self._values[self._places(np.asarray(calls, dtype=np.bool_))] = values
 
     def skip(self, calls: BoolArray) -> None:
-        """Ask for calls (c, n + b) no more: they cannot have a value."""
+        """Ask for calls (c, n + b) no more, because they cannot have a value."""
         self._is_skipped[self._places(calls)] = True
 
     def _places(self, calls: BoolArray) -> tuple[IntArray, IntArray]:
@@ -218,7 +218,7 @@ class DatasetRun:
         if one.samples is None or not means.variances.any():
             known = Fidelity(explanation.r2, explanation.r2_interval)
             return _Fitted(explanation, means, known, explanation.unexplained)
-        # The samples are in an order of the run's own.
+        # The samples are in the run's own order.
         numbers_of = {word.tobytes(): row for row, word in enumerate(pack(self._masks[used]))}
         order = [numbers_of[word.tobytes()] for word in one.samples.words]
         drawn = one.samples.drawn & ~np.isnan(one.fit.predictions)
@@ -232,7 +232,7 @@ class DatasetRun:
         )
         errors = explanation.standard_errors
         if errors is not None:
-            # What is subtracted is uncertain, so that it may leave less than the coefficients' own
+            # The subtracted noise is uncertain, so the rest may be less than the coefficients' own
             # errors.
             unexplained = max(unexplained, float((errors[one.fit.spectrum.orders > 0] ** 2).sum()))
         return _Fitted(explanation, means, fidelity, unexplained)
@@ -241,7 +241,7 @@ class DatasetRun:
         """Fit what was told so far.
 
         Returns:
-            An `Explanation` whose R2 is about the mean over all items.
+            An `Explanation` with the R2 of the mean over all items.
 
         Raises:
             ArgumentError: there are too few values.
@@ -262,7 +262,7 @@ class DatasetRun:
 
     @property
     def _failed(self) -> IntArray:
-        """Items that failed with every mask: no mean can have them."""
+        """Items that failed with every mask; they are left out of the means."""
         has_value = ~np.isnan(self._values)
         return np.setdiff1d(self._items[self._is_skipped], self._items[has_value])
 
@@ -312,7 +312,7 @@ class _Fitted:
     Args:
         explanation: The fit to the noisy means, as if they were exact.
         means: The means and their variances.
-        fidelity: Of the surrogate for the means over all items.
+        fidelity: Fidelity of the surrogate for the means over all items.
         unexplained: Mean squared error, without the noise.
     """
 

@@ -1,7 +1,7 @@
 """A prompt template over a data set: f(mask) is the mean score over the items.
 
-A call is a pair of a mask and an item. Values of calls are what a store keeps: under the mask and
-a hash of the item's content, so that a data set may grow or be put in another order.
+A call is a pair of a mask and an item. A store keeps values of calls, by the mask and a hash of the
+item's content. So a data set may grow or be reordered.
 """
 
 from collections import defaultdict
@@ -102,7 +102,7 @@ class DatasetValue(OfMasker):
         ]
         self.model = as_model(model)
         self._functions: dict[int, ValueFunction] = {}
-        # A prompt that is too long is found out before any call is paid.
+        # Find a prompt that is too long before any call is paid.
         self._function(max(range(self.n_items), key=lambda number: len(self._texts[number])))
         self._hashes: BoolArray | None = None
 
@@ -162,7 +162,7 @@ class DatasetValue(OfMasker):
             hashes = []
             for text, number in zip(self._texts, range(self.n_items), strict=True):
                 own = content_identity([text, self._resolved(number).describe()])
-                seen[own] += 1  # an item that is there twice is asked twice
+                seen[own] += 1  # a duplicate item is asked twice
                 hashes.append(own if seen[own] == 1 else content_identity([own, seen[own]]))
             hashes.append(content_identity(sorted(hashes)))
             self._hashes = np.stack([_bits(one) for one in hashes])
@@ -191,7 +191,7 @@ class DatasetValue(OfMasker):
                 unit=self.template.unit_name,
                 operator=self.template.operator_name,
                 parts=self.template.parts,
-                usage=usages[0] if usages else None,  # of the function that was made first
+                usage=usages[0] if usages else None,  # usage of the first function
                 notes=tuple(notes),
             ),
         )

@@ -20,7 +20,7 @@ from spex.values.storage.kept import Kept
 from spex.values.store import Store
 from spex.wording import counted, one_line, shorten
 
-# Seconds between two looks for values that another process is evaluating.
+# Seconds between two polls for values that another process is evaluating.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
@@ -31,7 +31,7 @@ class Progress:
     Args:
         done: Distinct masks evaluated so far.
         total: Distinct masks that will be evaluated at most.
-        r2: R2 of the last fit, where one has been made; the lowest of several outputs.
+        r2: R2 of the last fit, if one has been made; the lowest of several outputs.
         is_waiting: Whether all that is left is being evaluated by other processes on one store.
         stored: How many of those done had their value in the store.
         is_fitting: Whether all values are there, and a surrogate is fitted to them.
@@ -59,17 +59,17 @@ def evaluate(
     report: Callable[[Progress], None] = lambda _: None,
     faults: Faults | None = None,
 ) -> int:
-    """Give a run the values that it asks for, until it asks for no more.
+    """Give a run all the values that it asks for.
 
-    What is finished is told and stored as it finishes, so that after an error or Ctrl-C the run
-    holds all that was paid for.
+    Values are told and stored as they finish. So after an error or Ctrl-C the run has all values
+    that were paid for.
 
     Args:
         run: Over the features of the source.
         source: Where values come from.
         store: Where values are looked up and kept; needs a source with identities.
         report: Called after every batch.
-        faults: What is borne of a source that fails; None for nothing.
+        faults: The failures of a source to tolerate; None for none.
 
     Returns:
         How many masks have no value.
@@ -83,7 +83,7 @@ def evaluate(
     _drive(filling, store)
     report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     run.fits()
-    # The bar stays as it is: noise and forecasts, which may follow, are fits as well.
+    # Keep the bar: noise and forecasts, which may follow, are fits as well.
     report(Progress(run.n_told, run.total, run.r2, is_fitting=True))
     return filling.n_gaps
 
@@ -143,7 +143,7 @@ def _drive(filling: "Filling", store: Store | None) -> None:
 def _batches(source: ValueSource, masks: BoolArray) -> Iterator[tuple[Any, Any]]:
     """What a source yields for masks: row numbers and values.
 
-    It gets its own copy: what it does to it cannot reach the fit.
+    The source gets its own copy, so changes to it cannot reach the fit.
 
     Raises:
         ArgumentError: it yields no such pairs.
@@ -225,12 +225,12 @@ class _Asked:
 class Filling:
     """A run that is told what it asks for: looked up in a store, or evaluated and kept there.
 
-    What is finished is told and kept as it finishes. `fill` drives one of them by its own source;
-    several may be driven together.
+    Values are told and kept as they finish. `fill` drives one such run by its own source; several
+    may be driven together.
 
     Args:
         run: Asks for masks, and is told.
-        source: Of its values.
+        source: Source of its values.
         store: See `evaluate`.
         report: See `evaluate`.
         faults: See `evaluate`.
@@ -258,10 +258,10 @@ class Filling:
             self.source = Timed(source, faults.timeout)
         self.n_gaps = 0
         self._faults, self._skip = faults, skip
-        self._failures: Counter[bytes] = Counter()  # by mask
-        self._most: int | None = None  # masks at once, while a failing one is looked for
+        self._failures: Counter[bytes] = Counter()  # number of failures by mask
+        self._most: int | None = None  # masks at once while searching for a failing one
         self._width = None if source.outputs is None else len(source.outputs)  # 0: no axis for it
-        self._error: Exception | None = None  # of the latest value that was not finite
+        self._error: Exception | None = None  # error of the latest value that was not finite
         self._kept = None if store is None else Kept(store, source)
         self._report = report
         self._masks: BoolArray = np.zeros((0, 0), dtype=np.bool_)
@@ -317,7 +317,7 @@ class Filling:
             try:
                 if self._kept is not None:
                     self._kept.put(batch[good], values[good])
-            finally:  # what the store could not keep, the run has
+            finally:  # the run keeps what the store could not
                 self._tell(batch[good], values[good], np.ndim(returned) == 2)
         self._error = error or self._error
         if error is not None and self._faults is None:
@@ -365,7 +365,7 @@ class Filling:
         time, down to one.
 
         Raises:
-            Exception: the error, where it is not borne.
+            Exception: the error, if it is not borne.
         """
         if self._faults is None or not is_borne(error):
             raise error
@@ -378,11 +378,11 @@ class Filling:
         """Ask again; count a failure of each of (k, n) masks, of which those too often are gaps.
 
         Raises:
-            Exception: the error, where there are too many gaps.
+            Exception: the error, if there are too many gaps.
         """
         assert self._faults is not None
         if self._kept is not None:
-            self._kept.release()  # else it would wait for its own claims
+            self._kept.release()  # otherwise the run would wait for its own claims
         for mask in masks:
             self._failures[mask.tobytes()] += 1
         often = [self._failures[mask.tobytes()] > self._faults.retries for mask in masks]

@@ -53,7 +53,7 @@ class Faults:
 
 
 def is_borne(error: BaseException) -> bool:
-    """Whether a source that raised this may be asked again: not where the call itself is wrong."""
+    """Whether to retry a source that raised this: not if the call itself is wrong."""
     never = (ArgumentError, ScoringError, StoreError, LimitReached, KeyboardInterrupt)
     return isinstance(error, Exception) and not isinstance(error, never)
 
@@ -62,7 +62,7 @@ class Timed(Wrapped):
     """A source whose batches end after a time.
 
     Args:
-        source: Of the values.
+        source: Source of the values.
         timeout: Seconds for one batch.
     """
 
@@ -86,7 +86,7 @@ class Timed(Wrapped):
             yield found
 
     def _within(self, batches: Iterator[Any]) -> tuple[str, Any]:
-        """What the next batch came to, from a thread of its own."""
+        """The result of the next batch, computed in its own thread."""
         answer: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
         def work() -> None:

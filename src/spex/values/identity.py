@@ -13,7 +13,7 @@ _FORMAT = 2
 def output_identities(
     common: Mapping[str, Any], name: str, outputs: Iterable[Any]
 ) -> tuple[str, ...]:
-    """The identity of each output: of what all share, and of its own description under a name."""
+    """The identity of each output: a hash of what all share and of its own named description."""
     contents = ({"format": _FORMAT, **common, name: output} for output in outputs)
     return tuple(map(content_identity, contents))
 

@@ -111,14 +111,14 @@ class PredictFunction(OfMasker):
         elif output is not None:
             output = _position(output, self._names, n_outputs)
         self.output: int | None = output
-        self._whole: FloatArray | None = whole  # until it is asked for
+        self._whole: FloatArray | None = whole  # None until it is needed
         self._n_outputs = n_outputs
         inputs = masker.apply(np.ones((1, masker.n_features), dtype=np.bool_))
         self._masks_at_once = max(1, _BATCH_BYTES // max(_n_bytes(inputs), 1))
 
     @property
     def outputs(self) -> tuple[str, ...] | None:
-        """Names of the outputs where all are explained; None where one is."""
+        """Names of the outputs if all are explained; None if one is."""
         if self.output is not None or self._n_outputs is None:
             return None
         return self._names or tuple(map(str, range(self._n_outputs)))
@@ -132,7 +132,7 @@ class PredictFunction(OfMasker):
     def identities(self) -> tuple[str, ...] | None:
         """For each output a hash of all that determines its values.
 
-        None where the function has no identity.
+        None if the function has no identity.
         """
         if not isinstance(self._identity, str):
             return None
@@ -160,7 +160,7 @@ class PredictFunction(OfMasker):
         if not self._names:
             return f"output {output}"
         name = self._names[output]
-        # A name such as "class 285" has its number already.
+        # A name such as "class 285" already contains its number.
         is_told = re.search(rf"(?<!\d){output}(?!\d)", name) is not None
         return name if is_told else f"{name} (output {output})"
 
@@ -203,7 +203,7 @@ class PredictFunction(OfMasker):
     def _stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         rest, is_whole = np.arange(len(masks)), masks.all(axis=1)
         if self._whole is not None and is_whole.any():
-            # What told how many outputs there are is not asked for again.
+            # The input that showed the number of outputs is not predicted again.
             row = int(is_whole.argmax())
             whole, self._whole = self._whole, None
             yield rest[row : row + 1], self._chosen(whole)
@@ -235,7 +235,7 @@ class PredictFunction(OfMasker):
         returned = self._predict(*inputs) if isinstance(inputs, tuple) else self._predict(inputs)
         try:
             outputs = np.asarray(returned, dtype=np.float64)
-        except Exception as error:  # such as that of a torch tensor that requires a gradient
+        except Exception as error:  # for example of a torch tensor that requires a gradient
             raise ValueFunctionError(
                 f"predict returned a {type(returned).__name__} that is no array of numbers: {error}"
             ) from error
@@ -273,7 +273,7 @@ def _read(kept: str, store: Store) -> FloatArray:
 def _function(predict: Any) -> Callable[..., Any]:
     if callable(predict):
         return predict
-    # In this order, for `predict` of a classifier gives classes, which are no scores.
+    # In this order, because `predict` of a classifier gives classes, not scores.
     for name in ("predict_proba", "decision_function", "predict"):
         if callable(method := getattr(predict, name, None)):
             return method
@@ -284,7 +284,7 @@ def _function(predict: Any) -> Callable[..., Any]:
 
 
 def _names(predict: Any, names: Sequence[str] | None, n_outputs: int | None) -> tuple[str, ...]:
-    """The names of the outputs; none where they have none."""
+    """The names of the outputs; none if they have none."""
     if names is None:
         model = getattr(predict, "__self__", predict)
         classes = list(map(str, getattr(model, "classes_", ())))

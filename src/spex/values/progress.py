@@ -13,7 +13,7 @@ from typing import Any
 from spex.values.evaluator import Progress
 from spex.wording import counted
 
-# Seconds between two lines where no bar can be drawn, and between two updates of a bar.
+# Seconds between two lines if no bar can be drawn, and between two updates of a bar.
 _BETWEEN_LINES, _BETWEEN_UPDATES = 30.0, 0.25
 
 
@@ -60,7 +60,7 @@ class Clock:
         self._first = 0
 
     def left(self, state: Progress) -> float | None:
-        """Seconds; None where nothing was evaluated yet. Values of a store do not count."""
+        """Seconds; None before the first evaluation. Values of a store do not count."""
         done = state.done - state.stored
         if self._began is None or done < self._first:
             self._began, self._first = self._now(), done
@@ -83,7 +83,7 @@ def described(state: Progress, left: float | None) -> str:
 
 
 def doing(state: Progress) -> str:
-    """What is going on, in a word or a few."""
+    """The current activity, in a few words."""
     if state.is_fitting:
         return "fitting"
     return "waiting for another process" if state.is_waiting else "evaluating"
@@ -173,7 +173,7 @@ def _in_notebook() -> bool:
 
 @contextmanager
 def _notebook_bar() -> Iterator[Callable[[Progress], None]]:
-    """An element `progress` that is drawn anew: it needs no widget and no script."""
+    """An element `progress` that is redrawn, without a widget or script."""
     shown_by: Any = import_module("IPython.display")  # its functions have no types
     handle: list[Any] = [None]
     clock, last = Clock(), [-math.inf]

@@ -1,8 +1,8 @@
 """Models that answer differently each time: how much of a value is noise.
 
-After a run two masks are asked again, the unmasked prompt first. Where their values differ, so are
-1 % of the masks, at least eight. Only sources that say that they may vary are asked: models on
-servers, and functions from a prompt to a reply.
+After a run two masks are evaluated again, the unmasked prompt first. If their values differ, 1 % of
+the masks, at least eight, are evaluated again too. This is done only for sources that say that they
+may vary: models on servers, and functions from a prompt to a reply.
 """
 
 import math
@@ -21,7 +21,7 @@ from spex.values.store import Store
 from spex.wording import counted, percent
 
 _FIRST, _LEAST_MORE, _SHARE_MORE = 2, 8, 0.01
-# Less noise than this share of the variance is rounding, or too little to matter.
+# Noise below this share of the variance is rounding, or too small to matter.
 _LEAST_SHARE = 1e-3
 
 
@@ -30,12 +30,12 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
 
     Args:
         run: A run over the source that asks for no more.
-        source: Where values come from.
-        store: Where the new values are looked up and kept, beside those of the run.
+        source: Source of the values.
+        store: Keeps the new values, separately from those of the run.
 
     Returns:
         (q,) float64, for each output the mean of (first value - second value)^2 / 2; NaN where
-        asking again failed. None where nothing was to be asked again, or a limit forbids it.
+        asking again failed. None if nothing was to be asked again, or a limit forbids it.
     """
     if not source.may_vary:
         return None
@@ -49,7 +49,7 @@ def noise(run: Run, source: ValueSource, store: Store | None) -> "FloatArray | N
                 second = np.concatenate([second, again.values])
     except LimitReached:
         return None
-    except Exception:  # the explanation is paid for, and does not fail for this
+    except Exception:  # the explanation is paid for and must not fail here
         return np.full(first.shape[1], np.nan)
     variance: FloatArray = np.square(first[: len(second)] - second).mean(axis=0) / 2
     return variance
@@ -60,11 +60,11 @@ def told(explanation: Explanation, variance: float) -> Explanation:
 
     Args:
         explanation: The explanation.
-        variance: Of a value when its mask is asked again, in the squared unit of the values; NaN
-            where that is unknown.
+        variance: Variance of a value when its mask is evaluated again, in the squared unit of the
+            values; NaN if unknown.
 
     Returns:
-        The same explanation where there is too little noise to matter.
+        The same explanation if the noise is too small to matter.
     """
     if math.isnan(variance):
         failed = (
@@ -75,7 +75,7 @@ def told(explanation: Explanation, variance: float) -> Explanation:
     unexplained, r2 = explanation.unexplained, explanation.r2
     total = math.fsum(value * value for key, value in explanation.spectrum.items() if key)
     if unexplained:
-        # No more than what is unexplained is noise: the estimate is from few masks.
+        # Cap the noise at the unexplained variance, because the estimate is from few masks.
         variance = min(variance, unexplained)
         total = unexplained / (1 - r2) if r2 < 1 else total + unexplained
     if not variance > _LEAST_SHARE * total:
@@ -100,7 +100,7 @@ def told(explanation: Explanation, variance: float) -> Explanation:
 
 
 def said_before(n_masks: int) -> str:
-    """What a dry run says of these calls, for the most masks that the run may ask for."""
+    """A dry run's sentence on these calls, for the most masks that the run may ask for."""
     return (
         f"{counted(_FIRST, 'call')} more to see whether the model gives the same values again; "
         f"{_more(n_masks)} more if it does not"
@@ -139,7 +139,7 @@ class _Again:
 
 
 class _SecondTime(Wrapped):
-    """A source whose values are stored beside the first ones."""
+    """A source with values that are stored separately from the first ones."""
 
     @property
     def identities(self) -> tuple[str, ...] | None:

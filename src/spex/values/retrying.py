@@ -1,4 +1,4 @@
-"""A function of the user's that fails now and then: asked again, its error told in one line."""
+"""Retry a user's function that sometimes fails, and report its error in one line."""
 
 import sysconfig
 import time
@@ -25,8 +25,8 @@ class Retries:
     """How often a function is asked again.
 
     Args:
-        most: So many times in a row; None where no function of the user's is asked, so that an
-            error is one of spex and stays as it is.
+        most: How many times in a row. None if no function of the user's is called: then an error is
+            a bug of spex and is raised as it is.
         notice: Told of the first failure.
 
     Attributes:
@@ -61,13 +61,13 @@ class Retries:
                 return result
 
     def succeeded(self) -> None:
-        """Begin to count anew."""
+        """Restart the count."""
         self._in_a_row = 0
 
     def failed(self, error: BaseException) -> None:
         """Pause before another call, or raise the error, with its place in the user's file."""
         if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
-            # Python makes a RuntimeError of one that is raised in a generator.
+            # Python turns a StopIteration raised in a generator into a RuntimeError.
             error = error.__cause__
         place = place_of(error)
         if self._most is None or isinstance(error, SpexError) or place is None:
@@ -91,7 +91,7 @@ class Retrying(Wrapped):
     """A source that asks again for masks whose evaluation raised something.
 
     Args:
-        source: Of a function of the user's.
+        source: Source made from a function of the user's.
         retries: How often.
     """
 
@@ -110,7 +110,7 @@ class Retrying(Wrapped):
             done: list[IntArray] = []
             batches: Iterator[tuple[IntArray, FloatArray]] | None = None
             while True:
-                try:  # not around the yield, where a GeneratorExit is the caller's
+                try:  # not around the yield: a GeneratorExit there is the caller's
                     batches = iter(self._source.stream(masks[left])) if batches is None else batches
                     rows, values = next(batches)
                 except StopIteration:
@@ -127,9 +127,9 @@ class Retrying(Wrapped):
 
 
 def place_of(error: BaseException) -> str | None:
-    """Where an error comes from, "FILE:LINE": of the user's files the innermost.
+    """The origin of an error as "FILE:LINE": the innermost of the user's files.
 
-    Else that of a library; None where it was raised by spex itself, which is a bug.
+    Otherwise that of a library. None if spex itself raised it, which is a bug.
     """
     frames = [
         (Path(frame.filename), frame.lineno)

@@ -1,18 +1,18 @@
-"""Are the log-probabilities of a model right? Before the first value a few are taken in two ways.
+"""Are a model's log-probabilities right? Before the first value a few are computed in two ways.
 
-A server may return those of another prompt, of the wrong tokens, or chance; an explanation of these
-looks like any other. So, once for a model and for each kind of question:
+A server may return those of another prompt, of the wrong tokens, or random ones. An explanation of
+these looks like any other. So the check compares, once for each model and kind of question:
 
 - Alone and in a batch: a prompt by itself, then between two others.
-- Written and read: the model writes a few tokens and says how probable each was; they are then read
+- Written and read: the model writes a few tokens and says how probable each was. They are then read
   as a given answer, as in the run. These are two routes of a server, and two programs here.
 - A part and the whole: the first words of the longest answer by themselves, and in the answer.
 
-Two faults look alike in every way: all tokens have one value, or all prompts have the same values,
-as from a stale cache. They are seen without a second way.
+Two faults look the same in both ways: all tokens have one value, or all prompts have the same
+values, as from a stale cache. They are detected without a second way.
 
-A local network in half precision is no fault, but is off by tenths of a nat: two of the prompts are
-also read in float32, where there is room for the weights, and the report says by how much.
+A local network in half precision is no fault, but is off by tenths of a nat. So two of the prompts
+are also read in float32, if there is room for the weights, and the report gives the difference.
 
 Models with the methods of `Checkable` are checked; functions and tables are not, nor are scores of
 replies, which read no log-probabilities.
@@ -31,7 +31,7 @@ from spex.models.protocol import LanguageModel, Prompt
 from spex.models.transformers.precision import HalfPrecision
 from spex.wording import shorten
 
-# Prompts that the model is given: one alone, one to write after, three in a batch.
+# Prompts given to the model: one alone, one to continue, three in a batch.
 N_CALLS = 5
 N_IN_FLOAT32 = 2  # and as many more for a local model in half precision
 _WRITTEN_TOKENS = 3
@@ -39,25 +39,25 @@ _UNCHECKED = (
     "Whether the log-probabilities are right was not checked: all values were kept before, with "
     "scoring_check='note'"
 )
-# Nats by which a token may differ where nobody knows the precision, as behind a server: bfloat16
-# keeps eight bits of a logit, of which those of a large vocabulary reach 30.
+# Nats by which a token may differ if the precision is unknown, as on a server. bfloat16 keeps eight
+# bits of a logit, and logits of a large vocabulary reach 30.
 _UNKNOWN_ROUNDING = 0.5
-_RELATIVE = 0.1  # of that, for each nat below 0: the logits of improbable tokens are larger
+_RELATIVE = 0.1  # share of that per nat below 0: improbable tokens have larger logits
 _WRITTEN = "written and read"
-# Log-probabilities of a sure answer are 0 after every prompt, or as good as that.
+# Log-probabilities of a sure answer are 0 or nearly 0 after every prompt.
 _SURE = -1e-3
 _SAME = 1e-6  # nats: the digits of single precision
-# Fewer values of bfloat16 may be the same by chance.
+# Fewer values of bfloat16 may be equal by chance.
 _FEWEST_VALUES, _FEWEST_PROMPTS = 4, 3
 
 
 class Checkable(LanguageModel, Protocol):
-    """A language model that tells how probable its own words were."""
+    """A language model that reports how probable its own words were."""
 
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
         """The greedy reply, and (n_tokens,) float64 log-probabilities of its tokens in nats.
 
-        Both may be empty where they cannot be told, or not compared with a reading of the reply.
+        Both may be empty if they are unknown, or cannot be compared with a reading of the reply.
         """
         ...
 
@@ -75,8 +75,8 @@ class Finding:
         largest: the largest difference of a token, in nats.
         compared: the names of the comparisons that could be made.
         missing: why the server's reply could not be compared; empty if it was.
-        half: how far values are off for half precision; None where the precision is another, or
-            nobody knows it.
+        half: the error of values due to half precision; None if the precision is another or
+            unknown.
     """
 
     differences: tuple[str, ...]
@@ -87,7 +87,7 @@ class Finding:
 
     @property
     def note(self) -> str:
-        """What a report says where the user went on, or not all was compared; empty for nothing."""
+        """Notes for the report: the user went on anyway, or not all was compared; else empty."""
         if self.differences:
             return f"The log-probabilities may be wrong: {'; '.join(self.differences)}"
         if self.missing:
@@ -125,7 +125,7 @@ def check(
         model: The model.
         prompts: Those that are asked now, at least one. Up to three of them are used, so that a
             prompt that the model refuses is one that it would be asked anyway.
-        spare: Makes others, for where a single one is asked.
+        spare: Makes other prompts if only one is asked.
         answers: The answers that are scored.
 
     Raises:
@@ -143,21 +143,21 @@ def check(
     if differences and not goes_on(model):
         raise ScoringError(
             f"{model.name!r} gives log-probabilities that cannot be right: "
-            f"{'; '.join(differences)}. Values of it would explain nothing: update or restart the "
-            "server, or use another model; to go on all the same: scoring_check='note' "
+            f"{'; '.join(differences)}. Its values would explain nothing: update or restart the "
+            "server, or use another model; to continue anyway: scoring_check='note' "
             "(--scoring-check note)"
         )
 
 
 def goes_on(model: object) -> bool:
-    """Whether the user wants a model to be used even where its check fails."""
+    """Whether the user wants a model to be used even if its check fails."""
     return getattr(model, "scoring_check", "stop") == "note"
 
 
 def notes(model: LanguageModel, answers: Sequence[str]) -> tuple[str, ...]:
-    """What reports should say of a model whose check failed, and that was used all the same.
+    """Notes for reports on a model that was used although its check failed.
 
-    And of a server whose check could be made in part only, and of half precision.
+    Also on a server that could be checked only in part, and on half precision.
     """
     found = _FOUND.get(model, {})
     if goes_on(model) and answers and hasattr(model, "written") and not found:
@@ -176,7 +176,7 @@ def _examined(
         return examine(model, chosen, answers)
     try:
         return examine(model, [*chosen, *spare()], answers)
-    except BackendError:  # such as a label that the server does not tell after one of the others
+    except BackendError:  # for example the server omits a label after another
         return examine(model, chosen * 2, answers)
 
 
@@ -198,17 +198,17 @@ def examine(model: Checkable, prompts: Sequence[Prompt], answers: Sequence[str])
     longest = min(max(map(len, ids.values())), _WRITTEN_TOKENS)
     reply, written = model.written(second, longest)
     part = _part(model, max(wanted, key=lambda answer: len(ids[answer])))
-    # A reply that ends amid a character has other tokens when it is read.
+    # A reply that ends within a character has other tokens when read back.
     readable = len(written) > 0 and len(_ids_or_none(model, reply)) == len(written)
     more = [*([reply] if readable else []), *([part] if part else [])]
-    # Not the first one: it may be served from the cache that it filled itself.
+    # Do not begin with the first prompt, which may come from the cache that it filled.
     order = [second, first, *prompts[2:]]
     together = _read(model, order, list(dict.fromkeys([*wanted, *more])))
     for answer in wanted:
         found.compare("alone and in a batch", answer, alone[answer], together[1][answer])
     if readable:
         found.compare(_WRITTEN, reply, written, together[0][reply])
-    elif hasattr(model, "usage"):  # on a server these are two routes; here both are ours
+    elif hasattr(model, "usage"):  # two routes on a server; in this process both are ours
         found.missing = (
             "it has other tokens then"
             if len(written)
@@ -252,14 +252,14 @@ def _with_float32(
     read: Callable[[Sequence[Prompt]], FloatArray],
     unit: str,
 ) -> Finding:
-    """The finding with how far values are off for half precision.
+    """The finding with the error of values due to half precision.
 
     Args:
         model: The model.
         finding: What was found before.
         before: The values of different prompts.
         read: Reads the values of prompts anew.
-        unit: Of the values.
+        unit: Unit of the values.
     """
     if finding.differences or not getattr(model, "half_precision", None):
         return finding
@@ -278,7 +278,7 @@ class _Comparisons:
 
     Args:
         rounding: Nats by which a token may differ.
-        unit: Of the values.
+        unit: Unit of the values.
     """
 
     def __init__(self, rounding: float, unit: str = " nats") -> None:
@@ -315,7 +315,7 @@ class _Comparisons:
         rivals = [answer for answer, of_answer in ids.items() if len(of_answer) == 1]
         is_sure = values.min() > _SURE
         if n_tokens > 1 and values.size >= _FEWEST_VALUES and np.ptp(values) < _SAME:
-            if not is_sure or len(rivals) > 1:  # which cannot both be sure
+            if not is_sure or len(rivals) > 1:  # rivals cannot both be sure
                 self._differences.append(
                     f"the {values.size} tokens read all have the same, {values[0, 0]:.3f} nats, "
                     "whatever the token and the prompt"
@@ -336,7 +336,7 @@ class _Comparisons:
 
 
 def _kind(model: LanguageModel, prompt: Prompt, answers: Sequence[str]) -> object:
-    """What takes its own way through a model: single tokens, and pictures."""
+    """Kinds of questions that a model handles separately: single tokens, and pictures."""
     checkable: Any = model
     return all(len(checkable.answer_ids(answer)) == 1 for answer in answers), prompt.has_images
 
@@ -357,7 +357,7 @@ def _read(
 
 
 def _part(model: Checkable, answer: str) -> str | None:
-    """The first words of an answer, about half; None where their tokens are not its first ones."""
+    """The first words of an answer, about half; None if their tokens are not its first tokens."""
     ids = list(model.answer_ids(answer))
     middle = answer.rfind(" ", 1, len(answer) // 2 + 1)
     if len(ids) < 2 or middle < 0 or not answer[:middle].strip():
@@ -367,7 +367,7 @@ def _part(model: Checkable, answer: str) -> str | None:
 
 
 def _ids_or_none(model: Checkable, answer: str) -> list[int]:
-    """The tokens of an answer; none where the model refuses it."""
+    """The tokens of an answer; none if the model refuses it."""
     try:
         return list(model.answer_ids(answer))
     except ArgumentError:

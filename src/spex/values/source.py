@@ -15,8 +15,8 @@ from spex.prior import NO_PRIOR, Prior
 from spex.settings import feature_labels
 from spex.wording import counted, shorten
 
-# A batch of a function takes about a second: so much a killed process may lose. The first one is
-# small, because the speed is unknown; each next one is at most _GROWTH times larger.
+# A batch of a function takes about a second, so a killed process loses at most that. The first
+# batch is small, because the speed is unknown. Each next batch is at most _GROWTH times larger.
 _SECONDS, _FIRST_BATCH, _GROWTH = 1.0, 4, 4
 _LARGEST_BATCH = 4096
 _BATCH_CELLS = 1 << 26  # booleans of a batch
@@ -43,7 +43,7 @@ class ValueSource(Protocol):
 
     @property
     def outputs(self) -> tuple[str, ...] | None:
-        """Names of the q outputs; None where there is one number per mask."""
+        """Names of the q outputs; None if there is one number per mask."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class ValueSource(Protocol):
     def identities(self) -> tuple[str, ...] | None:
         """For each output a string that changes with anything that changes a value.
 
-        None where that cannot be told: nothing is stored then.
+        None if that cannot be told: nothing is stored then.
         """
         ...
 
@@ -88,7 +88,7 @@ class ValueSource(Protocol):
 
 
 def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSource:
-    """A source of values from what a user has.
+    """A source of values from a user's object.
 
     Args:
         f: A `ValueSource`, such as a `spex.ValueFunction` or a `spex.PredictFunction`; a
@@ -123,7 +123,7 @@ def as_source(f: Any, features: int | Sequence[str] | None = None) -> ValueSourc
 
 
 def _check_source(source: ValueSource) -> None:
-    """Refuse a source that lacks a member: nothing is evaluated before that is known.
+    """Refuse a source with a missing member, before anything is evaluated.
 
     Raises:
         ArgumentError: a member is missing, or contexts are not one `spex.Context` for each output.
@@ -196,12 +196,12 @@ class _Function:
 
     def stream(self, masks: BoolArray) -> Iterator[tuple[IntArray, FloatArray]]:
         most = min(_LARGEST_BATCH, _BATCH_CELLS // max(masks.shape[1], 1))
-        # The function gets its own copy: what it does to it cannot reach the fit.
+        # The function gets its own copy, so changes to it cannot reach the fit.
         return in_batches(lambda batch: self._function(batch.copy()), masks, most)
 
 
 class OfMasker(ABC):
-    """What a source says that has a masker: each of these is the masker's."""
+    """Attributes that a source takes from its masker."""
 
     masker: Any
 
@@ -225,13 +225,13 @@ class OfMasker(ABC):
 
     @property
     def may_vary(self) -> bool:
-        """False: the same values are taken to come again."""
+        """False: the same mask is assumed to have the same value again."""
         return False
 
     @property
     @abstractmethod
     def identities(self) -> tuple[str, ...] | None:
-        """For each output a hash of all that determines its values; None where that is unknown."""
+        """For each output a hash of all that determines its values; None if unknown."""
 
     @property
     def identity(self) -> str | None:
@@ -277,17 +277,17 @@ class Wrapped:
 
     @property
     def masker(self) -> Any:
-        """Of a `spex.ValueFunction` and its like, which `spex.zoom` groups units by; else None."""
+        """The masker by which `spex.zoom` groups units, if the source has one; else None."""
         return getattr(self._source, "masker", None)
 
     @property
     def begin(self) -> Any:
-        """Of a `spex.DatasetValue`, what makes a run of its own kind; else None."""
+        """For a `spex.DatasetValue`, what makes its own kind of run; else None."""
         return getattr(self._source, "begin", None)
 
     @property
     def model(self) -> Any:
-        """Of a `spex.ValueFunction`, the language model; else None."""
+        """For a `spex.ValueFunction`, the language model; else None."""
         return getattr(self._source, "model", None)
 
     def contexts(self) -> tuple[Context, ...]:

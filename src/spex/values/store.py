@@ -1,9 +1,9 @@
 """The sample store: every model call that was ever finished, in one SQLite file.
 
-A value is found by what was asked, never by a name: the key is the identity of the value function
-(a hash of model and revision, prompt, masker, score and precision) with the packed mask. So
-methods, budgets and runs share it, and no other function's value can be taken. Each batch is one
-transaction in write-ahead mode: a crash or kill -9 loses at most the batch under way.
+A value is found by what was asked, never by a name. The key is the packed mask with the identity of
+the value function: a hash of model and revision, prompt, masker, score and precision. So methods,
+budgets and runs share values, and one function never gets another function's value. Each batch is
+one transaction in write-ahead mode: a crash or kill -9 loses at most the current batch.
 
 Several processes may share a file. Each claims the masks that it is about to evaluate, and the
 others leave those alone until their values come. A claim ends with its value, with its process, or
@@ -31,7 +31,7 @@ from spex.values.storage.claims import Claims
 from spex.values.storage.keys import Keys
 from spex.values.storage.schema import VALID, connect, errors, transaction
 
-_USED_SECONDS = 3600.0  # how exactly the last use of a function is kept
+_USED_SECONDS = 3600.0  # precision of the last use of a function
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Claim:
     """What a store knows of masks, and which of them its caller is to evaluate.
 
     Args:
-        values: (m, q) float64, NaN where none is stored.
+        values: (m, q) float64, NaN if none is stored.
         granted: (m,) whether the caller has claimed the mask.
     """
 
@@ -50,7 +50,7 @@ class Claim:
 
 
 class Store:
-    """A sample store in a SQLite file; made where there is none. Also a context manager.
+    """A sample store in a SQLite file; made if there is none. Also a context manager.
 
     Args:
         path: The file; a new one may be read by its owner alone. ":memory:" for none.
@@ -80,7 +80,7 @@ class Store:
         self._file = self._place()
 
     def _place(self) -> tuple[int, int] | None:
-        """Which file is at the path; None where there is none."""
+        """Which file is at the path; None if there is none."""
         try:
             found = self.path.stat()
         except OSError:
@@ -93,7 +93,7 @@ class Store:
             return otherwise
         try:
             with errors(self.path):
-                # In memory there is no file, and none was there.
+                # A store in memory never had a file.
                 if self._place() != self._file:
                     raise StoreError(
                         f"the sample store {self.path} was deleted or replaced while in use; "
@@ -111,11 +111,11 @@ class Store:
         """Look values up.
 
         Args:
-            identity: Of the value function.
+            identity: Identity of the value function.
             masks: (m, n_words) uint64.
 
         Returns:
-            (m,) float64, NaN where none is stored.
+            (m,) float64, NaN if none is stored.
         """
         return self._done(lambda: self._get(identity, Keys.of(masks)), np.full(len(masks), np.nan))
 
@@ -138,9 +138,9 @@ class Store:
         """Look values up, and claim masks that have none and that no other process has claimed.
 
         Args:
-            identities: Of the q outputs.
+            identities: Identities of the q outputs.
             masks: (m, n_words) uint64.
-            most: Claim no more than so many, from the beginning.
+            most: Claim at most this many, from the beginning.
             beside: And no more than so many, nor than half of a fair share, while other processes
                 evaluate masks of the same function; None for no such limit.
         """
@@ -182,7 +182,7 @@ class Store:
         try:
             self._write(identities, keys, values)
         except sqlite3.OperationalError:
-            # On a full disk an emptied log may make room for values that are paid.
+            # On a full disk, emptying the log may make room for values that are paid for.
             with suppress(sqlite3.Error):
                 self._connection.execute("pragma wal_checkpoint(truncate)")
             self._write(identities, keys, values)
@@ -209,7 +209,7 @@ class Store:
                 self._claims.end(content_identity(identities), blobs)
 
     def get_answer(self, request: str) -> str | None:
-        """The answer kept for a request; None where there is none."""
+        """The answer kept for a request; None if there is none."""
         query = "select answer from answers where request = ?"
         row = self._done(lambda: self._connection.execute(query, (request,)).fetchone(), None)
         return None if row is None else str(row[0])

@@ -38,9 +38,9 @@ from spex.values.store import Store
 if TYPE_CHECKING:
     from spex.models.servers.usage import Usage
 
-# A picture takes some 100 kB: thousands of them are not made before the first is looked at.
+# A picture takes some 100 kB, so do not make thousands before the first is used.
 _PICTURES_AT_ONCE = 64
-_RENDERED_FOR_CHECK = 6  # of which up to three different prompts are used
+_RENDERED_FOR_CHECK = 6  # up to three different prompts of these are used
 
 
 class ValueFunction(OfMasker):
@@ -96,15 +96,15 @@ class ValueFunction(OfMasker):
             )
         check_masker(masker)
         self.model: LanguageModel = as_model(model)
-        # What the model's own answer costs belongs to what the explanation costs.
+        # The cost of the model's own answer belongs to the cost of the explanation.
         usage: Usage | None = getattr(self.model, "usage", None)
         self.usage_before = None if usage is None else replace(usage)
         self._replying = CountedReplies(self.model)
         with self._remembering(store) as remembering:
             self.masker: PromptMasker = bound(masker, remembering)
         masker = self.masker
-        # Deleting all is where an empty prompt shows; masked prompts that a long replacement makes
-        # longer than both are checked by the model, call by call.
+        # An empty prompt shows when all is deleted. A long replacement may make a masked prompt
+        # longer than both extremes; the model checks that call by call.
         extremes = [masker.render(np.full(masker.n_features, present)) for present in (True, False)]
         if extremes[0].has_images and not getattr(self.model, "takes_images", False):
             raise ArgumentError(f"{self.model.name!r} takes no images; use a model that does")
@@ -157,7 +157,7 @@ class ValueFunction(OfMasker):
 
     @property
     def answer(self) -> str | None:
-        """The answer that is explained; None where the score compares several."""
+        """The answer that is explained; None if the score compares several."""
         return self.score.answer
 
     @property
@@ -165,7 +165,7 @@ class ValueFunction(OfMasker):
         """For each score a hash of all that determines its values: "sha256:" and 64 digits.
 
         Two value functions with the same identity have the same value for every mask, up to the
-        rounding of the model; samples can be stored under it. None where the model is a function
+        rounding of the model; samples can be stored under it. None if the model is a function
         without an identity, or a score one without a name: nothing can be stored then.
         """
         model = self.model.identity
@@ -173,7 +173,7 @@ class ValueFunction(OfMasker):
         if model is None or None in described:
             return None
         if self._answers and scoring_check.goes_on(self.model):
-            model += ";unchecked"  # no other run takes such values for right
+            model += ";unchecked"  # so that no other run uses these values
         common = {"model": model, "masker": self.masker.describe()}
         return output_identities(common, "score", described)
 
@@ -294,7 +294,7 @@ class ValueFunction(OfMasker):
             return self._stream_in_turns(checked)
         rows = self._rows_by_prompt(checked)
         scored = evaluate_several(self.scores, self._replying, list(rows))
-        self._check_scoring(list(rows))  # after what the model refuses by itself
+        self._check_scoring(list(rows))  # after the model's own refusals
         return self._spread(list(rows.values()), scored)
 
     @property
@@ -336,7 +336,7 @@ class ValueFunction(OfMasker):
     def shared_call(self) -> object | None:
         """Equal for functions whose prompts may share the batches of one model; else None."""
         kind = shared_call(self.scores)
-        if kind is None or self._full_prompt.has_images:  # pictures are not made all at once
+        if kind is None or self._full_prompt.has_images:  # do not make all pictures at once
             return None
         return id(self.model), kind
 
@@ -393,7 +393,7 @@ def as_model(model: object) -> LanguageModel:
 
 
 def _threshold(score: ResolvedScore) -> float | None:
-    """Where the answer flips; None where the score does not say, as one of the user's may not.
+    """Where the answer flips; None if the score does not say, as one of the user's may not.
 
     Raises:
         ArgumentError: it is no finite number.

@@ -23,7 +23,7 @@ class Coarser:
     Args:
         name: Such as "paragraph".
         numbers: (N,) int64, the number of its unit of each of the finest units.
-        labels: Of its units.
+        labels: Labels of its units.
     """
 
     name: str
@@ -46,7 +46,7 @@ def has_several_levels(groups: Any) -> bool:
 
 
 def parse_levels(text: str) -> str | list[str]:
-    """What a text names: one coarser unit, "auto", or several units between commas."""
+    """The levels in a text: one coarser unit, "auto", or several units separated by commas."""
     if text.startswith(REGEX_PREFIX) or "," not in text:
         return text
     return [name.strip() for name in text.split(",")]
@@ -68,7 +68,7 @@ def coarser_levels(given: Any, n_units: int, masker: Any) -> list[Coarser]:
         given: "auto" for all that the text itself has, which may be none; names of units that the
             masker knows; or for each level (N,) numbers of units.
         n_units: N.
-        masker: Of the finest units; None where there is none.
+        masker: Masker of the finest units; None if there is none.
 
     Raises:
         ArgumentError: a name is unknown, or names give no level.
@@ -111,7 +111,7 @@ def _inside(level: Coarser, outer: Coarser | None, n_units: int) -> Coarser:
 
 def _known(masker: Any) -> Sequence[str]:
     """The names of units that a masker may have above its own."""
-    if not callable(getattr(masker, "groups", None)):  # of a table they are columns
+    if not callable(getattr(masker, "groups", None)):  # in a table they are columns
         raise ArgumentError(
             "levels='auto': f has no masker that knows coarser units; give for each level the "
             "number of the unit of each feature"
@@ -127,7 +127,7 @@ def _known(masker: Any) -> Sequence[str]:
 def _tried(name: str, masker: Any) -> Coarser | None:
     try:
         return _level(name, 0, masker)
-    except ArgumentError:  # its units are not inside of such
+    except ArgumentError:  # its units are not within such units
         return None
 
 

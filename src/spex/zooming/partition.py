@@ -16,12 +16,13 @@ from spex.fourier.spectrum import Spectrum
 
 Part: TypeAlias = tuple[int, int]
 
-# A part is opened where one of its coefficients exceeds so many standard errors. Of some 50 parts
-# without an effect, each with a handful of coefficients, one does by chance in every few rounds.
+# A part is opened if one of its coefficients exceeds this many standard errors. Of some 50 parts
+# without an effect, each with a handful of coefficients, one exceeds it by chance in every few
+# rounds.
 _STANDARD_ERRORS = 3.0
-# And where it takes part in so much of the surrogate's variance: less is not worth the calls.
+# It must also take part in this share of the surrogate's variance: less is not worth the calls.
 _LEAST_SHARE = 0.01
-# A part is cut into so many at least, where it has as many.
+# A part is cut into at least this many, if it has as many units.
 _LEAST_PARTS = 4
 
 
@@ -31,7 +32,7 @@ class Levels:
 
     Args:
         n_units: N, the number of the finest units.
-        names: Of the levels, the coarsest first; the last is that of the finest units.
+        names: Names of the levels, from the coarsest to the finest units.
         starts: For each level but the finest the first unit of each of its units, ascending; those
             of a level are among those of the next.
     """

@@ -25,16 +25,16 @@ from spex.settings import LEAST_BUDGET, Settings
 from spex.wording import counted, shorten
 from spex.zooming.partition import Levels, Part, refined, worth_opening
 
-# This share of the budget, at most, is for finding what to open; the rest is asked of the last
+# At most this share of the budget finds the parts to open. The rest evaluates masks of the last
 # parts, and measures R2.
 _LOOKING = 0.6
-# In each round so many masks for each part: with fewer, parts with an effect are passed over.
+# Masks for each part in each round. With fewer, parts with an effect are missed.
 _MASKS_PER_PART = 4
 _LEAST_ROOM = 4
-# `ask` returns at most so many booleans at once: 16 MB.
+# `ask` returns at most this many booleans at once: 16 MB.
 _CELLS_ASKED = 1 << 24
 _MOST_UNITS = 1 << 20
-# Terminals and pages show so many characters of a label: what it is stands within.
+# Terminals and pages show this many characters of a label, enough to recognise it.
 _LABEL = 40
 
 
@@ -142,8 +142,8 @@ class ZoomRun:
         elif len(self.features) > 1:
             parts, _ = refined(self._levels, parts, [0], max(self._room_each - 1, 1))
         n_bytes = -(-len(self.features) // 8)
-        self._skipped = np.zeros((0, n_bytes), dtype=np.uint8)  # packed; they count as asked
-        self._over: list[tuple[int, int]] = []  # parts and masks of the rounds that are over
+        self._skipped = np.zeros((0, n_bytes), dtype=np.uint8)  # packed masks; they count as asked
+        self._over: list[tuple[int, int]] = []  # number of parts and masks of each finished round
         self._is_last = not any(stop - start > 1 for start, stop in parts)
         self._before: _Round | None = None
         self._round = self._begun(parts, 0)
@@ -155,11 +155,11 @@ class ZoomRun:
         return max(self._each(n_rounds) // _MASKS_PER_PART, _LEAST_ROOM)
 
     def _begun(self, parts: list[Part], n_told: int) -> _Round:
-        """A round over parts: of all that is left, or of one more portion."""
+        """A round over parts, with the rest of the budget or with one more portion."""
         n, budget = len(parts), max(self._budget - len(self._skipped), LEAST_BUDGET)
         if not self._is_last:
             budget = min(n_told + self._masks_each, budget)
-        # The row of the finest units is a row of parts, too.
+        # If the finest units form a sequence, so do the parts.
         in_row = len(self._prior.sequence) == len(self.features)
         prior = Prior(sequence=tuple(range(n))) if in_row else NO_PRIOR
         labels = [self._label(part) for part in parts]
@@ -263,14 +263,14 @@ class ZoomRun:
         return joined
 
     def _next_round(self) -> None:
-        """All masks of the round are told: open what matters, and begin the next round."""
+        """End the round: open parts that matter, and begin the next round."""
         run, parts, n_told = self._round.run, self._round.parts, self.n_told
         self._over.append((len(parts), n_told))
         left = int(_LOOKING * self._budget) - n_told - len(self._skipped)
         inside = np.arange(len(parts))
         if n_told >= LEAST_BUDGET:
             fitted = run.fit()
-            # Where every mask is known, more of them would not tell noise from effects.
+            # If every mask is known, more of them would not separate noise from effects.
             unexplained = 0.0 if run.settings.is_exhaustive else fitted.unexplained
             noise = np.sqrt((unexplained or 0.0) / n_told)
             can_open = [stop - start > 1 for start, stop in parts]
@@ -279,14 +279,14 @@ class ZoomRun:
                 parts, inside = refined(self._levels, parts, chosen, self._room_each)
         are_known = n_told == 1 << min(len(parts), MAX_EXACT_FEATURES)
         are_units = all(stop - start == 1 for start, stop in parts)
-        is_stuck = n_told <= sum(told for _, told in self._over[-2:-1])  # all were skipped
+        is_stuck = n_told <= sum(told for _, told in self._over[-2:-1])  # all masks were skipped
         self._is_last = left < self._masks_each or are_units or are_known or is_stuck
         told, values = run.some_told(n_told)
         self._before, self._round = self._round, self._begun(parts, n_told)
         if n_told:
             self._round.run.tell(told[:, inside], values[:, 0])
         if len(self._skipped):
-            # A mask of the parts before is one of these parts as well.
+            # A mask of the earlier parts is also a mask of these parts.
             skipped = np.unpackbits(self._skipped, axis=1, count=len(self.features))
             self._round.run.skip(self._joined(skipped.astype(np.bool_)))
 
@@ -318,7 +318,7 @@ class ZoomRun:
     def _said(self) -> str:
         fitted = self._fitted
         n_fitted = fitted.run.n_told
-        # By number of parts: rounds that opened nothing count with the next.
+        # Count by number of parts: rounds that opened nothing count with the next round.
         over = [pair for pair in self._over if pair[1] <= n_fitted]
         n_told = dict([*over, (len(fitted.parts), n_fitted)])
         before = [0, *n_told.values()]

@@ -1,8 +1,8 @@
 """Two levels in one explanation: coarse units first, then finer ones inside those that matter.
 
 A long input has more sentences than a budget can tell apart, but few paragraphs that matter. Both
-levels are explained by the same value function over the fine units: a coarse unit is absent when
-all the fine units in it are.
+levels are explained by the same value function over the fine units. A coarse unit is absent if all
+its fine units are absent.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +25,8 @@ from spex.values.limiting.limits import LimitReached
 from spex.values.source import ValueSource, Wrapped, as_source
 from spex.values.store import Store
 
-# The coarse units chosen by themselves hold this share of the coarse surrogate's variance: what is
-# lost by holding the others fixed is then small.
+# The chosen coarse units alone account for this share of the coarse surrogate's variance. So
+# holding the others fixed loses little.
 _HELD = 0.9
 
 
@@ -112,7 +112,7 @@ def zoom_once(
         raise ArgumentError(f"top={top}; there are {n_coarse} coarse units: give 1 to {n_coarse}")
     if rest not in ("present", "absent"):
         raise ArgumentError(f"rest={rest!r} is unknown; use 'present' or 'absent'")
-    # Both levels have masks in common: without a store of the user's, one in memory knows them.
+    # Both levels have masks in common, so without the user's store use one in memory.
     with Store(":memory:") if store is None else nullcontext(store) as shared:
 
         def explained(level: _View, budget: int) -> Explanation:
@@ -152,7 +152,7 @@ class _View(Wrapped):
     Args:
         source: over m features.
         features: the label of each group.
-        groups: (m,) the group of each feature of the source; -1 where it is fixed.
+        groups: (m,) the group of each feature of the source; -1 if it is fixed.
         fixed: (m,) whether a fixed feature is present.
         is_stored: whether values go to a store of the user's, under the source's identities.
     """
@@ -181,7 +181,7 @@ class _View(Wrapped):
 
     @property
     def may_vary(self) -> bool:
-        return False  # the noise of a level is not measured
+        return False  # the noise of one level is not measured
 
     @property
     def identities(self) -> tuple[str, ...] | None:
@@ -210,7 +210,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
     Args:
         groups: See `spex.zoom`.
         n_features: n.
-        masker: Of the fine units; None where there is none.
+        masker: Masker of the fine units; None if there is none.
 
     Returns:
         (n,) int64 numbers, and the labels.
@@ -220,7 +220,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
     """
     if isinstance(groups, str):
         find = getattr(masker, "groups", None)
-        if not callable(find):  # of a table they are columns
+        if not callable(find):  # in a table they are columns
             raise ArgumentError(
                 f"groups={groups!r}: f has no masker that knows coarser units; give the number of "
                 "the coarse unit of each feature"
@@ -237,7 +237,7 @@ def coarse_units(groups: Any, n_features: int, masker: Any) -> tuple[IntArray, l
         if n_features and numbers.min() < 0:
             raise ArgumentError("groups holds a negative number; count the coarse units from 0")
         labels = [f"group {number}" for number in range(int(numbers.max()) + 1)]
-    # A coarse unit without a unit in it, such as a pinned message, is none.
+    # A coarse unit without fine units, such as a pinned message, does not count.
     kept, numbers = np.unique(numbers, return_inverse=True)
     if len(kept) < 2:
         raise ArgumentError("there is one coarse unit; nothing to choose from; use explain")

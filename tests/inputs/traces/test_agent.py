@@ -166,7 +166,7 @@ def test_bad_input():
         lambda: Agent("a"): "messages is a str; give a list of mappings",
         lambda: Agent(
             TRACE, turn=1
-        ): "turn=1 is no message of the assistant that says something; use one of 2, 5, 7",
+        ): "turn=1 is not a message of the assistant with content; these are: 2, 5, 7",
         lambda: Agent(TRACE, ["pay"]): "tool 0 has no name; give",
         lambda: Agent(TRACE, [{"name": "a", "x": {1}}]): "is no JSON object",
         lambda: Agent(TRACE, memory="a"): "memory is a str; give a list of texts",

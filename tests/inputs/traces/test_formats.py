@@ -471,7 +471,7 @@ def user(*content):
         ([{"type": "web_search_call"}], "0 is of type 'web_search_call', which is not"),
         ([{"type": "function_call_output", "call_id": "1", "output": "a"}], "0 is the result"),
         ([{"type": "function_call", "name": "f", "arguments": "["}], "or an id that is no text|no"),
-        ([{"type": "function_call", "arguments": "{}"}], "its call 0 of a tool is none"),
+        ([{"type": "function_call", "arguments": "{}"}], "its tool call 0 is not valid"),
         ([{"type": "human", "content": "Hi"}], "write a turn with 'role' and 'content'"),
         ([{"from": "human", "value": "Hi"}], "message 0 has the keys 'from', 'value'; give"),
         ({"messages": [], "previous_response_id": "r"}, "has 'previous_response_id', which stands"),

@@ -468,7 +468,7 @@ def test_log_prob_of_a_whole_answer_after_a_picture(vllm, with_words):
     value = ValueFunction(with_words, vllm.name, LogProb(" quite good"))
     kind, text = message_of(lambda: value(masks))
     assert kind is ArgumentError
-    assert "has other tokens for the answer ' quite good' than by itself" in text
+    assert "the tokens of the answer ' quite good' after the chat template" in text
 
 
 def test_tokens_of_pictures_are_counted(text_only):

@@ -1,7 +1,7 @@
 """The demonstration: why does a small language model call a review positive or negative?
 
-Nothing here is computed in advance: the model runs, and every sentence about what was found is made
-from what was found.
+Nothing here is computed in advance. The model runs, and every sentence about results is made from
+these results.
 """
 
 import dataclasses
@@ -100,7 +100,8 @@ def demonstrate(
     write_text(html, render_html(found, titles=TITLES))
     if console is not None:
         console.rule("Next")
-        console.print(next_steps(html), soft_wrap=True)  # a command is copied as one line
+        # So that a command can be copied as one line.
+        console.print(next_steps(html), soft_wrap=True)
     return six_words, review
 
 
@@ -154,7 +155,7 @@ def _meaning(order: int, value: float, unit: str) -> str:
 
 
 def together(explanation: Explanation) -> str:
-    """How much of the variation words have only together, and which combination is largest."""
+    """The share of variation that words cause only together, and the largest combination."""
     share = facts.joint_share(explanation)
     if share == 0:
         return "No words were found to act together."

@@ -1,1 +1,1 @@
-"""What can be said before anything heavy loads: names and files checked."""
+"""Checks of names and files before anything heavy loads."""

@@ -1,4 +1,4 @@
-"""Names in a call, checked before anything heavy loads: a slip is told in well under a second."""
+"""Checks of names before anything heavy loads, so that a typo is reported within a second."""
 
 from typing import TYPE_CHECKING
 
@@ -8,18 +8,19 @@ from spex.wording import did_you_mean
 if TYPE_CHECKING:
     from spex.cli.explaining.options import Options
 
-# Those of `spex.fitting.methods` and `spex.fourier.mask_distribution`, which load numba.
+# Copies of the names in `spex.fitting.methods` and `spex.fourier.mask_distribution`: these load
+# numba.
 METHODS = ("auto", "exact", "gp", "linear", "proxyspex", "spex")
 WEIGHTINGS = ("uniform", "shapley")
-# Those of `spex.plots`, which loads numpy and more.
+# Copies of the names in `spex.plots`, which loads numpy and more.
 PLOTS = ("bar", "heatmap", "image", "learning_curve", "network", "text", "upset", "waterfall")
-# Options of texts whose units have a name of their own.
+# Options of texts whose units have their own names.
 _ALSO = {"documents": "document", "messages": "message", "reasoning": "step", "agent": "part"}
 _OF_PICTURES = ("grid", "superpixels", "mean", "grey", "blur", "inpaint")
 
 
 def check_settings(method: str, weighting: str, index: str | None) -> None:
-    """Refuse names of methods, weightings and indices that there are not.
+    """Refuse unknown methods, weightings and indices.
 
     Raises:
         ArgumentError: a name is not known.
@@ -34,7 +35,7 @@ def check_settings(method: str, weighting: str, index: str | None) -> None:
 
 
 def check_index(index: str | None) -> None:
-    """Refuse an index that there is not.
+    """Refuse an unknown index.
 
     Raises:
         ArgumentError: the name is not known.
@@ -46,7 +47,7 @@ def check_index(index: str | None) -> None:
 
 
 def check_plot(kind: str) -> None:
-    """Refuse a plot that there is not.
+    """Refuse an unknown plot.
 
     Raises:
         ArgumentError: the name is not known.
@@ -57,7 +58,7 @@ def check_plot(kind: str) -> None:
 
 
 def check_explain(options: "Options", has_own_loader: bool) -> None:
-    """Refuse names in the options of `spex explain` that there are not.
+    """Refuse unknown names in the options of `spex explain`.
 
     Args:
         options: As typed.
@@ -67,14 +68,14 @@ def check_explain(options: "Options", has_own_loader: bool) -> None:
         ArgumentError: a name is not known.
     """
     check_settings(options.method, options.weighting, options.index)
-    if options.table is None:  # which takes no units, and says so
+    if options.table is None:  # a table takes no units; its own error says so
         _check_units(options)
     model = options.model or "smollm2"
     if not has_own_loader and not model.startswith(("predict:", "efficientnet-lite0")):
         from spex.models import check_name
         from spex.models.servers.address import refuse_secret
 
-        refuse_secret(model)  # first: messages show the name
+        refuse_secret(model)  # first, because messages show the name
         check_name(model)
     from spex.scores.parsing import parse_score
 
@@ -82,7 +83,7 @@ def check_explain(options: "Options", has_own_loader: bool) -> None:
 
 
 def _check_units(options: "Options") -> None:
-    """Refuse units and operators that no input knows; whether they suit is seen later."""
+    """Refuse units and operators that no input knows. Later checks test whether they fit."""
     from spex.inputs.operators import parse_operator
     from spex.inputs.segmentation import parse_unit
 
@@ -91,7 +92,7 @@ def _check_units(options: "Options") -> None:
     also = next((unit for name, unit in _ALSO.items() if getattr(options, name)), None)
     units, operators = options.unit, options.mask
     if not (is_picture and is_text) and max(len(units), len(operators)) > 1:
-        return  # that they are too many is told later
+        return  # a later check reports too many
 
     def is_of_picture(name: str) -> bool:
         return is_picture and (not is_text or name.startswith(_OF_PICTURES))

@@ -11,7 +11,7 @@ _ENDINGS = {"--png": ".png", "--svg": ".svg"}
 
 
 def check_report(options: ReportOptions) -> None:
-    """Refuse a plot that there is not, and files that could not be written.
+    """Refuse an unknown plot, and files that could not be written.
 
     Raises:
         ArgumentError: the plot is not known or goes nowhere, or a file cannot be written.

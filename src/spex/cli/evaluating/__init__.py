@@ -1,1 +1,1 @@
-"""`spex evaluate`: measure explanations on data, for one's own model."""
+"""`spex evaluate`: measure explanations on data, for your own model."""

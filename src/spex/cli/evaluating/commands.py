@@ -35,8 +35,8 @@ def _command(measure: Callable[..., None]) -> None:
     """Add the command of a measure: its options, among those that all share.
 
     Args:
-        measure: A function with the name of the measure and its help; its parameters are its own
-            options, and it is not called.
+        measure: A function with the name and the help of the measure. Its parameters are the
+            measure's options. It is never called.
     """
     parameters = inspect.signature(measure).parameters.values()
     own = [one.replace(kind=one.KEYWORD_ONLY) for one in parameters]

@@ -35,16 +35,16 @@ from spex.models.function import import_function
 from spex.models.servers.address import SERVER_PREFIXES, refuse_secret
 from spex.wording import counted
 
-# Models that take no memory worth speaking of: they are made here too where other processes work.
+# Models that take hardly any memory. They are made here too if other processes do the work.
 _LIGHT = (PREDICT, REPLY, *SERVER_PREFIXES)
 
 
 def run(session: Session, name: str, own: Mapping[str, Any], options: Options) -> None:
-    """Do what a command of `spex evaluate` was asked for.
+    """Run a command of `spex evaluate`.
 
     Args:
-        session: Of the call.
-        name: Of the measure.
+        session: Session of the call.
+        name: Name of the measure.
         own: Its own options.
         options: Those that all measures share.
 
@@ -95,7 +95,7 @@ class _Planned:
         experiment: The whole of it.
         model: Its model.
         determines: What else its numbers depend on.
-        left_out: Which rows of the data are not used, in a line; empty where all are.
+        left_out: Which rows of the data are not used, in a line; empty if all are used.
     """
 
     experiment: Experiment
@@ -215,8 +215,8 @@ def _model(session: Session, options: Options) -> Model:
     price = price_of(options.price, options.model)
     if price is not None and options.jobs > 1:
         raise ArgumentError(
-            "--price: what it costs is counted in one process; leave --jobs out, for a server is "
-            "asked several questions at once anyway"
+            "--price: cost is counted in one process; leave --jobs out, because a server gets "
+            "several requests at once anyway"
         )
     others = {"price": price, "scoring_check": options.scoring_check}
     given = _model_options(options) | {k: v for k, v in others.items() if v is not None}
@@ -238,7 +238,7 @@ def _model(session: Session, options: Options) -> Model:
 
 
 def _is_named(model: Model) -> bool:
-    """Whether a store can keep what the model says: a function of the user's needs an identity."""
+    """Whether a store can keep the model's values: a user's function needs an identity."""
     if not model.is_own:
         return True
     return isinstance(getattr(import_function(model.name.partition(":")[2]), "identity", None), str)

@@ -1,1 +1,1 @@
-"""`spex explain`: its options, and what they ask for, done."""
+"""`spex explain`: its options, and how they are carried out."""

@@ -1,9 +1,9 @@
 """A repeated `spex explain` whose values are all in the store: no model is loaded for it.
 
-What a loaded model tells about a call (the identity of its values, its own answer, what reports
-say) is kept in the store as well, under all that it depends on: the input, the score, the options,
-and the files of the model by name, size and time of change. Only for models in files on this
-machine, whose files can be looked at without loading anything.
+The store also keeps what a loaded model tells about a call: the identity of its values, its own
+answer, and what reports say. The key is everything that these depend on: the input, the score, the
+options, and the name, size and modification time of each file of the model. This works only for
+models in files on this machine, because these files can be checked without loading anything.
 """
 
 import json
@@ -38,11 +38,11 @@ _PACKAGES = ("torch", "transformers")
 
 
 class Deferred(OfMasker):
-    """A value function as a source of values; it is made, with its model, when one is missing.
+    """A value function as a source. It is made, with its model, when a value is missing.
 
     Args:
         masker: What is masked.
-        known: What a function of the same call told before; see `_told_by`.
+        known: Data that a function of the same call gave before; see `_told_by`.
         make: Makes the function.
     """
 
@@ -94,8 +94,8 @@ class Deferred(OfMasker):
             self._function = self._make()
             if self._function.identities != self.identities:
                 raise BackendError(
-                    f"{self._context.model!r} is not the model that it was, though its files look "
-                    "the same; choose another --store"
+                    f"the model {self._context.model!r} has changed, although its files look the "
+                    "same; choose another --store"
                 )
         return self._function
 
@@ -108,7 +108,7 @@ def function_of(
     model: "LanguageModel | None",
     store: "Store | None",
 ) -> Function | Deferred:
-    """The function that is explained, without its model where that was here before.
+    """The function to explain, without its model if the store knows that model.
 
     Raises:
         SpexError: see `spex.cli.explaining.functions.make_function`.
@@ -117,7 +117,7 @@ def function_of(
     def make() -> Function:
         return make_function(session, request, masker, score, model, store)
 
-    several = request.prompt_parts is not None  # items, each with an identity of its own
+    several = request.prompt_parts is not None  # items, each with its own identity
     files = None if several or model is not None or session.has_own_loader else _files(request)
     if store is None or files is None:
         return make()
@@ -125,7 +125,7 @@ def function_of(
     if (kept := store.get_answer(key)) is not None:
         try:
             return Deferred(masker, Found(json.loads(kept)), make)  # type: ignore[arg-type]
-        except (SpexError, ValueError):  # damaged: as if it were not there
+        except (SpexError, ValueError):  # damaged: treat it as missing
             pass
     function = make()
     if isinstance(function, ValueFunction) and (told := _told_by(function)) is not None:
@@ -134,7 +134,7 @@ def function_of(
 
 
 def _files(request: "Request") -> list[list[Any]] | None:
-    """Path, size and time of change of the model's files; None where it is not in files here."""
+    """Path, size and modification time of the model's files; None if it has no local files."""
     name = model_name(request)
     try:
         if name == "smollm2":
@@ -147,7 +147,7 @@ def _files(request: "Request") -> list[list[Any]] | None:
             return None
         found = ((path.resolve(), path.stat()) for path in paths)
         return [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in found]
-    except (OSError, SpexError):  # to load it will tell
+    except (OSError, SpexError):  # loading the model reports the error
         return None
 
 
@@ -160,7 +160,7 @@ def _key(request: "Request", masker: "AnyMasker", files: list[list[Any]]) -> str
         "options": request.model_options,
         "masker": masker.describe(),
         "score": [request.score, request.answer, request.max_new_tokens],
-        # The default precision depends on the devices that there are.
+        # The default precision depends on the available devices.
         "machine": [platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES")],
         "packages": [_version(name) for name in _PACKAGES],
     }
@@ -175,7 +175,7 @@ def _version(package: str) -> str | None:
 
 
 def _told_by(function: ValueFunction) -> str | None:
-    """What the function tells of itself, as JSON; None where it has no identity."""
+    """The data that the function gives of itself, as JSON; None if it has no identity."""
     if function.identities is None:
         return None
     (context,), (identity,) = function.contexts(), function.identities

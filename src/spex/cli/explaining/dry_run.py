@@ -34,7 +34,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
     operator = masker.operator_name
     lines = [f"{_counted_units(masker)} (mask: {operator})"]
     if request.zoom is not None:
-        assert isinstance(masker, Text | Documents | Messages)  # as `_check` has it
+        assert isinstance(masker, Text | Documents | Messages)  # guaranteed by `_check`
         lines[0] += f" in {counted_levels(parse_levels(request.zoom), masker)}"
     width = len(str(masker.n_features))
     for number, unit in enumerate(masker.features[:_SHOWN_UNITS], 1):
@@ -88,7 +88,7 @@ def _prompt_lines(masker: AnyMasker) -> list[str]:
 
 
 def _without_middle(text: str) -> str:
-    """A long prompt without what is far from its ends."""
+    """A long prompt without its middle."""
     left_out = len(text) - 2 * _SHOWN_ENDS
     if left_out <= _SHOWN_ENDS:
         return text
@@ -109,9 +109,9 @@ def estimate_lines(
     function: Callable[[], Function],
     go_on: Callable[[], None] = lambda: None,
 ) -> list[str]:
-    """What a call will cost, from a few calls where the model is on this machine.
+    """What a call will cost; if the model is on this machine, from a few calls.
 
-    `go_on` is called before each of them, and may raise to end it.
+    `go_on` is called before each call, and may raise to stop.
     """
     request, masker = prepared.request, prepared.masker
     calls = min(prepared.calls, request.max_calls or prepared.calls)

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from spex.inputs.protocol import PromptMasker
     from spex.scores.log_probabilities import Score
 
-# As many masks as some batches hold; of a slow model fewer are timed.
+# A few batches of masks. For a slow model fewer are timed.
 _TIMED_MASKS = 64
 _TIMED_SECONDS = 5.0
 _COUNTED_MASKS = 256
-# To draw a picture takes longer, and all of one explanation have the same text.
+# Drawing a picture takes longer, and all prompts of one explanation have the same text.
 _COUNTED_PICTURES = 4
-# What English takes with the usual tokenizers.
+# About right for English with the usual tokenizers.
 _CHARACTERS_A_TOKEN = 4
 
 
 def unavailable(model: str) -> str | None:
-    """Why a model cannot be asked without spending or fetching anything; None where it can."""
+    """Why asking the model would cost money or a download; None if it would not."""
     kind, _, name = model.partition(":")
     if model.startswith(SERVER_PREFIXES):
         return "a server is not asked in a dry run"
@@ -40,11 +40,11 @@ def unavailable(model: str) -> str | None:
         try:
             from huggingface_hub import try_to_load_from_cache
         except ImportError:
-            return None  # loading says what is missing
+            return None  # loading reports what is missing
         try:
             found = try_to_load_from_cache(name, "config.json")
         except ValueError:
-            return None  # no name on the hub; loading says so
+            return None  # not a name on the hub; loading reports it
         if not isinstance(found, str):
             return f"{name} has not been fetched from the Hugging Face hub yet"
     return None
@@ -53,9 +53,9 @@ def unavailable(model: str) -> str | None:
 def estimate(
     function: "Function", calls: int, go_on: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Sentences about tokens, where the model counts them, and about time.
+    """Sentences about tokens, if the model counts them, and about time.
 
-    `go_on` is called before the model is, each time, and may raise to end it.
+    `go_on` is called before each call of the model, and may raise to stop.
 
     Raises:
         SpexError: the model refuses the prompts, or failed.
@@ -80,7 +80,7 @@ def estimate(
     function(masks[:1])  # the first call of a model takes longer
     go_on()
     single = _seconds(function, masks[1:2])
-    # Together, as they will be: a batch of many takes less than as many calls.
+    # Time them together, as in the run: a batch takes less time than single calls.
     many = masks[: max(2, min(_TIMED_MASKS, int(_TIMED_SECONDS / single)))]
     go_on()
     seconds = _seconds(function, many)
@@ -103,7 +103,7 @@ def guess(
         prompts += [masker.render(mask) for mask in masks[_COUNTED_PICTURES:]]
     characters = [sum(len(message.as_text) for message in one.messages) for one in prompts]
     read = calls * float(np.mean(characters)) / _CHARACTERS_A_TOKEN
-    # A server that scores a given answer writes one token for it, or the answer.
+    # To score a given answer, a server writes one token, or the whole answer.
     of_answers = isinstance(score, LogProb | Probability | LogOdds)
     longest: int | None = None if of_answers else getattr(score, "max_new_tokens", None)
     written = calls * (longest or 1)
@@ -117,7 +117,7 @@ def guess(
     if price is not None:
         cost = facts.dollars((read * price[0] + written * price[1]) / 1e6)
         without = ", pictures not counted" if pictured else ""
-        # Not "at most": how many tokens the prompts are is a guess.
+        # Not "at most", because the number of tokens of the prompts is a guess.
         lines.append(f"About {cost} at the price given{without}")
     return lines
 

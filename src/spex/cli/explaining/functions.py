@@ -37,7 +37,7 @@ def model_name(request: "Request") -> str:
 
 
 def predicts(request: "Request") -> bool:
-    """Whether the model is a function that predicts numbers, no language model."""
+    """Whether the model is a function that predicts numbers, not a language model."""
     name = model_name(request)
     return name == efficientnet.NAME or name.startswith(_PREDICT)
 
@@ -48,7 +48,7 @@ def is_own(request: "Request") -> bool:
 
 
 def check_import(request: "Request") -> None:
-    """Tell a misspelt function of the user's before anything is asked, and by --dry-run.
+    """Report a misspelt user function before anything is evaluated, also for --dry-run.
 
     Raises:
         ArgumentError: there is no such function.
@@ -59,7 +59,7 @@ def check_import(request: "Request") -> None:
 
 
 def check_function(request: "Request", masker: AnyMasker) -> None:
-    """Refuse what makes no sense for the model.
+    """Refuse options and inputs that do not suit the model.
 
     Raises:
         ArgumentError: an option or the input does not go with it.
@@ -84,11 +84,11 @@ def check_function(request: "Request", masker: AnyMasker) -> None:
         raise ArgumentError("--system: a function that predicts numbers takes no messages")
     if request.score != "logprob":
         raise ArgumentError(
-            f"--score {request.score!r}: what is explained of {model_name(request)} is one of the "
-            "numbers that it predicts; choose it with --answer"
+            f"--score {request.score!r}: {model_name(request)} predicts numbers; choose the one to "
+            "explain with --answer"
         )
     for name in request.model_options:
-        raise ArgumentError(f"--{name.replace('_', '-')}: {model_name(request)} runs as it is")
+        raise ArgumentError(f"--{name.replace('_', '-')}: {model_name(request)} does not take it")
 
 
 def _class_number(answer: str | None) -> int | None:
@@ -113,8 +113,8 @@ def price_of(price: str | None, model: str) -> tuple[float, float] | None:
     read = parse_price(price)
     if not model.startswith(SERVER_PREFIXES):
         raise ArgumentError(
-            f"--price: {model} is on no server; only openai:MODEL@BASE_URL and sglang:MODEL@URL "
-            "have one"
+            f"--price: {model} is not on a server; only openai:MODEL@BASE_URL and sglang:MODEL@URL "
+            "have a price"
         )
     return read
 
@@ -131,7 +131,7 @@ def check_retries(retries: int) -> None:
 
 @contextmanager
 def naming_answer() -> Iterator[None]:
-    """Name `--answer`, which was typed, where an output of a function is refused.
+    """If an output of a function is refused, name `--answer`, the option that was typed.
 
     Raises:
         ArgumentError: it was.
@@ -157,7 +157,7 @@ def make_function(
     model: "LanguageModel | None",
     store: "Store | None",
 ) -> Function:
-    """Load what is not loaded yet, and put all together; the model's own answer is kept in store.
+    """Load the missing parts and join them. The model's own answer is kept in the store.
 
     Raises:
         SpexError: the call is wrong, or the model failed.
@@ -174,7 +174,7 @@ def make_function(
     if name.startswith(_PREDICT):
         predict = import_function(name.removeprefix(_PREDICT))
         if request.store is not None and not isinstance(getattr(predict, "identity", None), str):
-            raise ArgumentError(  # before it is called, to learn how many numbers it gives
+            raise ArgumentError(  # before the call that counts its outputs
                 f"--store: {UNNAMED}; set it, or leave --store out"
             )
         output = LARGEST if answer is None else answer

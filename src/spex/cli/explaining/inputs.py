@@ -1,4 +1,4 @@
-"""What `spex explain` explains: from the options that name a file to a masker."""
+"""The input of `spex explain`: from the options that name a file to a masker."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ AnyMasker: TypeAlias = (
     Text | Documents | Messages | Reasoning | Agent | Image | Table | Composite | PromptTemplate
 )
 
-# How types are named to people who do not know those of pandas; an object is a truth value or NaN.
+# Names of pandas types for people who do not know them. An object is a truth value or NaN.
 _KINDS = {
     "int64": "integers",
     "float64": "numbers",
@@ -69,7 +69,9 @@ def sources(request: "Request") -> dict[str, str]:
             "--inspect-log, --image, --table and --data, or --image with --text"
         )
     if request.question is not None and "--documents" not in given:
-        raise ArgumentError("--question: is about --documents; write it into --prompt")
+        raise ArgumentError(
+            "--question: goes with --documents only; write the question into --prompt"
+        )
     return given
 
 
@@ -93,11 +95,11 @@ def read_masker(request: "Request") -> AnyMasker:
             ("--system", request.system),
         ):
             if value:
-                raise ArgumentError(f"{name}: the cells of --table need none")
+                raise ArgumentError(f"{name}: does not go with --table; leave it out")
         return _read_table(request, given["--table"])
     for name, texts in (("--missing", request.missing), ("--group", request.group)):
         if texts:
-            raise ArgumentError(f"{name}: is about the cells of --table")
+            raise ArgumentError(f"{name}: goes with --table only; leave it out")
     if len(given) > 1:
         image_unit, text_unit = _by_input("--unit", request.unit)
         image_mask, text_mask = _by_input("--mask", request.mask)
@@ -133,7 +135,7 @@ def only(option: str, values: Sequence[str]) -> str | None:
 
 
 def _by_input(option: str, values: Sequence[str]) -> tuple[str | None, str | None]:
-    """What is given for the picture and what for the text."""
+    """The values for the picture and for the text."""
     found: dict[str, str] = {}
     for value in values:
         what = "picture" if value.startswith(_OF_PICTURES) else "text"
@@ -148,7 +150,7 @@ def _read_table(request: "Request", file: str) -> Table:
     if len(rows) < 2:
         raise ArgumentError(
             f"--table {file}: has {counted(len(rows), 'row')} under its header; give the row to "
-            "explain and, under it, one or more whose cells stand in for its own"
+            "explain and, under it, one or more rows with values for absent cells"
         )
     groups: dict[str, list[str]] = {}
     for text in request.group:
@@ -181,7 +183,7 @@ def _read_text(
     content = read_file(f"{option} {file}", file)
     operator = mask or "delete"
     if option == "--text":
-        # Files of text end with a line break that their author does not think of as text.
+        # Text files end with a line break that their author does not count as text.
         return Text(
             content.removesuffix("\n").removesuffix("\r"),
             unit=unit or "word",
@@ -204,7 +206,9 @@ def _read_text(
         )
     for name, value in (("--prompt", request.prompt), ("--system", request.system)):
         if value is not None:
-            raise ArgumentError(f"{name}: the messages of --messages are the whole prompt")
+            raise ArgumentError(
+                f"{name}: the messages of --messages are the whole prompt; leave it out"
+            )
     chat = chat_in(content, f"{option} {file}")
     return Messages(chat, unit=unit or "message", operator=operator)
 
@@ -225,7 +229,7 @@ def read_file(where: str, file: str) -> str:
             f"{where}: is larger than {_MOST_BYTES // 10**6} MB, the limit; is it the right file?"
         )
     try:
-        # Some editors begin a file with a byte order mark, which is no part of the text.
+        # Some editors begin a file with a byte order mark, which does not belong to the text.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ArgumentError(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 15
 _SECONDS_BETWEEN_LINES = 30.0
-# Options of one explanation; of many, each row has its own input.
+# Options for a single explanation. With many, each row has its own input.
 _NOT_OF_MANY = (
     "text", "documents", "messages", "image", "table", "question", "system", "missing", "group",
     "zoom", "index", "order", "html",
@@ -106,7 +106,7 @@ def _fails(error: StoreError) -> None:
 
 
 def _check(request: Request) -> None:
-    """Refuse what makes no sense for many, before anything is read."""
+    """Refuse options that do not suit many items, before anything is read."""
     for name in _NOT_OF_MANY:
         if getattr(request, name):
             raise ArgumentError(f"--{name} does not go with --data: each row has its own")
@@ -118,7 +118,7 @@ def _check(request: Request) -> None:
         if len(getattr(request, name)) > 1:
             raise ArgumentError(f"--{name}: give it once")
     check_retries(request.retries)
-    _ = request.limits, request.faults  # raise where one is wrong
+    _ = request.limits, request.faults  # raise now if one is wrong
     if request.engine is not None:
         engine_of(request.engine)
         if model_name(request).startswith("openai:"):
@@ -139,7 +139,7 @@ def _items(
         request.model_options,
         load=session.load,
         output=request.answer if predicts_output else None,
-        # With faults to be borne, an error costs one batch, which is asked again there.
+        # If faults are tolerated, an error costs one batch, which is retried there.
         retries=request.retries if request.faults is None else 0,
         notice=session.notice,
     )
@@ -159,7 +159,7 @@ def _items(
             for place, row in located
         ]
     rows = [row for _, row in located if not isinstance(row, ArgumentError)]
-    # A text with a label is a text here, whatever it is about.
+    # Here a text with a label is read as a text, whatever its subject.
     format = (
         "jsonl" if {"text", "documents", "messages", "image"} & set(rows[0]) else detect(rows[0])
     )
@@ -175,7 +175,7 @@ def _items(
 
 
 def _tell_unnamed(session: Session, model: Model) -> None:
-    """Say at the start that a next start begins anew.
+    """Say at the start that another run would begin from scratch.
 
     Raises:
         ArgumentError: the function cannot be imported.
@@ -196,14 +196,14 @@ def _tell_slips(session: Session, rows: Sequence[Row]) -> None:
 
 
 def _name(name: str, place: str, names: set[str]) -> str:
-    """A name that no other row has."""
+    """A name that is unique among the rows."""
     name = name if name not in names else f"{name} ({place})"
     names.add(name)
     return name
 
 
 def _failing(error: ArgumentError, name: str) -> Named:
-    """A row that cannot be read, which costs one item."""
+    """A row that cannot be read; it costs only this item."""
 
     def make(_: "Store | None") -> "ValueSource":
         raise error

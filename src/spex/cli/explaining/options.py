@@ -74,7 +74,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """What is left out, and what is measured."""
+    """The features and the score."""
 
     unit: tuple[str, ...] = option(
         "U",

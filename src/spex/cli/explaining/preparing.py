@@ -48,7 +48,7 @@ class Prepared:
         request: The call.
         masker: The input and its units.
         score: What is measured.
-        model: Loaded only where its tokens are the units.
+        model: Loaded only if its tokens are the units.
         calls: The most distinct masks that are evaluated.
         retries: How often a function of the user's is asked again.
     """
@@ -79,7 +79,7 @@ def prepare(session: Session, request: Request) -> Prepared:
     Raises:
         SpexError: the call is wrong.
     """
-    refuse_secret(request.model)  # first: messages and the plan show the model's name
+    refuse_secret(request.model)  # first, because messages and the plan show the model's name
     request, masker, score = read_input(session, request)
     check_function(request, masker)
     check_import(request)
@@ -106,7 +106,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
         return request.settings(n).total
     if not isinstance(masker, Text | Documents | Messages):
         raise ArgumentError(
-            "--zoom: only the units of --text, --documents and --messages lie in coarser ones"
+            "--zoom: goes with --text, --documents and --messages only, which have coarser units"
         )
     if request.target_r2 is not None:
         raise ArgumentError("--target-r2 does not go with --zoom; leave it out")
@@ -119,7 +119,7 @@ def _check(request: Request, masker: AnyMasker) -> int:
     _, labels = coarse_units(request.zoom, n, masker)
     half = dataclasses.replace(request, budget=request.budget // 2)
     total = half.settings(len(labels)).total
-    request.shown.check(2)  # a close-up has two units at least
+    request.shown.check(2)  # a close-up has at least two units
     return request.budget if n >= 26 else min(request.budget, total + (1 << n))
 
 

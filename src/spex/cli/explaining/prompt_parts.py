@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spex.scores.log_probabilities import Score
 
 _TIMED_CALLS = 32
-# Options that are about one input.
+# Options for a single input.
 _NOT_OF_PROMPTS = (
     "text", "documents", "messages", "image", "table", "question", "missing", "group", "unit",
     "mask", "zoom", "answer",
@@ -106,7 +106,7 @@ def planned(request: "Request", template: PromptTemplate, model: str) -> str:
 
 
 def timed(value: DatasetValue, calls: int) -> list[str]:
-    """About how long so many calls take, from a few of them."""
+    """About how long this many calls take, from a few of them."""
     asked = value.begin(max(calls, 4 * _TIMED_CALLS)).ask()
     for _ in value.stream(asked[-1:]):  # the first call of a model takes longer
         pass

@@ -20,7 +20,7 @@ _OF_ONE_CALL = frozenset((
     "dry_run", "quiet", "index", "order", "top", "out", "html", "max_calls", "max_tokens",
     "max_seconds", "max_cost", "max_gaps", "timeout",
 ))  # fmt: skip
-# Of the other fields, by their types: the type in JSON, and whether it may be missing.
+# For the other fields, by their types: the type in JSON, and whether it may be missing.
 _KINDS: dict[Any, tuple[type, bool]] = {
     str: (str, False),
     int: (int, False),
@@ -108,7 +108,7 @@ class Request(Options):
         """
         try:
             return Limits(self.max_calls, self.max_tokens, self.max_seconds, self.max_cost)
-        except ArgumentError as error:  # it begins with the name of the limit
+        except ArgumentError as error:  # its message begins with the name of the limit
             raise ArgumentError(f"--max-{error}") from None
 
     @property
@@ -122,13 +122,13 @@ class Request(Options):
             return None
         try:
             return Faults(self.retries, self.max_gaps, self.timeout)
-        except ArgumentError as error:  # it begins with the name
+        except ArgumentError as error:  # its message begins with the name
             option = {"gaps": "--max-gaps", "timeout": "--timeout"}
             name, _, rest = str(error).partition("=")
             raise ArgumentError(f"{option.get(name, name)}={rest}") from None
 
     def settings(self, n_features: int) -> Settings:
-        """The settings of a run over so many features, checked.
+        """The settings of a run over this many features, checked.
 
         Raises:
             ArgumentError: a setting is wrong.

@@ -60,7 +60,7 @@ class _State:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._done, self._has_waited = 0, False
-        self.place = ""  # of the store; empty where nothing is kept
+        self.place = ""  # path of the store; empty without a store
         self.show: Callable[[Progress], None] = lambda _: None
         self.is_visible = sys.stderr.isatty() and not session.quiet
 
@@ -99,7 +99,7 @@ def _explain(session: Session, prepared: Prepared) -> Result:
         state.place = state.place if store is not None else ""
         shown = reporter(not session.quiet, session.notice, state.is_visible)
         state.show = stack.enter_context(shown)
-        # With faults to be borne, an error costs one batch, and is retried there.
+        # If faults are tolerated, an error costs one batch, and is retried there.
         asked: ValueSource = source
         if is_own(request):
             again = retries if request.faults is None else Retries(0, session.notice)
@@ -116,7 +116,7 @@ def _explain(session: Session, prepared: Prepared) -> Result:
             f"the function raised an error {counted(retries.count, 'time')} and was asked again"
         )
     tell_cost(session, source)
-    # `spex sets` asks again for one explanation; one on two levels has two sources.
+    # `spex sets` can repeat the request for one explanation. One on two levels has two sources.
     options = request.to_json() if request.zoom is None else None
     return with_command(explanation, session.command, options)
 
@@ -143,7 +143,7 @@ def _computed(
     try:
         stopped, n_gaps = until_limit(run, source, store, progress, request.faults)
     except StoreError as error:
-        # The store lacks the values that just came; the explanation of what there is has them.
+        # The store lacks the latest values; the explanation of the values so far includes them.
         out = request.out
         if out is None or run.n_told < LEAST_BUDGET:
             raise

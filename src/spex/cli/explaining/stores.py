@@ -38,7 +38,7 @@ def default_store() -> Path:
 def usable_store(
     session: Session, request: Request, source: ValueSource, store: Store | None
 ) -> Store | None:
-    """The store, or None where values of this function cannot be kept.
+    """The store, or None if values of this function cannot be kept.
 
     Raises:
         ArgumentError: they cannot, and the request names a store.
@@ -60,12 +60,12 @@ def _store_at(path: Path) -> Iterator[Store]:
 def open_store(
     session: Session, request: Request, give_up: Callable[[StoreError], None]
 ) -> AbstractContextManager[Store | None]:
-    """The store that a request names, or the one in the cache folder; None where it wants none."""
+    """The store that a request names, or the one in the cache folder; None if it wants none."""
     if request.no_store:
         return nullcontext()
     if request.store is not None:
         return _store_at(request.store)
-    # The default is a convenience: where it cannot be had, the explanation is made without.
+    # The default store is a convenience: if it cannot be used, explain without it.
     try:
         return Store(default_store(), give_up)
     except (OSError, StoreError) as error:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from spex.values.store import Store
 
 _TRACES = ("--reasoning", "--agent", "--inspect-log")
-# Options that go with some of these inputs alone.
+# Options that go with only some of these inputs.
 _ALONE = {
     "answer_cue": ("--reasoning",),
     "sample": ("--inspect-log",),
@@ -73,10 +73,10 @@ def written(
     masker: AnyMasker,
     opened: Callable[[], "AbstractContextManager[Store | None]"],
 ) -> tuple[AnyMasker, "LanguageModel | None"]:
-    """The masker with what only the model can tell, and the model; None where it is not needed.
+    """The masker with what only the model can tell, and the model; None if it is not needed.
 
     Args:
-        session: Of this call.
+        session: Session of this call.
         request: The call.
         masker: The input.
         opened: Opens the store that keeps what the model writes.
@@ -127,7 +127,9 @@ def _read_trace(session: Session, request: Request, option: str, given: dict[str
 
 def _read_reasoning(request: Request, given: dict[str, str], mask: str) -> Reasoning:
     if len(request.unit) > 2:
-        raise ArgumentError("--unit: give one for the steps, or one for the question before it")
+        raise ArgumentError(
+            "--unit: give one, for the steps, or two: for the question, then for the steps"
+        )
     *first, unit = request.unit or ("sentence",)
     question, trace = (
         read_file(f"{option} {given[option]}", given[option]).strip() if option in given else None

@@ -1,4 +1,4 @@
-"""Methods of other packages, one module for each, all asking one counted value function."""
+"""Methods of other packages, one module for each. All ask one counted value function."""
 
 from spex.evaluate.baselines import contextcite, leave_one_out, lime, regression, shap, shapiq
 from spex.evaluate.baselines.baseline import Baseline

@@ -1,4 +1,4 @@
-"""A method of another package: what it needs, and the steps around each of its fits."""
+"""A method of another package: its needs, and the steps around each of its fits."""
 
 import warnings
 from collections.abc import Callable
@@ -30,10 +30,10 @@ class Baseline:
         gives: `surrogate` for a fit of the values, or the index whose values it estimates.
         fit: From the counted function and a seed to the spectrum.
         least: From n to the smallest budget; a reason follows in `limit`.
-        most: From n and the budget to whether the method still takes it.
+        most: From n and the budget to whether the method accepts them.
         least_features: The smallest n.
-        limit: Where it stops and why, in words.
-        spends: Why it may ask for fewer masks than the budget; empty where it asks for all.
+        limit: Its limit and the reason, in words.
+        spends: Why it may ask for fewer masks than the budget; empty if it asks for all.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Baseline:
         self._check(n_features, budget)
         require(self.module, "evaluate")
         asked = CountedFunction(function, n_features, budget)
-        # What packages warn of (small budgets, singular matrices) is in `limit`.
+        # `limit` already says what packages warn of: small budgets, singular matrices.
         with own_randomness(seed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -100,7 +100,7 @@ def n_pairs_and_below(n_features: int) -> int:
 
 
 def whole_space(asked: CountedFunction) -> int:
-    """The budget, or 2^n where that is fewer."""
+    """The budget, or 2^n if that is less."""
     if asked.n_features < asked.budget.bit_length():
         return min(asked.budget, 1 << asked.n_features)
     return asked.budget

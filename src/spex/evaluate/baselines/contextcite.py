@@ -1,7 +1,7 @@
 """ContextCite (Cohen-Wang, Shah, Georgiev and Madry, NeurIPS 2024, arXiv 2409.00729).
 
-Its package, `context-cite`, asks a transformers model itself and takes no value function, so its
-surrogate is fitted here by scikit-learn, which the package uses too.
+Its package, `context-cite`, asks a transformers model itself and takes no value function. So spex
+fits the surrogate by scikit-learn, as the package does.
 """
 
 from spex._typing import Interaction
@@ -19,8 +19,9 @@ def _contextcite(asked: CountedFunction, seed: int) -> Spectrum:
     """LASSO of the values on standardised features of uniform ablations.
 
     The paper explains the logit of the answer's probability, and its package divides that by the
-    number of the answer's tokens before the fit. A function on masks does not tell that number: a
-    mean log-probability is fitted as there, larger values with a relatively smaller penalty.
+    number of the answer's tokens before the fit. A function on masks does not know that number. So
+    a mean log-probability is fitted as in the package, and larger values get a relatively smaller
+    penalty.
     """
     linear_model = require("sklearn.linear_model", "evaluate")
     preprocessing = require("sklearn.preprocessing", "evaluate")

@@ -1,4 +1,4 @@
-"""Leave-one-out: what is lost when one feature alone is left out."""
+"""Leave-one-out: the loss when a single feature is left out."""
 
 import numpy as np
 

@@ -22,7 +22,7 @@ def _kernel(asked: CountedFunction, seed: int) -> Spectrum:
     shap = require("shap", "evaluate")
     n = asked.n_features
     explainer = shap.KernelExplainer(asked, np.zeros((1, n)))
-    # The two evaluations more are those of nothing and of everything.
+    # Two further evaluations are those of the empty and the full mask.
     samples = whole_space(asked) - 2
     values = explainer.shap_values(np.ones((1, n)), nsamples=samples, l1_reg=0, silent=True)[0]
     return _spectrum(float(explainer.expected_value), values)
@@ -31,8 +31,8 @@ def _kernel(asked: CountedFunction, seed: int) -> Spectrum:
 def _permutation(asked: CountedFunction, seed: int) -> Spectrum:
     """PermutationExplainer: each permutation is walked forward and back.
 
-    Its own count has 2 n + 1 evaluations for each; of these, nothing and everything present are
-    the same for all, so that 2 (n - 1) new masks pay for another permutation.
+    By its own count each permutation takes 2 n + 1 evaluations. All permutations share the empty
+    and the full mask, so another permutation costs 2 (n - 1) new masks.
     """
     shap = require("shap", "evaluate")
     n = asked.n_features

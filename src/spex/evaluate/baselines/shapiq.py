@@ -1,9 +1,8 @@
 """Shapley and Banzhaf indices of order 1 and 2, and sparse transforms, by `shapiq` 1.4.
 
-All of what it offers draws its own masks. Of its approximators the ones here are those that the
-field compares with, one or two for each index. ProxySHAP and leverage-score sampling came in later
-releases, which need a newer Python than spex does; `benchmarks/shapley.py` runs them in an
-environment of their own.
+All its approximators draw their own masks. The ones here are those that the field compares with,
+one or two for each index. ProxySHAP and leverage-score sampling came in later releases, which need
+a newer Python than spex does. `benchmarks/shapley.py` runs them in a separate environment.
 """
 
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from spex.extras import require
 from spex.fourier.spectrum import Spectrum
 from spex.interactions.moebius import spectrum_from_moebius
 
-_MAX_ORDER = 5  # of the interactions that the sparse transforms search for, as in spex.explain
+_MAX_ORDER = 5  # of interactions in the sparse transforms, as in spex.explain
 
 
 def _approximated(asked: CountedFunction, seed: int, *, kind: str, **own: Any) -> Spectrum:
@@ -38,7 +37,7 @@ def _approximated(asked: CountedFunction, seed: int, *, kind: str, **own: Any) -
         tuple(sorted(map(int, key))): float(found.values[at])
         for key, at in found.interaction_lookup.items()
     }
-    # Without a constant of its own it is the value of nothing present, which it has asked for.
+    # If it has no constant, take the value of the empty mask, which it has asked for.
     moebius.setdefault((), float(found.baseline_value))
     return spectrum_from_moebius(moebius, asked.n_features)
 
@@ -46,8 +45,8 @@ def _approximated(asked: CountedFunction, seed: int, *, kind: str, **own: Any) -
 def _banzhaf(asked: CountedFunction, seed: int, *, order: int) -> Spectrum:
     """Least squares of degree `order` on uniform masks (Tsai, Yeh and Ravikumar 2023, eq. 13).
 
-    Uniform masks have sizes in proportion to their number, which the package is told: its own
-    default is another one.
+    The number of uniform masks of a size is proportional to the number of such sets. The package
+    gets these weights, because its default differs.
     """
     n = asked.n_features
     largest = comb(n, n // 2)
@@ -58,12 +57,12 @@ def _banzhaf(asked: CountedFunction, seed: int, *, order: int) -> Spectrum:
 
 
 def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
-    """SPEX and ProxySPEX as shapiq has them: the transform before it becomes an index."""
+    """SPEX and ProxySPEX of shapiq: the transform before it becomes an index."""
     shapiq = require("shapiq", "evaluate")
     moebius: dict[Interaction, float] = {}
 
     class Approximator(getattr(shapiq, kind)):  # type: ignore[misc]
-        """The class of the package, which else keeps its transform to itself."""
+        """The package's class, changed to expose its transform."""
 
         def _process_moebius(self, moebius_transform: dict[Interaction, float]) -> Any:
             moebius.update(
@@ -72,10 +71,10 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
             return super()._process_moebius(moebius_transform)
 
         def _refine(self, four_dict: dict[Interaction, float], *data: Any) -> Any:
-            if not any(four_dict):  # where there is the constant alone, the package fails
+            if not any(four_dict):  # with the constant alone, the package fails
                 raise RefusedError(
-                    "shapiq-proxyspex: its trees found nothing to split, as of a function that "
-                    "hardly varies; take another method"
+                    "shapiq-proxyspex: its trees found nothing to split, which happens if a "
+                    "function hardly varies; take another method"
                 )
             return super()._refine(four_dict, *data)
 
@@ -95,7 +94,7 @@ def _sparse(asked: CountedFunction, seed: int, *, kind: str) -> Spectrum:
     return spectrum_from_moebius(moebius, asked.n_features)
 
 
-# Every one chooses its masks itself.
+# Each of these chooses its masks itself.
 _baseline = partial(
     Baseline, package="shapiq", module="shapiq", takes_masks=False, least_features=2
 )
@@ -104,7 +103,7 @@ _baseline = partial(
 def _of_order_2(
     name: str, gives: str, fit: Callable[[CountedFunction, int], Spectrum], least_features: int = 2
 ) -> Baseline:
-    """A least squares of all pairs: as many masks as unknowns, and their normal equations."""
+    """Least squares on all pairs. It needs as many masks as unknowns, and the normal equations."""
     return _baseline(
         name=name,
         order=2,
@@ -120,7 +119,7 @@ def _of_order_2(
 
 
 def _sampled(name: str, gives: str, order: int, **own: Any) -> Baseline:
-    """A Monte Carlo estimate of each value by itself."""
+    """A separate Monte Carlo estimate of each value."""
     return _baseline(
         name=name,
         order=order,
@@ -174,7 +173,7 @@ METHODS = (
         order=None,
         gives="surrogate",
         fit=partial(_sparse, kind="ProxySPEX"),
-        # LightGBM leaves 20 masks or more in each leaf; of fewer features there are no 40 masks.
+        # LightGBM needs at least 20 masks in each leaf. With fewer features there are not 40 masks.
         least=lambda n: 40,
         least_features=6,
         limit="boosted trees with leaves of 20 masks: 40 masks, of 6 features",

@@ -23,7 +23,7 @@ ANSWER_PROMPT = "{input}\n\nQuestion: {question}\nAnswer in a few words."
 PUZZLE_PROMPT = "{input}\n{question}\nAnswer with True or False."
 OF_DATA, OWN = "data", "own"
 _NAMES = ("name", "id", "_id", "query_id")
-# Of a row of any data; see `record`.
+# Fields of a row of any data; see `record`.
 FIELDS = (
     "text", "documents", "messages", "image", "id", "name", "question", "prompt", "unit", "mask",
     "score", "answer", "annotated",
@@ -37,13 +37,13 @@ class Reading:
 
     Args:
         unit: Unit of the features.
-        operator: What becomes of a unit left out.
+        operator: What replaces an absent unit.
         prompt: The user's message, with "{input}" where the input goes and, for formats with a
             question, "{question}".
         score: Name of a score, as `spex explain --score` takes it.
         answer: "data" for the data's answers, "own" for what the model itself answers.
         predicts: Whether a predict function is asked: it gets no prompt, and there is no score.
-        max_new_tokens: Where what the model writes is cut off; default: the score's own.
+        max_new_tokens: The most tokens that the model writes; default: the score's own.
 
     Raises:
         ArgumentError: the answer is neither.
@@ -82,11 +82,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a row says.
+    """The content of a row.
 
     Args:
         masker: The input.
-        score: What is measured; None of a predict function.
+        score: What is measured; None for a predict function.
         annotated: Numbers of the features that people have marked.
     """
 
@@ -110,8 +110,8 @@ def hotpotqa(row: Row, reading: Reading) -> Parsed:
     """A question of HotpotQA (Yang et al. 2018) by the sentences of all its paragraphs.
 
     As in the public files, where `context` and `supporting_facts` are lists of pairs, and as on the
-    hub, where they are objects of lists. Annotated are the sentences of the supporting facts; some
-    facts of the data name a sentence that is not there, and are left out.
+    hub, where they are objects of lists. The sentences of the supporting facts are annotated. Some
+    facts name a missing sentence, and are left out.
     """
     titles, paragraphs = _columns(row, "context", "title", "sentences")
     documents = [
@@ -133,7 +133,7 @@ def hotpotqa(row: Row, reading: Reading) -> Parsed:
             (title, number)
             for title, sentences in zip(titles, paragraphs, strict=True)
             for number, sentence in enumerate(sentences)
-            if sentence.strip()  # blank ones are no units
+            if sentence.strip()  # blank sentences are not units
         ]
         annotated = tuple(unit for unit, place in enumerate(places) if place in facts)
     return Parsed(masker, reading.score_of("logprob", row.get("answer")), annotated)

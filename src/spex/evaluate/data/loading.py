@@ -77,7 +77,7 @@ def read_items(
             if (first := places.setdefault(item.name, number)) != number:
                 raise ArgumentError(
                     f"{data}, {located[first][0]} and {located[number][0]}: both rows are called "
-                    f"{item.name!r}; give each a name of its own"
+                    f"{item.name!r}; give each its own name"
                 )
             found.append(item)
     told = _left_out(len(chosen), reasons, too_long_or_short, lengths)
@@ -96,7 +96,7 @@ def read_items(
 def _left_out(
     total: int, reasons: Sequence[str], too_long_or_short: int, lengths: tuple[int, int] | None
 ) -> str:
-    """How many rows are left out and why, in words; empty where none is."""
+    """How many rows are left out and why, in words; empty if none is."""
     parts = []
     if too_long_or_short:
         assert lengths is not None
@@ -110,7 +110,7 @@ def _left_out(
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
-    """So many items, evenly spread over their numbers of features.
+    """Choose this many items, evenly spread over their numbers of features.
 
     Raises:
         ArgumentError: the count is not positive.
@@ -120,7 +120,7 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     if count >= len(items):
         return list(items)
     by_length = sorted(range(len(items)), key=lambda number: items[number].n_features)
-    # The middles of as many parts of equal size.
+    # Split the items into `count` parts of equal size, and take the middle of each.
     places = (2 * np.arange(count) + 1) * len(items) // (2 * count)
     return [items[number] for number in sorted(by_length[place] for place in places)]
 
@@ -135,5 +135,5 @@ def _item(row: Row, number: int, data: str, format: str, reading: Reading, model
 
 
 def is_file(data: str) -> bool:
-    """Whether data is a file, and no data set of the hub."""
+    """Whether data is a file, not a data set of the hub."""
     return not data.startswith(HUB)

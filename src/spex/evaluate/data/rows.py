@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 HUB = "datasets:"
 _SPLIT = "train"
-_SAVED = ("state.json", "dataset_dict.json")  # what `save_to_disk` of `datasets` writes
+_SAVED = ("state.json", "dataset_dict.json")  # written by `save_to_disk` of `datasets`
 _DROP_KEYS = {"passage", "qa_pairs"}
 
 
@@ -55,7 +55,7 @@ def located_rows(data: str) -> list[tuple[str, Row]]:
 
 
 def rows_or_errors(data: str) -> list[tuple[str, Row | ArgumentError]]:
-    """All rows, as `located_rows` says; of one that is no object, the error that says so.
+    """All rows, as in `located_rows`. A row that is not an object is replaced by its error.
 
     Raises:
         ArgumentError: the data cannot be read as rows, or none of them is an object.
@@ -136,7 +136,7 @@ def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        # Of one line of a file, the line that the error names is no line of the file.
+        # If only one line of a file was parsed, the error's line number is not that of the file.
         line = f"line {error.lineno}, " if "\n" in text.strip() else ""
         what = f"{error.msg}, {line}column {error.colno}"
         raise ArgumentError(f"{where}: is not JSON ({what}); correct or remove it") from None
@@ -163,7 +163,7 @@ def _of_drop(passages: Mapping[str, Any], path: Path) -> Iterator[Row]:
 
 
 def _saved(found: Any, split: str) -> Any:
-    """One split of what `save_to_disk` of `datasets` has written: splits by name, or one alone."""
+    """One split of data that `save_to_disk` of `datasets` has written."""
     if not isinstance(found, dict):
         if split:
             raise ValueError(f"holds no splits; leave :{split} out")

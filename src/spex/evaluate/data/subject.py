@@ -31,9 +31,9 @@ class Model:
     Args:
         name: See `spex.models.load`; or "predict:MODULE:FUNCTION", a function from a list of texts
             or pictures to numbers; or "efficientnet-lite0", a classifier of pictures.
-        options: Of `spex.models.load`.
+        options: Options of `spex.models.load`.
         load: Instead of `spex.models.load`, in this process.
-        output: Of a predict function, which of its numbers; default: the largest.
+        output: Which number of a predict function to explain; default: the largest.
         retries: Of a function of the user's, how many times in a row it is asked again after an
             error that it raised.
         notice: Told of the first such error; in this process.
@@ -59,7 +59,7 @@ class Model:
 
     @property
     def predicts(self) -> bool:
-        """Whether it is a function that predicts numbers, no language model."""
+        """Whether it is a function that predicts numbers, not a language model."""
         return self.name == efficientnet.NAME or self.name.startswith(PREDICT)
 
     @property
@@ -69,7 +69,7 @@ class Model:
 
     @property
     def usage(self) -> Usage | None:
-        """What its server has counted in this process; None for other models."""
+        """The usage that its server counted in this process; None for other models."""
         return getattr(self._loaded, "usage", None)
 
     def loaded(self) -> Any:
@@ -84,7 +84,7 @@ class Model:
         return self._loaded
 
     def source(self, masker: Masker, score: Score | None, store: Store | None) -> ValueSource:
-        """What it makes of an input.
+        """The source of values for an input.
 
         Raises:
             ArgumentError: the model does not take the input or the score.
@@ -108,7 +108,7 @@ class Model:
         return PredictFunction(masker, self.loaded(), output, names=names, store=store)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what another process loads itself."""
+        """The state without what another process loads itself."""
         return {**self.__dict__, "_loaded": None, "_load": None, "_notice": None}
 
 

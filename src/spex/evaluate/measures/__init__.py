@@ -1,4 +1,4 @@
-"""Measures: what is measured of an explanation, as numbers with a name."""
+"""Measures of explanations, as numbers with names."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

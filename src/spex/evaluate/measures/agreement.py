@@ -17,8 +17,8 @@ class Agreement:
 
     Args:
         r2: 1 - ||a - b||^2 / ||a - mean(a)||^2 over all 2^n masks: how well b predicts a. Exact: by
-            Parseval it is a sum over coefficients. NaN where a does not vary.
-        correlation: Pearson's, over all masks; NaN where one of both does not vary.
+            Parseval it is a sum over coefficients. NaN if a does not vary.
+        correlation: Pearson's, over all masks; NaN if one of both does not vary.
         overlap: |A n B| / |A u B| of the k interactions of largest Faith-Banzhaf value.
         k: That number.
     """

@@ -1,4 +1,4 @@
-"""Curves: what happens as features go, or come, in the order of their scores."""
+"""Curves: the value as features are removed, or added, in the order of their scores."""
 
 import math
 from dataclasses import dataclass
@@ -31,21 +31,20 @@ class Curves(Measure):
     """Deletion and insertion, soft sufficiency and necessity, stability between seeds.
 
     Values are v(x) = (f(x) - f(none)) / (f(N) - f(none)): 1 for the whole input, 0 for none of it.
-    `range` is f(N) - f(none): where it is small against what masks do, the rest says little; where
-    it is 0, areas, sufficiency and necessity are NaN.
-    Features go and come by their score (Banzhaf value of the surrogate) times the sign of `range`,
-    the highest first.
+    `range` is f(N) - f(none). If it is small compared with what masks change, the other numbers say
+    little. If it is 0, areas, sufficiency and necessity are NaN. Features go and come by their
+    score (Banzhaf value of the surrogate) times the sign of `range`, the highest first.
 
-    `deletion` and `insertion` are v at the share of features that are gone or there, in steps of
-    1/20, between measured points on straight lines; `_area` are their
-    areas: the lower (deletion) and the higher (insertion) the better. `sufficiency` and
-    `necessity` at a share retained: see `soft_masks`; the higher the better. `stability` (rank
-    correlation of scores) and `stability_top` (Jaccard index of the 10 largest interactions)
-    compare a seed with the first one.
+    `deletion` and `insertion` are v when a share of the features is absent or present, in steps of
+    1/20, interpolated linearly between measured points. `_area` is the area under each curve: lower
+    is better for deletion, higher for insertion. `sufficiency` and `necessity` are measured at a
+    share retained (see `soft_masks`); higher is better. `stability` (rank correlation of scores)
+    and `stability_top` (Jaccard index of the 10 largest interactions) compare a seed with the first
+    one.
 
     Args:
         sanity: Whether the checks of `spex.evaluate.measures.sanity` are made too.
-        test_seed: Of the masks that are drawn.
+        test_seed: Seed of the drawn masks.
 
     Raises:
         ArgumentError: the seed is negative.
@@ -96,7 +95,7 @@ class Curves(Measure):
             same = rank_correlation(scores, feature_scores(other))
             tops = jaccard(top_interactions(spectrum, _TOP), top_interactions(other, _TOP))
             metrics += [Metric("stability", same), Metric("stability_top", tops)]
-        # What needs the model itself cannot explain other functions.
+        # A method that needs the model itself cannot explain other functions.
         if self.sanity and not isinstance(cell.method, OfModel):
             found = sanity(cell.method, cell.values, n, cell.budget, cell.seed, scores)
             metrics += [Metric(name, value) for name, value in found.items()]
@@ -104,7 +103,7 @@ class Curves(Measure):
 
     def _soft(self, towards: FloatArray, shares: Any) -> list[Metric]:
         rng = np.random.default_rng([self.test_seed, _STREAM])
-        # The same draws for every method, so that they differ by their probabilities alone.
+        # Use the same draws for every method, so that methods differ only by their probabilities.
         uniform = rng.random((_DRAWS, len(towards)))
         metrics = []
         for retained in _RETAINED:
@@ -137,21 +136,22 @@ def _hard(towards: FloatArray, shares: Any) -> list[Metric]:
 
 
 def step_counts(n: int) -> IntArray:
-    """How many features are gone at each point of a curve: 0 to n, 21 points at most."""
+    """The number of absent features at each point of a curve: 0 to n, at most 21 points."""
     return np.unique(np.round(np.linspace(0, n, min(n, _STEPS) + 1)).astype(np.int64))
 
 
 def soft_masks(towards: FloatArray, share: float) -> FloatArray:
-    """The probability of each feature to be chosen, in proportion to its score.
+    """The probability that each feature is chosen, in proportion to its score.
 
     Zhao and Aletras (ACL 2023) keep or drop features at random by their scores. Here the
-    probabilities sum to the same number for every method, so that none wins by keeping more:
-    p_i = min(1, c s_i) with c such that sum p_i = share n, s_i being the positive part of the
-    score. Where all of these are chosen, the rest of the sum is spread evenly over the others.
+    probabilities sum to the same number for every method, so that no method wins by keeping more.
+    They are p_i = min(1, c s_i), where s_i is the positive part of the score and c makes sum p_i =
+    share n. If all features with a positive score are chosen, the rest of the sum is spread evenly
+    over the others.
 
     Args:
         towards: (n,) scores.
-        share: Of the features that are chosen, on average; 0 to 1.
+        share: Mean share of the features that are chosen, 0 to 1.
 
     Returns:
         (n,) float64.
@@ -163,7 +163,7 @@ def soft_masks(towards: FloatArray, share: float) -> FloatArray:
     if positive.sum() <= wanted:
         rest = n - int(positive.sum())
         return np.where(positive, 1.0, (wanted - positive.sum()) / max(rest, 1))
-    chosen = np.zeros(n, dtype=np.bool_)  # with certainty
+    chosen = np.zeros(n, dtype=np.bool_)  # features kept with certainty
     while True:
         factor = (wanted - chosen.sum()) / scores[~chosen].sum()
         over = ~chosen & (factor * scores > 1)

@@ -1,4 +1,4 @@
-"""Faithfulness: how well a surrogate predicts what it has not seen."""
+"""Faithfulness: how well a surrogate predicts masks that it has not seen."""
 
 import math
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Faithfulness(Measure):
     Args:
         test_masks: How many.
         distribution: See `spex.evaluate.masks.fresh_masks`.
-        test_seed: Seed of the masks, the same for all methods, budgets and seeds of theirs.
+        test_seed: Seed of the masks, the same for all methods, budgets and seeds.
 
     Raises:
         ArgumentError: an argument is wrong.
@@ -43,10 +43,10 @@ class Faithfulness(Measure):
         check_distribution(self.distribution)
 
     def measure(self, cell: Cell) -> list[Metric]:
-        """R2, LDS, and where the method tells its R2 that too, with whether its interval holds.
+        """R2 and LDS. Also the R2 that the method reports, if any, and whether its interval holds.
 
-        NaN where the function does not vary: there is no R2 to tell. Whether the interval holds is
-        NaN too where the method tells R2 over masks of another distribution.
+        NaN if the function does not vary, because R2 is then undefined. Whether the interval holds
+        is also NaN if the method reports R2 for another distribution of masks.
         """
         rng = np.random.default_rng([self.test_seed, _STREAM])
         masks = fresh_masks(cell.item.n_features, self.test_masks, self.distribution, rng)
@@ -76,10 +76,10 @@ class Faithfulness(Measure):
 
 
 def _covered(told: Fidelity, measured: Fidelity) -> float:
-    """Whether R2 as told and as measured differ by no more than the intervals of both allow.
+    """Whether reported and measured R2 differ by no more than both intervals allow.
 
-    The errors of both are independent, so the squares of their widths add up. 1 or 0; NaN where
-    the told interval is not known.
+    The errors of both are independent, so the squares of their widths add up. 1 or 0; NaN if the
+    reported interval is unknown.
     """
     if not all(map(math.isfinite, (told.r2, *told.interval))):
         return math.nan
@@ -100,7 +100,7 @@ def r2(actual: FloatArray, predicted: FloatArray) -> float:
         predicted: (m,) values of the surrogate at the same masks.
     """
     centred = actual - actual.mean()
-    # What rounding leaves of a constant is no variance.
+    # Rounding errors of a constant are not variance.
     if np.abs(centred).max(initial=0.0) <= 1e-12 * np.abs(actual).max(initial=0.0):
         return math.nan
     return 1.0 - float(((actual - predicted) ** 2).sum() / (centred**2).sum())
@@ -110,7 +110,7 @@ def lds(actual: FloatArray, predicted: FloatArray) -> float:
     """Linear datamodelling score: Spearman's rank correlation of predicted and actual values.
 
     Park et al., TRAK (2023), section 2; for context attribution Cohen-Wang et al., ContextCite
-    (2024), section 3. A constant prediction ranks nothing and scores 0; NaN where the function
+    (2024), section 3. A constant prediction ranks nothing and scores 0; NaN if the function
     itself does not vary.
 
     Args:

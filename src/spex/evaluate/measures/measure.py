@@ -15,7 +15,7 @@ class Metric(NamedTuple):
 
     Attributes:
         name: Such as "r2".
-        value: NaN where it is undefined.
+        value: NaN if it is undefined.
         at: Where along a curve, such as r, the number of features removed; None for a number that
             is no point of a curve.
     """
@@ -27,7 +27,7 @@ class Metric(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """One explanation, and what can be asked to judge it.
+    """One explanation, and the means to judge it.
 
     Args:
         item: What was explained.
@@ -49,7 +49,7 @@ class Cell:
 
     @property
     def attribution(self) -> Attribution:
-        """Of this cell."""
+        """The attribution of this cell."""
         return self.explain(self.seed)
 
 
@@ -58,7 +58,7 @@ class Measure(Protocol):
 
     @property
     def name(self) -> str:
-        """As the command is called."""
+        """The name of the command."""
         ...
 
     @property
@@ -67,11 +67,11 @@ class Measure(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """All that changes what is measured, as JSON values: here the fields of a dataclass."""
+        """All settings that change the result, as JSON values: here the fields of a dataclass."""
         return asdict(self)  # type: ignore[call-overload]
 
     def check(self, item: Item) -> None:
-        """Refuse an item before a model is loaded; here none is.
+        """Refuse an item before a model is loaded; by default accept all.
 
         Raises:
             ArgumentError: it cannot be measured on.

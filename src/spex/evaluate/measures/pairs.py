@@ -17,25 +17,26 @@ from spex.extras import require
 from spex.f2.packing import pack
 from spex.interactions.uncertainty import error_of_sum, share_containing, spectrum_errors
 
-_LARGEST = 10  # effects that NDCG and the agreement of signs are about
+_LARGEST = 10  # effects counted by NDCG and the agreement of signs
 _LEVEL = 0.9
 _STREAM = 7907
 
 
 @dataclass(frozen=True)
 class Pairs(Measure):
-    """What a method says of single and pair effects around inputs, against their measured values.
+    """Single and pair effects around inputs by a method, compared with their measured values.
 
-    Around a base x, the effect of feature i is f(x with i) - f(x without i), and that of a pair is
-    f(both) - f(only i) - f(only j) + f(neither), the rest as in x. For `single` and `pair` each:
-    NDCG@10 of the ranking by absolute value (ties averaged), the share of the 10 largest effects
-    whose sign is right, and the mean absolute error beside the mean absolute effect (`_size`). Of
-    methods of spex, the share of the 90 % intervals that hold the measured effect (`_covered`).
+    Around a base x, the effect of feature i is f(x with i) - f(x without i). The effect of a pair
+    is f(both) - f(only i) - f(only j) + f(neither), the rest as in x. For `single` and `pair` each:
+    NDCG@10 of the ranking by absolute value (ties averaged); how many of the 10 largest effects
+    have the right sign, as a share; the mean absolute error; and the mean absolute effect
+    (`_size`). For methods of spex also the share of 90 % intervals that contain the measured effect
+    (`_covered`).
 
     Args:
-        random_bases: How many uniformly random inputs are audited beside the whole one. Each costs
-            1 + n + n(n - 1)/2 evaluations, once for all methods.
-        test_seed: Of the random inputs.
+        random_bases: How many uniformly random inputs to audit in addition to the whole one. Each
+            costs 1 + n + n(n - 1)/2 evaluations, once for all methods.
+        test_seed: Seed of the random inputs.
 
     Raises:
         ArgumentError: a number is negative.
@@ -51,7 +52,7 @@ class Pairs(Measure):
         whole_number("test_seed", self.test_seed, 0)
 
     def check(self, item: Item) -> None:
-        """Every item will do; the ranking needs scikit-learn."""
+        """Accept every item; the ranking needs scikit-learn."""
         require("sklearn.metrics", "evaluate")
 
     def measure(self, cell: Cell) -> list[Metric]:
@@ -102,11 +103,11 @@ def effects(base: BoolArray, values: FloatArray) -> tuple[FloatArray, FloatArray
 
     Args:
         base: (n,) bool.
-        values: Of the masks of `audit_masks`.
+        values: Values of the masks of `audit_masks`.
 
     Returns:
-        (n,) and (n(n-1)/2,) float64. What is no more than the rounding of the values is 0, so that
-        no sign and no rank is read from it.
+        (n,) and (n(n-1)/2,) float64. Effects within the rounding of the values are 0, so that they
+        have no sign and no rank.
     """
     n = len(base)
     rounding = 1e-9 * float(np.abs(values).max())
@@ -121,15 +122,15 @@ def effects(base: BoolArray, values: FloatArray) -> tuple[FloatArray, FloatArray
 
 
 def compare(true: FloatArray, told: FloatArray) -> dict[str, float]:
-    """What a method says of effects, against their measured values.
+    """Effects by a method, compared with their measured values.
 
     Args:
         true: (k,) measured.
-        told: (k,) said.
+        told: (k,) by the method.
 
     Returns:
-        ndcg, signs, error and size. NaN: of fewer than two effects, ndcg; where all are 0, signs
-        too; of none, all four.
+        ndcg, signs, error and size. ndcg is NaN for fewer than two effects, ndcg and signs if all
+        effects are 0, and all four without effects.
     """
     largest = np.argsort(-np.abs(true), kind="stable")[:_LARGEST]
     scale = float(np.abs(true).max(initial=0.0))
@@ -154,7 +155,7 @@ def _members(n: int) -> tuple[list[Interaction], list[Interaction]]:
 def _coverage(
     explanation: Explanation, members: list[Interaction], true: FloatArray, told: FloatArray
 ) -> float:
-    """The share of the intervals around what is said that hold the measured effect."""
+    """The share of the method's intervals that contain the measured effect."""
     if not members:
         return math.nan
     width = float(ndtri((1 + _LEVEL) / 2)) * effect_errors(explanation, members)
@@ -165,9 +166,9 @@ def _coverage(
 def effect_errors(explanation: Explanation, members: list[Interaction]) -> FloatArray:
     """Standard errors of discrete derivatives, alike at every base.
 
-    The effect of S at a base is sum over k that contain S of +-2^|S| F(k): the weights of a Moebius
-    coefficient, which is the effect at the empty input, up to signs. So are its errors; see
-    `spex.interactions.uncertainty`.
+    The effect of S at a base is the sum of +-2^|S| F(k) over all k that contain S. Up to signs,
+    these are the weights of a Moebius coefficient, the effect at the empty input. Its errors follow
+    in the same way; see `spex.interactions.uncertainty`.
 
     Args:
         explanation: With standard errors.

@@ -1,4 +1,4 @@
-"""Measures for pictures: localisation beside a centre baseline, and what spans two inputs."""
+"""Measures for pictures: localisation with a centre baseline, and effects across two inputs."""
 
 import math
 from collections.abc import Sequence
@@ -20,11 +20,12 @@ class Localisation:
 
     Args:
         mass: Share of the positive scores, spread over their regions, that lies on the object.
-        hit: 1 where the middle of the region of highest score lies on it (the pointing game of
-            Zhang et al. 2018), else 0; where several regions share the highest score, their mean.
-        centre_mass: Of a baseline that knows nothing of the model: a Gaussian around the centre,
-            with a quarter of each side as its standard deviation. Objects of photographs lie there.
-        centre_hit: Of the same baseline.
+        hit: 1 if the middle of the region of highest score lies on it (the pointing game of Zhang
+            et al. 2018), else 0. If several regions share the highest score, their mean.
+        centre_mass: `mass` of a baseline that knows nothing of the model: a Gaussian around the
+            centre, with a quarter of each side as its standard deviation. Photographed objects are
+            often there.
+        centre_hit: `hit` of the same baseline.
         area: Share of the picture that the object covers.
     """
 
@@ -38,7 +39,7 @@ class Localisation:
 def localisation(
     scores: npt.ArrayLike, regions: npt.ArrayLike, target: npt.ArrayLike
 ) -> Localisation:
-    """Compare scores of a picture's regions with where the object is.
+    """Compare scores of a picture's regions with the place of the object.
 
     Args:
         scores: (n,) numbers, one for each region.
@@ -82,7 +83,7 @@ def localisation(
 
 
 def _hit(region: FloatArray | npt.NDArray[np.bool_], on: npt.NDArray[np.bool_]) -> float:
-    """1 where the pixel of a region that is nearest to its mean place lies on the object."""
+    """1 if the pixel of a region nearest to its mean position lies on the object."""
     places = np.argwhere(region)
     if not len(places):
         return 0.0
@@ -92,7 +93,7 @@ def _hit(region: FloatArray | npt.NDArray[np.bool_], on: npt.NDArray[np.bool_]) 
 
 @dataclass(frozen=True)
 class JointPart:
-    """What two inputs do together that none does alone.
+    """The effect of two inputs together that neither has alone.
 
     Args:
         first: f(first alone) - f(none).

@@ -1,4 +1,4 @@
-"""What all measures read from a spectrum alike: scores of features, and ranked interactions."""
+"""Scores of features and ranked interactions of a spectrum, shared by all measures."""
 
 import math
 
@@ -40,7 +40,7 @@ def _rounding(spectrum: Spectrum) -> float:
 
 
 def rank_correlation(a: FloatArray, b: FloatArray) -> float:
-    """Spearman's correlation; NaN where one of both does not vary."""
+    """Spearman's correlation; NaN if one of both does not vary."""
     if min(np.ptp(a), np.ptp(b)) <= 1e-12 * max(np.abs(a).max(), np.abs(b).max()):
         return math.nan
     from scipy.stats import spearmanr
@@ -54,7 +54,7 @@ def without_rounding(values: FloatArray) -> FloatArray:
 
 
 def jaccard(a: list[Interaction], b: list[Interaction]) -> float:
-    """|A n B| / |A u B|; NaN where both are empty."""
+    """|A n B| / |A u B|; NaN if both are empty."""
     union = set(a) | set(b)
     return len(set(a) & set(b)) / len(union) if union else math.nan
 

@@ -10,7 +10,7 @@ from spex.evaluate.measures.measure import Cell, Measure, Metric
 from spex.evaluate.measures.ranking import feature_scores
 from spex.sets.removal import removals
 
-_SECONDS = 30.0  # of HiGHS, for each r
+_SECONDS = 30.0  # for HiGHS, for each r
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Removal(Measure):
 
     For r from 1 to R, `absolute` is |f(N) - f(N without S_r)| and `relative` that over |f(N)|, S_r
     being the set of r features whose removal changes the surrogate most. `surrogate` is what the
-    surrogate says of it, and `exact` 1 where S_r is proven to be that set. `drop` is
+    surrogate says of it, and `exact` 1 if S_r is proven to be that set. `drop` is
     f(N) - f(N without the r features of highest score).
 
     Args:

@@ -21,23 +21,23 @@ def sanity(
     """Explain noise, and the function with two features more: one unused, one symmetric.
 
     The symmetric one is a twin of the feature with the largest score: the function sees that
-    feature where both are present. The axioms of the dummy and of symmetry (Shapley 1953) then fix
-    what must come out; that noise must get another explanation is the check by randomised models of
-    Adebayo et al. (2018).
+    feature where both are present. The dummy and symmetry axioms (Shapley 1953) then fix the right
+    result. That noise must get another explanation is the check of Adebayo et al. (2018) by
+    randomised models.
 
     Args:
         method: What is checked.
         function: The user's.
         n_features: n.
-        budget: Of each of the two explanations.
-        seed: Of the method.
+        budget: The budget of each of the two explanations.
+        seed: The method's seed.
         scores: (n,) scores of the features in the explanation of the function itself.
 
     Returns:
-        `unused`, the score of the unused feature, and `asymmetry`, the difference of the twins'
-        scores, both as a share of the largest score: 0 is right, NaN where all scores are 0.
-        `noise_similarity`, Spearman's correlation of the scores with those of noise: it should be
-        near 0; that of two random rankings has a standard deviation of 1/sqrt(n - 1).
+        `unused` is the score of the unused feature, and `asymmetry` the difference of the twins'
+        scores. Both are shares of the largest score: 0 is right, NaN if all scores are 0.
+        `noise_similarity` is Spearman's correlation of the scores with those of noise. It should be
+        near 0; for two random rankings its standard deviation is 1/sqrt(n - 1).
     """
     twin = int(np.abs(scores).argmax())
 
@@ -48,7 +48,7 @@ def sanity(
 
     more = method.attribute(extended, n_features + 2, budget, seed)
     found = feature_scores(more.spectrum)
-    # Where nothing has a score, as of a constant, there is nothing to compare with.
+    # If no feature has a score, as for a constant, there is nothing to compare with.
     largest = float(np.abs(found).max()) or math.nan
     of_noise = method.attribute(Noise(seed), n_features, budget, seed)
     return {
@@ -59,7 +59,7 @@ def sanity(
 
 
 class Noise:
-    """A model without weights: each mask gets a normal number of its own, always the same.
+    """A model without weights: each mask gets its own normal number, always the same.
 
     Args:
         seed: Random seed.

@@ -32,11 +32,11 @@ _ALONG = {
         for name in ("ndcg", "signs", "error", "size", "covered")
     },
 }
-_WIDTH, _HEIGHT = 4.2, 3.4  # inches of a panel
-_LETTERS = 16  # of the caption, in an inch
+_WIDTH, _HEIGHT = 4.2, 3.4  # size of a panel in inches
+_LETTERS = 16  # letters of the caption per inch
 _MARKERS = "osD^vP*Xphd<>"
-_SPREAD = 0.5  # of the distance between bases, over which the points of methods are spread
-# So that a method whose numbers are those of another one is seen beneath it.
+_SPREAD = 0.5  # share of the distance between bases that the methods' points fill
+# Different sizes, so that a method stays visible under another one with the same numbers.
 _LARGEST, _LEAST = 9.0, 4.0  # points
 _LEAST_R2, _MARGIN = -1.0, 0.05
 
@@ -111,7 +111,7 @@ def _say_along(panel: Any, along: str | None, summary: "pd.DataFrame") -> None:
 
 
 def _caption(figure: "Figure", *parts: str) -> None:
-    """Say beneath the panels what they do not show, where there is something to say."""
+    """Say beneath the panels what they do not show, if there is something to say."""
     if told := "; ".join(part for part in parts if part):
         lines = wrap(told, int(_LETTERS * figure.get_figwidth()))
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color="0.35")
@@ -120,7 +120,7 @@ def _caption(figure: "Figure", *parts: str) -> None:
 def _below(summary: "pd.DataFrame", metric: str) -> str:
     """What lies below the axis of R2, in words: one bad fit would flatten all others.
 
-    Empty where nothing does, and where everything does, which is drawn as it is.
+    Empty if nothing does, or if everything does, which is drawn as it is.
     """
     reach = summary[["mean", "low"]].min(axis=1)
     if metric != "r2" or reach.min() >= _LEAST_R2 or summary["mean"].max() <= _LEAST_R2:
@@ -147,7 +147,7 @@ def _draw_method(
         "c": colour,
         "label": label,
     }
-    if _ALONG.get(metric) == _BASE:  # one is no further along than the other: no line
+    if _ALONG.get(metric) == _BASE:  # bases have no order, so no line joins them
         x = rows["at"].to_numpy(dtype=np.float64) + _SPREAD * (place - 0.5) * (n_methods > 1)
         errors = np.array([mean - low, high - mean]).clip(min=0)
         panel.errorbar(x, mean, errors, ls="none", elinewidth=1.2, capsize=2, **marker)

@@ -42,7 +42,7 @@ def locked(results: Path) -> Iterator[None]:
         yield
     finally:
         with file:
-            if os.name == "posix":  # elsewhere an open file cannot be removed
+            if os.name == "posix":  # other systems cannot remove an open file
                 path.unlink(missing_ok=True)
 
 
@@ -56,7 +56,7 @@ def _taken(path: Path) -> IO[bytes]:
         except BaseException:
             file.close()
             raise
-        file.close()  # the run before has removed it meanwhile
+        file.close()  # the run before removed it in the meantime
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:

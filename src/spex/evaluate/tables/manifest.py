@@ -23,10 +23,10 @@ class Manifest:
     """What made a file of results.
 
     Args:
-        path: Of the manifest.
+        path: Path of the manifest.
         results: The file of results.
-        determines: All that determines the numbers but the methods, budgets, seeds and items, which
-            are in the rows: what is measured, the data, the model, the score. JSON values.
+        determines: What determines the numbers, as JSON values: what is measured, the data, the
+            model, the score. Methods, budgets, seeds and items are in the rows instead.
 
     Raises:
         ArgumentError: results of something else are there.

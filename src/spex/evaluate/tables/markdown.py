@@ -28,11 +28,11 @@ def markdown(
     measured.
 
     Args:
-        rows: Of the results.
+        rows: The rows of the results.
         main: The metrics, the first of them first.
-        summary: Of `Results.summary`.
+        summary: The table of `Results.summary`.
         by_group: The same, by groups of lengths.
-        undefined: Why a metric has no number at all; empty where it has one.
+        undefined: Why a metric has no number at all; empty if it has one.
         failures: How many cells were not measured, by reason.
         left_out: Which rows of the data were not used, in words.
     """
@@ -74,7 +74,7 @@ def _table(
         return ((method, f"{budget:,}"), at) if is_curve else ((method,), budget)
 
     cells: dict[tuple[str, ...], dict[float, str]] = {}
-    for row in of_metric:  # those that no item has a number for stay so
+    for row in of_metric:  # cells without a number for any item stay "undefined"
         down, across = place(row.method, row.budget, row.at)
         cells.setdefault(down, {})[across] = "undefined"
     for _, point in chosen.iterrows():

@@ -26,7 +26,7 @@ _PICTURES = (".png", ".svg", ".pdf")
 _CONSTANT, _NO_CHANGE = "the function gives one value for all masks", "f(N) = f(none)"
 _NO_EFFECT = "all effects are 0"
 _NO_RANKING = f"{_NO_EFFECT}, or there are no two to rank"
-# Why there may be no number of a metric.
+# Why a metric may have no number.
 UNDEFINED = {
     "r2": _CONSTANT,
     "lds": _CONSTANT,
@@ -55,7 +55,7 @@ class Results:
     Args:
         rows: One number each; see `spex.evaluate.tables.rows.Row`.
         main: The metrics that tables and figures show, the first of them first.
-        left_out: Which rows of the data were not used, in words; empty where all were.
+        left_out: Which rows of the data were not used, in words; empty if all were.
     """
 
     rows: tuple[Row, ...]
@@ -134,7 +134,7 @@ class Results:
         return "; ".join(parts)
 
     def undefined(self, metric: str) -> str:
-        """Why a metric has no number at all, in words; empty where it has one."""
+        """Why a metric has no number at all, in words; empty if it has one."""
         of_metric = [row for row in self.rows if row.metric == metric and row.status == OK]
         if any(math.isfinite(row.value) for row in of_metric):
             return ""

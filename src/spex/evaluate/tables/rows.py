@@ -14,7 +14,7 @@ from spex.files import write_text
 from spex.wording import shorten
 
 OK, REFUSED, FAILED = "ok", "refused", "failed"
-# The last row of a cell that was finished: after a crash a cell without it is measured again.
+# The last row of a finished cell. After a crash, a cell without it is measured again.
 LAST = "seconds"
 EVALUATIONS = "evaluations"
 
@@ -42,7 +42,7 @@ class Row:
         seed: Its seed.
         status: `ok`; `refused`, by the method for this number of features or budget; or `failed`.
         reason: Why it is not `ok`.
-        metric: What was measured; empty where nothing was.
+        metric: What was measured; empty if nothing was.
         at: Where along a curve; NaN for what is no point of one.
         value: The number.
     """
@@ -197,5 +197,5 @@ def check_names(items: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in items:
         if name in seen:
-            raise ArgumentError(f"two items are called {name!r}; give each a name of its own")
+            raise ArgumentError(f"two items are called {name!r}; give each its own name")
         seen.add(name)

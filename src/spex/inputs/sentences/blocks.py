@@ -13,8 +13,8 @@ _ENVIRONMENTS = (
     "equation|align|alignat|aligned|gather|gathered|multline|eqnarray|split|cases|array|math"
     "|displaymath|[pbvBV]?matrix|smallmatrix|tabular|verbatim|lstlisting|minted|tikzpicture"
 )
-# No formula holds the start of another of its kind, or a blank line if it is in brackets or
-# dollars; so the search is linear in texts that open formulas and close none.
+# A formula never contains the start of another of its kind, and one in brackets or dollars contains
+# no blank line. So the search is linear even in texts that open formulas and close none.
 _FORMULA = re.compile(
     r"(?<!\\)\\\[(?:[^\\\n]|\n(?!\s*\n)|\\\\\[?|\\(?![\[\]\\]))+\\\]"
     r"|(?<![$\\])\$\$(?:[^$\n]|\n(?!\s*\n))+\$\$(?!\$)"
@@ -24,13 +24,14 @@ _FORMULA = re.compile(
 _INLINE = re.compile(
     r"(?<!`)(?P<ticks>`+)(?!`)[^\n\r]{1,300}?(?<!`)(?P=ticks)(?!`)"
     r"|(?<!\\)\\\([^\n\r]{1,300}?\\\)"
-    # No price begins a formula.
+    # A price does not begin a formula.
     r"|(?<![\w$\\])\$(?=[^\s$\d])[^$\n\r]{1,200}?(?<=\S)\$(?![\w$])"
     r"|</?[A-Za-z][^<>\n\r]{0,300}>"
 )
 _TABLE_ROW = re.compile(r"\s*\|.*\|\s*")
-# What ends a sentence or a line becomes a letter, which does neither. So do brackets and quotes:
-# the library splits nothing from one in a block to another outside of it.
+# Replace characters that end a sentence or a line by letters, which do not. Replace brackets and
+# quotes too, because the library never splits between an opening one in a block and a closing one
+# outside it.
 _ENDS = re.compile(
     r"[.!?\u2026\u3002\uff0e\uff01\uff1f\u0964\u061f;(){}\[\]\"'\u201c\u201d]|[^\S ]"
 )

@@ -11,8 +11,8 @@ Span: TypeAlias = tuple[int, int]
 # What `str.splitlines` splits at.
 LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
-# A line that starts so starts a sentence: an item of a list, a heading, a quotation, a line of a
-# log, or a name and its value.
+# Such a line starts a sentence: an item of a list, a heading, a quotation, a line of a log, or a
+# name and its value.
 _ITEM = re.compile(
     r"""\s*(?:[*_]{1,3}(?=[\w(]))?
     (?: [|>\[{<\u2022\u2023\u00b7\u2190-\u21ff\u2460-\u27bf] | [-*+\u2013\u2014]\s | \#+\s
@@ -24,12 +24,12 @@ _ITEM = re.compile(
     | [^\W\d_a-z][\w.-]*(?:\ [\w.-]+){0,2}\ ?[:=](?:\s|$|[*_]) )""",
     re.VERBOSE,
 )
-# A line that holds this is a row of a table: cells between tabs, bars, two spaces or commas.
+# A line that contains this is a row of a table: cells between tabs, bars, two spaces or commas.
 _ROW = re.compile(r"\S\t+\S|\||\w {2,}\S|[,;][^\W\d]|^\W*$")
 # A line that is a heading: of Markdown, or all of it in bold.
 HEADING = re.compile(r"\s*(?:#{1,6}\s.*|(\*\*|__)(?=\S)(?:(?!\1).)+\1\s*:?\s*)")
 _QUOTE = re.compile(r"\s*(?:>[ \t]*)+")
-# The least width of hard-wrapped text, in columns. Lists of lines as long and as even are rare.
+# The least width of hard-wrapped text, in columns. Lists with lines as long and even are rare.
 _LEAST_WIDTH = 50
 
 
@@ -49,8 +49,8 @@ def line_starts(text: str) -> list[int]:
     """Starts of the lines to which the sentence of the line before does not run on.
 
     It does not after a blank line, a row of a table or a heading, nor to an item (of a list, a log,
-    a form), a heading or a row. In the blocks of lines between these it runs on where the text is
-    hard-wrapped, or where a line of two words or more goes on in lower case.
+    a form), a heading or a row. In the blocks of lines between these, a sentence runs on if the
+    text is hard-wrapped. It also runs on if a line of two words or more continues in lower case.
     """
     groups: list[list[Span]] = []
     lines: list[list[str]] = []
@@ -60,7 +60,7 @@ def line_starts(text: str) -> list[int]:
         quoted = _QUOTE.match(line)
         depth = quoted[0].count(">") if quoted else 0
         unquoted = line[quoted.end() :] if quoted and quoted.end() < len(line) else line
-        if depth == last_depth:  # the quotation goes on: its lines are like any other
+        if depth == last_depth:  # within a quotation lines are like any others
             line = unquoted
         ends = not last or HEADING.fullmatch(last) or HEADING.fullmatch(line)
         if ends or _ITEM.match(line) or _ROW.search(line.strip()) or _ROW.search(last.strip()):
@@ -80,7 +80,7 @@ def line_starts(text: str) -> list[int]:
 
 
 def _runs_on(group: Sequence[str]) -> list[bool]:
-    """For each line of a group, whether the sentence of the line before may run on to it."""
+    """For each line of a group, whether the previous line's sentence may continue on it."""
     if _is_wrapped(group):
         return [False] + [True] * (len(group) - 1)
     # A list may have all its items in lower case.
@@ -94,7 +94,7 @@ def _runs_on(group: Sequence[str]) -> list[bool]:
 
 
 def _is_wrapped(group: Sequence[str]) -> bool:
-    """Whether most line breaks, and two at least, are where the next word found no room."""
+    """Whether at most line breaks, and at least two, the next word did not fit on the line."""
     # Chinese and Japanese characters take two columns.
     widths = [len(line) + sum(character >= "\u2e80" for character in line) for line in group]
     widest = max(widths)

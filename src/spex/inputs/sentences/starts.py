@@ -1,4 +1,4 @@
-"""Where sentences begin: a library finds them in running text; what it gets wrong is mended here.
+"""The starts of sentences: a library finds them in running text, and its errors are mended here.
 
 Code between fences, a displayed formula and a row of a table are one sentence each. A sentence
 keeps the marks that close it, such as ** or a bracket, and the number before it. A line of nothing
@@ -14,12 +14,12 @@ from spex.errors import ArgumentError
 from spex.inputs.sentences.blocks import blocks, outside, without_ends
 from spex.inputs.sentences.lines import LINE_BREAK, line_starts
 
-# Such as <ul>; tags with attributes say something.
+# Tags such as <ul>. Tags with attributes carry meaning.
 _BARE_TAG = re.compile(r"</?[A-Za-z][\w:]*\s*/?>")
 _OTHER_WHITE = re.compile(r"[^\S ]")
-# What closes a sentence after its full stop.
+# Marks that close a sentence after its full stop.
 _CLOSES = re.compile(r"(?:</[A-Za-z][^<>\s]*>)+|[*_~`\"'\u201d\u2019\xbb)\]]+(?=\s|$)")
-# After these no sentence begins, or none that begins with a number.
+# No sentence begins after these, or none that begins with a number.
 _NO_END = re.compile(r"\b(?:i\.\s?e|e\.\s?g|cf|viz|vs|approx)\.\s+$", re.I)
 _NO_END_BEFORE_NUMBER = re.compile(
     r"\b(?:eqs?|vols?|chs?|chap|secs?|ed|figs?|tabs?|nos?|arts?|pt|pp?|ver|ca)\.\s+$", re.I
@@ -30,14 +30,14 @@ _LIST_MARK = re.compile(
 _NUMBER = re.compile(
     r"[\s>|*_#+\u2022-]{0,40}\(?(\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[IVXivx]{1,5})[.)][*_]*\s*"
 )
-# Ends that the library misses: an ellipsis, words that are abbreviations, too, such as "no." and
+# Ends that the library misses: an ellipsis, words that are also abbreviations, such as "no." and
 # "me.", and the name of a variable.
 _MISSED = re.compile(
     r"(?:\u2026[\"'\u201d\u2019)]*|\b(?:no|[Oo]k|me|ill|art|id)\.|(?<![\w.])(?<![a-z]\.\s)[a-z]\.)\s+(?=[A-Z](?!\.))"
 )
 _WHITE = re.compile(r"\s*")
 _STOPS = re.compile(r"[ \t.,;:]*")
-_LONGEST = 20  # of the abbreviations, with room
+_LONGEST = 20  # longest abbreviation, with a margin
 
 
 def sentence_starts(text: str, language: str) -> list[int]:
@@ -56,7 +56,8 @@ def sentence_starts(text: str, language: str) -> list[int]:
     for part in parts:
         if part.stands_alone:
             starts |= {part.start, _after(_STOPS, text, part.stop)}
-    # One by one, on one line and without marks of lists: the library reads lists in its own way.
+    # Pass each sentence on one line and without list marks, because the library splits lists in its
+    # own way.
     for start, stop in itertools.pairwise([*sorted(starts), len(text)]):
         begins = min(_after(_LIST_MARK, plain, start), stop)
         starts |= {begins + one for one in _split(plain[begins:stop], language) if one}
@@ -74,12 +75,12 @@ def _split(plain: str, language: str) -> list[int]:
     """Starts of the sentences that the library finds in a part of a text."""
     import sentencex  # type: ignore[import-untyped]
 
-    # The library slices one byte after white space, and fails where that takes several bytes.
+    # The library slices one byte after white space, and fails if the white space has several bytes.
     plain = _OTHER_WHITE.sub(" ", plain)
     try:
         sentences = sentencex.segment(language, plain)
     except BaseException as error:
-        # A failed assertion in the library's Rust code raises this, which is no Exception.
+        # A failed assertion in the library's Rust code raises this, which is not an Exception.
         if type(error).__name__ != "PanicException":
             raise
         raise ArgumentError(
@@ -166,6 +167,6 @@ def _is_mark(part: str) -> bool:
 
 
 def _is_punctuation(character: str) -> bool:
-    # Emoji are symbols, too, but say something; lines of boxes do not.
+    # Emoji are symbols too, but carry meaning. Lines of boxes do not.
     kind = unicodedata.category(character)
     return kind[0] in "PZC" or kind in ("Sm", "Sk") or "\u2500" <= character <= "\u257f"

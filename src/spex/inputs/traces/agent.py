@@ -1,8 +1,8 @@
 """Masking the trace of an agent: tools, memory, turns and results of tools before a call.
 
-The trace is written as plain messages in the Hermes format of tool calls, which models such as
-SmolLM2, Qwen and Hermes were trained on, so that every model can be asked, also one whose chat
-template knows no tools.
+The trace is written as plain messages in the Hermes format of tool calls. Models such as SmolLM2,
+Qwen and Hermes were trained on it. So every model can be asked, even if its chat template knows no
+tools.
 """
 
 import json
@@ -29,7 +29,7 @@ _TOOL, _MEMORY, _MESSAGE = "tool", "memory", "message"
 # (kind, number of the tool, memory entry or message)
 _Place: TypeAlias = tuple[str, int]
 _KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
-_ALSO = ("memory", "against")  # beside the messages and tools of a request
+_ALSO = ("memory", "against")  # in addition to the messages and tools of a request
 _OFFER = (
     "# Tools\n\nYou may call functions to assist with the user query. You are given their "
     "signatures within <tools></tools> XML tags:\n<tools>\n{tools}\n</tools>\n\n"
@@ -169,7 +169,7 @@ class Agent(UnitMasker):
 
     @cached_property
     def _places(self) -> list[_Place]:
-        """What each text is: in the order of the prompt, but the memory and the tools first."""
+        """The kind of each text, in the order of the prompt, but with memory and tools first."""
         return [
             *((_TOOL, number) for number in range(len(self.tools))),
             *((_MEMORY, number) for number in range(len(self.memory))),
@@ -303,7 +303,7 @@ class Agent(UnitMasker):
 
 def _known(message: object) -> object:
     if not isinstance(message, Mapping) or "role" not in message:
-        return message  # which is refused, by its own keys
+        return message  # the reader then refuses its keys
     return {key: value for key, value in message.items() if key in _KEYS}
 
 
@@ -321,8 +321,8 @@ def _turn(messages: Sequence[Message], given: Sequence[Converted], turn: int | N
                 return place
         numbers = [str(given[place].numbers[0]) for place in said]
         raise ArgumentError(
-            f"turn={turn!r} is no message of the assistant that says something; use one of "
-            f"{', '.join(numbers) or 'those, of which there is none'}"
+            f"turn={turn!r} is not a message of the assistant with content; these are: "
+            f"{', '.join(numbers) or 'none'}"
         )
     if not calling:
         raise ArgumentError(

@@ -11,7 +11,7 @@ from typing import Any
 
 from spex.errors import ArgumentError
 
-# Of a part with a text: the key that holds it.
+# For each kind of part with a text, the key of the text.
 _TEXTS = {
     "text": "text",
     "input_text": "text",
@@ -21,7 +21,7 @@ _TEXTS = {
 _REASONED = ("thinking", "redacted_thinking", "reasoning")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _OF_CALLS = {"tool_use": "assistant", "tool_result": "user"}
-# Of a message; a whole reply of a model has others.
+# Keys kept from a message; a whole reply of a model has others.
 _KEPT = ("role", "content", "tool_calls", "function_call", "tool_call_id", "name")
 
 
@@ -60,7 +60,7 @@ def converted(messages: Sequence[object]) -> list[Converted]:
         if "role" in message and (kind in (None, "message") or "content" in message):
             turns = list(_turns(message, name))
             if kind == "message" and _is_calling(found) and _is_text(turns[0]):
-                # Beside calls, after the first of them.
+                # A text after calls joins the message of the calls.
                 found[-1] = _joined(found[-1], number, content=_parts(turns.pop(0)))
             found += [Converted(turn, (number,)) for turn in turns]
         elif kind == "function_call":
@@ -105,7 +105,7 @@ def common_call(call: object) -> Any:
 
 
 def common_tool(tool: object) -> Any:
-    """What "function" holds of a tool in the common format: its name, description, parameters."""
+    """The "function" of a tool in the common format: its name, description and parameters."""
     tool = _plain(tool)
     if not isinstance(tool, Mapping):
         return tool
@@ -119,13 +119,13 @@ def common_tool(tool: object) -> Any:
 
 
 def _plain(value: object) -> object:
-    """What an object of a client (`openai`, `anthropic`) holds, as JSON values."""
+    """The content of an object of a client (`openai`, `anthropic`), as JSON values."""
     dump = getattr(value, "model_dump", None)
     return dump() if callable(dump) else value
 
 
 def _turns(message: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    """The messages that one message is; several where it holds results of tools."""
+    """One message as a list of messages; several if it holds results of tools."""
     is_reply = message.get("type") == "message"
     common = {
         key: value

@@ -59,9 +59,9 @@ def parse_chat(given: object) -> tuple[tuple[Message, ...], list[Converted]]:
         raise ArgumentError("messages is empty; give at least one message of the user")
     if parsed[-1].role not in ("user", "tool"):
         raise ArgumentError(
-            f"the last message is of role {parsed[-1].role!r}, not 'user' or 'tool'; what is "
-            "explained is the assistant's answer to the messages: leave it out, and give it to the "
-            "score"
+            f"the last message is of role {parsed[-1].role!r}, not 'user' or 'tool'; spex "
+            "explains the assistant's answer to the messages: leave the answer out of them, and "
+            "give it to the score"
         )
     return linked(parsed, messages)[0], messages
 
@@ -92,7 +92,7 @@ def parse_message(message: object, name: str) -> Message:
         )
     role, calls = message.get("role"), message.get("tool_calls")
     others = _OTHER_KEYS.get(role, ()) if isinstance(role, str) else ()
-    # Replies of an API come with keys of no value, such as "refusal": None.
+    # Replies of an API have keys without a value, such as "refusal": None.
     known = ("role", "content", *others)
     unknown = any(value for key, value in message.items() if key not in known)
     if unknown or "role" not in message or not (calls or "content" in message):
@@ -162,11 +162,12 @@ def _parse_calls(calls: Any, name: str) -> tuple[ToolCall, ...]:
             or (call.get("type") or "function") != "function"
         ):
             raise ArgumentError(
-                f"{name}: its call {len(parsed)} of a tool is none; give {{'id': ..., 'type': "
+                f"{name}: its tool call {len(parsed)} is not valid; give {{'id': ..., 'type': "
                 "'function', 'function': {'name': ..., 'arguments': ...}}"
             )
         arguments = function.get("arguments")
-        if isinstance(arguments, str) and not arguments.strip():  # how some servers write none
+        # Some servers write "no arguments" so.
+        if isinstance(arguments, str) and not arguments.strip():
             arguments = None
         if arguments is None or isinstance(arguments, Mapping):
             try:

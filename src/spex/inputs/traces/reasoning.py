@@ -216,13 +216,13 @@ class Reasoning(SideBySide):
 
     @property
     def system(self) -> str | None:
-        """The system message beside the question; None for none."""
+        """The separate system message; None for none."""
         own: str | None = self._given["system"]
         return own if isinstance(self._asked, Prompt) else self._asked.system
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The answer that is explained, where it is known."""
+        """The answer that is explained, if known."""
         answer = self._given["answer"]
         return () if answer is None else (answer,)
 
@@ -240,7 +240,7 @@ class Reasoning(SideBySide):
 
     @property
     def answer_cue(self) -> str:
-        """What stands between the trace and the answer."""
+        """The text between the trace and the answer."""
         given: str | None = self._given["answer_cue"]
         if given is not None:
             return given
@@ -340,7 +340,7 @@ def _trimmed(trace: str) -> str:
 
 
 def _trace_in(reply: str) -> str | None:
-    """What a reply says before its answer; empty for nothing, None where its block has no end."""
+    """The text of a reply before its answer; empty for nothing, None if its block has no end."""
     split = split_reply(reply)
     if split is not None:
         return split[0] if without_tags(split[0]).strip() else ""

@@ -8,9 +8,9 @@ from spex.errors import ArgumentError
 _MESSAGES = ("messages", "input")
 _SYSTEM = ("system", "instructions")
 _TOOLS = ("tools", "functions")
-# What is explained would lack the messages that these stand for.
+# These stand for messages on the server, which the explained input would lack.
 _ON_THE_SERVER = ("previous_response_id", "conversation", "prompt")
-# Keys that are left aside: how an answer was made, and what came back beside it.
+# Ignored keys: settings of the request, and data of the response other than the answer.
 _ASIDE = frozenset(
     # Chat Completions of OpenAI, and its answers
     """
@@ -50,7 +50,7 @@ _ASIDE = frozenset(
 
 
 def read_request(body: Mapping[str, Any], where: str, also: Collection[str] = ()) -> dict[str, Any]:
-    """What a saved request holds of a chat, under the keys "messages", "system" and "tools".
+    """The chat in a saved request, under the keys "messages", "system" and "tools".
 
     Args:
         body: the body of a request, perhaps with the answer beside it ("choices" or "output"), or
@@ -72,7 +72,7 @@ def read_request(body: Mapping[str, Any], where: str, also: Collection[str] = ()
     if unknown:
         raise ArgumentError(
             f"{where}: has the unknown key{'s' * (len(unknown) > 1)} {', '.join(unknown)}; use "
-            f"{', '.join(map(repr, valid))}; settings of a request, such as 'model', are left aside"
+            f"{', '.join(map(repr, valid))}; settings of a request, such as 'model', are ignored"
         )
     for key in _ON_THE_SERVER:
         if key in given:
@@ -113,7 +113,7 @@ def _one_of(given: Mapping[str, Any], names: Sequence[str], where: str) -> Any:
 
 
 def _answer(response: Mapping[str, Any]) -> list[Any]:
-    """The messages or items of an answer; none where there is no answer."""
+    """The messages or items of an answer; none if there is no answer."""
     choices, output = response.get("choices"), response.get("output")
     if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
         return [choices[0].get("message")]

@@ -6,7 +6,7 @@ from spex.inputs.segmentation import trimmed
 from spex.inputs.sentences.blocks import blocks, outside
 from spex.inputs.sentences.lines import HEADING, Span, line_spans
 
-# The word in languages that put a number after it, and numbers as words.
+# "Step" in languages that put a number after it, and numbers as words.
 _WORDS = (
     "step|schritt|[ée]tape|paso|passo|stap|steg|trin|skritt|krok|lépés|vaihe|ad[ıi]m|b[ưu]ớc"
     "|langkah|шаг|крок|βήμα|चरण|الخطوة|خطوة|步骤|步驟|ステップ|단계"

@@ -11,15 +11,15 @@ from spex.errors import ArgumentError
 
 PREFIX = "openai:"
 SGLANG_PREFIX = "sglang:"
-# Of the names of models on servers.
+# Prefixes of the names of models on servers.
 SERVER_PREFIXES = (PREFIX, SGLANG_PREFIX)
 KEY_VARIABLE = "OPENAI_API_KEY"
 FORM = "'openai:MODEL@BASE_URL', such as 'openai:gpt-4o-mini@https://api.openai.com/v1'"
 
-# An address with a user or a query; or a user and a password, where no kind of model is named.
+# An address with a user or a query. Or a user and a password, if the name has no kind of model.
 _MAY_HOLD_SECRET = re.compile(r"://.*[@?#]|^(?!hf:|gguf:|reply:|predict:)[^:]*:.*@", re.DOTALL)
 
-# As keys of OpenAI and of those who took over its form look; "sk-" alone may begin a host's name.
+# The form of keys of OpenAI and its imitators. "sk-" alone may begin a host's name.
 _KEY_OF_OPENAI = re.compile(r"\bsk-[\w-]*[A-Za-z0-9]{16}")
 
 
@@ -73,7 +73,7 @@ def check_url(base_url: object) -> None:
     """
     if not isinstance(base_url, str):
         raise ArgumentError(f"base_url must be a str, not {type(base_url).__name__}")
-    decoded = unquote(base_url)  # "%3Fkey=" is a query to many a server
+    decoded = unquote(base_url)  # some servers read "%3Fkey=" as a query
     if (
         re.search(r"[@?#]|;[^/]*=", decoded)
         or _KEY_OF_OPENAI.search(decoded)
@@ -85,7 +85,7 @@ def check_url(base_url: object) -> None:
         )
     try:
         parts = urlsplit(base_url)
-        _ = parts.port  # raises if it is no number
+        _ = parts.port  # raises if the port is not a number
         is_address = parts.scheme in ("http", "https") and re.fullmatch(r"\S+", base_url)
         is_address = is_address and re.fullmatch(r"[\w.:-]+", parts.hostname or "")
     except ValueError:

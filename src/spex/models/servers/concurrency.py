@@ -1,7 +1,7 @@
 """Several asynchronous calls at once; plain code takes each result as it is finished.
 
 The calls run in an event loop of their own thread, because the caller may have a running loop
-itself, as in a notebook. At most `concurrency` calls are under way, or finished and not yet taken.
+itself, as in a notebook. At most `concurrency` calls are running, or finished and not yet taken.
 So a slow caller is never far behind, and a killed process loses no more than these.
 """
 
@@ -26,8 +26,8 @@ def stream(
 ) -> Iterator[tuple[int, T]]:
     """Do `work(session, number)` for each number below count.
 
-    After an error no call is begun; those under way are finished and yielded, then the error is
-    raised. Ctrl-C cancels the calls under way and yields those that were finished.
+    After an error no call is begun; those running are finished and yielded, then the error is
+    raised. Ctrl-C cancels the calls running and yields those that were finished.
 
     Args:
         open_session: opens what all calls share, such as connections.

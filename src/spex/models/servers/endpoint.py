@@ -39,7 +39,7 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 120.0
 CONCURRENCY = 8
 _ATTEMPTS = 8
-# Few, so that a wrong address is reported within seconds.
+# Only a few, so that a wrong address is reported within seconds.
 _LOOK_UP_ATTEMPTS = 4
 _UNUSABLE_ATTEMPTS = 2
 # Pauses between attempts grow from half a second to half a minute: 8 attempts span about a minute.
@@ -109,14 +109,15 @@ class Endpoint:
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Connection"]:
         """Connections for the running event loop."""
-        # No proxy for this machine, whatever the environment says.
+        # Use no proxy for this machine, whatever the environment says.
         address = urlsplit(self.base_url)
         direct = address.hostname in _THIS_MACHINE
         openai = self._openai
         try:
             client = openai.AsyncOpenAI(
                 base_url=self.base_url,
-                # A redirect takes the prompt elsewhere, and turns most requests into a GET.
+                # Follow no redirects: they take the prompt elsewhere, and turn most requests into a
+                # GET.
                 http_client=_capped(openai.DefaultAsyncHttpxClient)(
                     trust_env=not direct,
                     follow_redirects=False,
@@ -128,7 +129,7 @@ class Endpoint:
                 timeout=self._timeout,
                 max_retries=0,  # `Connection` retries
             )
-        except Exception as error:  # its message may quote the password of a proxy
+        except Exception as error:  # do not quote it: it may hold a proxy's password
             raise BackendError(
                 f"{self.label} cannot be asked ({type(error).__name__}): check the address, and "
                 "the environment variables for proxies and certificates, such as HTTPS_PROXY and "
@@ -177,7 +178,7 @@ class Connection:
     def __init__(self, endpoint: Endpoint, client: Any) -> None:
         self._endpoint = endpoint
         self._client = client
-        self._opens = 0.0  # no request before this time of time.monotonic()
+        self._opens = 0.0  # no request before this time, by time.monotonic()
 
     async def post(self, path: str, body: dict[str, Any], parse: Callable[[Any], T]) -> T:
         """Send JSON, again if need be, until the reply can be used.
@@ -230,7 +231,7 @@ class Connection:
             failed[kind] += 1
             if kind is Kind.LASTING:
                 raise failure
-            if kind is Kind.LIMITED:  # no failure of the server: uses up no attempt
+            if kind is Kind.LIMITED:  # not a failure of the server, so not an attempt
                 now = time.monotonic()
                 patient_until = min(patient_until, now + PATIENCE_SECONDS)
                 is_last = now >= patient_until
@@ -243,10 +244,10 @@ class Connection:
                 raise RequestFailed(f"{failure}; {tried}", kind, failure.status)
             if kind is Kind.LIMITED:
                 self._endpoint.told_limit(failure)
-            elif kind is Kind.PASSING:  # of an unusable reply, the server is there
+            elif kind is Kind.PASSING:  # after an unusable reply the server is still reachable
                 self._endpoint.told_failure(failure)
             told = failure.retry_after
-            # Requests that were told the same time do not all come back at it.
+            # Add a random delay, so that requests do not all come back at the same time.
             await asyncio.sleep(
                 _pause(_FIRST_PAUSE, failed[kind])
                 if told is None
@@ -260,12 +261,12 @@ class Connection:
             await asyncio.sleep(early)
         usage = self._endpoint.usage
         try:
-            # For the whole request: the client's own time-out is for each read.
+            # A time-out for the whole request; the client's own time-out is for each read.
             async with asyncio.timeout(self._endpoint._timeout):
                 reply = await send(path, body)
             if not isinstance(reply, dict):
                 raise UnusableReply("it is no JSON object")
-            if body is not None:  # also of a reply that cannot be used
+            if body is not None:  # count the usage of unusable replies too
                 self._count_tokens(reply, may_be_free=path.endswith("tokenize"))
             if reply.get("error"):  # some proxies report errors with status 200
                 says = self._endpoint.failures.line(message_of(reply)) or "error"
@@ -284,20 +285,20 @@ class Connection:
         return parsed
 
     def _count_tokens(self, reply: dict[str, Any], *, may_be_free: bool) -> None:
-        told = reply.get("usage") or reply.get("meta_info")  # of SGLang's own routes
+        told = reply.get("usage") or reply.get("meta_info")  # SGLang's own routes use `meta_info`
         counts = []
         for name in ("prompt_tokens", "completion_tokens"):
             count = told.get(name) if isinstance(told, dict) else None
             if isinstance(count, int) and 0 <= count < 1 << 48:
                 setattr(self._endpoint.usage, name, getattr(self._endpoint.usage, name) + count)
                 counts.append(count)
-        is_counted = len(counts) == 2 and any(counts)  # some servers tell zeros
+        is_counted = len(counts) == 2 and any(counts)  # some servers send zeros
         if not (is_counted or may_be_free or reply.get("error")):
             self._endpoint.usage.uncounted += 1
 
 
 def _pause(first: float, attempt: int) -> float:
-    """Random seconds, at most so many before attempt 1 and twice as many before each next one."""
+    """Random seconds: at most `first` before attempt 1, and twice as many before each next one."""
     return _RANDOM.uniform(0, min(_LONGEST_PAUSE, first * 2.0 ** min(attempt - 1, 20)))
 
 
@@ -319,7 +320,8 @@ def _capped(client: Any) -> Any:
             finally:
                 await response.aclose()
             headers = response.headers
-            for name in ("content-encoding", "content-length"):  # of the body before decoding
+            # These describe the body before decoding.
+            for name in ("content-encoding", "content-length"):
                 headers.pop(name, None)
             return type(response)(
                 response.status_code, headers=headers, content=bytes(body), request=request

@@ -1,4 +1,4 @@
-"""What went wrong with a request to a server, and whether the same request may succeed."""
+"""Why a request to a server failed, and whether the same request may succeed."""
 
 import email.utils
 import time
@@ -83,7 +83,7 @@ class Failures:
                 return cause
             what = f"cannot be reached or broke off ({self.line(cause)})"
             return RequestFailed(what, Kind.PASSING)
-        # All other errors come from reading the reply: it is no JSON, or lacks a field.
+        # All other errors come from reading the reply: it is not JSON, or lacks a field.
         if isinstance(error, LookupError | TypeError | AttributeError):
             error = UnusableReply("it does not follow the OpenAI API")
         what = f"sent a reply that cannot be used: {self.line(error)}"
@@ -101,7 +101,7 @@ class Failures:
             what += f" (and wants to be asked again in {retry_after:.0f} s)"
             return RequestFailed(what, Kind.LASTING, status)
         code = str(getattr(error, "code", None))
-        if code == "insufficient_quota":  # a 429 that waiting does not cure
+        if code == "insufficient_quota":  # waiting does not help with this 429
             return RequestFailed(what, Kind.LASTING, status)
         if status == 429 or retry_after is not None:
             return RequestFailed(what, Kind.LIMITED, status, retry_after)
@@ -116,7 +116,7 @@ class Failures:
         """A message of a server or a client on one short line, without the key."""
         text = told if isinstance(told, str) else str(told) or type(told).__name__
         line = " ".join(text.split())
-        if self._key:  # before the line is cut: a part of the key would not be found
+        if self._key:  # before shortening, because a part of the key would not be found
             line = line.replace(self._key, "[key]")
         return line if len(line) <= 200 else line[:197] + "..."
 

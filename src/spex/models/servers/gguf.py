@@ -36,9 +36,9 @@ from spex.models.servers.openai import OpenAIModel
 
 # Tokens of prompt and answer. The cache of longer contexts could take tens of gigabytes.
 _CONTEXT = 8192
-# For a long prompt on a slow machine.
+# Long enough for a long prompt on a slow machine.
 _TIMEOUT_SECONDS = 600.0
-# Those that a chat template may write, as transformers names them.
+# Special tokens that a chat template may write, by their names in transformers.
 _SPECIAL = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
 
 
@@ -51,9 +51,9 @@ class GGUFModel(OpenAIModel):
 
     Log-probabilities are teacher-forced over the whole answer, from the full distribution. With
     quantised weights llama.cpp also quantises the activations, and transformers does not. With
-    SmolLM2-135M in Q4_1 the two differ by 0.1 nats per token (root mean square; at most 0.5); with
-    the same weights in float32, by at most 0.01. The difference varies from mask to mask, so it
-    hides effects of the same size.
+    SmolLM2-135M in Q4_1 the two differ by 0.1 nats per token (root mean square; at most 0.5). With
+    the same weights in float32 they differ by at most 0.01. The difference varies from mask to
+    mask, so it hides effects of the same size.
 
     Args:
         file: the GGUF file.
@@ -68,7 +68,7 @@ class GGUFModel(OpenAIModel):
         BackendError: the file cannot be read as a language model.
     """
 
-    may_vary = False  # one question at a time
+    may_vary = False  # one request at a time
 
     def __init__(
         self,
@@ -89,14 +89,14 @@ class GGUFModel(OpenAIModel):
         params.model.path = str(path)
         params.model_alias = {path.name}
         params.hostnames = ["127.0.0.1"]
-        params.port = 0  # any that is free
+        params.port = 0  # any free port
         params.api_keys = [key]
         params.n_ctx = _CONTEXT
         params.n_parallel = 1
         params.cache_ram_mib = 0  # the last prompt stays cached anyway, and the next is like it
-        # With a sliding window, the small cache loses what the next prompt shares. A tiny Gemma 3
-        # with prompts of 1,440 tokens: within 0.006 nats of transformers with the full cache and
-        # 0.021 with the small one, in 2.2 and 2.7 s of processor time.
+        # With a sliding window, the small cache loses what the next prompt shares. Measured with a
+        # tiny Gemma 3 and prompts of 1,440 tokens: within 0.006 nats of transformers with the full
+        # cache (2.2 s of processor time), and 0.021 with the small one (2.7 s).
         params.swa_full = True
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = n_threads
         params.verbosity = -1
@@ -104,7 +104,7 @@ class GGUFModel(OpenAIModel):
             notice(f"reading {path.name}")
         try:
             self._server = llama.Server(params)
-        except RuntimeError:  # its message has no reason
+        except RuntimeError:  # its message gives no reason
             raise BackendError(
                 f"{path} cannot be loaded as a language model by xllamacpp {version('xllamacpp')}: "
                 "the file is damaged, needs more memory than there is, or holds a kind of model "
@@ -130,7 +130,7 @@ class GGUFModel(OpenAIModel):
         """What a report should say of the chat template, a sentence each."""
         try:
             start = self._text(Prompt((Message("user", "a"),)))
-        except ArgumentError:  # the template wants another chat
+        except ArgumentError:  # the template rejects this chat
             start = None
         return notes_on(self._metadata.get("tokenizer.chat_template") or None, start)
 

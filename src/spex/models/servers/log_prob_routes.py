@@ -3,10 +3,10 @@
 The OpenAI API returns log-probabilities only for tokens that the model writes. A given answer is
 scored like this:
 
-- vLLM (`vllm`): answers of one token are looked up among the first tokens that the model may write;
-  others are appended to the prompt, whose tokens have `prompt_logprobs`.
-- SGLang (`sglang`): the same by its own `/generate`, which takes the tokens of prompt and answer
-  and says from where on log-probabilities are wanted.
+- vLLM (`vllm`): answers of one token are looked up among the first tokens that the model may write.
+  Longer answers are appended to the prompt and read from its `prompt_logprobs`.
+- SGLang (`sglang`): the same by its own `/generate`. The request holds the tokens of prompt and
+  answer, and says where log-probabilities begin.
 - llama.cpp (`llama_cpp`): a grammar that allows the answer's tokens only makes the model write the
   answer. The log-probabilities returned are those before the grammar is applied.
 - Other servers: `top_logprobs`, the most probable first tokens. This is enough for answers of one
@@ -40,7 +40,7 @@ class Route(Protocol):
     """A way to score given answers."""
 
     name: str
-    concurrency: int  # the most requests at once that leave the values as they are
+    concurrency: int  # most concurrent requests that do not change the values
     takes_images: bool  # whether answers can be scored after pictures
 
     async def tokens(self, session: Connection, answer: str) -> list[int]:
@@ -90,7 +90,7 @@ class Kind:
 
 
 # Ollama's models are GGUF files. Text-generation-inference allows five by default
-# (--max-top-n-tokens), and tells nothing of a prompt's tokens unless --enable-prefill-logprobs is
+# (--max-top-n-tokens). It gives nothing for a prompt's tokens unless --enable-prefill-logprobs is
 # set, which a client cannot see.
 OLLAMA = Kind(
     "Ollama", remedy="load the model's file by gguf:FILE (`ollama show --modelfile` names it)"
@@ -227,7 +227,7 @@ class Tokenizing:
             return start
         text, tokens = self._begun
         if text != begun:
-            # By itself, because a template may rewrite a message of the assistant.
+            # Tokenise it separately, because a template may rewrite a message of the assistant.
             tokens = await self.tokens(session, begun)
             self._begun = begun, tokens
         return start + tokens

@@ -43,10 +43,10 @@ from spex.models.servers.vllm import PromptLogProbs
 
 T = TypeVar("T")
 
-# Fields of a server's list of models that change with the model only.
+# Fields of a server's list of models that change only with the model.
 _TELLING = ("id", "owned_by", "root", "parent")
 _TELLING_META = ("n_vocab", "n_embd", "n_params", "size", "ftype")
-# Of a route or an option that the server does not have.
+# Statuses for a route or an option that the server does not have.
 _REFUSALS = (400, 404, 405, 422, 501)
 
 
@@ -151,7 +151,7 @@ class OpenAIModel:
             self._check_continues("answer_prefix")
 
     def _check_continues(self, what: str) -> None:
-        """Refuse the start of an answer where the server writes answers from their beginning."""
+        """Refuse the start of an answer if the server cannot continue it."""
         if isinstance(self._route, TopLogProbs):
             raise ArgumentError(
                 f"{what}: {self._endpoint.base_url} does not continue an answer, as vLLM, SGLang "
@@ -168,9 +168,9 @@ class OpenAIModel:
                 return Generate(model, base_url, chat)
             case "llamacpp":
                 return TokenGrammar(model, base_url, chat)
-            case "library":  # where Ollama's models come from
+            case "library":  # Ollama's models come from there
                 return TopLogProbs(model, base_url, chat, OLLAMA)
-        # As text-generation-inference has it.
+        # Text-generation-inference names the model as its owner.
         kind = TGI if owner is not None and owner == self._entry.get("id") else None
         return TopLogProbs(model, base_url, chat, kind)
 
@@ -273,7 +273,7 @@ class OpenAIModel:
         return self._tokens(answer)
 
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
-        """What the model writes, with the log-probability of each token, for a check of scores.
+        """The model's reply, with the log-probability of each token, for a check of scores.
 
         Args:
             prompt: what the model is given.
@@ -281,7 +281,7 @@ class OpenAIModel:
 
         Returns:
             The greedy reply and (n_tokens,) float64, in nats; without a token that ends it. Both
-            are empty where the server refuses such a reply.
+            are empty if the server refuses such a reply.
 
         Raises:
             BackendError: the server failed.
@@ -317,7 +317,7 @@ class OpenAIModel:
                 self._endpoint.session, lambda session: session.look_up("/models", _list_of_models)
             )
         except RequestFailed as failure:
-            if failure.status in (404, 405, 501):  # not every server lists its models
+            if failure.status in (404, 405, 501):  # some servers do not list their models
                 return {}
             raise self._endpoint.error(failure) from None
         entry = next((entry for entry in served if entry["id"] == self._model), None)
@@ -373,7 +373,7 @@ def _reply(answer: Any) -> Reply:
         content = message.get("refusal")
     if not isinstance(content, str | None):
         raise UnusableReply("its content is no text")
-    # Without a text: a filter, a call of a tool, or reasoning that was cut off. It is paid for,
+    # A reply without a text: a filter, a tool call, or reasoning that was cut off. It is paid for,
     # and asking again would give the same.
     cut_off = choice.get("finish_reason") == "length"
     return Reply(content or "", cut_off=cut_off, has_text=content is not None)

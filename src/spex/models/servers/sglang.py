@@ -41,7 +41,7 @@ class Generate(Tokenizing):
 
     name = "generate"
     concurrency = CONCURRENCY
-    takes_images = False  # /generate takes them beside a text, which only the server can write
+    takes_images = False  # /generate needs a text with them, which only the server can write
 
     async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
         """See `Route.spans`."""
@@ -58,8 +58,8 @@ class Generate(Tokenizing):
     ) -> list[FloatArray]:
         """See `Route.log_probs`.
 
-        Takes one request for the prompt's tokens; then one for all answers of one token, and one
-        for each other answer, so that the next one finds the prompt in the cache.
+        Sends one request for the prompt's tokens, then one for all answers of one token, then one
+        for each other answer. So each next request finds the prompt in the cache.
         """
         start = await self._start(session, prompt)
         labels = [answer[0] for answer in tokens if len(answer) == 1]
@@ -78,11 +78,11 @@ class Generate(Tokenizing):
             if failure.status not in (400, 422) or failure.overlong:
                 raise
             raise BackendError(
-                f"{self._root} {failure}; if this SGLang makes no tokens of messages, as those of "
-                f"2025 do not, update it, or {WITHOUT_LOG_PROBS}"
+                f"{self._root} {failure}; if this SGLang cannot tokenise messages (releases of "
+                f"2025 cannot), update it, or {WITHOUT_LOG_PROBS}"
             ) from None
         if not start:
-            raise BackendError(f"{self._root} makes no tokens of the prompt")
+            raise BackendError(f"{self._root} gives no tokens for the prompt")
         return start
 
     async def _first(

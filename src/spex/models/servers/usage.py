@@ -1,4 +1,4 @@
-"""What a model on a server has cost: requests, tokens, dollars."""
+"""The cost of a model on a server: requests, tokens, dollars."""
 
 import math
 from dataclasses import dataclass

@@ -1,14 +1,14 @@
 """vLLM: answers of one token among the first tokens to write, others among those of a prompt.
 
-`prompt_logprobs` make vLLM read the whole prompt anew, because its prefix cache holds no logits,
-and hold the logits of all its tokens at once (8,192 tokens of a vocabulary of 152,000: 7.5 GB). So
-they are asked for only where an answer has several tokens. spex never asks for
+`prompt_logprobs` make vLLM read the whole prompt anew, because its prefix cache holds no logits.
+They also make it hold the logits of all tokens at once (8,192 tokens of a vocabulary of 152,000:
+7.5 GB). So spex asks for them only if an answer has several tokens. spex never asks for
 `skip_reading_prefix_cache: false`, which makes vLLM return log-probabilities of other tokens.
 
 Answers of one token are looked up by `logprob_token_ids` among the tokens that the model may write
 after the prompt. That reads what the prefix cache lacks, and one row of logits. A server that does
-not know the field (vLLM of before July 2026) gives the 20 most probable ones; where the answer is
-not among them, `prompt_logprobs` are used from there on.
+not know the field (vLLM before July 2026) gives the 20 most probable ones. If the answer is not
+among them, `prompt_logprobs` are used from then on.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class PromptLogProbs(Tokenizing):
 
     def __init__(self, model: str, base_url: str, chat: ChatOptions) -> None:
         super().__init__(model, base_url, chat)
-        self._tells_first = True  # until it does not
+        self._tells_first = True  # until a reply shows that it does not
 
     async def spans(self, session: Connection, answer: str) -> list[tuple[int, int]]:
         """See `Route.spans`."""
@@ -85,7 +85,7 @@ class PromptLogProbs(Tokenizing):
     async def _first(
         self, session: Connection, start: list[int], labels: list[int]
     ) -> list[FloatArray] | None:
-        """Log-probabilities of first tokens after a prompt; None where the server has others."""
+        """Log-probabilities of first tokens after a prompt; None if the server has others."""
         body = {
             "model": self._model,
             "prompt": start,
@@ -93,7 +93,7 @@ class PromptLogProbs(Tokenizing):
             "temperature": 0,
             "logprobs": TOP_LOG_PROBS,
             "logprob_token_ids": sorted(set(labels)),
-            "return_tokens_as_token_ids": True,  # two tokens may have one text
+            "return_tokens_as_token_ids": True,  # two tokens may have the same text
         }
 
         def parse(reply: Any) -> list[FloatArray] | None:
@@ -108,7 +108,7 @@ class PromptLogProbs(Tokenizing):
         except RequestFailed as failure:
             if failure.status not in (400, 422) or failure.overlong:
                 raise
-            return None  # such as fewer allowed by --max-logprobs
+            return None  # for example, --max-logprobs allows fewer
 
     async def _in_prompt(
         self, session: Connection, start: list[int], tokens: list[list[int]]
@@ -119,7 +119,7 @@ class PromptLogProbs(Tokenizing):
             "prompt": [start + answer for answer in tokens],
             "max_tokens": 1,
             "temperature": 0,
-            "prompt_logprobs": 0,  # no alternatives to the prompt's own tokens
+            "prompt_logprobs": 0,  # only the prompt's own tokens, no alternatives
         }
 
         def parse(reply: Any) -> list[FloatArray]:
@@ -151,9 +151,9 @@ class PromptLogProbs(Tokenizing):
                 str(token) in entry for token, entry in zip(tokens, last, strict=True)
             ):
                 raise ArgumentError(
-                    f"after its chat template {self._model!r} has other tokens for the answer "
-                    f"{answer!r} than by itself; give another one, such as without white space at "
-                    f"its ends, or {WITHOUT_LOG_PROBS}"
+                    f"the tokens of the answer {answer!r} after the chat template of "
+                    f"{self._model!r} are not those of the answer alone; give another answer, such "
+                    f"as one without white space at its ends, or {WITHOUT_LOG_PROBS}"
                 )
             return _of_tokens(last, 0, tokens)
 

@@ -105,7 +105,7 @@ class HuggingFaceModel(Encoding):
         self._row_tokens = token_budget or _ROW_TOKENS[not on_cpu]
         text_config = self._model.config.get_text_config()
         told: int | None = getattr(text_config, "max_position_embeddings", None)
-        # The configuration of RoBERTa counts positions that no token has.
+        # The configuration of RoBERTa counts positions that no token uses.
         self._max_tokens = self._network.n_positions or told
 
     def _load_tokenizer(self) -> Any:
@@ -141,7 +141,7 @@ class HuggingFaceModel(Encoding):
     def compared_with_float32(
         self, values: FloatArray, read: Callable[[], FloatArray], unit: str
     ) -> HalfPrecision:
-        """How far values are off for half precision, where there is room for float32.
+        """The error of values due to half precision, if there is room for float32.
 
         Args:
             values: (n_prompts, ...), what `read` gives now.
@@ -154,9 +154,9 @@ class HuggingFaceModel(Encoding):
     def shares_prefixes(self) -> bool:
         """Whether prompts are scored as a prefix tree. Set it to False to score whole rows.
 
-        A prefix tree needs a model that takes any attention mask and any positions, and that caches
-        all keys and values, or those of a sliding window. Recurrent layers do not. A comparison
-        with whole rows decides.
+        A prefix tree needs a model that takes any attention mask and any positions. The model must
+        cache all keys and values, or those of a sliding window, which recurrent layers do not. A
+        comparison with whole rows decides.
         """
         if self._attention is None or not (
             {"position_ids", self._network.cache_name, "logits_to_keep"} <= self._network.accepted
@@ -204,9 +204,9 @@ class HuggingFaceModel(Encoding):
         return self._write(prompts, self._prompts_to_continue(prompts), max_new_tokens)
 
     def written(self, prompt: Prompt, max_new_tokens: int) -> tuple[str, FloatArray]:
-        """What the model writes, with the log-probability of each token, for a check of scores.
+        """The model's reply, with the log-probability of each token, for a check of scores.
 
-        It is written by a program of its own, which shares nothing with `log_probs`.
+        A separate program writes it, which shares nothing with `log_probs`.
 
         Args:
             prompt: what the model is given.
@@ -234,7 +234,7 @@ class HuggingFaceModel(Encoding):
         self, prompts: Sequence[Prompt], encoded: list[list[int]], max_new_tokens: int
     ) -> Iterator[tuple[int, Reply]]:
         """The reply to each prompt, in any order."""
-        if self._attention is None:  # recurrent layers read padding that comes with a cache
+        if self._attention is None:  # with a cache, recurrent layers read padding
             yield from self._write_alone(prompts, encoded, max_new_tokens)
             return
         callers = _numbers(encoded)
@@ -292,7 +292,7 @@ class HuggingFaceModel(Encoding):
             argument, start, most, self._end_tokens(), **context
         )
         reply = self._reply(tokens, most)
-        # Some tokenizers put a space before an answer, which is then another token.
+        # Some tokenizers put a space before an answer, which makes another token.
         is_read_so = self._encode_answer(str(reply)) == list(tokens)
         return reply, np.array(values if is_read_so else [], dtype=np.float64)
 

@@ -42,7 +42,7 @@ class SequenceClassifier(HuggingFaceModel):
     _kind = "sequence classifier"
     _auto_class = "AutoModelForSequenceClassification"
     _opens_answer = False
-    # A classifier gets bare text, and writes no answer that a report could say more of.
+    # A classifier gets bare text, and writes no answer that a report could describe.
     notes = ()
 
     def _check_chat(self) -> None:
@@ -64,7 +64,7 @@ class SequenceClassifier(HuggingFaceModel):
 
     @property
     def is_regression(self) -> bool:
-        """Whether the outputs are numbers of their own, not the scores of classes."""
+        """Whether the outputs are plain numbers, not the scores of classes."""
         config = self._model.config
         return config.num_labels == 1 or config.problem_type == "regression"
 

@@ -24,15 +24,15 @@ from spex.models.protocol import Message, Prompt
 
 
 class Encoding:
-    """What a model of transformers does with its tokenizer, without its network.
+    """The part of a transformers model that needs its tokenizer, but not its network.
 
     If the tokenizer has a chat template, prompts go through it, up to the start of the assistant's
     answer. Otherwise the contents of the messages are joined by blank lines, with the special
-    tokens that the tokenizer puts before a text (those after it, such as </s>, would end the prompt
-    before the answer). An answer is tokenised by itself and appended, so its
-    tokens do not depend on the prompt; where the chat template ends in a line break and the
-    tokenizer puts a space before a text, as of Llama 2, without that space. An empty prompt becomes
-    one beginning-of-text (or end-of-text) token, if the tokenizer adds none.
+    tokens that the tokenizer puts before a text. Those that it puts after a text, such as </s>,
+    would end the prompt before the answer. An answer is tokenised by itself and appended, so its
+    tokens do not depend on the prompt. Some tokenizers, such as Llama 2's, put a space before a
+    text: it is left out if the chat template ends in a line break. An empty prompt becomes one
+    beginning-of-text (or end-of-text) token, if the tokenizer adds none.
     """
 
     name: str
@@ -61,15 +61,15 @@ class Encoding:
 
     @staticmethod
     def _default(template: Any) -> str | None:
-        """Of several templates by name, the default one."""
+        """The default one of several named templates."""
         return (template.get("default") if isinstance(template, dict) else template) or None
 
     @functools.cached_property
     def notes(self) -> tuple[str, ...]:
-        """What a report should say of the chat template, a sentence each."""
+        """Notes for reports on the chat template, a sentence each."""
         try:
             start = self._prompt_text(Prompt((Message("user", "a"),)))
-        except ArgumentError:  # the template wants another chat
+        except ArgumentError:  # the template rejects this chat
             start = None
         return notes_on(self._template, start)
 
@@ -117,10 +117,10 @@ class Encoding:
 
     @functools.cached_property
     def _before_answers(self) -> tuple[str, list[int]]:
-        """What answers are tokenised after, and its tokens; see `start_of_answers`."""
+        """The text before answers, and its tokens; see `start_of_answers`."""
         try:
             start = self._prompt_text(Prompt((Message("user", "a"),)))
-        except ArgumentError:  # the template wants another chat
+        except ArgumentError:  # the template rejects this chat
             start = ""
         begun = start if self._tokenizer.chat_template else ""
         return start_of_answers(begun, functools.partial(self._tokenize, special=False))
@@ -144,7 +144,7 @@ class Encoding:
 
     def _encode_prompt(self, prompt: Prompt) -> list[int]:
         text = self._prompt_text(prompt)
-        if self._tokenizer.chat_template:  # it writes the special tokens itself
+        if self._tokenizer.chat_template:  # the template writes the special tokens itself
             return self._tokenize(text, special=False)
         return self._encode_text(text)
 

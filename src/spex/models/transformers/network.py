@@ -33,14 +33,14 @@ class Network:
         self.torch = torch
         self.model = model
         self.name = name
-        # A device map can leave parts on disk or in main memory; they are fetched when needed.
+        # A device map can leave parts on disk or in main memory, and fetch them when needed.
         offloaded = model.device.type == "meta"
         self.device = torch.device("cpu") if offloaded else model.device
         self.accepted = frozenset(inspect.signature(model.forward).parameters)
         # The name was changed in transformers 5.24.
         self.cache_name = "cache" if "cache" in self.accepted else "past_key_values"
 
-        # As in RoBERTa: positions count from the row after that of the padding token.
+        # As in RoBERTa, positions count from the row after the padding token's.
         tables = [
             (module.padding_idx + 1, len(module.weight))
             for name, module in model.named_modules()

@@ -1,4 +1,4 @@
-"""What half precision costs: the same prompts, read once more by the network in float32."""
+"""The error of half precision: the network reads the same prompts again in float32."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,14 +77,14 @@ def compared_with_float32(
         with backend_errors(torch, name), in_float32(torch, model) as missing:
             if not missing:
                 off = float(np.abs(read() - values).max())
-    except BackendError as error:  # an attention kernel may know half precision only
+    except BackendError as error:  # an attention kernel may support only half precision
         missing = str(error)
     return HalfPrecision(dtype, len(values), unit, off, missing)
 
 
 @contextmanager
 def in_float32(torch: Any, model: Any) -> Iterator[str]:
-    """The network with its weights in float32, where that can be.
+    """The network with its weights in float32, if possible.
 
     Yields:
         Why it is as it was; empty if its weights are in float32 now.
@@ -112,4 +112,4 @@ def in_float32(torch: Any, model: Any) -> Iterator[str]:
         yield ""
     finally:
         for tensor, dtype in zip(tensors, before, strict=True):
-            tensor.data = tensor.data.to(dtype)  # the same numbers as before
+            tensor.data = tensor.data.to(dtype)  # restores the same numbers

@@ -1,8 +1,8 @@
 """Greedy replies to many prompts at once, from the network of a causal language model.
 
-`write_tree` computes once what prompts share, and goes on with one row: a pass gives each reply its
-next token, which sees its own prompt and reply. `write_rows`, for models that cannot share
-prefixes, goes on with a batch that is padded on the left.
+`write_tree` computes once what prompts share, and goes on with one row. Each pass adds a token to
+every reply, and that token sees its own prompt and reply. `write_rows`, for models that cannot
+share prefixes, goes on with a batch that is padded on the left.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -183,7 +183,7 @@ def _write_group(
         ended, goes_on = group.take(logits)
         yield ended
         if not all(goes_on):
-            # What only ended replies have seen is not needed any more.
+            # Drop the tokens that only finished replies have seen.
             visible = visible[goes_on]
             seen = visible.any(axis=0)
             visible, depths = visible[:, seen], depths[seen]
@@ -207,7 +207,7 @@ def _read_group(
         (m, n): whether a prompt holds a node; (n,): the places of the nodes in their prompts;
         (m, vocabulary): the logits after each prompt.
     """
-    tree = plan_tree(prompts, [[0]])  # read once, after the prompt
+    tree = plan_tree(prompts, [[0]])  # the answer [0] is read once, after the prompt
     n_nodes = len(tree.tokens)
     after = []
     for start in range(0, n_nodes, size):

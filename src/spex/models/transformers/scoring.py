@@ -25,7 +25,7 @@ Tokens = Sequence[int]
 
 
 @dataclass(frozen=True)
-class Row:
+class TokenRow:
     """One sequence for the network: a prompt and the context of some answers.
 
     Attributes:
@@ -60,11 +60,11 @@ class Row:
         ]
 
 
-def plan_rows(prompts: Sequence[Tokens], answers: Sequence[Tokens]) -> list[Row]:
+def plan_rows(prompts: Sequence[Tokens], answers: Sequence[Tokens]) -> list[TokenRow]:
     """The rows that score all answers after all prompts."""
     contexts = plan_contexts(answers)
     return [
-        Row(number, context, [*tokens, *context.tokens])
+        TokenRow(number, context, [*tokens, *context.tokens])
         for number, tokens in enumerate(prompts)
         for context in contexts
     ]
@@ -144,7 +144,7 @@ def score_rows(
 
 
 def _forward_rows(
-    network: Network, rows: Sequence[Row], answers: Sequence[Tokens]
+    network: Network, rows: Sequence[TokenRow], answers: Sequence[Tokens]
 ) -> tuple[Readings, FloatArray]:
     kept = max(row.kept for row in rows)
     # Padded on the left, so that the last logits of every row are the ones needed.

@@ -43,14 +43,14 @@ class Seq2SeqModel(HuggingFaceModel):
     def _prompt_text(self, prompt: Prompt) -> str:
         if prompt.answer_prefix:
             raise ArgumentError(
-                f"{self.name!r} reads the prompt and writes the answer apart, so reasoning before "
-                "the answer cannot be given to it; use a causal language model"
+                f"{self.name!r} reads the prompt and writes the answer separately, so reasoning "
+                "before the answer cannot be given to it; use a causal language model"
             )
         return self._rendered(prompt)
 
     @property
     def _before_answers(self) -> tuple[str, list[int]]:
-        """Nothing: the decoder begins a text of its own."""
+        """Nothing, because the decoder begins a new text."""
         return "", []
 
     @functools.cached_property

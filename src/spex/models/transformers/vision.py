@@ -18,7 +18,7 @@ from spex.models.transformers.causal import HuggingFaceModel
 from spex.models.transformers.checkpoints.hub import first_line
 from spex.models.transformers.checkpoints.loading import from_files
 from spex.models.transformers.prefixes.prefix_tree import Readings
-from spex.models.transformers.scoring import Row, collected, columns, plan_rows
+from spex.models.transformers.scoring import TokenRow, collected, columns, plan_rows
 from spex.models.transformers.torch_backend import LOGIT_POSITIONS, pick
 
 
@@ -147,7 +147,7 @@ class VisionLanguageModel(HuggingFaceModel):
                     return_tensors="pt",
                     **self._chat.chat_template_kwargs,
                 )
-        except Exception as error:  # templates and processors raise what they like
+        except Exception as error:  # templates and processors may raise anything
             raise ArgumentError(
                 f"the chat template or the processor of {self.name!r} refuses the prompt: "
                 f"{first_line(error)}"
@@ -215,7 +215,7 @@ class VisionLanguageModel(HuggingFaceModel):
     ) -> Iterator[tuple[Readings, FloatArray]]:
         """Score whole rows, in padded batches whose pictures have one shape."""
         rows = plan_rows([each.tokens for each in read], answers)
-        alike: dict[tuple[Any, ...], list[Row]] = {}
+        alike: dict[tuple[Any, ...], list[TokenRow]] = {}
         for row in rows:
             alike.setdefault(read[row.prompt].shape, []).append(row)
         batches = []
@@ -229,7 +229,7 @@ class VisionLanguageModel(HuggingFaceModel):
         return self._network.run(batches, lambda batch: self._forward_read(batch, read, answers))
 
     def _forward_read(
-        self, rows: Sequence[Row], read: Sequence[_Reading], answers: list[list[int]]
+        self, rows: Sequence[TokenRow], read: Sequence[_Reading], answers: list[list[int]]
     ) -> tuple[Readings, FloatArray]:
         torch = self._torch
         first = min(len(row.tokens) - row.kept for row in rows)

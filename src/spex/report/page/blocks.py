@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 # Steps of colour from no effect to the largest.
 LEVELS = 10
-ROUNDING = 1e-9  # so that a tie is the same level whoever computes it
+ROUNDING = 1e-9  # so that ties get the same level here and in the page
 _ROLES = ("user", "assistant", "system", "developer", "tool")
-# Other parts of the traces of agents and of reasoning.
+# Kinds of parts in the traces of agents and of reasoning.
 _OF_TRACES = re.compile(
     "reasoning|memory|tool .+|result of .+|answer explained|compared with", re.DOTALL
 )
@@ -34,7 +34,7 @@ def blocks(
 
     Args:
         explanation: The explanation.
-        labels: Of its n features, as they are told.
+        labels: Labels of its n features, as shown.
         colours: What is shown of each unit.
     """
     draw = _Pieces(explanation.features, labels, colours, facts.isolated_unit(explanation))
@@ -51,7 +51,7 @@ def blocks(
 
 
 def _is_one_unit(part: TextPart | ImagePart) -> bool:
-    """Whether it is one unit with nothing beside it, or none at all."""
+    """Whether it is a single unit and nothing else, or no unit at all."""
     if isinstance(part, ImagePart):
         return False
     units = [number for _, number in part.pieces if number is not None]

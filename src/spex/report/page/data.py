@@ -19,8 +19,8 @@ class Stretch:
             where a sign is no direction; empty for none.
         says: Its own value in words.
         which: The number of a repeated word among its like, under the line; empty for none.
-        head: Its first words, where it is folded; else empty.
-        size: How long it is, where it is folded.
+        head: Its first words, if it is folded; else empty.
+        size: How long it is, if it is folded.
     """
 
     text: str
@@ -44,7 +44,7 @@ class Block:
             None.
         effect: That feature's own value, readable.
         bar: (start, width) of that effect's bar in percent; zero is at 50.
-        score: What retrieval gave it, readable; None where it is not known.
+        score: What retrieval gave it, readable; None if unknown.
         preview: Its first words, where a row shows no more.
         role: Who speaks in a chat: `user`, `assistant` or `other`; empty outside of a chat.
     """
@@ -97,7 +97,7 @@ class Page:
         asked: The question and the answer, as far as they are known.
         fidelity: How faithful it is, a sentence.
         cautions: What a reader has to know before believing it, a sentence each.
-        gauge: (low, estimate, high) of R2 in percent, within 0 to 100; None where unknown.
+        gauge: (low, estimate, high) of R2 in percent, within 0 to 100; None if unknown.
         summary: Cost, method and model on one line.
         notes: What a user should know, a sentence each.
         unit: Unit of the values; may be empty.
@@ -110,9 +110,9 @@ class Page:
         facts: How the explanation was made.
         sets: Smallest sets, where the explanation carries any.
         roles: Units that are needed, redundant or harmful.
-        roles_say: What the roles mean here; empty where there are none.
+        roles_say: What the roles mean here; empty if there are none.
         script: What the script draws from; see `spex.report.page.script`.
-        unmatched: Of a comparison, (whose, labels) of the features that only one of both has.
+        unmatched: In a comparison, (whose, labels) of the features that only one of them has.
         key: What lines of each sign and what colours mean.
     """
 

@@ -1,4 +1,4 @@
-"""What was found in plain words, and what has to be known before it is believed."""
+"""The findings in plain words, and the warnings that a reader needs."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,27 +14,27 @@ from spex.wording import isolated, percent, shorten
 if TYPE_CHECKING:
     from spex.explanation import Explanation
 
-# A combination below this share of the largest single value is not what a reader has to know first.
+# Below this share of the largest single value, a combination is not mentioned first.
 _NOTEWORTHY = 0.2
-# Of the standard deviation over masks.
+# As a share of the standard deviation over masks.
 _BARELY = 0.25
 _IMPROBABLE = 0.01
-# Long answers are improbable as a whole; so far below 1 is each word of it, in nats.
+# Long answers are improbable as a whole, so this limit is for each word, in nats.
 _IMPROBABLE_WORD = -3.0
 _NEARLY_ALL = 0.95
 _MOST_WORDS = 6
 # Lines around the parts that are shown below.
 _NOT_ASKED = ("[...]", "<tool_response>", "</tool_response>")
-# An R2 whose interval ends here explains as good as nothing.
+# If the interval of R2 ends below this, the surrogate explains next to nothing.
 _NEXT_TO_NOTHING = 0.05
 
 
 def headline(
     explanation: "Explanation", values: InteractionValues, labels: Sequence[str]
 ) -> Headline:
-    """The strongest combination, or the strongest single unit where none is worth telling.
+    """The strongest combination, or the strongest single unit if none is worth telling.
 
-    Of those that are told from 0; the picture and the button of the page take the same one.
+    Of those that are surely not 0; the picture and the button of the page take the same one.
     """
     top = values.top(len(values))
     if not top:
@@ -46,7 +46,7 @@ def headline(
     joint = next((pair for pair in sure if len(pair[0]) > 1), None)
     is_joint = joint is not None and not _is_small(joint, single)
     first, second = (joint, single) if is_joint else (single, joint)
-    assert first is not None  # there is one or the other
+    assert first is not None  # at least one of them exists
     words = [*_named(first[0], labels), (_effect(explanation, values, first), False)]
     details = [_certainty(explanation, values, first[0])]
     if second is not None:
@@ -67,7 +67,7 @@ def _nothing_sure(
     largest: tuple[Interaction, float],
     labels: Sequence[str],
 ) -> Headline:
-    """Where noise may be all there is: that, before any number."""
+    """If all may be noise: say so, before any number."""
     told = "The surrogate explains almost nothing of the score"
     if facts.is_uncertain(values, largest[0]) and not values.discoveries():
         told = "No unit or combination has an effect clearly different from 0"
@@ -78,7 +78,7 @@ def _nothing_sure(
 
 
 def _quoted(labels: Sequence[str], members: Interaction) -> str:
-    """In quotes where a label has a mark that would end the sentence around it."""
+    """A label in quotes if it has a mark that would end the sentence around it."""
     told = [isolated(label) for label in labels]
     if any(not labels[member].replace(" ", "").isalnum() for member in members):
         told = [f"\u201c{each}\u201d" for each in told]
@@ -141,7 +141,7 @@ def _doubt(values: InteractionValues, members: Interaction) -> str:
 
 
 def cautions(explanation: "Explanation", values: InteractionValues) -> tuple[str, ...]:
-    """What a reader has to know before believing it, a sentence each."""
+    """Warnings for the reader, a sentence each."""
     found = (
         facts.caution(explanation),
         _no_interaction(explanation, values),
@@ -184,7 +184,7 @@ def _barely_moves(explanation: "Explanation") -> str | None:
 
 
 def _improbable(explanation: "Explanation") -> str | None:
-    """Of log P and of P of one answer: whether the model would hardly have given it."""
+    """For log P and P of one answer: whether the model would hardly have given it."""
     context, whole = explanation.context, explanation.observed[0]
     score, answer = context.score or "", context.answer
     if whole is None or not answer or " - " in score or "mean" in score:
@@ -237,7 +237,7 @@ def answers_and_score(explanation: "Explanation", name: str) -> tuple[Fact, ...]
 
 
 def _last_message(explanation: "Explanation") -> str | None:
-    """What the user of a chat said last; None where the input is no chat."""
+    """What the user of a chat said last; None if the input is no chat."""
     parts = facts.parts(explanation) or ()
     if len(parts) < 2:
         return None

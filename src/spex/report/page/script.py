@@ -20,18 +20,18 @@ from spex.wording import short, subscripted
 if TYPE_CHECKING:
     from spex.explanation import Explanation
 
-# Rows that are shown first, and of each other index and order. More would make the page heavy; it
-# says how many there are.
+# Rows of the first table, and of each other index and order. More would make the page heavy, so it
+# only says how many there are.
 MAX_ROWS, MAX_OTHER_ROWS = 1000, 100
-# The page can switch up to this order: what a reader can still take in.
+# The page can switch up to this order, the most that a reader can take in.
 _HIGHEST_ORDER = 4
-# Of a larger spectrum other indices take seconds, and it would make the page heavy.
+# For a larger spectrum other indices take seconds, and the page would be heavy.
 MAX_COEFFICIENTS = 12_000
-# In all rows of a view, or in all coefficients.
+# Limit for all rows of a view together, and for all coefficients together.
 _MOST_MEMBERS = 60_000
-# A draw of noise for each of so many values takes a second.
+# Drawing noise for this many values takes a second.
 _MOST_FOR_STABILITY = 5000
-# Stability says how likely a value is to be among so many largest.
+# Stability says how likely a value is to be among this many largest.
 _STABLE = 10
 _LABEL = 60
 
@@ -65,7 +65,7 @@ def content(explanation: "Explanation", values: InteractionValues) -> dict[str, 
 
 def _views(explanation: "Explanation", values: InteractionValues) -> Iterator[dict[str, Any]]:
     yield view(explanation, values, MAX_ROWS)
-    # Of orders beyond what an expansion lists, even to find that out takes long.
+    # Above the orders that an expansion lists, even finding that out takes long.
     if len(explanation.spectrum) > MAX_COEFFICIENTS or explanation.spectrum.degree > LISTABLE:
         return
     highest = max(1, min(explanation.spectrum.degree, _HIGHEST_ORDER))
@@ -76,7 +76,7 @@ def _views(explanation: "Explanation", values: InteractionValues) -> Iterator[di
     for index, order in choices:
         try:
             other = explanation.interactions(index, order)
-        except ArgumentError:  # too many to list: there is no such choice
+        except ArgumentError:  # too many to list, so do not offer this choice
             continue
         if (other.index, other.order) != (values.index, values.order):
             yield view(explanation, other, MAX_OTHER_ROWS)
@@ -137,7 +137,7 @@ def hint(explanation: "Explanation", values: InteractionValues) -> str:
 
 
 def what_if(explanation: "Explanation") -> dict[str, Any] | None:
-    """The spectrum, how far off it is, and the smallest sets; None where it is too large.
+    """The spectrum, how far off it is, and the smallest sets; None if it is too large.
 
     `deviation` is the root of the mean squared error over the masks that R2 is about; None where
     it is unknown.

@@ -1,1 +1,1 @@
-"""What a call may cost, and a source that stops before it costs more."""
+"""Limits of cost, and a source that stops before it exceeds one."""

@@ -18,11 +18,11 @@ from spex.values.value_function import ValueFunction
 if TYPE_CHECKING:
     pass
 
-# A token of the usual tokenizers is a byte at least; around each message a chat template writes
-# some of its own.
+# A token of the usual tokenizers has at least one byte. A chat template adds some tokens around
+# each message.
 _TOKENS_OF_A_MESSAGE, _TOKENS_OF_A_REPLY = 64, 64
 _RENDERED = 16  # prompts at first, and then always twice as many, until a limit is met
-# A call on a server is taken to cost at most so many times as the dearest one before.
+# A call on a server is assumed to cost at most this many times the dearest one before.
 _DEARER = 1.5
 
 
@@ -30,8 +30,8 @@ class Limited(Wrapped):
     """A source that raises `LimitReached` instead of exceeding a limit.
 
     Args:
-        source: Of the values.
-        ledger: What may be spent, and what has been.
+        source: Source of the values.
+        ledger: The limits and the spending so far.
 
     Raises:
         ArgumentError: the model tells no tokens or no cost, and there is a limit of them.
@@ -52,7 +52,7 @@ class Limited(Wrapped):
         """
         ledger = self._ledger
         self._check_scoring(masks)
-        start = 0  # in the order given: a run asks for those first that it needs most
+        start = 0  # in the given order: a run asks first for what it needs most
         while start < len(masks):
             is_free = self._is_free
             rows = np.arange(start, start + self._affordable(masks[start:]))
@@ -72,13 +72,13 @@ class Limited(Wrapped):
                     if last < len(rows) and not is_free and ledger.seconds_left <= 0:
                         raise ledger.reached("seconds")
             finally:
-                ledger.calls -= len(rows) - last  # what failed is asked again
+                ledger.calls -= len(rows) - last  # failed masks are asked again
                 if self._meter is not None:
                     self._meter.asked(last)
             start += len(rows)
 
     def _check_scoring(self, masks: BoolArray) -> None:
-        """Check the model first, where that is due: its calls are no masks, and cost as much.
+        """Check the model first, if due. The calls of a check are not masks, but cost as much.
 
         Raises:
             LimitReached: it does not fit into a limit.
@@ -103,7 +103,7 @@ class Limited(Wrapped):
         return ledger.limits.seconds is not None and ledger.masks < LEAST_BUDGET
 
     def _affordable(self, masks: BoolArray) -> int:
-        """How many of the next masks surely fit into every limit; enters their tokens.
+        """Count the next masks that surely fit into every limit, and enter their tokens.
 
         Raises:
             LimitReached: none does.
@@ -129,7 +129,7 @@ class Limited(Wrapped):
 
 
 class _Meter:
-    """Bounds what the next prompts cost, and looks at what they have cost.
+    """Bounds the cost of the next prompts, and reads what they have cost.
 
     Raises:
         ArgumentError: the model tells no tokens, or no cost.
@@ -148,14 +148,14 @@ class _Meter:
             )
         if ledger.limits.cost is not None and (used is None or used.price is None):
             raise ArgumentError(
-                "a limit of cost needs the price of a model on a server: price (--price "
-                "READ,WRITTEN)"
+                "a limit of cost needs the price of a model on a server: give price= "
+                "(--price READ,WRITTEN)"
             )
         self._is_server = used is not None
         self._answers = sum(len(answer.encode()) for one in source.scores for answer in one.answers)
         lengths = [getattr(one, "max_new_tokens", 0) for one in source.scores if not one.answers]
         self._written = max(lengths, default=0)
-        self._requests = 1  # for a mask
+        self._requests = 1  # requests per mask
         self._dearest: tuple[float, float] | None = None  # tokens read and written for a mask
         full = source.masker.render(np.ones(source.n_features, dtype=np.bool_))
         self._has_images = full.has_images
@@ -212,19 +212,19 @@ class _Meter:
         return most, name
 
     def checks(self, count: int) -> None:
-        """Enter what a check of the model with so many prompts is about to read.
+        """Enter what a check of the model with this many prompts is about to read.
 
         Raises:
             LimitReached: it may not fit.
         """
         prompts = count
-        if self._is_server:  # which may read a prompt anew for each answer, and for the reply
+        if self._is_server:  # it may read a prompt again for each answer and the reply
             count *= 2 + len({a for one in self._function.scores for a in one.answers})
         full = np.ones((1, self._function.n_features), dtype=np.bool_)
         read, written = (float(one[0]) for one in self._bounds(full))
         self._before = self._ledger.used(self._function)
         self._entered = np.array([[read], [written]])
-        numbers = np.arange(1, count + 2, dtype=np.float64)  # one mask has to fit after it
+        numbers = np.arange(1, count + 2, dtype=np.float64)  # one more mask must fit
         fits, name = self._fitting(read * numbers, written * numbers)
         if fits <= count:
             raise self._ledger.reached(name, prompts, self._needs(name, read, written, count + 1))
@@ -232,7 +232,7 @@ class _Meter:
             self._ledger.local_tokens += int((read + written) * count)
 
     def _needs(self, name: str, read: float, written: float, count: int) -> str:
-        """In words, what so many prompts take at most, which is all that is known before them."""
+        """The most that this many prompts can take, in words; more is not known before."""
         most = f"{int((read + written) * count):,} tokens"
         if name == "cost":
             used = self._ledger.used(self._function)
@@ -242,17 +242,17 @@ class _Meter:
         return f", and with one mask up to {most}{counted}"
 
     def checked(self) -> None:
-        """Enter what it cost where the server does not tell."""
+        """Enter an assumed cost if the server does not report it."""
         each = self._entered[:, 0]
         self._ledger.assume(self._function, (each[0], each[1]))
 
     def asked(self, done: int) -> None:
-        """Look at what the masks entered have cost, of which so many have a value."""
+        """Check the cost of the masks entered, of which this many have a value."""
         ledger, before, entered = self._ledger, self._before, self._entered
         count = entered.shape[1]
         if not self._is_server:
-            left = np.sort(entered.sum(axis=0))[: count - done]  # at least these
-            ledger.local_tokens -= int(left.sum())  # what failed is asked again
+            left = np.sort(entered.sum(axis=0))[: count - done]  # these at least are unused
+            ledger.local_tokens -= int(left.sum())  # failed masks are asked again
             return
         used = ledger.used(self._function)
         assert used is not None and before is not None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LimitReached(SpexError):
-    """What is asked for does not fit into a limit any more; the message says into which."""
+    """The request does not fit into a limit any more; the message names the limit."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,16 @@ class Limits:
 
 
 class Ledger:
-    """What has been spent of limits, by one source or by several.
+    """The spending of one or several sources, against their limits.
 
     Args:
-        limits: What may be spent.
+        limits: The most that may be spent.
         clock: Seconds; for tests.
 
     Attributes:
         calls: Masks asked for, and what checks of the model asked.
         calls_of_checks: The latter alone.
-        local_tokens: Of models that are on no server.
+        local_tokens: Tokens of models that are not on a server.
         pace: Seconds of a mask, in the latest portion.
     """
 
@@ -96,8 +96,8 @@ class Ledger:
         self.local_tokens = 0
         self.pace = 0.0
         self._before: Usage | None = None
-        self._assumed = [0, 0]  # tokens read and written that a server did not tell
-        self._n_assumed = 0  # replies
+        self._assumed = [0, 0]  # tokens read and written that a server did not report
+        self._n_assumed = 0  # replies without reported tokens
         self._lock = Lock()  # a batch that takes too long goes on in another thread
         self._seconds, self._at_work, self._since = 0.0, 0, 0.0
 
@@ -117,7 +117,7 @@ class Ledger:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """The seconds run while a source is at work, however many are."""
+        """Count seconds while at least one source is at work."""
         with self._lock:
             if not self._at_work:
                 self._since = self.clock()
@@ -136,10 +136,10 @@ class Ledger:
         each: tuple[float, float],
         most: tuple[float, float] = (math.inf, math.inf),
     ) -> None:
-        """Count replies of which the server of a function told no tokens, but those counted before.
+        """Count new replies for which the server of a function reported no tokens.
 
         Args:
-            function: Of the server.
+            function: Function of the server.
             each: The most tokens read, and written, for one reply.
             most: For all of them.
         """
@@ -150,9 +150,9 @@ class Ledger:
                 self._assumed[i] += math.ceil(min(new * each[i], most[i]))
 
     def used(self, function: ValueFunction) -> "Usage | None":
-        """What the server of a function has counted for all, and what it did not tell.
+        """The usage that a function's server has counted, and the tokens that it did not report.
 
-        None of a local model.
+        None for a local model.
         """
         usage: Usage | None = getattr(function.model, "usage", None)
         if usage is None:
@@ -170,7 +170,7 @@ class Ledger:
         """The error for a limit.
 
         Args:
-            name: Of the limit.
+            name: Name of the limit.
             check: Calls of a check that does not fit into it any more.
             needs: What it and a mask take at most, if not calls.
         """

@@ -1,4 +1,4 @@
-"""The care of sample stores: what is in one, throwing away, finding damage."""
+"""The care of sample stores: showing the contents, deleting, finding damage."""
 
 import os
 import sqlite3
@@ -21,8 +21,8 @@ from spex.values.storage.schema import (
 from spex.wording import counted
 
 _DAY = 86400.0
-_ENDINGS = ("", "-wal", "-shm")  # of the files of a store
-_MOST_PROBLEMS = 20  # of a damaged file SQLite finds one for every page
+_ENDINGS = ("", "-wal", "-shm")  # endings of the files of a store
+_MOST_PROBLEMS = 20  # SQLite finds one for every damaged page
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FunctionInfo:
     """A value function in a store.
 
     Args:
-        identity: Of the function.
+        identity: Identity of the function.
         rows: Values kept.
         used: Seconds since 1970 of its last use, to about an hour.
     """
@@ -64,7 +64,7 @@ class StoreInfo:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was thrown away."""
+    """What was deleted."""
 
     functions: int
     values: int
@@ -72,7 +72,7 @@ class Pruned:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A store that is there already, brought up to date; only read where it cannot be written.
+    """An existing store, brought up to date; read-only if it cannot be written.
 
     Raises:
         ArgumentError: there is no such file.
@@ -94,7 +94,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
-    """A store that is there already, as it is, and its version.
+    """An existing store, unchanged, and its version.
 
     Raises:
         StoreError: it is no sample store, or fails.
@@ -109,10 +109,10 @@ def reading(path: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
 
 
 def source_uri(path: Path) -> str:
-    """The URI of a store that is only read.
+    """The URI that opens a store read-only.
 
-    In a folder that may not be written to SQLite cannot make the files with which it reads a log.
-    Where there is no log it needs none, as nobody changes the file.
+    In a read-only folder SQLite cannot create the files that it needs to read a log. Without a log
+    it needs none, because nobody changes the file.
     """
     uri = path.absolute().as_uri()
     if _may_write(path):
@@ -128,7 +128,7 @@ def _may_write(path: Path) -> bool:
 
 
 def _real(path: Path, ending: str = "") -> Path:
-    """The file behind links, or one beside it."""
+    """The file behind links, or one next to it."""
     return Path(os.path.realpath(path) + ending)
 
 
@@ -168,7 +168,7 @@ def info(path: Path) -> StoreInfo:
 
 @contextmanager
 def removed_if_empty(path: Path) -> Iterator[None]:
-    """A store that is made here, and into which nothing comes before an error, is removed again."""
+    """Remove a store that was created here, if an error comes before any value."""
     is_new = not path.exists()
     try:
         yield
@@ -182,15 +182,15 @@ def removed_if_empty(path: Path) -> Iterator[None]:
 
 
 def prune(path: Path, identities: Collection[str] = (), unused_days: float | None = None) -> Pruned:
-    """Throw functions and their values away, and give their room back.
+    """Delete functions and their values, and free the space.
 
     Args:
         path: The store.
-        identities: Of functions, or their beginnings, each of which fits one.
-        unused_days: Also those that were not used for so many days.
+        identities: Identities of functions, or unique beginnings of them.
+        unused_days: Also functions that were not used for this many days.
 
     Returns:
-        How much was thrown away.
+        How much was deleted.
 
     Raises:
         ArgumentError: an identity fits none or several.
@@ -223,7 +223,7 @@ def _fitting(beginning: str, known: Collection[str], path: Path) -> str:
     fits = [one for one in known if one.startswith((beginning, f"sha256:{beginning}"))]
     if beginning in known:
         return beginning
-    if "sha256:".startswith(beginning):  # fits every function
+    if "sha256:".startswith(beginning):  # this matches every function
         raise ArgumentError(
             f"{beginning!r} is no identity of a function; `spex store info` lists them"
         )
@@ -238,7 +238,7 @@ def _fitting(beginning: str, known: Collection[str], path: Path) -> str:
 def problems(path: Path) -> list[str]:
     """What is wrong with the rows of a store, in one line each; nothing if all is well.
 
-    A value that was changed into another number is not seen.
+    A value that was changed into another number is not detected.
 
     Raises:
         ArgumentError: there is no such file.
@@ -251,7 +251,7 @@ def problems(path: Path) -> list[str]:
 
 
 def broken(connection: sqlite3.Connection, most: int) -> list[str]:
-    """What SQLite finds wrong with the structure of a file, up to so many places."""
+    """Faults that SQLite finds in the structure of a file, up to this many."""
     try:
         found = [one for (one,) in connection.execute(f"pragma integrity_check({most})")]
     except sqlite3.DatabaseError as error:

@@ -16,12 +16,13 @@ from spex.values.storage.keys import Keys
 # A claim is renewed while its process keeps values. It ends this long after the last one, or after
 # three times the longest pause between two of them.
 _LEASE_SECONDS = 120.0
-# Tells this process from an earlier one of the same number, as in a container that began again.
+# Distinguishes this process from an earlier one with the same number, as after a container
+# restarts.
 _PROCESS = secrets.token_hex(4)
 
 
 class Claims:
-    """The claims of one store, and what it knows of those of others; inside of transactions.
+    """The claims of one process on a store, and those of others; used within transactions.
 
     Args:
         connection: To the store.
@@ -42,8 +43,8 @@ class Claims:
 
         Args:
             function: A hash of the identities of its outputs.
-            keys: Of masks that have no value.
-            most: No more than so many, by the numbers of their masks.
+            keys: Keys of masks that have no value.
+            most: At most this many, by the numbers of their masks.
             beside: See `Store.claim`.
 
         Returns:
@@ -95,7 +96,7 @@ class Claims:
             self._renewed = now
 
     def release(self) -> None:
-        """Give up what is claimed and has no value."""
+        """Release the claims on masks without a value."""
         self._connection.execute("delete from claims where holder = ?", (self._holder,))
 
 
@@ -106,7 +107,7 @@ def _first(keys: Keys, free: BoolArray, most: int) -> Keys:
 
 
 def _is_dead(holder: Any) -> bool:
-    """Whether the process is known to have ended; of other machines nothing is known.
+    """Whether the process is known to have ended; unknown for other machines.
 
     A holder that no process has, as in a damaged file, counts as ended.
     """

@@ -29,7 +29,7 @@ _MAGIC = b"SQLite format 3\0"
 _IS_CSV, _IS_STORE = ".csv", (".sqlite", ".db")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
-# Python's float takes underscores and digits of any script as well.
+# Stricter than Python's float, which also takes underscores and digits of any script.
 _NUMBER = r"[ ]*[-+]?[0-9.]+([eE][-+]?[0-9]+)?[ ]*"
 
 Sample: TypeAlias = tuple[str, bytes, float]  # identity of the function, packed mask, value
@@ -37,7 +37,7 @@ Answer: TypeAlias = tuple[str, str]  # request, answer
 
 
 def export(path: Path, out: Path) -> None:
-    """Write what a store has to a file; values that no function may return are left out.
+    """Write a store's contents to a file, without values that no function may return.
 
     Args:
         path: The store.
@@ -87,7 +87,7 @@ def _write_lines(file: IO[str], names: tuple[str, ...], rows: Iterable[tuple[Any
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[IO[str]]:
-    """A file that is there as a whole or not at all, readable by its owner alone."""
+    """A file that is written completely or not at all, readable only by its owner."""
     if is_stream(path):
         whole = io.StringIO(newline="")
         yield whole
@@ -107,7 +107,7 @@ def _replaced(path: Path) -> Iterator[IO[str]]:
 
 
 def import_from(path: Path, other: Path) -> Merged:
-    """Copy what a file has into a store, which is made where there is none.
+    """Copy what a file has into a store, which is made if there is none.
 
     What the store has already stays as it is.
 
@@ -146,7 +146,7 @@ def import_from(path: Path, other: Path) -> Merged:
             is_or_are = "is" if n_read == 1 else "are"
             kept = f"; {counted(n_read, 'row')} before it {is_or_are} kept" if n_read else ""
             raise FileFormatError(f"{what}{kept}") from None
-        finally:  # what came before a wrong line is kept
+        finally:  # keep what came before a wrong line
             total += _keep(store, chunk)
     values, answers, differing = total.tolist()
     return Merged(values, answers, differing)
@@ -168,7 +168,8 @@ def _keep(store: Store, rows: list[Sample | Answer]) -> tuple[int, int, int]:
             masks.astype(np.uint64), axis=0, return_index=True, return_inverse=True
         )
         values = np.array(numbers)[first]
-        differing += int((values[place.ravel()] != numbers).sum())  # of one mask in this file
+        # Values of the same mask in this file.
+        differing += int((values[place.ravel()] != numbers).sum())
         before = store.get(kind[0], masks)
         new += int(np.isnan(before).sum())
         differing += int((~np.isnan(before) & (before != values)).sum())

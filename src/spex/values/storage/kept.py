@@ -9,8 +9,8 @@ from spex.values.source import ValueSource
 from spex.values.store import Claim, Store
 from spex.wording import shorten
 
-# A process claims as many masks as take it so long: more at once is faster, fewer leave more to
-# others. The first portion is small, for nobody knows how long it takes.
+# A process claims as many masks as it can evaluate in this time. More at once is faster; fewer
+# leave more to others. The first portion is small, because the speed is unknown.
 _SECONDS_ALONE, _SECONDS_BESIDE_OTHERS = 60.0, 10.0
 _FIRST_PORTION, _LEAST_PORTION = 64, 8
 
@@ -31,7 +31,7 @@ class Kept:
         self.rate: float | None = None
 
     def claim(self, masks: BoolArray) -> Claim:
-        """What is known of (m, n) masks, and the next portion to evaluate."""
+        """The known values of (m, n) masks, and the next portion to evaluate."""
         alone = beside = _FIRST_PORTION
         if self.rate is not None:
             rate = min(self.rate, 1e6)
@@ -40,7 +40,7 @@ class Kept:
         return self._store.claim(self._identities, self._keys(masks), alone, beside)
 
     def release(self) -> None:
-        """Give up what is claimed."""
+        """Release all claims."""
         self._store.release()
 
     def put(self, masks: BoolArray, values: FloatArray) -> None:
@@ -55,12 +55,12 @@ class Kept:
             if not np.array_equal(values[:, first], values[:, j]):
                 raise ArgumentError(
                     f"outputs {first} and {j} have the same identity, and other values: a store "
-                    "would mix them up; give each output an identity of its own"
+                    "would mix them up; give each output its own identity"
                 )
         keys = self._keys(masks)
         try:
             self._store.put_all(self._identities, keys, values)
-        except KeyboardInterrupt:  # what was finished is kept first
+        except KeyboardInterrupt:  # first keep the finished values
             self._store.put_all(self._identities, keys, values)
             raise
 
@@ -72,9 +72,9 @@ def _identities(source: ValueSource) -> tuple[str, ...]:
     identities = source.identities
     if identities is None:
         raise ArgumentError(
-            "store= needs a value function with an identity, so that no other function's "
-            "values are taken for its own; use spex.ValueFunction (where its score or model is "
-            "a function of your own, spex.ReplyScore(function, name) and "
+            "store= needs a value function with an identity, so that the store does not mix up "
+            "functions; use spex.ValueFunction (if its score or model is a function of your own, "
+            "wrap it: spex.ReplyScore(function, name) or "
             "spex.models.FunctionModel(function, identity=...)), or set its attribute "
             "'identity' to a string that changes with the function"
         )

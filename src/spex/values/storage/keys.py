@@ -9,7 +9,7 @@ import numpy as np
 
 from spex._typing import IntArray, WordArray
 
-_AT_ONCE = 10_000  # keys of a query; what it finds is held in memory
+_AT_ONCE = 10_000  # keys per query, whose result is held in memory
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Keys:
 
     @classmethod
     def of(cls, masks: WordArray) -> "Keys":
-        """Of (m, n_words) uint64 masks; the first of equal ones comes first."""
+        """Keys of (m, n_words) uint64 masks; the first of equal ones comes first."""
         little = np.ascontiguousarray(masks, dtype="<u8")
-        # SQLite compares bytes from the first: so do numbers of which it is the highest.
+        # SQLite compares bytes from the first on, like big-endian numbers.
         order = np.lexsort(little.view(">u8").astype(np.uint64).T[::-1])
         return cls(order, little[order])
 
@@ -55,12 +55,12 @@ class Keys:
         Args:
             connection: To the store.
             table: With a column `mask`.
-            column: What is wanted.
-            conditions: (SQL, parameters ...) that hold as well.
+            column: The column to read.
+            conditions: Further conditions (SQL, parameters ...).
         """
         wanted = " and ".join(sql for sql, *_ in conditions)
         given = [value for _, *values in conditions for value in values]
-        # All keys are one parameter: a statement for each, or a list of them, takes longer.
+        # Pass all keys as one parameter: a statement for each, or a list of them, takes longer.
         query = f"""
             with recursive keys (at) as (
                 values (0) union all select at + 1 from keys where at + 1 < ?

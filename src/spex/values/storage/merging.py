@@ -20,12 +20,12 @@ from spex.values.storage.schema import (
 
 @dataclass(frozen=True)
 class Merged:
-    """What came into a store from elsewhere.
+    """The result of copying into a store.
 
     Args:
         values: New values.
         answers: New answers.
-        differing: Values that the store had otherwise; its own stay.
+        differing: Number of values that differ from the store's own, which stay.
         left_out: Rows that are no value of a mask of a function.
         is_damaged: Whether parts of a file could not be read. How much was there is not known.
     """
@@ -38,7 +38,7 @@ class Merged:
 
 
 def merge(path: Path, other: Path) -> Merged:
-    """Copy what another store has into a store, which is made where there is none.
+    """Copy what another store has into a store, which is made if there is none.
 
     What the store has already stays as it is. All is copied or nothing; of a damaged file, all that
     can be read.
@@ -63,7 +63,7 @@ def merge(path: Path, other: Path) -> Merged:
             return replace(_copy(connection, survey, SCHEMA_VERSION), is_damaged=True)
 
 
-# A value that `checked_values` lets pass, under a mask that `pack` can have made.
+# A value that `checked_values` accepts, with a mask that `pack` can have made.
 _SOUND = f"typeof(mask) = 'blob' and length(mask) > 0 and length(mask) % 8 = 0 and {VALID}"
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from spex.values.storage.schema import is_damage
 
-_PREFIX = 1 << 64  # so many ranges of keys there are: by the first 8 bytes of a mask or a hash
-# A damaged leaf costs about 64 queries that fail; where the root is damaged, all fail.
+_PREFIX = 1 << 64  # ranges of keys, by the first 8 bytes of a mask or a hash
+# A damaged leaf costs about 64 failing queries. If the root is damaged, all fail.
 _MOST_FAILURES = 5_000
 
 Bound = Callable[[int], tuple[Any, ...]]  # the key at which a range begins
@@ -24,7 +24,7 @@ def copy_readable(source: sqlite3.Connection, target: sqlite3.Connection, versio
     Args:
         source: To a damaged store.
         target: With an empty database attached as "other".
-        version: Of the source.
+        version: Version of the source.
 
     Raises:
         sqlite3.Error: the target fails.
@@ -41,7 +41,7 @@ def copy_readable(source: sqlite3.Connection, target: sqlite3.Connection, versio
         source, f"select id, identity, {used} from functions not indexed", ("id",), _of_id, 1 << 62
     )
     many("insert or ignore into other.functions values (?, ?, ?)", found)
-    # The index of identities holds them a second time.
+    # The index of identities has a second copy of them.
     found = _rows(source, "select identity, id from functions", ("identity",), _of_hash, _PREFIX)
     many("insert or ignore into other.functions (identity, id) values (?, ?)", found)
     (last,) = execute("select coalesce(max(id), 0) from other.functions").fetchone()
@@ -62,7 +62,7 @@ def _of_mask(number: int) -> tuple[Any, ...]:
 
 
 def _of_hash(number: int) -> tuple[Any, ...]:
-    if number in (0, _PREFIX):  # before and after all text
+    if number in (0, _PREFIX):  # sorts before or after all text
         return ("\U0010ffff" if number else "",)
     return (f"sha256:{number:016x}",)
 
@@ -81,7 +81,7 @@ def _rows(
     while ranges and failures < _MOST_FAILURES:
         low, high = ranges.popleft()
         found, is_whole = _read(source, query + names, bound(low), bound(high))
-        # A key that was changed to a higher one ends the range too early.
+        # A key that was damaged to a higher one ends the range too early.
         last, is_last = _read(source, query + from_above, bound(low), bound(high))
         is_whole = is_whole and is_last and found[-1:] == last
         middle = (low + high) // 2
@@ -111,7 +111,7 @@ def _read(
             last = key
     except TypeError:  # keys of two types
         return found, False
-    except sqlite3.OperationalError:  # text that is none
+    except sqlite3.OperationalError:  # not valid text
         return found, False
     except sqlite3.DatabaseError as error:
         if not is_damage(error):

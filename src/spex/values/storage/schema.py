@@ -10,7 +10,7 @@ from pathlib import Path
 from spex.errors import StoreError
 
 REMEDY = "give a new file, or one that spex wrote"
-VALID = "typeof(value) = 'real' and abs(value) <= 1e100"  # what checked_values lets pass
+VALID = "typeof(value) = 'real' and abs(value) <= 1e100"  # the values that checked_values accepts
 _NO_ACCESS = "give a file in a folder that exists and may be written to"
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free space, or give a file on another disk",
@@ -22,8 +22,8 @@ _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: "`spex store import NEW.sqlite {}` saves what can be read of it",
 }
 _APPLICATION_ID = 0x53504558  # "SPEX": tells our files from other people's databases
-_BUSY_SECONDS = 60.0  # how long another process's transaction is waited for
-_CACHE_KIB = 64 << 10  # keys in no order touch every page: those of a million rows fit in
+_BUSY_SECONDS = 60.0  # longest wait for another process's transaction
+_CACHE_KIB = 64 << 10  # random keys touch every page; those of a million rows fit
 
 
 def _samples(connection: sqlite3.Connection) -> None:
@@ -66,12 +66,12 @@ def _claims(connection: sqlite3.Connection) -> None:
 
 
 def _times(connection: sqlite3.Connection) -> None:
-    # Seconds since 1970 of the last use; what an older file has counts as used now.
+    # Seconds since 1970 of the last use. Values in an older file count as used now.
     connection.execute("alter table functions add column used real")
     connection.execute("update functions set used = ?", (time.time(),))
 
 
-# From nothing to the present version, one step each: a step is never changed, only followed.
+# One step per version, from nothing to the present. Never change a step; add another.
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _samples,
     _answers,
@@ -82,7 +82,7 @@ SCHEMA_VERSION = len(MIGRATIONS)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a sample store, made where there is none, and bring it up to date.
+    """Open a sample store, made if there is none, and bring it up to date.
 
     Args:
         path: The file; a new one may be read by its owner alone. ":memory:" for none.
@@ -93,7 +93,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         if str(path) != ":memory:":
             if path.exists() and not path.is_file():
-                # A pipe would be waited for.
+                # Opening a pipe would wait for it.
                 raise StoreError(
                     f"cannot open the sample store {path}: it is no ordinary file; {REMEDY}"
                 )
@@ -199,6 +199,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("commit")
     except BaseException:
-        with suppress(sqlite3.Error):  # a full disk has undone it already
+        with suppress(sqlite3.Error):  # a full disk has already rolled it back
             connection.execute("rollback")
         raise

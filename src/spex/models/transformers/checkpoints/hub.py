@@ -69,7 +69,7 @@ def locate(name: str, notice: Callable[[str], None] | None = None) -> ModelFiles
                 f"{name!r} is no folder here and no public model on the Hugging Face hub; "
                 "check the spelling, or log in with 'hf auth login' if it is private"
             ) from None
-        except Exception as error:  # whatever the network, a proxy or the hub's client may raise
+        except Exception as error:  # the network, a proxy or the hub's client may raise anything
             return _fetched_earlier(hub, name, error)
         if notice is not None:
             notice(f"fetching {name} from the Hugging Face hub (kept for the next time)")

@@ -76,7 +76,7 @@ def load_network(
     try:
         # A device map has already put every part on its device.
         return (network if placement.device_map is not None else network.to(device)).eval()
-    except RuntimeError as error:  # such as a lack of memory
+    except RuntimeError as error:  # for example, not enough memory
         raise BackendError(f"{name!r} cannot be put on {device}: {first_line(error)}") from error
 
 

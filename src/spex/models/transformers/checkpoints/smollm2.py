@@ -97,8 +97,8 @@ def converted(
     """The folder of the converted model; convert the file if there is none yet.
 
     The folder's name holds a hash of the file. It is written under another name and renamed when
-    complete: a crash leaves no incomplete folder, and two processes that convert at the same time
-    end with one.
+    complete. So a crash leaves no incomplete folder, and two processes that convert at the same
+    time end with one folder.
 
     Args:
         gguf: the file to convert.
@@ -158,9 +158,9 @@ def _convert(gguf: Path, folder: Path) -> None:
     require("accelerate", "hf")
     torch = require("torch", "hf")
     transformers = require("transformers", "hf")
-    # transformers reads the file three times, and the table of names once for each tensor: both
-    # take seconds, and are kept here while it does. It prints its progress through the file on
-    # stderr and has no switch for that.
+    # transformers reads the file three times, and the table of names once for each tensor. Both
+    # take seconds, so both are cached here meanwhile. It prints its progress on stderr and has no
+    # switch for that.
     once: dict[str, Any] = {
         name: functools.cache(getattr(gguf_package, name)) for name in _READ_AGAIN
     }

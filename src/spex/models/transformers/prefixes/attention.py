@@ -32,7 +32,7 @@ class TreeAttention:
 
     @classmethod
     def of(cls, config: Any) -> "TreeAttention | None":
-        """The windows that a configuration tells; None where layers keep anything else.
+        """The windows in a configuration; None if layers keep anything else.
 
         Recurrent layers, chunks and layers that compress their cache are such.
         """

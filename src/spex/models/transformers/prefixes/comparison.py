@@ -17,7 +17,7 @@ _Score = Callable[
     [list[list[int]], list[list[int]], TreeAttention | None],
     Iterator[tuple[int, list[FloatArray]]],
 ]
-# Prompts of four tokens and answers of two go beyond it.
+# Prompts of four tokens and answers of two exceed it.
 _WINDOW = 3
 
 
@@ -25,9 +25,9 @@ def agrees(model: Any, kernel: str, attention: TreeAttention, score: _Score) -> 
     """Compare a prefix tree with whole rows; if they agree, keep the attention kernel.
 
     The tree has a hundred nodes, more than a block of the blockwise kernel. Windows are narrowed
-    meanwhile, for prompts as long as a real window would take too long. And weights of half
-    precision are made float32, where there is room: in bfloat16 two right ways differ by up to 2
-    nats on these prompts, which make no sense.
+    meanwhile, for prompts as long as a real window would take too long. Weights of half precision
+    are converted to float32 if there is room. In bfloat16 two correct ways differ by up to 2 nats
+    on these prompts, because the prompts make no sense.
 
     Args:
         model: the network.
