@@ -104,7 +104,7 @@ def test_where_nothing_is_to_be_won_nothing_is_said():
 
 def test_forecasts_are_told_and_saved(tmp_path):
     said = spex.explain(bumpy, 16, budget=200, method="gp")
-    assert "Expected: " in repr(said) and "with 800 evaluations" in repr(said)
+    assert "expected: " in repr(said) and "with 800 evaluations" in repr(said)
     said.save(tmp_path / "e.json")
     assert spex.Explanation.load(tmp_path / "e.json").forecast == said.forecast
 
