@@ -20,12 +20,12 @@ mean of the entries times the signs of k, and v_c(F) = E_c - 2 F t_c + F^2. Then
 
 This means that the evidence of all groups exceeds the description length of the frequency within
 its order, plus that of its value. No variance is taken to be less than a share of what the emptier
-bins show. For orders that are not enumerated, one bin, or the average of bins of several groups,
-must also show the syndrome of k with no more wrong signs than soft decoding repairs.
+bins show. Orders that are not enumerated also need the syndrome of k, from one bin or from the
+average of bins of several groups. It may have no more wrong signs than soft decoding repairs.
 
-The densities have no closed form. They are represented by a sample (population dynamics): some
-thousand coefficients, each with random bins that are drawn once, so that every round only resolves
-more and the recursion ends.
+The densities have no closed form. A sample represents them (population dynamics): some thousand
+coefficients, each with random bins. The bins are drawn once, so every round only resolves more, and
+the recursion ends.
 
 Simplifications: Cycles of the graph are ignored. Subtraction is taken to be exact. Neighbours of
 coefficients found get no lower threshold. False coefficients are ignored, so the prediction is too

@@ -1,12 +1,12 @@
 """A spectrum as a sparse linear program over the features that are removed.
 
-With x_i = 1 if feature i is removed, a frequency k contributes F(k) (-1)^|k| (1 - 2 z) to the
-value, where z is the parity of x over k. Frequencies are gathered into groups, each within one set
-T of features. A group has one variable for each of the 2^|T| choices of removed members. These
-variables sum to 1, and their marginals are the x_i. At whole x one choice has the value 1. At
-fractional x exactly the convex combinations of choices are allowed, so the relaxation of each group
-is the tightest possible (Sherali and Adams, 1990, for one set). Relaxing each product of the
-Moebius form alone is many times looser.
+Let x_i = 1 if feature i is removed, and z the parity of x over k. A frequency k contributes F(k)
+(-1)^|k| (1 - 2 z) to the value. Frequencies are gathered into groups, each within one set T of
+features. A group has one variable for each of the 2^|T| choices of removed members. These variables
+sum to 1, and their marginals are the x_i. At whole x one choice has the value 1. At fractional x
+exactly the convex combinations of choices are allowed, so the relaxation of each group is the
+tightest possible (Sherali and Adams, 1990, for one set). Relaxing each product of the Moebius form
+alone is many times looser.
 """
 
 from collections.abc import Iterable, Sequence

@@ -25,9 +25,9 @@ class Removal:
     Args:
         features: The removed features, sorted.
         change: f(all minus these) - f(all), by `Spectrum.predict`, in the unit of the value.
-        bound: No set of this size changes the value further: of direction down no change is below
-            this, of up none is above; of both no absolute change is larger. Equal to the (absolute)
-            change where exact.
+        bound: No set of this size changes the value further. For direction down no change is below
+            this, for up none is above, and for both no absolute change is larger. Equal to the
+            (absolute) change where exact.
         gap: What the bound leaves open, as a share of the absolute change: 0 if exact,
             infinite where the change is 0 and the bound is not.
         is_exact: Whether it is proven, by HiGHS within its tolerance of 1e-6 for whole numbers or

@@ -26,8 +26,8 @@ def reporter(
     """What `explain` calls after every batch.
 
     Args:
-        progress: True for calls, R2 and the time left: a bar in a notebook and on a terminal, else
-            a line every half minute; False for nothing; or a function.
+        progress: True shows calls, R2 and the time left: as a bar in a notebook and on a terminal,
+            else as a line every half minute. False shows nothing. Or a function.
         tell: Writes such a line; default: on standard error.
         is_bar: Whether standard error shows a bar; default: if it is a terminal.
     """

@@ -17,10 +17,10 @@ _SECONDS = 30.0  # for HiGHS, for each r
 class Removal(Measure):
     """Top-r removal (SPEX, arXiv 2502.13870) and top-k drop (ContextCite, Cohen-Wang et al. 2024).
 
-    For r from 1 to R, `absolute` is |f(N) - f(N without S_r)| and `relative` that over |f(N)|, S_r
-    being the set of r features whose removal changes the surrogate most. `surrogate` is what the
-    surrogate says of it, and `exact` 1 if S_r is proven to be that set. `drop` is
-    f(N) - f(N without the r features of highest score).
+    For r from 1 to R, S_r is the set of r features whose removal changes the surrogate most.
+    `absolute` is |f(N) - f(N without S_r)|, and `relative` that over |f(N)|. `surrogate` is the
+    surrogate's change, and `exact` is 1 if S_r is proven to be that set. `drop` is f(N) - f(N
+    without the r features of highest score).
 
     Args:
         r: R, the most features removed; n where that is less.

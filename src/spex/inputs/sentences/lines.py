@@ -48,9 +48,10 @@ def line_spans(text: str) -> list[Span]:
 def line_starts(text: str) -> list[int]:
     """Starts of the lines to which the sentence of the line before does not run on.
 
-    It does not after a blank line, a row of a table or a heading, nor to an item (of a list, a log,
-    a form), a heading or a row. In the blocks of lines between these, a sentence runs on if the
-    text is hard-wrapped. It also runs on if a line of two words or more continues in lower case.
+    It never continues after a blank line, a heading or a row of a table. It never continues to a
+    heading, a row or an item (of a list, a log, a form). In the blocks of lines between these, a
+    sentence runs on if the text is hard-wrapped. It also runs on if a line of two words or more
+    continues in lower case.
     """
     groups: list[list[Span]] = []
     lines: list[list[str]] = []

@@ -64,9 +64,9 @@ class Endpoint:
         timeout: seconds after which a request counts as failed.
         label: the server's name in messages; default: the base URL.
         price: see `Usage`.
-        notice: is told once when requests begin to fail and are sent again, and once when they
-            succeed again, and once that the server limits the rate; default: the log `spex`, which
-            Python writes on standard error.
+        notice: is told once when requests begin to fail and are retried, once when they succeed
+            again, and once that the server limits the rate. Default: the log `spex`, which Python
+            writes on standard error.
 
     Attributes:
         usage: counts of all requests so far.
