@@ -441,3 +441,20 @@ def test_wrong_calls_name_the_remedy():
         spex.explain(Classifier(), 4)
     with pytest.raises(spex.ArgumentError, match="progress=5; give True, False, or a function"):
         spex.explain(lambda masks: masks.sum(axis=1), 4, 16, progress=5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"limits": 0}, {"limits": {"calls": 9}}, {"faults": 3}, {"store": ["a"]}]
+)
+def test_an_argument_of_another_type_is_named(wrong):
+    text = spex.Text("It rains. I stay.\n\nYou go. He may.")
+    f = spex.PredictFunction(text, lambda texts: [0.0] * len(texts))
+    ((name, value),) = wrong.items()
+    for call in (
+        lambda: spex.explain(f, budget=16, **wrong),
+        lambda: spex.explain_many({"one": f}, budget=16, **wrong),
+        lambda: spex.zoom(f, "paragraph", budget=16, **wrong),
+    ):
+        with pytest.raises(spex.ArgumentError, match="; give ") as error:
+            call()
+        assert str(error.value).startswith(f"{name}={value!r}; give ")

@@ -97,8 +97,7 @@ def explain(
         >>> e.interactions("Moebius").top(1)[0][0]
         (0, 1)
     """
-    if store is not None and not isinstance(store, str | Path | Store):
-        raise ArgumentError(f"store={store!r}; give the path of a file, or a spex.Store")
+    check_objects(store, limits, faults)
     if not isinstance(progress, bool | np.bool_) and not callable(progress):
         raise ArgumentError(f"progress={progress!r}; give True, False, or a function")
     source = as_source(f, features)
@@ -122,6 +121,20 @@ def explain(
         variance = noise(run, limited, store) if stopped is None else None
     found = result(run, source, forecast=is_forecast_fast(run), variance=variance)
     return noted(found, stopped, n_gaps, run)
+
+
+def check_objects(store: object, limits: object, faults: object) -> None:
+    """What `explain`, `explain_many` and `zoom` take, before anything is called.
+
+    Raises:
+        ArgumentError: one of them is of another type.
+    """
+    if not isinstance(store, str | Path | Store | None):
+        raise ArgumentError(f"store={store!r}; give the path of a file, or a spex.Store")
+    if not isinstance(limits, Limits | None):
+        raise ArgumentError(f"limits={limits!r}; give a spex.Limits, such as Limits(calls=500)")
+    if not isinstance(faults, Faults | None):
+        raise ArgumentError(f"faults={faults!r}; give a spex.Faults, such as Faults(gaps=0.05)")
 
 
 def is_forecast_fast(run: Run) -> bool:

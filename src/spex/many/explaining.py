@@ -9,6 +9,7 @@ from typing import Any
 from spex.engines.ray import RayEngine, engine_of
 from spex.errors import ArgumentError
 from spex.evaluate.tables.lock import locked
+from spex.explaining import check_objects
 from spex.many.items import Named, named
 from spex.many.records import Journal
 from spex.many.results import JOURNAL, ManyExplanations, ManyInterrupted
@@ -93,7 +94,9 @@ def explain_many(
         "budget": budget, "method": method, "max_degree": max_degree, "seed": seed,
         "target_r2": target_r2, "weighting": weighting,
     }  # fmt: skip
-    Settings(2, **settings)  # raises an error common to all items before one begins
+    # Errors that all items share are raised before one begins.
+    Settings(2, **settings)
+    check_objects(store, limits, faults)
     total = len(sources) if isinstance(sources, Mapping | list | tuple) else None
     items, work = named(sources), None
     try:

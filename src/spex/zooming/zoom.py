@@ -9,7 +9,7 @@ from typing import Any, Literal
 from spex._typing import BoolArray
 from spex.context import Context
 from spex.errors import ArgumentError
-from spex.explaining import noted, until_limit
+from spex.explaining import check_objects, noted, until_limit
 from spex.explanation import Explanation
 from spex.values.evaluator import Progress
 from spex.values.faults import Faults
@@ -94,6 +94,7 @@ def zoom(
     """
     if getattr(f, "features", None) is None:
         raise ArgumentError("f has no features; zoom needs a spex.ValueFunction, or one like it")
+    check_objects(store, limits, faults)
     settings: dict[str, Any] = {
         "method": method,
         "max_degree": max_degree,
