@@ -8,7 +8,7 @@ import pytest
 
 import spex
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=10)
 
 TEXT = "Her acting never fails to impress me or anybody else"
 SLOW = "With so many more words her acting never fails to impress me or anybody else in the world"
@@ -48,6 +48,7 @@ def report(page):
 
 def reopened(page, number, picker="Explanation"):
     page.get_by_role("tab", name="Saved and compare").click()
+    page.get_by_role("option").first.wait_for(state="detached")  # of a list that closes
     labelled(page, picker).click()
     page.get_by_role("option").nth(number).click()
 

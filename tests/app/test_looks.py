@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from app.test_app import TEXT, done, fill, labelled, press, reopened
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 
 
 def check(page):

@@ -20,7 +20,7 @@ from spex.f2.packing import pack
 from spex.values.source import as_source
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(seconds=6),
     # Ray leaves sockets and files to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

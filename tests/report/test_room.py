@@ -72,6 +72,7 @@ def test_a_text_that_has_room_does_not_scroll_inside(chat, thousand, open_page):
 def test_what_scrolls_says_so(sentences, open_page):
     page, _ = open_page([sentences])
     prompt = page.locator("pre", has_text="A line.").first
+    until(page, "document.querySelector('pre.has-more') !== null")
     mark = "one => getComputedStyle(one, '::after').content"
     assert "more below" in prompt.evaluate(mark) and prompt.get_attribute("tabindex") == "0"
     prompt.evaluate("one => { one.scrollTop = one.scrollHeight; }")

@@ -59,8 +59,14 @@ def saved_tab(gradio: Any, shelf: Shelf, page: Any, refreshed: Any) -> None:
         ]
     agreement = gradio.HTML(elem_id="agreement")
     view = gradio.HTML()
-    for picker in (first, second):
-        picker.change(opened, [first, second], [agreement, view, *files], show_progress="hidden")
+    gradio.on(
+        [first.change, second.change],
+        opened,
+        [first, second],
+        [agreement, view, *files],
+        show_progress="hidden",
+        trigger_mode="always_last",  # one at a time, so that the last choice is what is shown
+    )
     page.load(choices, None, [first, second], show_progress="hidden")
     refreshed.change(choices, None, [first, second], show_progress="hidden")
 
