@@ -5,6 +5,7 @@ import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from report.conftest import rendered, until
 from report.seen import drawn
@@ -55,16 +56,18 @@ def test_sections_do_not_mix(open_page, review, numbers):
 def test_links_switch_between_outputs(open_page, review, documents, picture):
     three = [review, documents, picture]
     page, complaints = open_page(three, titles=list("abc"), one_at_a_time=True)
-    shown = lambda: page.locator(".explanation:visible .name").all_inner_texts()  # noqa: E731
-    assert shown() == ["a"] and drawn(page)
+    names = page.locator(".explanation:visible .name")
+    shows = lambda *of: expect(names).to_have_text(list(of))  # noqa: E731 - waits
+    shows("a")
+    assert drawn(page)
     page.locator("nav a").nth(2).click()
-    assert shown() == ["c"]
+    shows("c")
     assert page.locator("nav a[aria-current]").inner_text() == "c"
     assert page.locator("#e3 .overlay .link").count() == 1
     page.go_back()
-    assert shown() == ["a"]
+    shows("a")
     page.emulate_media(media="print")
-    assert shown() == ["a", "b", "c"]
+    shows("a", "b", "c")
     assert [c for c in complaints if not c.startswith("data:image/png")] == []
 
 
