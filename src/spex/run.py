@@ -229,7 +229,7 @@ class Run:
         Takes a fourth to a half of the time of `fit`.
 
         Returns:
-            {evaluations: R2} at two and four times the masks told; empty if it cannot be said.
+            {evaluations: R2} at two and four times the masks told; empty if unknown.
             For values (k, q), a list of these, one per output.
         """
         found = [self._problem.forecast(one) for one in self.fits()]

@@ -101,8 +101,8 @@ class SetsOptions:
     )
     keep: float | None = option(
         "X",
-        "The value that a set must keep by itself; default: as --change-to. At most the value "
-        "with everything (at least, if the answer lies down).",
+        "The value that a set must reach by itself; default: as --change-to. Everything "
+        "together has to reach it.",
     )
     max_calls: int | None = option(
         "N",

@@ -119,7 +119,7 @@ def forecast(
         seed: Random seed of the part.
 
     Returns:
-        {evaluations: R2}; empty if it cannot be said, or nothing is left to explain.
+        {evaluations: R2}; empty if it is unknown, or nothing is left to explain.
     """
     if not 0 < 1 - fit.fidelity.r2 < np.inf:
         return {}

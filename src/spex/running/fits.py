@@ -184,7 +184,7 @@ class Problem:
         )
 
     def forecast(self, one: OutputFit) -> Mapping[int, float]:
-        """The R2 to expect of larger budgets, by evaluations; empty if it cannot be said."""
+        """The R2 to expect of larger budgets, by evaluations; empty if it is unknown."""
         settings = self.settings
         if one.samples is None or one.distribution == GIVEN:
             return {}
@@ -198,12 +198,12 @@ def _on_unknown(fit: Fit, samples: Samples) -> tuple[str, ...]:
         return ()
     if is_constant(samples.values, float(samples.values.var())):
         return (
-            f"All {len(samples):,} masks have the same value, to 12 digits. R2 cannot be said: a "
+            f"All {len(samples):,} masks have the same value, to 12 digits. R2 is unknown: a "
             "mask that was not evaluated may have another one.",
         )
     return (
         f"The {counted(int(samples.drawn.sum()), 'mask')} that measure R2 have the same value, to "
-        "12 digits, and others have not. R2 cannot be said: evaluate more.",
+        "12 digits; other masks have other values. R2 is unknown: evaluate more masks.",
     )
 
 

@@ -145,8 +145,8 @@ def _measured(
     if not is_own and not asked.may_have_drawn(words, n):
         note = (
             f"The masks are no sample of {asked.masks}: {_what_is_off(words, n)}. R2 is measured "
-            f"by cross-validation over masks like these. What it is over {asked.masks}, and how "
-            "far values may be off, cannot be said."
+            f"by cross-validation over masks like these. R2 over {asked.masks} is unknown, and so "
+            "is how far values may be off."
         )
         return _Measured(GIVEN, None, None, (note,))
     return _Measured(asked.name, asked.weights(words, n), asked.groups(words, n), ())
